@@ -1,0 +1,66 @@
+//! The default limits (hardening §5). A config may change each; a client may only lower them.
+
+use std::time::Duration;
+
+/// Bounds on what one peer may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of one LDAP message before a bind.
+    pub message_anonymous: usize,
+    /// Octets of one LDAP message after a bind.
+    pub message_bound: usize,
+    /// How deep a filter may nest.
+    pub filter_depth: usize,
+    /// How many items a filter may hold.
+    pub filter_elements: usize,
+    /// How deep BER may nest.
+    pub ber_depth: usize,
+    /// Controls of one operation.
+    pub controls: usize,
+    /// Operations of one connection under way before a bind.
+    pub pending_anonymous: usize,
+    /// Operations of one connection under way after a bind.
+    pub pending_bound: usize,
+    /// Entries one search returns.
+    pub size: usize,
+    /// Entries one search looks at.
+    pub look_through: usize,
+    /// How long one search runs.
+    pub time: Duration,
+    /// How long a connection without a bind may be silent.
+    pub idle_anonymous: Duration,
+    /// How long a connection with a bind may be silent.
+    pub idle_bound: Duration,
+    /// How long a peer may leave its answers unread.
+    pub write_stall: Duration,
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one address; loopback is not counted.
+    pub connections_per_address: usize,
+    /// Octets of a password.
+    pub password: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_anonymous: 64 << 10,
+            message_bound: 4 << 20,
+            filter_depth: 32,
+            filter_elements: 512,
+            ber_depth: 64,
+            controls: 10,
+            pending_anonymous: 16,
+            pending_bound: 256,
+            size: 1_000,
+            look_through: 10_000,
+            time: Duration::from_secs(30),
+            idle_anonymous: Duration::from_secs(30),
+            idle_bound: Duration::from_secs(15 * 60),
+            write_stall: Duration::from_secs(10),
+            connections: 12_000,
+            connections_per_address: 1_024,
+            password: 1_024,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What every layer may use: the clock, randomness, identifiers, secrets, limits, BER primitives and
+//! the preparation of text for comparison. Nothing here knows what a directory is.
+
+pub mod ber;
+pub mod clock;
+pub mod ids;
+pub mod limits;
+pub mod prepare;
+pub mod random;
+pub mod secret;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use ids::EntryId;
+pub use limits::Limits;
+pub use secret::Secret;

@@ -1,0 +1,1 @@
+//! Preparation of text for comparison (RFC 4518).

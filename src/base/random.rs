@@ -1,0 +1,18 @@
+//! The only source of randomness: the operating system's generator, seeded into a CSPRNG per thread.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::RngCore;
+
+/// `N` random bytes.
+#[expect(clippy::disallowed_methods, reason = "the one place that draws random numbers")]
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut out = [0; N];
+    rand::rng().fill_bytes(&mut out);
+    out
+}
+
+/// A random value of 256 bits in unpadded base64url (43 characters): links, tokens, cookies.
+pub fn token() -> String {
+    URL_SAFE_NO_PAD.encode(bytes::<32>())
+}

@@ -1,0 +1,154 @@
+//! Who is asking, and from where.
+
+use crate::base::EntryId;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Through which door a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// The command line, on the same machine.
+    CommandLine,
+    /// The web pages.
+    Console,
+    /// LDAP over TCP.
+    Ldap,
+    /// LDAP over a local socket.
+    Ldapi,
+    /// SCIM and the HTTP calls beside it.
+    Scim,
+}
+
+/// Where a request came from: known before anybody has said who they are.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The door.
+    pub protocol: Protocol,
+    /// The peer's address; `None` for local sockets.
+    pub address: Option<IpAddr>,
+    /// Whether nobody on the way can read along.
+    pub encrypted: bool,
+    /// The name of the listener in the config.
+    pub listener: String,
+}
+
+impl Origin {
+    /// For logs and audit records: `ldap 10.0.0.7 (listener)`.
+    pub fn describe(&self) -> String {
+        let address = self.address.map_or_else(|| "local".to_owned(), |address| address.to_string());
+        format!("{:?} {address} ({})", self.protocol, self.listener).to_lowercase()
+    }
+}
+
+/// What an identity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody has signed in.
+    Anonymous,
+    /// The operator of the whole server (the config's operator DN, or a user of type `admin`).
+    Operator,
+    /// A provisioning client with a token of one organisation.
+    Client,
+    /// An application (user of type `service`).
+    Service,
+    /// A user of type `app`, or any other entry that can bind.
+    User,
+}
+
+/// Who is asking: made at a bind or from a token, good until the authority it rests on changes.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// What it is.
+    pub standing: Standing,
+    /// The entry it is, where it is one.
+    pub entry: Option<EntryId>,
+    /// Its DN or token name, for whoami, logs and audit.
+    pub name: String,
+    /// The organisation it belongs to; it never sees anything of another (O1).
+    pub organisation: Option<EntryId>,
+    /// Whether it holds the Organisation Admin role.
+    pub organisation_admin: bool,
+    /// The permissions in effect.
+    pub permissions: Arc<[Box<str>]>,
+    /// The seat it sits on, if it needs one.
+    pub session: Option<Arc<SessionHandle>>,
+}
+
+/// A live session as a connection holds it.
+#[derive(Debug)]
+pub struct SessionHandle {
+    /// The session's entry.
+    pub entry: EntryId,
+    /// Its id (`hcSessionId`).
+    pub id: Box<str>,
+    /// Monotonic milliseconds of the last activity; written at every operation, saved in batches (S5, S10).
+    last_activity: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl SessionHandle {
+    /// A session that was active at `monotonic_millis`.
+    pub fn new(entry: EntryId, id: &str, monotonic_millis: u64) -> Self {
+        Self { entry, id: id.into(), last_activity: AtomicU64::new(monotonic_millis), ended: AtomicBool::new(false) }
+    }
+
+    /// Notes activity.
+    pub fn touch(&self, monotonic_millis: u64) {
+        self.last_activity.fetch_max(monotonic_millis, Ordering::Relaxed);
+    }
+
+    /// Monotonic milliseconds of the last activity.
+    pub fn last_activity(&self) -> u64 {
+        self.last_activity.load(Ordering::Relaxed)
+    }
+
+    /// Marks it as ended; connections that hold it see so at their next step.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Whether it was ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+}
+
+impl Identity {
+    /// Nobody.
+    pub fn anonymous() -> Self {
+        Self {
+            standing: Standing::Anonymous,
+            entry: None,
+            name: String::new(),
+            organisation: None,
+            organisation_admin: false,
+            permissions: Arc::from([]),
+            session: None,
+        }
+    }
+
+    /// The operator, acting under `name`.
+    pub fn operator(name: &str) -> Self {
+        Self { standing: Standing::Operator, name: name.to_owned(), ..Self::anonymous() }
+    }
+
+    /// Whether it may act as the operator.
+    pub fn is_operator(&self) -> bool {
+        self.standing == Standing::Operator
+    }
+
+    /// Whether a permission is in effect.
+    pub fn may(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|held| **held == *permission)
+    }
+}
+
+/// Who asks and from where: what every operation is handed.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub identity: Arc<Identity>,
+    /// From where.
+    pub origin: Arc<Origin>,
+}

@@ -1,0 +1,283 @@
+//! What a door asks of the directory, and what it gets.
+
+use crate::base::EntryId;
+use crate::base::ber::Reader;
+use crate::model::entry::Values;
+use crate::model::{Filter, Kind, Modification};
+
+/// How far below its base a search goes (RFC 4511 §4.5.1.2; children: draft-sermersheim-ldap-subordinate-scope).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The base itself.
+    Base,
+    /// What is directly under it.
+    One,
+    /// It and everything under it.
+    Subtree,
+    /// Everything under it, without it.
+    Children,
+}
+
+/// When aliases are followed (RFC 4511 §4.5.1.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dereference {
+    /// Never.
+    #[default]
+    Never,
+    /// Below the base only.
+    Searching,
+    /// For the base only.
+    Finding,
+    /// Both.
+    Always,
+}
+
+/// A search (RFC 4511 §4.5.1).
+#[derive(Clone, Debug)]
+pub struct SearchRequest<'a> {
+    /// The base DN as sent; empty for the root DSE.
+    pub base: &'a str,
+    /// How far.
+    pub scope: Scope,
+    /// Aliases.
+    pub dereference: Dereference,
+    /// At most this many entries; 0 for no limit of the client's own.
+    pub size_limit: u32,
+    /// At most this many seconds; 0 for no limit of the client's own.
+    pub time_limit: u32,
+    /// Descriptions without values.
+    pub types_only: bool,
+    /// Which entries.
+    pub filter: Filter<'a>,
+    /// Which attributes: descriptions, `*`, `+`, `1.1`, `@class`; empty for all user attributes.
+    pub attributes: Vec<&'a str>,
+    /// Referrals are shown as entries (RFC 3296).
+    pub manage_dsa_it: bool,
+    /// A page of at most this many entries (RFC 2696), continuing where `after` stopped.
+    pub page: Option<Page>,
+}
+
+/// A page of a search.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// At most this many entries on this page.
+    pub size: usize,
+    /// The position the last page ended at, as [`Progress::Paged`] gave it.
+    pub after: Option<EntryId>,
+}
+
+/// How a step of a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more; ask again when the sink has room.
+    More,
+    /// All has been found.
+    Done,
+    /// The page is full; the next page continues after this entry. `estimate`: about how many there are in all.
+    Paged {
+        /// Where to continue.
+        after: EntryId,
+        /// About how many entries the whole search finds; 0 for unknown.
+        estimate: usize,
+    },
+}
+
+/// Takes what a search finds.
+pub trait EntrySink {
+    /// An entry, reduced to what the caller may see.
+    fn entry(&mut self, entry: &Visible<'_>);
+    /// A continuation reference (RFC 4511 §4.5.3).
+    fn reference(&mut self, urls: &[String]);
+    /// Whether the search should pause and let the sink be emptied.
+    fn is_full(&self) -> bool {
+        false
+    }
+}
+
+/// An entry reduced by the access decision and the selection of attributes: the only thing an encoder takes.
+/// Only the directory makes one.
+#[derive(Debug)]
+pub struct Visible<'a> {
+    pub(super) id: EntryId,
+    pub(super) kind: Kind,
+    pub(super) revision: u64,
+    pub(super) dn: &'a str,
+    pub(super) attributes: &'a [VisibleAttribute<'a>],
+}
+
+/// One attribute of a visible entry.
+#[derive(Clone, Copy, Debug)]
+pub struct VisibleAttribute<'a> {
+    /// The PartialAttribute as it travels (RFC 4511 §4.1.7).
+    pub encoded: &'a [u8],
+}
+
+impl<'a> Visible<'a> {
+    /// The number of the entry.
+    pub const fn id(&self) -> EntryId {
+        self.id
+    }
+
+    /// What it is to the domain.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The revision of the entry's own attributes.
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Its DN.
+    pub const fn dn(&self) -> &'a str {
+        self.dn
+    }
+
+    /// Its attributes.
+    pub const fn attributes(&self) -> &'a [VisibleAttribute<'a>] {
+        self.attributes
+    }
+
+    /// A copy that outlives the search.
+    pub fn to_owned(&self) -> OwnedEntry {
+        OwnedEntry {
+            id: self.id,
+            kind: self.kind,
+            revision: self.revision,
+            dn: self.dn.to_owned(),
+            attributes: self.attributes.iter().map(|attribute| attribute.encoded.to_vec()).collect(),
+        }
+    }
+}
+
+impl<'a> VisibleAttribute<'a> {
+    /// The description.
+    pub fn description(&self) -> &'a str {
+        split_attribute(self.encoded).0
+    }
+
+    /// The values; none under types-only.
+    pub fn values(&self) -> Values<'a> {
+        split_attribute(self.encoded).1
+    }
+}
+
+fn split_attribute(encoded: &[u8]) -> (&str, Values<'_>) {
+    let mut outer = Reader::new(encoded);
+    let mut inner = Reader::new(outer.element().map_or(&[][..], |element| element.content));
+    let name = inner.element().map_or(&[][..], |element| element.content);
+    let values = inner.element().map_or(&[][..], |element| element.content);
+    (std::str::from_utf8(name).unwrap_or_default(), Values::of(values))
+}
+
+/// A visible entry that was kept: pre-read and post-read, SCIM, the command line.
+#[derive(Clone, Debug)]
+pub struct OwnedEntry {
+    /// The number of the entry.
+    pub id: EntryId,
+    /// What it is to the domain.
+    pub kind: Kind,
+    /// The revision of the entry's own attributes.
+    pub revision: u64,
+    /// Its DN.
+    pub dn: String,
+    /// Its attributes, each a PartialAttribute as it travels.
+    pub attributes: Vec<Vec<u8>>,
+}
+
+impl OwnedEntry {
+    /// The attributes: description and values.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, Values<'_>)> {
+        self.attributes.iter().map(|encoded| split_attribute(encoded))
+    }
+
+    /// The values of a description, in any case.
+    pub fn values(&self, description: &str) -> impl Iterator<Item = &[u8]> {
+        self.attributes().filter(move |(name, _)| name.eq_ignore_ascii_case(description)).flat_map(|(_, values)| values)
+    }
+
+    /// The first value of a description, where it is text.
+    pub fn text(&self, description: &str) -> Option<&str> {
+        self.values(description).next().and_then(|value| std::str::from_utf8(value).ok())
+    }
+}
+
+/// A change.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Add an entry (RFC 4511 §4.7).
+    Add {
+        /// Its DN.
+        dn: String,
+        /// Its attributes: description and values. Link values are DNs.
+        attributes: Vec<(String, Vec<Vec<u8>>)>,
+    },
+    /// Delete an entry (RFC 4511 §4.8).
+    Delete {
+        /// Its DN.
+        dn: String,
+    },
+    /// Change an entry (RFC 4511 §4.6).
+    Modify {
+        /// Its DN.
+        dn: String,
+        /// What to do, in this order, all or nothing.
+        modifications: Vec<Modification>,
+    },
+    /// Set a password (RFC 3062): by its owner with the old one, or by who may. The old sessions end.
+    Password {
+        /// Whose; `None` for the caller's own.
+        dn: Option<String>,
+        /// The old password, where the client sent it.
+        old: Option<crate::base::Secret>,
+        /// The new one; made up and answered where it is absent.
+        new: Option<crate::base::Secret>,
+    },
+    /// Rename or move an entry with all below it (RFC 4511 §4.9).
+    Rename {
+        /// Its DN.
+        dn: String,
+        /// The new RDN.
+        new_rdn: String,
+        /// Whether the values of the old RDN go.
+        delete_old_rdn: bool,
+        /// The new parent, where it moves.
+        new_superior: Option<String>,
+    },
+}
+
+/// Conditions and extras of a change.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// The entry must match (RFC 4528).
+    pub assertion: Option<Filter<'static>>,
+    /// The entry before, with these attributes (RFC 4527).
+    pub pre_read: Option<Vec<String>>,
+    /// The entry after, with these attributes (RFC 4527).
+    pub post_read: Option<Vec<String>>,
+    /// Referrals are entries (RFC 3296).
+    pub manage_dsa_it: bool,
+    /// Operational attributes are taken as given: the operator and imports only.
+    pub relax: bool,
+    /// The entry's own revision must still be this (If-Match).
+    pub expected_revision: Option<u64>,
+    /// No welcome mail, whatever the policy says.
+    pub no_mail: bool,
+    /// What the person who ends a session says to its user (S16).
+    pub message: Option<String>,
+}
+
+/// What a change did.
+#[derive(Clone, Debug)]
+pub struct WriteOutcome {
+    /// The entry.
+    pub id: EntryId,
+    /// Its own revision after the change.
+    pub revision: u64,
+    /// As asked for by `pre_read`.
+    pub pre_read: Option<OwnedEntry>,
+    /// As asked for by `post_read`.
+    pub post_read: Option<OwnedEntry>,
+    /// The password that was made up.
+    pub generated_password: Option<crate::base::Secret>,
+}

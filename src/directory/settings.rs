@@ -1,0 +1,179 @@
+//! What the config tells the directory. The daemon reads files and makes this; the directory never sees a file.
+
+use crate::access::RuleSettings;
+use crate::base::Limits;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything the directory needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder of the store.
+    pub folder: PathBuf,
+    /// The naming contexts, as DNs.
+    pub suffixes: Vec<String>,
+    /// The operator: DN and password hash in a scheme we verify (`rootdn` and `rootpw` of slapd).
+    pub operator: Option<Operator>,
+    /// Extra schema files, read: name and text.
+    pub schema: Vec<(String, String)>,
+    /// Attributes to index besides the built-in ones.
+    pub indexes: Vec<String>,
+    /// Free space below which writes are refused, in octets.
+    pub reserve: u64,
+    /// Limits.
+    pub limits: Limits,
+    /// Cost of argon2id.
+    pub hashing: Hashing,
+    /// Whether a password may come without TLS from elsewhere than loopback and local sockets.
+    pub allow_cleartext_passwords: bool,
+    /// Whether a reference to a name that does not exist is refused.
+    pub strict_references: bool,
+    /// What anonymous may do beyond the root DSE and the schema, and what service accounts may: first match wins.
+    pub access: Vec<RuleSettings>,
+    /// Applications (O7): first match wins.
+    pub applications: Vec<Application>,
+    /// Organisations that a file declares (O4).
+    pub organisations: Vec<DeclaredEntry>,
+    /// Permissions, roles and packages (R1).
+    pub catalog: Catalog,
+    /// Passwords people choose.
+    pub password_policy: PasswordPolicy,
+    /// Mails of activation.
+    pub activation: Activation,
+}
+
+/// The operator's credential.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// Its DN; it need not be an entry.
+    pub dn: String,
+    /// The hash, `{ARGON2}$argon2id$…`, `{SSHA}…`.
+    pub password: String,
+}
+
+/// Cost of a password hash.
+#[derive(Clone, Debug)]
+pub struct Hashing {
+    /// Memory in KiB.
+    pub memory: u32,
+    /// Passes.
+    pub passes: u32,
+    /// Hashes at one time; 0 for one per processor.
+    pub at_once: usize,
+    /// Binds that wait for a hash.
+    pub queue: usize,
+    /// How long one waits before it is told busy.
+    pub deadline: Duration,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self { memory: 19 * 1024, passes: 2, at_once: 0, queue: 64, deadline: Duration::from_secs(2) }
+    }
+}
+
+/// An application (O7): how it is recognised, and what it may.
+#[derive(Clone, Debug, Default)]
+pub struct Application {
+    /// Its name.
+    pub name: String,
+    /// Recognised by the name of the listener.
+    pub listener: Option<String>,
+    /// Recognised by the peer's network, `10.1.0.0/16`.
+    pub network: Option<String>,
+    /// The licence it draws on, by name; the organisation's default where absent.
+    pub licence: Option<String>,
+    /// Binds of administrators through it take no seat (S7).
+    pub administrative: bool,
+}
+
+/// An entry that a config file declares and owns.
+#[derive(Clone, Debug)]
+pub struct DeclaredEntry {
+    /// The file, named when a change at run time is refused.
+    pub file: String,
+    /// Its DN.
+    pub dn: String,
+    /// Its attributes.
+    pub attributes: Vec<(String, Vec<String>)>,
+}
+
+/// The catalog (R1).
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// Permissions: name, description, what each requires.
+    pub permissions: Vec<Permission>,
+    /// Roles.
+    pub roles: Vec<CatalogRole>,
+    /// Packages.
+    pub packages: Vec<Package>,
+}
+
+/// A permission.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    /// `sales.invoice.edit`.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Other permissions it is useless without.
+    pub requires: Vec<String>,
+}
+
+/// A role of the catalog.
+#[derive(Clone, Debug)]
+pub struct CatalogRole {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// A role that governs the directory itself (R3).
+    pub system: bool,
+    /// What it grants.
+    pub grants: Vec<String>,
+    /// What it takes away (R2).
+    pub restricts: Vec<String>,
+}
+
+/// A package (R4).
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its licensee roles, in order.
+    pub roles: Vec<String>,
+    /// Fee per seat and month, in cents.
+    pub fee_cents: u64,
+}
+
+/// What a password people choose must be (hardening §2.1).
+#[derive(Clone, Debug)]
+pub struct PasswordPolicy {
+    /// Characters at least.
+    pub minimum_length: usize,
+    /// Words that are no password, besides the built-in list and the user's own names.
+    pub blocked: Vec<String>,
+}
+
+impl Default for PasswordPolicy {
+    fn default() -> Self {
+        Self { minimum_length: 15, blocked: Vec::new() }
+    }
+}
+
+/// Welcome and forgot-password mails (U4, U5).
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// Links begin with this; never taken from a request (HF2). No mail is sent where it is absent.
+    pub public_url: Option<String>,
+    /// How long a link is good; at most 72 h.
+    pub link_lifetime: Duration,
+    /// Welcome mails to users that SCIM makes.
+    pub mail_scim_users: bool,
+}
+
+impl Default for Activation {
+    fn default() -> Self {
+        Self { public_url: None, link_lifetime: Duration::from_secs(24 * 3600), mail_scim_users: true }
+    }
+}

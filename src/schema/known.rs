@@ -1,0 +1,92 @@
+//! The attributes that code speaks of by name, looked up once.
+
+use super::{Schema, SchemaError};
+use crate::model::AttributeId;
+
+macro_rules! known {
+    ($($field:ident = $name:literal),* $(,)?) => {
+        /// Attribute types that code speaks of by name.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Known {
+            $(#[doc = $name] pub $field: AttributeId,)*
+        }
+
+        impl Known {
+            /// Looks all of them up; a schema that lacks one is refused.
+            pub(super) fn of(schema: &Schema) -> Result<Self, SchemaError> {
+                Ok(Self { $($field: Self::find(schema, $name)?,)* })
+            }
+        }
+    };
+}
+
+known! {
+    cn = "cn",
+    create_timestamp = "createTimestamp",
+    creators_name = "creatorsName",
+    display_name = "displayName",
+    entry_csn = "entryCSN",
+    entry_dn = "entryDN",
+    entry_uuid = "entryUUID",
+    given_name = "givenName",
+    has_subordinates = "hasSubordinates",
+    mail = "mail",
+    manager = "manager",
+    member = "member",
+    member_of = "memberOf",
+    modifiers_name = "modifiersName",
+    modify_timestamp = "modifyTimestamp",
+    num_subordinates = "numSubordinates",
+    o = "o",
+    object_class = "objectClass",
+    ou = "ou",
+    pwd_changed_time = "pwdChangedTime",
+    sn = "sn",
+    structural_object_class = "structuralObjectClass",
+    subschema_subentry = "subschemaSubentry",
+    telephone_number = "telephoneNumber",
+    uid = "uid",
+    user_password = "userPassword",
+    hc_account_state = "hcAccountState",
+    hc_active = "hcActive",
+    hc_counting_mode = "hcCountingMode",
+    hc_email = "hcEmail",
+    hc_end_date = "hcEndDate",
+    hc_external_id = "hcExternalId",
+    hc_idle_timeout = "hcIdleTimeout",
+    hc_last_activity = "hcLastActivity",
+    hc_licence = "hcLicence",
+    hc_licence_default = "hcLicenceDefault",
+    hc_maximum_age = "hcMaximumAge",
+    hc_overdraft = "hcOverdraft",
+    hc_per_user_limit = "hcPerUserLimit",
+    hc_phone_number = "hcPhoneNumber",
+    hc_postal_address = "hcPostalAddress",
+    hc_release_mode = "hcReleaseMode",
+    hc_report_only = "hcReportOnly",
+    hc_role = "hcRole",
+    hc_role_permission = "hcRolePermission",
+    hc_role_restriction = "hcRoleRestriction",
+    hc_session_application = "hcSessionApplication",
+    hc_session_client = "hcSessionClient",
+    hc_session_id = "hcSessionId",
+    hc_session_licence = "hcSessionLicence",
+    hc_session_limit = "hcSessionLimit",
+    hc_session_started = "hcSessionStarted",
+    hc_session_user = "hcSessionUser",
+    hc_staff = "hcStaff",
+    hc_start_date = "hcStartDate",
+    hc_user_type = "hcUserType",
+    hc_when_full = "hcWhenFull",
+}
+
+impl Known {
+    fn find(schema: &Schema, name: &str) -> Result<AttributeId, SchemaError> {
+        schema.attribute(name).ok_or_else(|| SchemaError {
+            file: "schema".to_owned(),
+            line: 0,
+            column: 0,
+            message: format!("attribute type {name} is not defined, and the server needs it"),
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! The doors: SCIM 2.0.
