@@ -36,6 +36,9 @@ pub trait Facts {
     /// How many links `source` has in `attribute`.
     fn target_count(&self, source: EntryId, attribute: AttributeId) -> usize;
 
+    /// The link attributes in which `source` has links; the usual answer is none, and costs no allocation.
+    fn link_attributes(&self, source: EntryId) -> Vec<AttributeId>;
+
     /// A record outside the tree (tokens, outbox, counters), by its key.
     fn meta(&self, key: &str) -> Option<Arc<[u8]>>;
 

@@ -192,6 +192,16 @@ impl Schema {
         todo!()
     }
 
+    /// All object classes, in order of number.
+    pub fn object_classes(&self) -> &[ObjectClass] {
+        todo!()
+    }
+
+    /// Whether `class` is `ancestor` or derives from it.
+    pub fn derives_from(&self, class: ClassId, ancestor: ClassId) -> bool {
+        todo!()
+    }
+
     /// Whether the entry is of the class, by its object classes and what they derive from.
     pub fn is_a(&self, entry: &Entry, class: &str) -> bool {
         todo!()
