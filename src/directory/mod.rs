@@ -6,7 +6,8 @@ pub mod identity;
 pub mod request;
 pub mod settings;
 
-use crate::base::{Clock, Secret, Timestamp};
+use crate::base::{Clock, EntryId, Secret, Timestamp};
+use crate::model::{Kind, Level};
 use crate::schema::Schema;
 use std::sync::Arc;
 
@@ -80,6 +81,21 @@ pub struct SessionInfo {
     pub last_activity: Timestamp,
     /// When it ends if nothing happens.
     pub expires: Timestamp,
+}
+
+/// One direct membership, as those with the right to see it see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The member's number; where to continue after it.
+    pub id: EntryId,
+    /// Its entryUUID.
+    pub uuid: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Its displayName, or else its cn or uid.
+    pub display: String,
+    /// The level.
+    pub level: Level,
 }
 
 /// A token that was just made.
@@ -165,6 +181,19 @@ impl Directory {
     /// Makes one change.
     pub async fn write(&self, caller: &Caller, write: Write, options: WriteOptions) -> Result<WriteOutcome, Error> {
         let _ = (caller, write, options);
+        todo!()
+    }
+
+    /// The DN of the organisation an identity belongs to.
+    pub fn organisation_dn(&self, identity: &Identity) -> Option<String> {
+        let _ = identity;
+        todo!()
+    }
+
+    /// The direct members of a group that the caller may see, in order of number: those above `after` only, at most `limit`.
+    /// Answers without making names of them, so that large groups stay cheap.
+    pub fn members(&self, caller: &Caller, group: EntryId, after: Option<EntryId>, limit: usize) -> Result<Vec<Membership>, Error> {
+        let _ = (caller, group, after, limit);
         todo!()
     }
 

@@ -261,6 +261,8 @@ pub struct WriteOptions {
     pub relax: bool,
     /// The entry's own revision must still be this (If-Match).
     pub expected_revision: Option<u64>,
+    /// With [`Write::Rename`]: changes made to the renamed entry in the same step, all or nothing with it.
+    pub modifications: Vec<Modification>,
     /// No welcome mail, whatever the policy says.
     pub no_mail: bool,
     /// What the person who ends a session says to its user (S16).

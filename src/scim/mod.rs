@@ -1,1 +1,10 @@
-//! The doors: SCIM 2.0.
+//! The doors: SCIM 2.0 (RFC 7643, 7644).
+//!
+//! A request is read strictly ([`json`]), brought into the form of the schema data in `schema/scim/`
+//! ([`schema`], [`resource`]), changed where it is a PATCH ([`patch`], [`path`]), and carried to LDAP attributes
+//! by one table ([`mapping`]); the difference of two resources is then the difference of their attributes. An answer
+//! goes the other way, is reduced to what was asked for ([`project`]) and found by filters
+//! ([`filter`], [`evaluate`]) that are tested again on the resource, whatever the directory's indexes narrowed it to.
+
+pub mod filter;
+pub mod path;
