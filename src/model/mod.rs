@@ -11,11 +11,11 @@ pub mod ldif;
 pub mod link;
 
 pub use change::{Modification, ModificationKind};
-pub use dn::{Ava, Dn, DnError, Rdn};
+pub use dn::{Ava, AvaReader, Dn, DnError, RawAva, Rdn};
 pub use draft::{Description, Draft, DraftAttribute};
 pub use entry::{Attribute, Entry, EntryBuilder, Kind};
 pub use facts::Facts;
-pub use filter::{Filter, FilterError};
+pub use filter::{Extensible, Filter, FilterError, Substrings};
 pub use link::{Level, Link};
 
 /// The number of an attribute type within the loaded schema. It is good for the life of that schema
