@@ -111,6 +111,14 @@ impl Transaction<'_> {
         todo!()
     }
 
+    /// Runs `effect` on the writer thread when it is known how this work ended: `true` after its commit is durable and
+    /// published and before it is answered, `false` where nothing of it is kept. So that what lives beside the store
+    /// (the seat book, open connections) follows even when nobody waits for the answer any more.
+    pub fn when_settled(&mut self, effect: impl FnOnce(bool) + Send + 'static) {
+        let _ = effect;
+        todo!()
+    }
+
     /// Lets this work commit although the disk is below its reserve: taking and ending seats only.
     pub fn may_use_reserve(&mut self) {
         todo!()
