@@ -2,6 +2,21 @@
 
 use crate::model::AttributeId;
 
+/// What an identity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody has signed in.
+    Anonymous,
+    /// The operator of the whole server (the config's operator DN, or a user of type `admin`).
+    Operator,
+    /// A provisioning client with a token of one organisation.
+    Client,
+    /// An application (user of type `service`).
+    Service,
+    /// A user of type `app`, or any other entry that can bind.
+    User,
+}
+
 /// One rule of the config's policy: who may do what. First match wins, the default is deny.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSettings {

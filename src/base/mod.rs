@@ -9,7 +9,7 @@ pub mod prepare;
 pub mod random;
 pub mod secret;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use ids::EntryId;
 pub use limits::Limits;
 pub use secret::Secret;

@@ -1,9 +1,10 @@
 //! Who is asking, and from where.
 
+pub use crate::access::Standing;
 use crate::base::EntryId;
+pub use crate::domain::SessionHandle;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Through which door a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,21 +42,6 @@ impl Origin {
     }
 }
 
-/// What an identity is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Nobody has signed in.
-    Anonymous,
-    /// The operator of the whole server (the config's operator DN, or a user of type `admin`).
-    Operator,
-    /// A provisioning client with a token of one organisation.
-    Client,
-    /// An application (user of type `service`).
-    Service,
-    /// A user of type `app`, or any other entry that can bind.
-    User,
-}
-
 /// Who is asking: made at a bind or from a token, good until the authority it rests on changes.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -73,45 +59,6 @@ pub struct Identity {
     pub permissions: Arc<[Box<str>]>,
     /// The seat it sits on, if it needs one.
     pub session: Option<Arc<SessionHandle>>,
-}
-
-/// A live session as a connection holds it.
-#[derive(Debug)]
-pub struct SessionHandle {
-    /// The session's entry.
-    pub entry: EntryId,
-    /// Its id (`hcSessionId`).
-    pub id: Box<str>,
-    /// Monotonic milliseconds of the last activity; written at every operation, saved in batches (S5, S10).
-    last_activity: AtomicU64,
-    ended: AtomicBool,
-}
-
-impl SessionHandle {
-    /// A session that was active at `monotonic_millis`.
-    pub fn new(entry: EntryId, id: &str, monotonic_millis: u64) -> Self {
-        Self { entry, id: id.into(), last_activity: AtomicU64::new(monotonic_millis), ended: AtomicBool::new(false) }
-    }
-
-    /// Notes activity.
-    pub fn touch(&self, monotonic_millis: u64) {
-        self.last_activity.fetch_max(monotonic_millis, Ordering::Relaxed);
-    }
-
-    /// Monotonic milliseconds of the last activity.
-    pub fn last_activity(&self) -> u64 {
-        self.last_activity.load(Ordering::Relaxed)
-    }
-
-    /// Marks it as ended; connections that hold it see so at their next step.
-    pub fn end(&self) {
-        self.ended.store(true, Ordering::Release);
-    }
-
-    /// Whether it was ended.
-    pub fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
-    }
 }
 
 impl Identity {

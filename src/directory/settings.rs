@@ -2,6 +2,7 @@
 
 use crate::access::RuleSettings;
 use crate::base::Limits;
+pub use crate::domain::catalog::{Catalog, CatalogRole, Package, Permission};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -96,54 +97,6 @@ pub struct DeclaredEntry {
     pub dn: String,
     /// Its attributes.
     pub attributes: Vec<(String, Vec<String>)>,
-}
-
-/// The catalog (R1).
-#[derive(Clone, Debug, Default)]
-pub struct Catalog {
-    /// Permissions: name, description, what each requires.
-    pub permissions: Vec<Permission>,
-    /// Roles.
-    pub roles: Vec<CatalogRole>,
-    /// Packages.
-    pub packages: Vec<Package>,
-}
-
-/// A permission.
-#[derive(Clone, Debug)]
-pub struct Permission {
-    /// `sales.invoice.edit`.
-    pub name: String,
-    /// For people.
-    pub description: String,
-    /// Other permissions it is useless without.
-    pub requires: Vec<String>,
-}
-
-/// A role of the catalog.
-#[derive(Clone, Debug)]
-pub struct CatalogRole {
-    /// Its name.
-    pub name: String,
-    /// For people.
-    pub description: String,
-    /// A role that governs the directory itself (R3).
-    pub system: bool,
-    /// What it grants.
-    pub grants: Vec<String>,
-    /// What it takes away (R2).
-    pub restricts: Vec<String>,
-}
-
-/// A package (R4).
-#[derive(Clone, Debug)]
-pub struct Package {
-    /// Its name.
-    pub name: String,
-    /// Its licensee roles, in order.
-    pub roles: Vec<String>,
-    /// Fee per seat and month, in cents.
-    pub fee_cents: u64,
 }
 
 /// What a password people choose must be (hardening §2.1).

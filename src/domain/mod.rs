@@ -1,2 +1,14 @@
 //! Users, staff, seats, roles, groups, activation: the rules of the domain as pure functions over entries and
 //! facts. Nothing here writes or waits.
+//!
+//! [`seats::SeatBook`] says who may be in at one time, [`check::check`] is the one rule point of every write,
+//! [`lens`] reads entries as what they are to the domain, [`roles`] and [`groups`] follow links to what somebody
+//! may do and where they belong, [`structured`] keeps structured values and their plain projection in step, and
+//! [`activation`] holds the rules of links in mails.
+
+pub mod catalog;
+pub mod seats;
+pub mod session;
+
+pub use seats::{Decision, LicenceTerms, Seat, SeatBook};
+pub use session::SessionHandle;
