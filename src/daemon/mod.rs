@@ -1,1 +1,4 @@
-//! The daemon.
+//! The running server: its config, its listeners, TLS, reload, logs and shutdown. This is the only place that
+//! reads files of the operator and the environment, and it is known by nobody but the command line.
+
+pub mod config;

@@ -1,0 +1,454 @@
+//! The server file as serde reads it. Every table refuses keys it does not know; a default is the code's own
+//! default. `config/headcount.toml` shows all of it with comments, and a test holds the two together.
+
+use super::units::{Octets, Period};
+use crate::base::Limits;
+use crate::directory::settings::{Activation, Hashing, PasswordPolicy};
+use serde::Deserialize;
+use std::path::PathBuf;
+use toml::Spanned;
+
+/// The server file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerFile {
+    /// The data folder (slapd's `directory`).
+    pub folder: PathBuf,
+    /// Free space below which writes are refused.
+    #[serde(default = "default_reserve")]
+    pub reserve: Octets,
+    /// Threads that serve; 0 for one per processor.
+    #[serde(default)]
+    pub workers: usize,
+    /// Naming contexts.
+    #[serde(default, rename = "suffix")]
+    pub suffixes: Vec<SuffixTable>,
+    /// The operator (slapd's `rootdn` and `rootpw`).
+    pub operator: Option<OperatorTable>,
+    /// Extra schema.
+    #[serde(default)]
+    pub schema: SchemaTable,
+    /// Access rules, in order.
+    #[serde(default)]
+    pub access: Vec<AccessTable>,
+    /// Bounds on what one peer may ask for.
+    #[serde(default)]
+    pub limits: LimitsTable,
+    /// Attributes with an index.
+    #[serde(default)]
+    pub index: IndexTable,
+    /// Where the server listens.
+    #[serde(default, rename = "listener")]
+    pub listeners: Vec<ListenerTable>,
+    /// Certificate and key.
+    pub tls: Option<TlsTable>,
+    /// Proxies in front of the HTTP listeners.
+    #[serde(default)]
+    pub proxy: ProxyTable,
+    /// Cost of password hashes.
+    #[serde(default)]
+    pub hashing: HashingTable,
+    /// What a password must be.
+    #[serde(default)]
+    pub passwords: PasswordsTable,
+    /// How mail leaves.
+    pub mail: Option<MailTable>,
+    /// Welcome and forgot-password mails.
+    #[serde(default)]
+    pub activation: ActivationTable,
+    /// Permissions, roles and packages.
+    #[serde(default)]
+    pub catalog: CatalogTable,
+    /// Organisations that a file declares.
+    #[serde(default, rename = "organisation")]
+    pub organisations: Vec<OrganisationTable>,
+    /// Applications, first match wins (O7).
+    #[serde(default, rename = "application")]
+    pub applications: Vec<ApplicationTable>,
+    /// Logs.
+    #[serde(default)]
+    pub log: LogTable,
+}
+
+fn default_reserve() -> Octets {
+    Octets(super::DEFAULT_RESERVE)
+}
+
+/// `[[suffix]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuffixTable {
+    /// The naming context.
+    pub dn: Spanned<String>,
+}
+
+/// `[operator]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorTable {
+    /// Its DN; it need not be an entry.
+    pub dn: Spanned<String>,
+    /// The hash.
+    pub password_hash: Spanned<String>,
+}
+
+/// `[schema]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SchemaTable {
+    /// Files of RFC 4512 definitions.
+    pub files: Vec<Spanned<PathBuf>>,
+    /// Whether a reference to a name that does not exist is refused.
+    pub strict_references: bool,
+}
+
+/// `[[access]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccessTable {
+    /// Who: all must hold.
+    pub who: Vec<Spanned<String>>,
+    /// The subtree.
+    pub subtree: Option<Spanned<String>>,
+    /// Only entries that match.
+    pub filter: Option<Spanned<String>>,
+    /// Which attributes.
+    pub attributes: Vec<Spanned<String>>,
+    /// What.
+    pub rights: Vec<Spanned<Right>>,
+}
+
+/// What an access rule gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Right {
+    /// Add an entry.
+    Add,
+    /// Compare a value.
+    Compare,
+    /// Delete an entry.
+    Delete,
+    /// Nothing at all.
+    None,
+    /// Read, search and compare.
+    Read,
+    /// Rename or move an entry.
+    Rename,
+    /// Use in a filter.
+    Search,
+    /// Change attributes.
+    Write,
+}
+
+impl Right {
+    /// The word of the config.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Compare => "compare",
+            Self::Delete => "delete",
+            Self::None => "none",
+            Self::Read => "read",
+            Self::Rename => "rename",
+            Self::Search => "search",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// `[limits]` (hardening §5).
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is the field of base::Limits with its name")]
+pub struct LimitsTable {
+    pub message_anonymous: Octets,
+    pub message_bound: Octets,
+    pub filter_depth: usize,
+    pub filter_elements: usize,
+    pub ber_depth: usize,
+    pub controls: usize,
+    pub pending_anonymous: usize,
+    pub pending_bound: usize,
+    pub size: usize,
+    pub look_through: usize,
+    pub time: Period,
+    pub idle_anonymous: Period,
+    pub idle_bound: Period,
+    pub write_stall: Period,
+    pub connections: usize,
+    pub connections_per_address: usize,
+    pub password: usize,
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        let limits = Limits::default();
+        let octets = |size: usize| Octets(size as u64);
+        Self {
+            message_anonymous: octets(limits.message_anonymous),
+            message_bound: octets(limits.message_bound),
+            filter_depth: limits.filter_depth,
+            filter_elements: limits.filter_elements,
+            ber_depth: limits.ber_depth,
+            controls: limits.controls,
+            pending_anonymous: limits.pending_anonymous,
+            pending_bound: limits.pending_bound,
+            size: limits.size,
+            look_through: limits.look_through,
+            time: Period(limits.time),
+            idle_anonymous: Period(limits.idle_anonymous),
+            idle_bound: Period(limits.idle_bound),
+            write_stall: Period(limits.write_stall),
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            password: limits.password,
+        }
+    }
+}
+
+impl LimitsTable {
+    /// As the other layers know them.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            message_anonymous: self.message_anonymous.size(),
+            message_bound: self.message_bound.size(),
+            filter_depth: self.filter_depth,
+            filter_elements: self.filter_elements,
+            ber_depth: self.ber_depth,
+            controls: self.controls,
+            pending_anonymous: self.pending_anonymous,
+            pending_bound: self.pending_bound,
+            size: self.size,
+            look_through: self.look_through,
+            time: self.time.0,
+            idle_anonymous: self.idle_anonymous.0,
+            idle_bound: self.idle_bound.0,
+            write_stall: self.write_stall.0,
+            connections: self.connections,
+            connections_per_address: self.connections_per_address,
+            password: self.password,
+        }
+    }
+}
+
+/// `[index]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IndexTable {
+    /// Besides the built-in ones.
+    pub attributes: Vec<Spanned<String>>,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListenerKind {
+    /// SCIM, pages and health without TLS: for loopback, or behind a proxy.
+    Http,
+    /// The same with TLS.
+    Https,
+    /// LDAP, with StartTLS where there is a certificate.
+    Ldap,
+    /// LDAP over a local socket.
+    Ldapi,
+    /// LDAP over TLS from the first octet.
+    Ldaps,
+}
+
+impl ListenerKind {
+    /// The word of the config.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Ldap => "ldap",
+            Self::Ldapi => "ldapi",
+            Self::Ldaps => "ldaps",
+        }
+    }
+
+    /// Whether it cannot be without a certificate.
+    pub const fn needs_tls(self) -> bool {
+        match self {
+            Self::Https | Self::Ldaps => true,
+            Self::Http | Self::Ldap | Self::Ldapi => false,
+        }
+    }
+}
+
+/// `[[listener]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerTable {
+    /// Its name, in logs and for applications; its kind where absent.
+    pub name: Option<Spanned<String>>,
+    /// What it speaks.
+    pub kind: Spanned<ListenerKind>,
+    /// `address:port`, or the path of the socket.
+    pub address: Spanned<String>,
+}
+
+/// `[tls]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsTable {
+    /// The certificate chain, PEM.
+    pub certificate: Spanned<PathBuf>,
+    /// The private key, PEM.
+    pub key: Spanned<PathBuf>,
+}
+
+/// `[proxy]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxyTable {
+    /// Networks whose forwarded headers are believed.
+    pub trusted: Vec<Spanned<String>>,
+}
+
+/// `[hashing]`: argon2id.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HashingTable {
+    /// Memory of one hash.
+    pub memory: Spanned<Octets>,
+    /// Passes.
+    pub passes: Spanned<u32>,
+    /// Hashes at one time; 0 for one per processor.
+    pub at_once: usize,
+    /// Binds that wait.
+    pub queue: usize,
+    /// How long one waits.
+    pub deadline: Period,
+}
+
+impl Default for HashingTable {
+    fn default() -> Self {
+        let hashing = Hashing::default();
+        Self {
+            memory: Spanned::new(0..0, Octets(u64::from(hashing.memory) << 10)),
+            passes: Spanned::new(0..0, hashing.passes),
+            at_once: hashing.at_once,
+            queue: hashing.queue,
+            deadline: Period(hashing.deadline),
+        }
+    }
+}
+
+/// `[passwords]`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PasswordsTable {
+    /// Characters at least.
+    pub minimum_length: Spanned<usize>,
+    /// Words that are no password.
+    pub blocked: Vec<String>,
+    /// Whether a password may come without TLS from elsewhere than loopback and local sockets.
+    pub allow_cleartext: bool,
+}
+
+impl Default for PasswordsTable {
+    fn default() -> Self {
+        let policy = PasswordPolicy::default();
+        Self { minimum_length: Spanned::new(0..0, policy.minimum_length), blocked: policy.blocked, allow_cleartext: false }
+    }
+}
+
+/// `[mail]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailTable {
+    /// The sender.
+    pub from: Spanned<String>,
+    /// `smtp://host:port`, `smtps://host:port`; StartTLS is required with `smtp` except on loopback.
+    pub smtp: Option<Spanned<String>>,
+    /// Who signs in to the SMTP server.
+    pub user: Option<String>,
+    /// A file with the password of that user.
+    pub password_file: Option<Spanned<PathBuf>>,
+    /// A folder to put mails in, instead of sending them.
+    pub drop_folder: Option<Spanned<PathBuf>>,
+}
+
+/// `[activation]`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActivationTable {
+    /// Links begin with this.
+    pub public_url: Option<Spanned<String>>,
+    /// How long a link is good.
+    pub link_lifetime: Spanned<Period>,
+    /// Welcome mails to users that SCIM makes.
+    pub mail_scim_users: bool,
+}
+
+impl Default for ActivationTable {
+    fn default() -> Self {
+        let activation = Activation::default();
+        Self {
+            public_url: None,
+            link_lifetime: Spanned::new(0..0, Period(activation.link_lifetime)),
+            mail_scim_users: activation.mail_scim_users,
+        }
+    }
+}
+
+/// `[catalog]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CatalogTable {
+    /// The file; the one that comes with Headcount where absent.
+    pub file: Option<Spanned<PathBuf>>,
+}
+
+/// `[[organisation]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrganisationTable {
+    /// The file that declares it.
+    pub file: Spanned<PathBuf>,
+}
+
+/// `[[application]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationTable {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Recognised by the listener.
+    pub listener: Option<Spanned<String>>,
+    /// Recognised by the network of the peer.
+    pub network: Option<Spanned<String>>,
+    /// The licence it draws on.
+    pub licence: Option<String>,
+    /// Binds of administrators through it take no seat (S7).
+    #[serde(default)]
+    pub administrative: bool,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// One line of text an event.
+    #[default]
+    Text,
+}
+
+/// `[log]`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogTable {
+    /// How lines look.
+    pub format: LogFormat,
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or by module as `info,headcount::ldap=debug`.
+    pub level: Spanned<String>,
+}
+
+impl Default for LogTable {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: Spanned::new(0..0, "info".to_owned()) }
+    }
+}

@@ -1,0 +1,230 @@
+//! An organisation declared by file, with its licences (O3, O4).
+
+use super::check::Checker;
+use super::problem::{Problem, SourceFile};
+use super::units::Period;
+use crate::base::Timestamp;
+use crate::directory::settings::{Catalog, DeclaredEntry};
+use crate::model::Dn;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// The containers of an organisation (design §7).
+const CONTAINERS: [&str; 7] = ["users", "staff", "roles", "groups", "licences", "sessions", "content"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrganisationFile {
+    dn: Spanned<String>,
+    description: Option<String>,
+    #[serde(default, rename = "licence")]
+    licences: Vec<LicenceTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LicenceTable {
+    name: Spanned<String>,
+    package: Option<Spanned<String>>,
+    session_limit: Spanned<u32>,
+    #[serde(default)]
+    counting: Counting,
+    idle_timeout: Option<Spanned<Period>>,
+    #[serde(default)]
+    release: Release,
+    when_full: Option<Spanned<WhenFull>>,
+    overdraft: Option<Spanned<u32>>,
+    per_user_limit: Option<Spanned<u32>>,
+    maximum_age: Option<Period>,
+    #[serde(default)]
+    report_only: bool,
+    #[serde(default)]
+    self_service: bool,
+    #[serde(default)]
+    default: bool,
+    time_zone: Option<Spanned<String>>,
+    partner: Option<String>,
+    start: Option<Spanned<toml::value::Datetime>>,
+    end: Option<Spanned<toml::value::Datetime>>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Counting {
+    Sessions,
+    #[default]
+    Users,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Release {
+    Disconnect,
+    #[default]
+    Idle,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WhenFull {
+    Deny,
+    EndOldestIdle,
+    Overdraft,
+}
+
+/// Reads and checks one; what is wrong goes to the checker.
+pub(super) fn load(checker: &mut Checker, source: &SourceFile, catalog: &Catalog, suffixes: &[String]) -> Vec<DeclaredEntry> {
+    let file: OrganisationFile = match toml::from_str(&source.text) {
+        Ok(file) => file,
+        Err(error) => {
+            checker.problem(Problem::of_toml(source, &error));
+            return Vec::new();
+        }
+    };
+    let Some(dn) = checker.dn(source, &file.dn) else { return Vec::new() };
+    under_a_suffix(checker, source, &file.dn, &dn, suffixes);
+    check_licences(checker, source, &file, catalog);
+    let owner = source.path.display().to_string();
+    let entry = |dn: String, attributes: Vec<(String, Vec<String>)>| DeclaredEntry { file: owner.clone(), dn, attributes };
+    let base = file.dn.get_ref();
+    let mut out = vec![entry(base.clone(), organisation(&file, &dn))];
+    for name in CONTAINERS {
+        out.push(entry(format!("ou={name},{base}"), vec![pair("objectClass", "organizationalUnit"), pair("ou", name)]));
+    }
+    let single = file.licences.len() == 1;
+    for table in &file.licences {
+        let name =
+            crate::model::Rdn(vec![crate::model::Ava { attribute: "cn".to_owned(), value: table.name.get_ref().clone().into_bytes() }]);
+        out.push(entry(format!("{name},ou=licences,{base}"), licence(checker, source, table, single)));
+    }
+    out
+}
+
+/// The name must stand below a suffix or be one; names are compared without regard to case, as all of the
+/// attributes people name organisations by are.
+fn under_a_suffix(checker: &mut Checker, source: &SourceFile, given: &Spanned<String>, dn: &Dn, suffixes: &[String]) {
+    let folded = |dn: &Dn| dn.to_string().to_lowercase();
+    let name = folded(dn);
+    let under = suffixes.iter().filter_map(|suffix| Dn::parse(suffix).ok()).any(|suffix| {
+        let suffix = folded(&suffix);
+        name == suffix || name.ends_with(&format!(",{suffix}"))
+    });
+    if !under {
+        let message = format!("`{}` is under no suffix of the server file", given.get_ref());
+        checker.problem(Problem::at(source, &given.span(), message));
+    }
+}
+
+fn check_licences(checker: &mut Checker, source: &SourceFile, file: &OrganisationFile, catalog: &Catalog) {
+    let mut names = std::collections::BTreeSet::new();
+    for table in &file.licences {
+        if !names.insert(table.name.get_ref().to_lowercase()) {
+            checker.problem(Problem::at(source, &table.name.span(), format!("two licences are named `{}`", table.name.get_ref())));
+        }
+        if *table.session_limit.get_ref() == 0 {
+            let problem = Problem::at(source, &table.session_limit.span(), "a session limit is at least 1: 0 would let nobody in (O3)");
+            checker.problem(problem.help("to let nobody in, give the licence an `end` in the past"));
+        }
+        if let Some(package) = &table.package
+            && !catalog.packages.iter().any(|known| known.name == *package.get_ref())
+        {
+            let message = format!("the catalog has no package `{}`", package.get_ref());
+            let problem = Problem::at(source, &package.span(), message);
+            checker.problem(problem.suggest(package.get_ref(), catalog.packages.iter().map(|known| known.name.as_str())));
+        }
+        let overdraws = table.when_full.as_ref().is_some_and(|when| *when.get_ref() == WhenFull::Overdraft);
+        match &table.overdraft {
+            Some(overdraft) if !overdraws => {
+                checker.problem(Problem::at(source, &overdraft.span(), "`overdraft` needs `when_full = \"overdraft\"`"));
+            }
+            None if overdraws => {
+                let span = table.when_full.as_ref().map(Spanned::span).unwrap_or_default();
+                checker.problem(Problem::at(source, &span, "`when_full = \"overdraft\"` needs `overdraft`, how many more"));
+            }
+            Some(_) | None => {}
+        }
+        if let Some(zone) = &table.time_zone
+            && jiff::tz::TimeZone::get(zone.get_ref()).is_err()
+        {
+            checker.problem(Problem::at(source, &zone.span(), format!("`{}` is no time zone as Pacific/Auckland", zone.get_ref())));
+        }
+        if let Some(timeout) = table.idle_timeout.as_ref().filter(|timeout| timeout.get_ref().0.as_secs() == 0) {
+            checker.problem(Problem::at(source, &timeout.span(), "an idle timeout is at least 1s"));
+        }
+    }
+    let defaults: Vec<&LicenceTable> = file.licences.iter().filter(|table| table.default).collect();
+    if file.licences.len() > 1 && defaults.is_empty() {
+        checker.problem(Problem::of_file(&source.path, "has several licences and none of them is the default (O2)"));
+    }
+    for second in defaults.iter().skip(1) {
+        checker.problem(Problem::at(source, &second.name.span(), "a second licence is marked `default`; one is (O2)"));
+    }
+}
+
+fn pair(name: &str, value: impl Into<String>) -> (String, Vec<String>) {
+    (name.to_owned(), vec![value.into()])
+}
+
+fn organisation(file: &OrganisationFile, dn: &Dn) -> Vec<(String, Vec<String>)> {
+    let naming = dn.rdn().into_iter().flat_map(|rdn| &rdn.0).map(|ava| pair(&ava.attribute, String::from_utf8_lossy(&ava.value)));
+    let class = match dn.rdn().and_then(|rdn| rdn.0.first()).map(|ava| ava.attribute.to_lowercase()).as_deref() {
+        Some("ou") => "organizationalUnit",
+        Some("dc") => "domain",
+        _ => "organization",
+    };
+    let mut attributes = vec![("objectClass".to_owned(), vec![class.to_owned(), "hcOrganisation".to_owned()])];
+    attributes.extend(naming);
+    attributes.extend(file.description.as_ref().map(|text| pair("description", text.clone())));
+    attributes
+}
+
+fn licence(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, single: bool) -> Vec<(String, Vec<String>)> {
+    let truth = |value: bool| if value { "TRUE" } else { "FALSE" };
+    let seconds = |period: Period| period.0.as_secs().to_string();
+    let mut attributes = vec![
+        pair("objectClass", "hcLicence"),
+        pair("cn", table.name.get_ref().clone()),
+        pair("hcSessionLimit", table.session_limit.get_ref().to_string()),
+        pair("hcCountingMode", if matches!(table.counting, Counting::Users) { "users" } else { "sessions" }),
+        pair("hcReleaseMode", if matches!(table.release, Release::Idle) { "idle" } else { "disconnect" }),
+        pair("hcReportOnly", truth(table.report_only)),
+        pair("hcSelfService", truth(table.self_service)),
+        pair("hcLicenceDefault", truth(table.default || single)),
+    ];
+    let mut optional = |name: &str, value: Option<String>| attributes.extend(value.map(|value| pair(name, value)));
+    optional("hcPackage", table.package.as_ref().map(|package| package.get_ref().clone()));
+    optional("hcIdleTimeout", table.idle_timeout.as_ref().map(|timeout| seconds(*timeout.get_ref())));
+    optional("hcMaximumAge", table.maximum_age.map(seconds));
+    optional("hcOverdraft", table.overdraft.as_ref().map(|overdraft| overdraft.get_ref().to_string()));
+    optional("hcPerUserLimit", table.per_user_limit.as_ref().map(|limit| limit.get_ref().to_string()));
+    optional("hcTimeZone", table.time_zone.as_ref().map(|zone| zone.get_ref().clone()));
+    optional("hcPartner", table.partner.clone());
+    optional("hcWhenFull", table.when_full.as_ref().map(|when| when_full(*when.get_ref()).to_owned()));
+    optional("hcStartDate", table.start.as_ref().and_then(|date| instant(checker, source, table, date)));
+    optional("hcEndDate", table.end.as_ref().and_then(|date| instant(checker, source, table, date)));
+    attributes
+}
+
+const fn when_full(when: WhenFull) -> &'static str {
+    match when {
+        WhenFull::Deny => "deny",
+        WhenFull::EndOldestIdle => "end-oldest-idle",
+        WhenFull::Overdraft => "overdraft",
+    }
+}
+
+/// A date of the file as generalizedTime: a day begins in the licence's time zone, and a time needs an offset.
+fn instant(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, date: &Spanned<toml::value::Datetime>) -> Option<String> {
+    let text = date.get_ref().to_string();
+    let zone = table.time_zone.as_ref().and_then(|zone| jiff::tz::TimeZone::get(zone.get_ref()).ok()).unwrap_or(jiff::tz::TimeZone::UTC);
+    let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(zone).ok().map(|zoned| zoned.timestamp().as_millisecond());
+    let millis = match date.get_ref() {
+        toml::value::Datetime { date: Some(_), time: None, offset: None } => day(),
+        _ => Timestamp::parse_rfc3339(&text.replace(' ', "T")).and_then(|time| i64::try_from(time.millis()).ok()),
+    };
+    let found = millis.and_then(|millis| u64::try_from(millis).ok()).map(|millis| Timestamp::from_millis(millis).generalized());
+    if found.is_none() {
+        checker.problem(Problem::at(source, &date.span(), "not a date as 2026-03-01, nor a time with offset as 2026-03-01T00:00:00Z"));
+    }
+    found
+}

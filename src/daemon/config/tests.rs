@@ -1,0 +1,243 @@
+//! Golden texts of what a wrong config is told, and the shipped files held against the code.
+
+use super::file::ServerFile;
+use super::*;
+use crate::base::Limits;
+use crate::directory::settings::{Activation, Hashing, PasswordPolicy};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
+const SHIPPED: &str = include_str!("../../../config/headcount.toml");
+const GOOD: &str =
+    "folder = \"data\"\n[[suffix]]\ndn = \"dc=example,dc=com\"\n[[listener]]\nkind = \"ldap\"\naddress = \"127.0.0.1:3890\"\n";
+
+/// What loading `text` says, with the folder taken out of it.
+fn told(text: &str, others: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in others.iter().chain([&("headcount.toml", text)]) {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+    match Config::load(&folder.path().join("headcount.toml")) {
+        Ok(_) => "good".to_owned(),
+        Err(problems) => problems.to_string().replace(&format!("{}/", folder.path().display()), ""),
+    }
+}
+
+#[test]
+fn a_good_config_loads() {
+    assert_eq!(told(GOOD, &[]), "good");
+}
+
+#[test]
+fn hg3_an_unknown_key_is_refused_with_what_was_meant() {
+    let shown = told("folder = \"x\"\n[[sufix]]\ndn = \"dc=example\"\n", &[]);
+    assert_eq!(shown, "headcount.toml:2:3: unknown key `sufix`\n  |\n2 | [[sufix]]\n  |   ^^^^^\n  = did you mean `suffix`?");
+}
+
+#[test]
+fn a_value_that_is_no_choice_is_refused_with_the_nearest() {
+    let shown = told(&format!("{GOOD}[[listener]]\nkind = \"ldapz\"\naddress = \"x\"\n"), &[]);
+    assert!(
+        shown.starts_with(
+            "headcount.toml:8:8: unknown value `ldapz`\n  |\n8 | kind = \"ldapz\"\n  |        ^^^^^^^\n  = did you mean `ldap"
+        ),
+        "{shown}"
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let text = "folder = \"x\"\n[[suffix]]\ndn = \"dc=example,,dc=com\"\n[[listener]]\nkind = \"ldaps\"\naddress = \":636\"\n[proxy]\ntrusted = [\"10.0.0.1/8\"]\n[hashing]\nmemory = \"1GiB\"\n";
+    let shown = told(text, &[]);
+    let lines: Vec<&str> = shown.lines().filter(|line| line.starts_with("headcount.toml:")).collect();
+    assert_eq!(lines.len(), 5, "{shown}");
+    assert!(lines.iter().any(|line| line.starts_with("headcount.toml:3:18: not a DN: ")), "{shown}");
+    assert!(shown.contains("headcount.toml:5:8: ldaps needs a certificate: there is no [tls]\n"), "{shown}");
+    assert!(shown.contains("`:636` is not an address and port") && shown.contains("\"0.0.0.0:636\""), "{shown}");
+    assert!(shown.contains("headcount.toml:8:12: not a network as 10.0.0.0/8"), "{shown}");
+    assert!(shown.contains("headcount.toml:10:10: argon2id takes from 7MiB to 128MiB here"), "{shown}");
+}
+
+#[test]
+fn access_rules_are_checked_by_word() {
+    let rule = "[[access]]\nwho = [\"service\"]\nfilter = \"(cn=a\"\nattributes = [\"telephoneNumbr\"]\nrights = [\"read\"]\n";
+    let shown = told(&format!("{GOOD}{rule}"), &[]);
+    assert!(shown.contains("headcount.toml:8:8: nobody is `service`") && shown.contains("did you mean `services`?"), "{shown}");
+    assert!(shown.contains("headcount.toml:9:") && shown.contains("not a filter: "), "{shown}");
+    assert!(shown.contains("did you mean `telephoneNumber`?"), "{shown}");
+    let shown = told(&format!("{GOOD}[[access]]\nwho = [\"users\"]\nrights = [\"raed\"]\n"), &[]);
+    assert!(shown.contains("did you mean `read`?"), "{shown}");
+}
+
+#[test]
+fn o3_a_session_limit_of_zero_is_refused_with_the_reason() {
+    let organisation = "dn = \"o=Example,dc=example,dc=com\"\n[[licence]]\nname = \"main\"\nsession_limit = 0\n";
+    let shown = told(&format!("{GOOD}[[organisation]]\nfile = \"example.toml\"\n"), &[("example.toml", organisation)]);
+    assert_eq!(
+        shown,
+        "example.toml:4:17: a session limit is at least 1: 0 would let nobody in (O3)\n  |\n4 | session_limit = 0\n  |                 ^\n  \
+         = to let nobody in, give the licence an `end` in the past"
+    );
+}
+
+#[test]
+fn o4_a_declared_organisation_must_fit_catalog_and_suffixes() {
+    let organisation =
+        "dn = \"o=Example,dc=exampel,dc=com\"\n[[licence]]\nname = \"main\"\npackage = \"Standart\"\nsession_limit = 1\noverdraft = 1\n";
+    let shown = told(&format!("{GOOD}[[organisation]]\nfile = \"example.toml\"\n"), &[("example.toml", organisation)]);
+    assert!(shown.contains("example.toml:1:6: `o=Example,dc=exampel,dc=com` is under no suffix of the server file"), "{shown}");
+    assert!(shown.contains("the catalog has no package `Standart`") && shown.contains("did you mean `Standard`?"), "{shown}");
+    assert!(shown.contains("`overdraft` needs `when_full = \"overdraft\"`"), "{shown}");
+}
+
+#[test]
+fn r1_a_permission_that_requires_what_is_not_there_is_refused() {
+    let catalog = "[[permission]]\nname = \"people.edit\"\nrequires = [\"people.serch\"]\n[[permission]]\nname = \"people.search\"\nrequires = [\"people.search\"]\n\
+        [[role]]\nname = \"Organisation Admin\"\nsystem = true\n[[package]]\nname = \"P\"\nroles = [\"Organisation Admin\", \"Nobody\"]\nfee = \"1.234\"\n";
+    let shown = told(&format!("{GOOD}[catalog]\nfile = \"catalog.toml\"\n"), &[("catalog.toml", catalog)]);
+    assert!(shown.contains("catalog.toml:3:13: the permission `people.serch` is not defined"), "{shown}");
+    assert!(shown.contains("did you mean `people.search`?"), "{shown}");
+    assert!(shown.contains("the permission `people.search` requires itself"), "{shown}");
+    assert!(shown.contains("`Organisation Admin` is a system role and comes with no package"), "{shown}");
+    assert!(shown.contains("the role `Nobody` is not defined"), "{shown}");
+    assert!(shown.contains("`1.234` is not an amount of money"), "{shown}");
+}
+
+#[test]
+fn hg3_a_file_with_a_secret_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("headcount.toml");
+    std::fs::write(&path, format!("{GOOD}[operator]\ndn = \"cn=admin\"\npassword_hash = \"{{SSHA}}x\"\n")).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    let shown = Config::load(&path).unwrap_err().to_string();
+    assert!(shown.contains("holds a secret and its mode is 0640") && shown.contains("chmod 600"), "{shown}");
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    Config::load(&path).unwrap();
+}
+
+#[test]
+fn a_password_in_the_place_of_a_hash_is_refused_and_not_shown() {
+    let shown = told(&format!("{GOOD}[operator]\ndn = \"cn=admin\"\npassword_hash = \"hunter2\"\n"), &[]);
+    assert!(shown.contains("not a password hash") && shown.contains("headcount passwd") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn the_shipped_file_shows_the_defaults_of_the_code() {
+    let file: ServerFile = toml::from_str(SHIPPED).unwrap();
+    assert_eq!(file.limits.limits(), Limits::default());
+    assert_eq!(file.reserve.0, DEFAULT_RESERVE);
+    let empty: ServerFile = toml::from_str("folder = \"/var/lib/headcount\"").unwrap();
+    assert_eq!(format!("{:?}", file.schema), format!("{:?}", empty.schema));
+    assert_eq!(file.workers, empty.workers);
+    let (hashing, default) = (&file.hashing, Hashing::default());
+    assert_eq!((hashing.memory.get_ref().0 >> 10, *hashing.passes.get_ref()), (u64::from(default.memory), default.passes));
+    assert_eq!((hashing.at_once, hashing.queue, hashing.deadline.0), (default.at_once, default.queue, default.deadline));
+    let policy = PasswordPolicy::default();
+    assert_eq!((*file.passwords.minimum_length.get_ref(), &file.passwords.blocked), (policy.minimum_length, &policy.blocked));
+    assert_eq!(file.passwords.allow_cleartext, empty.passwords.allow_cleartext);
+    let activation = Activation::default();
+    assert_eq!(
+        (file.activation.link_lifetime.get_ref().0, file.activation.mail_scim_users),
+        (activation.link_lifetime, activation.mail_scim_users)
+    );
+    assert_eq!((file.log.format, file.log.level.get_ref()), (empty.log.format, empty.log.level.get_ref()));
+    assert_eq!((file.proxy.trusted.len(), file.index.attributes.len()), (0, 0));
+}
+
+/// Serde lists the keys it expects when it meets one it does not know; each must be named in the shipped file.
+#[test]
+fn the_shipped_file_names_every_key() {
+    let tables = [
+        "",
+        "[operator]",
+        "[schema]",
+        "[[access]]",
+        "[limits]",
+        "[index]",
+        "[tls]",
+        "[proxy]",
+        "[hashing]",
+        "[passwords]",
+        "[mail]",
+        "[activation]",
+        "[catalog]",
+        "[[organisation]]",
+        "[[application]]",
+        "[log]",
+        "[[suffix]]",
+        "[[listener]]",
+    ];
+    let headings = [
+        "suffix",
+        "operator",
+        "schema",
+        "access",
+        "limits",
+        "index",
+        "listener",
+        "tls",
+        "proxy",
+        "hashing",
+        "passwords",
+        "mail",
+        "activation",
+        "catalog",
+        "organisation",
+        "application",
+        "log",
+    ];
+    for table in tables {
+        let error = toml::from_str::<ServerFile>(&format!("{table}\nno_such_key = 1\n")).unwrap_err().message().to_owned();
+        let keys: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert!(!keys.is_empty(), "{table}: {error}");
+        for key in keys {
+            let named = SHIPPED.lines().map(|line| line.trim_start_matches("# ")).any(|line| line.starts_with(&format!("{key} = ")));
+            let heading = headings.contains(&key) && SHIPPED.contains(&format!("[{key}]"));
+            assert!(named || heading, "{table} {key} is not in config/headcount.toml");
+        }
+    }
+}
+
+/// The examples of the shipped file are good too: with the marks taken off, the file set loads.
+#[test]
+fn the_shipped_examples_load_when_their_marks_are_taken_off() {
+    let mut text = String::new();
+    for line in SHIPPED.lines() {
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let is_example = bare.starts_with('[')
+            || bare.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+        if is_example && !bare.starts_with("drop_folder") {
+            text.push_str(bare);
+            text.push('\n');
+        }
+    }
+    let text = text
+        .replace("\"/etc/headcount/tls/", "\"")
+        .replace("\"/etc/headcount/smtp-password\"", "\"smtp-password\"")
+        .replace("organisations/example.toml", "example.toml");
+    let shown = told(
+        &text,
+        &[
+            ("fullchain.pem", ""),
+            ("key.pem", ""),
+            ("smtp-password", "x\n"),
+            ("catalog.toml", super::catalog::BUILT_IN),
+            ("example.toml", include_str!("../../../config/organisations/example.toml")),
+        ],
+    );
+    assert_eq!(shown, "good");
+}
+
+#[test]
+fn networks_hold_their_addresses() {
+    let network = Network::parse("10.1.0.0/16").unwrap();
+    assert!(network.contains("10.1.2.3".parse().unwrap()) && network.contains("::ffff:10.1.2.3".parse().unwrap()));
+    assert!(!network.contains("10.2.0.1".parse().unwrap()) && !network.contains("fd00::1".parse().unwrap()));
+    assert!(Network::parse("0.0.0.0/0").unwrap().contains("8.8.8.8".parse().unwrap()));
+    assert!(Network::parse("fd00::/8").unwrap().contains("fdff::1".parse().unwrap()));
+    for refused in ["10.1.0.0/33", "10.1.0.1/16", "ten", "10.1.0.0/", "/8", ""] {
+        assert_eq!(Network::parse(refused), None, "{refused}");
+    }
+}
