@@ -7,8 +7,14 @@
 //! [`activation`] holds the rules of links in mails.
 
 pub mod catalog;
+pub mod groups;
+pub mod lens;
+pub mod licence;
+pub mod roles;
 pub mod seats;
 pub mod session;
 
+pub use lens::{AccountState, Group, Licence, Role, Session, User, UserType, organisation_of};
+pub use roles::Rights;
 pub use seats::{Decision, LicenceTerms, Seat, SeatBook};
 pub use session::SessionHandle;

@@ -1,0 +1,58 @@
+//! Where somebody belongs: levels flow down the tree of groups (G4), members of members flow up (LDAP nesting).
+//! Both walks visit each group once, so that a circle in old data ends.
+
+use crate::base::EntryId;
+use crate::model::{AttributeId, Facts, Level};
+use crate::schema::Schema;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The groups of `member`, each with the highest of its level there and in any group above (G4).
+pub fn levels(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeMap<EntryId, Level> {
+    let mut levels = BTreeMap::new();
+    let mut waiting = facts.sources(member, schema.known().member);
+    let parent_group = schema.attribute("hcParentGroup");
+    while let Some((group, level)) = waiting.pop() {
+        if levels.get(&group).is_some_and(|held| *held >= level) {
+            continue;
+        }
+        levels.insert(group, level);
+        // Who was a member of a group above once is not one of those below.
+        if let Some(parent_group) = parent_group
+            && level > Level::Past
+        {
+            waiting.extend(facts.sources(group, parent_group).into_iter().map(|(below, _)| (below, level)));
+        }
+    }
+    levels
+}
+
+/// The groups that hold `member` as a full member or administrator, directly or through groups that are members
+/// of groups: what `memberOf` shows.
+pub fn containing(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeSet<EntryId> {
+    let mut found: BTreeSet<EntryId> =
+        levels(schema, facts, member).into_iter().filter(|(_, level)| *level >= Level::Full).map(|(group, _)| group).collect();
+    let mut waiting: Vec<EntryId> = found.iter().copied().collect();
+    while let Some(group) = waiting.pop() {
+        for (above, level) in facts.sources(group, schema.known().member) {
+            if level >= Level::Full && found.insert(above) {
+                waiting.push(above);
+            }
+        }
+    }
+    found
+}
+
+/// Whether `start`, or what it points to by `attribute` over any number of steps, is `sought`.
+pub fn leads_to(facts: &dyn Facts, attribute: AttributeId, start: EntryId, sought: EntryId) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut waiting = vec![start];
+    while let Some(at) = waiting.pop() {
+        if at == sought {
+            return true;
+        }
+        if seen.insert(at) {
+            waiting.extend(facts.targets(at, attribute, None, usize::MAX).into_iter().map(|(target, _)| target));
+        }
+    }
+    false
+}

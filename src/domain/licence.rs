@@ -1,0 +1,82 @@
+//! The terms of a licence out of its entry (O3), and which values those attributes may have.
+
+use super::lens::{Licence, boolean, number, time};
+use super::seats::{Counting, LicenceTerms, Release, WhenFull};
+use std::time::Duration;
+
+/// How long a holder must have been idle to give way where the licence does not say (S8).
+const GIVES_WAY_AFTER: Duration = Duration::from_secs(5 * 60);
+
+impl Counting {
+    /// The mode of a value of `hcCountingMode`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "users" => Some(Self::Users),
+            "sessions" => Some(Self::Sessions),
+            _ => None,
+        }
+    }
+}
+
+impl Release {
+    /// The mode of a value of `hcReleaseMode`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "idle" => Some(Self::Idle),
+            "disconnect" => Some(Self::Disconnect),
+            _ => None,
+        }
+    }
+}
+
+impl WhenFull {
+    /// The policy of a value of `hcWhenFull`, with the numbers of the attributes beside it.
+    pub fn parse(text: &str, idle_at_least: Duration, overdraft: u32) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "deny" => Some(Self::Deny),
+            "end-oldest-idle" => Some(Self::EndOldestIdle(idle_at_least)),
+            "overdraft" => Some(Self::Overdraft(overdraft)),
+            _ => None,
+        }
+    }
+}
+
+impl Licence<'_> {
+    /// Its terms. Durations are kept in whole seconds; what is not given has the default of domain rules S2, S5, S8.
+    pub fn terms(&self) -> LicenceTerms {
+        let (known, entry) = (self.schema().known(), self.entry);
+        let seconds = |attribute| number(entry, attribute).map(Duration::from_secs);
+        let count = |attribute| number(entry, attribute).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        let gives_way = self.schema().attribute("hcMinimumIdle").and_then(seconds).unwrap_or(GIVES_WAY_AFTER);
+        let overdraft = count(known.hc_overdraft);
+        let when_full = entry.text(known.hc_when_full).and_then(|text| WhenFull::parse(text, gives_way, overdraft.unwrap_or(0)));
+        let default = LicenceTerms::default();
+        LicenceTerms {
+            limit: count(known.hc_session_limit).unwrap_or(default.limit),
+            counting: entry.text(known.hc_counting_mode).and_then(Counting::parse).unwrap_or_default(),
+            idle_timeout: seconds(known.hc_idle_timeout).unwrap_or(default.idle_timeout),
+            release: entry.text(known.hc_release_mode).and_then(Release::parse).unwrap_or_default(),
+            when_full: when_full.unwrap_or_default(),
+            per_user: count(known.hc_per_user_limit),
+            maximum_age: seconds(known.hc_maximum_age),
+            report_only: boolean(entry, known.hc_report_only) == Some(true),
+            start: time(entry, known.hc_start_date),
+            end: time(entry, known.hc_end_date),
+        }
+    }
+
+    /// Its name, for messages.
+    pub fn name(&self) -> &str {
+        self.entry.text(self.schema().known().cn).unwrap_or("(unnamed)")
+    }
+
+    /// Whether it is the organisation's default one (O2).
+    pub fn is_default(&self) -> bool {
+        boolean(self.entry, self.schema().known().hc_licence_default) == Some(true)
+    }
+
+    /// Whether Organisation Admins may change package and limit (O3).
+    pub fn is_self_service(&self) -> bool {
+        self.schema().attribute("hcSelfService").and_then(|attribute| boolean(self.entry, attribute)) == Some(true)
+    }
+}
