@@ -13,11 +13,11 @@ use std::fmt::{self, Write};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter<'a> {
     /// All of them; an empty list is true (RFC 4526).
-    And(Vec<Filter<'a>>),
+    And(Vec<Self>),
     /// One of them; an empty list is false (RFC 4526).
-    Or(Vec<Filter<'a>>),
+    Or(Vec<Self>),
     /// The opposite.
-    Not(Box<Filter<'a>>),
+    Not(Box<Self>),
     /// The attribute has a value.
     Present(Cow<'a, str>),
     /// A value equals the assertion.
