@@ -1,1 +1,70 @@
-//! The doors: LDAP.
+//! The LDAP door (RFC 4511). A message passes the strict frame [reader](frame), is decoded borrowing from the input
+//! buffer, asks the directory, and is answered straight into the output buffer. What is not asked often is decoded
+//! by `ldap3_proto`, behind the same reader.
+//!
+//! Invariants: an operation that was refused is answered under its own message id, and one whose id is unknown
+//! ends the connection; a damaged controls block is never taken for none; a search result is written from a
+//! [`Visible`](crate::directory::Visible) entry and from nothing else.
+
+pub mod controls;
+mod decode;
+mod encode;
+mod fields;
+pub mod frame;
+mod paging;
+mod result;
+mod update;
+
+#[cfg(test)]
+mod codec_tests;
+
+use crate::base::Limits;
+use frame::{Frame, FrameLimits, Operation, Refusal};
+use result::Failure;
+
+/// What became of the messages that [`inspect`] was handed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inspected {
+    /// Requests that were read and decoded.
+    pub decoded: usize,
+    /// Requests that are refused under their own message id.
+    pub refused: usize,
+    /// Whether the connection ends with a Notice of Disconnection.
+    pub disconnected: bool,
+}
+
+/// Reads and decodes all that a peer sent as a connection would, without doing any of it. For fuzzing.
+pub fn inspect(mut octets: &[u8], limits: &Limits) -> Inspected {
+    let mut found = Inspected::default();
+    loop {
+        let length = match frame::read(octets, &FrameLimits::anonymous(limits)) {
+            Ok(None) => return found,
+            Ok(Some(frame)) => {
+                match inspect_frame(&frame, limits) {
+                    Ok(()) => found.decoded += 1,
+                    Err(_) => found.refused += 1,
+                }
+                frame.length
+            }
+            Err(Refusal::Answer { length, .. }) => {
+                found.refused += 1;
+                length
+            }
+            Err(Refusal::Disconnect(_)) => return Inspected { disconnected: true, ..found },
+        };
+        octets = octets.get(length..).unwrap_or_default();
+    }
+}
+
+fn inspect_frame(frame: &Frame<'_>, limits: &Limits) -> Result<(), Failure> {
+    controls::decode(frame.operation, frame.controls, limits)?;
+    match frame.operation {
+        Operation::Abandon => decode::abandon(frame.content).map(drop).ok_or(Failure::protocol("damaged abandon")),
+        Operation::Bind => decode::bind(frame.content).map(drop),
+        Operation::Compare => decode::compare(frame.content).map(drop),
+        Operation::Extended => decode::extended(frame.content).map(drop),
+        Operation::Search => decode::search(frame.content, limits).map(drop),
+        Operation::Unbind => Ok(()),
+        Operation::Add | Operation::Delete | Operation::Modify | Operation::ModifyDn => update::decode(frame, limits).map(drop),
+    }
+}

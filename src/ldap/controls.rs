@@ -1,0 +1,211 @@
+//! Controls (RFC 4511 §4.1.11). One table says for each control its OID, the operations it goes with, and how
+//! its value is read; the root DSE lists the same table.
+
+use super::decode;
+use super::encode::{integer_size, put_control, put_entry_body, put_integer};
+use super::fields::{self, BOOLEAN, Fields, INTEGER};
+use super::frame::Operation;
+use super::result::Failure;
+use crate::base::Limits;
+use crate::base::ber::{OCTET_STRING, SEQUENCE, element_size, put, put_header};
+use crate::directory::{OwnedEntry, SessionRequest};
+use crate::model::Filter;
+use ldap3_proto::proto::LdapResultCode;
+
+/// Assertion (RFC 4528).
+pub const ASSERTION: &str = "1.3.6.1.1.12";
+/// ManageDsaIT (RFC 3296).
+pub const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
+/// Paged results (RFC 2696).
+pub const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+/// Post-read (RFC 4527).
+pub const POST_READ: &str = "1.3.6.1.1.13.2";
+/// Pre-read (RFC 4527).
+pub const PRE_READ: &str = "1.3.6.1.1.13.1";
+/// Our session control, on a bind and its answer. The client says who it is, the answer says how full the licence is
+/// (rules S2 and S4). The request's criticality may be either; an answer without request is sent with a refusal.
+///
+/// ```asn1
+/// SessionRequestValue ::= SEQUENCE {
+///      application  [0] OCTET STRING OPTIONAL,  -- UTF-8, the name of the application
+///      client       [1] OCTET STRING OPTIONAL } -- UTF-8, counted in the place of the client's address
+///
+/// SessionResponseValue ::= SEQUENCE {
+///      limit      INTEGER (0 .. maxInt),        -- the session limit of the licence
+///      inUse      INTEGER (0 .. maxInt),        -- sessions in use
+///      sessionId  OCTET STRING OPTIONAL }       -- absent where the bind was refused
+/// ```
+pub const SESSION: &str = "2.25.128590336736012936669972887359999261034.3.1";
+
+/// What a control's value is read with.
+type Decode = for<'a> fn(&mut Controls<'a>, &'a [u8], &Limits) -> Result<(), Failure>;
+
+/// One control we know.
+struct Known {
+    oid: &'static str,
+    operations: &'static [Operation],
+    decode: Decode,
+}
+
+const ENTRIES: &[Operation] =
+    &[Operation::Add, Operation::Compare, Operation::Delete, Operation::Modify, Operation::ModifyDn, Operation::Search];
+
+/// The table.
+const TABLE: &[Known] = &[
+    Known { oid: ASSERTION, operations: ENTRIES, decode: assertion },
+    Known { oid: MANAGE_DSA_IT, operations: ENTRIES, decode: manage_dsa_it },
+    Known { oid: PAGED_RESULTS, operations: &[Operation::Search], decode: paged_results },
+    Known { oid: POST_READ, operations: &[Operation::Add, Operation::Modify, Operation::ModifyDn], decode: post_read },
+    Known { oid: PRE_READ, operations: &[Operation::Delete, Operation::Modify, Operation::ModifyDn], decode: pre_read },
+    Known { oid: SESSION, operations: &[Operation::Bind], decode: session },
+];
+
+/// The OIDs of all controls that work, for the root DSE.
+pub fn supported() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|known| known.oid)
+}
+
+/// The controls of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Controls<'a> {
+    /// The entry must match.
+    pub(crate) assertion: Option<Filter<'a>>,
+    /// Referrals are entries.
+    pub(crate) manage_dsa_it: bool,
+    /// One page only.
+    pub(crate) page: Option<PageControl<'a>>,
+    /// The entry after the change, with these attributes.
+    pub(crate) post_read: Option<Vec<&'a str>>,
+    /// The entry before the change, with these attributes.
+    pub(crate) pre_read: Option<Vec<&'a str>>,
+    /// What the client says about itself.
+    pub(crate) session: Option<SessionRequest>,
+}
+
+/// A paged results control as sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageControl<'a> {
+    /// Entries of the page, 0 to 2^31-1.
+    pub(crate) size: u32,
+    /// Empty at the beginning, else what we sent with the last page.
+    pub(crate) cookie: &'a [u8],
+}
+
+/// Reads the controls block of a request.
+pub(crate) fn decode<'a>(operation: Operation, block: &'a [u8], limits: &Limits) -> Result<Controls<'a>, Failure> {
+    const DAMAGED: &str = "damaged control";
+    let mut controls = Controls::default();
+    let mut seen: Vec<&str> = Vec::new();
+    let mut list = Fields::new(block);
+    while !list.is_empty() {
+        let mut control = Fields::new(list.octets(SEQUENCE, DAMAGED)?);
+        let oid = control.text(OCTET_STRING, DAMAGED)?;
+        let critical = match control.optional(BOOLEAN, DAMAGED)? {
+            Some(octets) => fields::boolean(octets).ok_or(Failure::protocol(DAMAGED))?,
+            None => false,
+        };
+        let value = control.optional(OCTET_STRING, DAMAGED)?;
+        if !control.is_empty() {
+            return Err(Failure::protocol(DAMAGED));
+        }
+        if seen.len() >= limits.controls {
+            return Err(Failure::protocol("too many controls"));
+        }
+        if seen.contains(&oid) {
+            return Err(Failure::protocol("a control was sent twice"));
+        }
+        seen.push(oid);
+        match TABLE.iter().find(|known| known.oid == oid && known.operations.contains(&operation)) {
+            Some(known) => (known.decode)(&mut controls, value.unwrap_or_default(), limits)?,
+            None if critical => {
+                let text = "a critical control is unknown or does not go with the operation";
+                return Err(Failure::new(LdapResultCode::UnavailableCriticalExtension, text));
+            }
+            None => {}
+        }
+    }
+    Ok(controls)
+}
+
+fn assertion<'a>(controls: &mut Controls<'a>, value: &'a [u8], limits: &Limits) -> Result<(), Failure> {
+    let mut fields = Fields::new(value);
+    controls.assertion = Some(decode::filter(&mut fields, limits)?);
+    match fields.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::protocol("damaged assertion control")),
+    }
+}
+
+fn manage_dsa_it<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    controls.manage_dsa_it = true;
+    match value.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::protocol("the ManageDsaIT control has no value")),
+    }
+}
+
+fn paged_results<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    const DAMAGED: &str = "damaged paged results control";
+    let mut fields = Fields::sequence(value, DAMAGED)?;
+    let size = fields.integer(INTEGER, DAMAGED)?;
+    let size = i32::try_from(size).ok().and_then(|size| u32::try_from(size).ok()).ok_or(Failure::protocol("page size out of range"))?;
+    controls.page = Some(PageControl { size, cookie: fields.octets(OCTET_STRING, DAMAGED)? });
+    Ok(())
+}
+
+fn post_read<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    controls.post_read = Some(decode::strings(Fields::sequence(value, "damaged post-read control")?)?);
+    Ok(())
+}
+
+fn pre_read<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    controls.pre_read = Some(decode::strings(Fields::sequence(value, "damaged pre-read control")?)?);
+    Ok(())
+}
+
+fn session<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    const DAMAGED: &str = "damaged session control";
+    let mut request = SessionRequest::default();
+    if !value.is_empty() {
+        let mut fields = Fields::sequence(value, DAMAGED)?;
+        let mut part = |tag| match fields.optional(tag, DAMAGED)? {
+            Some(octets) => fields::text(octets, DAMAGED).map(|text| Some(text.to_owned())),
+            None => Ok(None),
+        };
+        request = SessionRequest { application: part(0x80)?, client: part(0x81)? };
+    }
+    controls.session = Some(request);
+    Ok(())
+}
+
+/// Appends the session control of a bind's answer.
+pub(crate) fn put_session(out: &mut Vec<u8>, limit: u32, in_use: u32, session_id: Option<&str>) {
+    let id = session_id.map_or(0, |id| element_size(id.len()));
+    let mut value = Vec::new();
+    put_header(&mut value, SEQUENCE, integer_size(i64::from(limit)) + integer_size(i64::from(in_use)) + id);
+    put_integer(&mut value, INTEGER, i64::from(limit));
+    put_integer(&mut value, INTEGER, i64::from(in_use));
+    if let Some(id) = session_id {
+        put(&mut value, OCTET_STRING, id.as_bytes());
+    }
+    put_control(out, SESSION, &value);
+}
+
+/// Appends the paged results control of a search's answer: an estimate of the whole, 0 for unknown, and the cookie
+/// for the next page, empty where there is none.
+pub(crate) fn put_page(out: &mut Vec<u8>, estimate: usize, cookie: &[u8]) {
+    let estimate = i64::from(i32::try_from(estimate).unwrap_or(i32::MAX));
+    let mut value = Vec::new();
+    put_header(&mut value, SEQUENCE, integer_size(estimate) + element_size(cookie.len()));
+    put_integer(&mut value, INTEGER, estimate);
+    put(&mut value, OCTET_STRING, cookie);
+    put_control(out, PAGED_RESULTS, &value);
+}
+
+/// Appends a pre-read or post-read control with the entry.
+pub(crate) fn put_read(out: &mut Vec<u8>, oid: &str, entry: &OwnedEntry) {
+    let size = entry.attributes.iter().map(Vec::len).sum();
+    let mut value = Vec::new();
+    put_entry_body(&mut value, &entry.dn, size, entry.attributes.iter().map(Vec::as_slice));
+    put_control(out, oid, &value);
+}

@@ -1,0 +1,294 @@
+//! Decodes the requests. What is asked most (bind, search, compare) borrows from the message; nothing here
+//! copies but what an operation must keep.
+
+use super::fields::{BOOLEAN, ENUMERATED, Fields, INTEGER, boolean, integer, text};
+use super::result::Failure;
+use crate::base::Limits;
+use crate::base::ber::{OCTET_STRING, SEQUENCE};
+use crate::directory::{Dereference, Scope, SearchRequest};
+use crate::model::Filter;
+use crate::model::filter::{Extensible, Substrings};
+use ldap3_proto::proto::LdapResultCode;
+use std::borrow::Cow;
+
+/// A BindRequest (RFC 4511 §4.2).
+#[derive(Clone, Copy)]
+pub(crate) struct Bind<'a> {
+    /// The protocol version.
+    pub(crate) version: i64,
+    /// The DN to bind as, as sent.
+    pub(crate) name: &'a str,
+    /// How.
+    pub(crate) authentication: Authentication<'a>,
+}
+
+/// The AuthenticationChoice of a bind.
+#[derive(Clone, Copy)]
+pub(crate) enum Authentication<'a> {
+    /// Name and password; the password is octets.
+    Simple(&'a [u8]),
+    /// A SASL mechanism and its credentials.
+    Sasl(&'a str, Option<&'a [u8]>),
+    /// A choice that RFC 4511 does not have.
+    Other,
+}
+
+/// Decodes a BindRequest.
+pub(crate) fn bind(content: &[u8]) -> Result<Bind<'_>, Failure> {
+    let mut fields = Fields::new(content);
+    let version = fields.integer(INTEGER, "bind without a version")?;
+    let name = name(fields.octets(OCTET_STRING, "bind without a name")?)?;
+    let (tag, choice) = fields.any("bind without an authentication choice")?;
+    let authentication = match tag {
+        0x80 => Authentication::Simple(choice),
+        0xa3 => {
+            let mut sasl = Fields::new(choice);
+            let mechanism = sasl.text(OCTET_STRING, "SASL bind without a mechanism")?;
+            Authentication::Sasl(mechanism, sasl.optional(OCTET_STRING, "damaged SASL credentials")?)
+        }
+        _ => Authentication::Other,
+    };
+    Ok(Bind { version, name, authentication })
+}
+
+/// Decodes a SearchRequest (RFC 4511 §4.5.1) without its controls.
+pub(crate) fn search<'a>(content: &'a [u8], limits: &Limits) -> Result<SearchRequest<'a>, Failure> {
+    let mut fields = Fields::new(content);
+    let base = name(fields.octets(OCTET_STRING, "search without a base")?)?;
+    let scope = match fields.integer(ENUMERATED, "search without a scope")? {
+        0 => Scope::Base,
+        1 => Scope::One,
+        2 => Scope::Subtree,
+        3 => Scope::Children,
+        _ => return Err(Failure::protocol("unknown search scope")),
+    };
+    let dereference = match fields.integer(ENUMERATED, "search without derefAliases")? {
+        0 => Dereference::Never,
+        1 => Dereference::Searching,
+        2 => Dereference::Finding,
+        3 => Dereference::Always,
+        _ => return Err(Failure::protocol("unknown derefAliases")),
+    };
+    let size_limit = limit(&mut fields, "size limit out of range")?;
+    let time_limit = limit(&mut fields, "time limit out of range")?;
+    let types_only = fields.boolean(BOOLEAN, "search without typesOnly")?;
+    let filter = filter(&mut fields, limits)?;
+    let attributes = strings(Fields::new(fields.octets(SEQUENCE, "search without an attribute selection")?))?;
+    Ok(SearchRequest { base, scope, dereference, size_limit, time_limit, types_only, filter, attributes, manage_dsa_it: false, page: None })
+}
+
+/// INTEGER (0 .. maxInt).
+fn limit(fields: &mut Fields<'_>, otherwise: &'static str) -> Result<u32, Failure> {
+    let value = fields.integer(INTEGER, otherwise)?;
+    i32::try_from(value).ok().and_then(|value| u32::try_from(value).ok()).ok_or(Failure::protocol(otherwise))
+}
+
+/// A SEQUENCE OF LDAPString.
+pub(crate) fn strings(mut fields: Fields<'_>) -> Result<Vec<&str>, Failure> {
+    let mut found = Vec::new();
+    while !fields.is_empty() {
+        found.push(fields.text(OCTET_STRING, "damaged attribute selection")?);
+    }
+    Ok(found)
+}
+
+/// A CompareRequest (RFC 4511 §4.10).
+#[derive(Clone, Copy)]
+pub(crate) struct Compare<'a> {
+    /// The DN of the entry.
+    pub(crate) name: &'a str,
+    /// The attribute description.
+    pub(crate) attribute: &'a str,
+    /// The assertion value.
+    pub(crate) value: &'a [u8],
+}
+
+/// Decodes a CompareRequest.
+pub(crate) fn compare(content: &[u8]) -> Result<Compare<'_>, Failure> {
+    let mut fields = Fields::new(content);
+    let name = name(fields.octets(OCTET_STRING, "compare without a name")?)?;
+    let (attribute, value) = assertion(fields.octets(SEQUENCE, "compare without an assertion")?)?;
+    Ok(Compare { name, attribute, value })
+}
+
+/// Decodes a DelRequest (RFC 4511 §4.8).
+pub(crate) fn delete(content: &[u8]) -> Result<&str, Failure> {
+    name(content)
+}
+
+/// Decodes an AbandonRequest (RFC 4511 §4.11); `None` where it names no message.
+pub(crate) fn abandon(content: &[u8]) -> Option<i32> {
+    integer(content).and_then(|id| i32::try_from(id).ok())
+}
+
+/// A ModifyDNRequest (RFC 4511 §4.9).
+#[derive(Clone, Copy)]
+pub(crate) struct ModifyDn<'a> {
+    /// The DN of the entry.
+    pub(crate) name: &'a str,
+    /// The new RDN.
+    pub(crate) new_rdn: &'a str,
+    /// Whether the values of the old RDN go.
+    pub(crate) delete_old_rdn: bool,
+    /// The new parent.
+    pub(crate) new_superior: Option<&'a str>,
+}
+
+/// Decodes a ModifyDNRequest.
+pub(crate) fn modify_dn(content: &[u8]) -> Result<ModifyDn<'_>, Failure> {
+    let mut fields = Fields::new(content);
+    let entry = name(fields.octets(OCTET_STRING, "modifyDN without a name")?)?;
+    let new_rdn = name(fields.octets(OCTET_STRING, "modifyDN without a new RDN")?)?;
+    let delete_old_rdn = fields.boolean(BOOLEAN, "modifyDN without deleteoldrdn")?;
+    // A component that is no newSuperior would be a move that silently becomes a rename.
+    let new_superior = match fields.is_empty() {
+        true => None,
+        false => Some(name(fields.octets(0x80, "damaged newSuperior")?)?),
+    };
+    Ok(ModifyDn { name: entry, new_rdn, delete_old_rdn, new_superior })
+}
+
+/// An ExtendedRequest (RFC 4511 §4.12).
+#[derive(Clone, Copy)]
+pub(crate) struct Extended<'a> {
+    /// The OID of the extended operation.
+    pub(crate) name: &'a str,
+    /// Its value.
+    pub(crate) value: Option<&'a [u8]>,
+}
+
+/// Decodes an ExtendedRequest.
+pub(crate) fn extended(content: &[u8]) -> Result<Extended<'_>, Failure> {
+    let mut fields = Fields::new(content);
+    let name = fields.text(0x80, "extended request without a name")?;
+    let value = match fields.is_empty() {
+        true => None,
+        false => Some(fields.octets(0x81, "damaged value of the extended request")?),
+    };
+    Ok(Extended { name, value })
+}
+
+/// A DN in UTF-8; its grammar is looked at by the directory.
+fn name(octets: &[u8]) -> Result<&str, Failure> {
+    std::str::from_utf8(octets).map_err(|_| Failure::new(LdapResultCode::InvalidDNSyntax, "the name is not UTF-8"))
+}
+
+/// An AttributeValueAssertion.
+fn assertion(content: &[u8]) -> Result<(&str, &[u8]), Failure> {
+    let mut fields = Fields::new(content);
+    let attribute = fields.text(OCTET_STRING, "assertion without an attribute")?;
+    Ok((attribute, fields.octets(OCTET_STRING, "assertion without a value")?))
+}
+
+/// Decodes the Filter (RFC 4511 §4.5.1.7) that comes next.
+pub(crate) fn filter<'a>(fields: &mut Fields<'a>, limits: &Limits) -> Result<Filter<'a>, Failure> {
+    let mut elements = limits.filter_elements;
+    let (tag, content) = fields.any("search without a filter")?;
+    filter_choice(tag, content, limits.filter_depth, &mut elements)
+}
+
+/// One choice of a filter; `depth` levels and `elements` items may still come.
+fn filter_choice<'a>(tag: u8, content: &'a [u8], depth: usize, elements: &mut usize) -> Result<Filter<'a>, Failure> {
+    let too_much = |text| Failure::new(LdapResultCode::AdminLimitExceeded, text);
+    let depth = depth.checked_sub(1).ok_or_else(|| too_much("the filter nests too deeply"))?;
+    *elements = elements.checked_sub(1).ok_or_else(|| too_much("the filter has too many items"))?;
+    let pair = |content| assertion(content).map(|(attribute, value)| (Cow::Borrowed(attribute), Cow::Borrowed(value)));
+    Ok(match tag {
+        0xa0 => Filter::And(filter_set(content, depth, elements)?),
+        0xa1 => Filter::Or(filter_set(content, depth, elements)?),
+        0xa2 => {
+            let mut inner = Fields::new(content);
+            let (tag, content) = inner.any("not-filter without a filter")?;
+            if !inner.is_empty() {
+                return Err(Failure::protocol("not-filter with more than one filter"));
+            }
+            Filter::Not(Box::new(filter_choice(tag, content, depth, elements)?))
+        }
+        0xa3 => pair(content).map(|(attribute, value)| Filter::Equality(attribute, value))?,
+        0xa4 => substrings(content)?,
+        0xa5 => pair(content).map(|(attribute, value)| Filter::GreaterOrEqual(attribute, value))?,
+        0xa6 => pair(content).map(|(attribute, value)| Filter::LessOrEqual(attribute, value))?,
+        0x87 => Filter::Present(Cow::Borrowed(text(content, "attribute description is not UTF-8")?)),
+        0xa8 => pair(content).map(|(attribute, value)| Filter::Approximate(attribute, value))?,
+        0xa9 => Filter::Extensible(extensible(content)?),
+        _ => return Err(Failure::protocol("unknown filter choice")),
+    })
+}
+
+fn filter_set<'a>(content: &'a [u8], depth: usize, elements: &mut usize) -> Result<Vec<Filter<'a>>, Failure> {
+    let mut fields = Fields::new(content);
+    let mut found = Vec::new();
+    while !fields.is_empty() {
+        let (tag, content) = fields.any("damaged filter")?;
+        found.push(filter_choice(tag, content, depth, elements)?);
+    }
+    Ok(found)
+}
+
+fn substrings(content: &[u8]) -> Result<Filter<'_>, Failure> {
+    const DAMAGED: &str = "damaged substring filter";
+    let mut fields = Fields::new(content);
+    let attribute = fields.text(OCTET_STRING, DAMAGED)?;
+    let mut parts = Fields::new(fields.octets(SEQUENCE, DAMAGED)?);
+    let mut found = Substrings::default();
+    if parts.is_empty() {
+        return Err(Failure::protocol("substring filter without a substring"));
+    }
+    while !parts.is_empty() {
+        let (tag, part) = parts.any(DAMAGED)?;
+        // Initial comes first and final last, each at most once.
+        match tag {
+            0x80 if found == Substrings::default() => found.initial = Some(Cow::Borrowed(part)),
+            0x81 if found.last.is_none() => found.any.push(Cow::Borrowed(part)),
+            0x82 if found.last.is_none() => found.last = Some(Cow::Borrowed(part)),
+            _ => return Err(Failure::protocol("substrings in the wrong order")),
+        }
+    }
+    Ok(Filter::Substrings(Cow::Borrowed(attribute), found))
+}
+
+fn extensible(content: &[u8]) -> Result<Extensible<'_>, Failure> {
+    const DAMAGED: &str = "damaged extensible match";
+    let mut fields = Fields::new(content);
+    let rule = fields.optional(0x81, DAMAGED)?.map(|rule| text(rule, DAMAGED)).transpose()?;
+    let attribute = fields.optional(0x82, DAMAGED)?.map(|attribute| text(attribute, DAMAGED)).transpose()?;
+    let value = fields.octets(0x83, "extensible match without a value")?;
+    let dn_attributes = match fields.optional(0x84, DAMAGED)? {
+        Some(octets) => boolean(octets).ok_or(Failure::protocol(DAMAGED))?,
+        None => false,
+    };
+    if rule.is_none() && attribute.is_none() {
+        return Err(Failure::protocol("extensible match without rule and attribute"));
+    }
+    Ok(Extensible { rule: rule.map(Cow::Borrowed), attribute: attribute.map(Cow::Borrowed), value: Cow::Borrowed(value), dn_attributes })
+}
+
+/// A filter that outlives its message.
+pub(crate) fn owned(filter: Filter<'_>) -> Filter<'static> {
+    fn text(value: Cow<'_, str>) -> Cow<'static, str> {
+        Cow::Owned(value.into_owned())
+    }
+    fn octets(value: Cow<'_, [u8]>) -> Cow<'static, [u8]> {
+        Cow::Owned(value.into_owned())
+    }
+    match filter {
+        Filter::And(inner) => Filter::And(inner.into_iter().map(owned).collect()),
+        Filter::Or(inner) => Filter::Or(inner.into_iter().map(owned).collect()),
+        Filter::Not(inner) => Filter::Not(Box::new(owned(*inner))),
+        Filter::Present(attribute) => Filter::Present(text(attribute)),
+        Filter::Equality(attribute, value) => Filter::Equality(text(attribute), octets(value)),
+        Filter::GreaterOrEqual(attribute, value) => Filter::GreaterOrEqual(text(attribute), octets(value)),
+        Filter::LessOrEqual(attribute, value) => Filter::LessOrEqual(text(attribute), octets(value)),
+        Filter::Approximate(attribute, value) => Filter::Approximate(text(attribute), octets(value)),
+        Filter::Substrings(attribute, parts) => {
+            let any = parts.any.into_iter().map(octets).collect();
+            Filter::Substrings(text(attribute), Substrings { initial: parts.initial.map(octets), any, last: parts.last.map(octets) })
+        }
+        Filter::Extensible(held) => Filter::Extensible(Extensible {
+            rule: held.rule.map(text),
+            attribute: held.attribute.map(text),
+            value: octets(held.value),
+            dn_attributes: held.dn_attributes,
+        }),
+    }
+}

@@ -1,0 +1,78 @@
+//! From causes to result codes (RFC 4511 §4.1.9, appendix A): one exhaustive function.
+
+use super::controls;
+use crate::directory::Error;
+use ldap3_proto::proto::LdapResultCode;
+use std::borrow::Cow;
+
+/// Why an operation is answered with something else than success.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure {
+    /// The result code.
+    pub(crate) code: LdapResultCode,
+    /// The matched DN; empty but for noSuchObject.
+    pub(crate) matched: String,
+    /// The diagnostic message.
+    pub(crate) text: Cow<'static, str>,
+    /// Response controls, encoded one after another.
+    pub(crate) controls: Vec<u8>,
+}
+
+impl Failure {
+    /// With this code and text alone.
+    pub(crate) fn new(code: LdapResultCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, matched: String::new(), text: text.into(), controls: Vec::new() }
+    }
+
+    /// protocolError (2).
+    pub(crate) fn protocol(text: &'static str) -> Self {
+        Self::new(LdapResultCode::ProtocolError, text)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut failure = Self::new(code(&error), error.to_string());
+        if let Error::SessionLimit { limit, in_use, .. } = error {
+            controls::put_session(&mut failure.controls, limit, in_use, None);
+        } else if let Error::NoSuchObject { matched } = error {
+            failure.matched = matched;
+        }
+        failure
+    }
+}
+
+/// The result code of a cause.
+pub(crate) const fn code(error: &Error) -> LdapResultCode {
+    match error {
+        Error::Abandoned => LdapResultCode::Canceled,
+        Error::AdminLimit(_) | Error::SessionLimit { .. } => LdapResultCode::AdminLimitExceeded,
+        Error::AlreadyExists(_) => LdapResultCode::EntryAlreadyExists,
+        Error::AssertionFailed(_) => LdapResultCode::AssertionFailed,
+        Error::AttributeOrValueExists(_) => LdapResultCode::AttributeOrValueExists,
+        Error::Busy(_) => LdapResultCode::Busy,
+        Error::ConfidentialityRequired(_) => LdapResultCode::ConfidentialityRequired,
+        Error::Constraint(_) | Error::Uniqueness(_) => LdapResultCode::ConstraintViolation,
+        Error::InappropriateAuthentication(_) => LdapResultCode::InappropriateAuthentication,
+        Error::InappropriateMatching(_) => LdapResultCode::InappropriateMatching,
+        Error::InsufficientAccess(_) => LdapResultCode::InsufficentAccessRights,
+        Error::Internal => LdapResultCode::Other,
+        Error::InvalidCredentials => LdapResultCode::InvalidCredentials,
+        Error::InvalidName(_) => LdapResultCode::InvalidDNSyntax,
+        Error::InvalidSyntax(_) => LdapResultCode::InvalidAttributeSyntax,
+        Error::Naming(_) => LdapResultCode::NamingViolation,
+        Error::NoSuchAttribute(_) => LdapResultCode::NoSuchAttribute,
+        Error::NoSuchObject { .. } => LdapResultCode::NoSuchObject,
+        Error::NotAllowedOnNonLeaf(_) => LdapResultCode::NotAllowedOnNonLeaf,
+        Error::NotAllowedOnRdn(_) => LdapResultCode::NotALlowedOnRDN,
+        Error::ObjectClass(_) => LdapResultCode::ObjectClassViolation,
+        Error::ObjectClassModification(_) => LdapResultCode::ObjectClassModsProhibited,
+        Error::Operations(_) => LdapResultCode::OperationsError,
+        Error::Protocol(_) => LdapResultCode::ProtocolError,
+        Error::SizeLimit => LdapResultCode::SizeLimitExceeded,
+        Error::TimeLimit => LdapResultCode::TimeLimitExceeded,
+        Error::Unavailable(_) => LdapResultCode::Unavailable,
+        Error::UndefinedType(_) => LdapResultCode::UndefinedAttributeType,
+        Error::Unwilling(_) => LdapResultCode::UnwillingToPerform,
+    }
+}

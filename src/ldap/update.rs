@@ -1,0 +1,83 @@
+//! Add, modify, delete and modifyDN (RFC 4511 §4.6–4.9): from the request to the directory's [`Write`], and from
+//! what was done to the answer. Add and modify are decoded by `ldap3_proto`.
+
+use super::controls::Controls;
+use super::decode;
+use super::frame::{Frame, Operation};
+use super::result::Failure;
+use crate::base::ber::{SEQUENCE, put_header};
+use crate::base::limits::Limits;
+use crate::directory::{Write, WriteOptions};
+use crate::model::{Modification, ModificationKind};
+use bytes::BytesMut;
+use ldap3_proto::LdapCodec;
+use ldap3_proto::proto::{LdapModify, LdapModifyType, LdapOp};
+use tokio_util::codec::Decoder;
+
+/// The change that a request asks for.
+pub(crate) fn decode(frame: &Frame<'_>, limits: &Limits) -> Result<Write, Failure> {
+    match frame.operation {
+        Operation::Delete => Ok(Write::Delete { dn: decode::delete(frame.content)?.to_owned() }),
+        Operation::ModifyDn => {
+            let request = decode::modify_dn(frame.content)?;
+            Ok(Write::Rename {
+                dn: request.name.to_owned(),
+                new_rdn: request.new_rdn.to_owned(),
+                delete_old_rdn: request.delete_old_rdn,
+                new_superior: request.new_superior.map(str::to_owned),
+            })
+        }
+        Operation::Add | Operation::Modify => add_or_modify(frame, limits),
+        Operation::Abandon | Operation::Bind | Operation::Compare | Operation::Extended | Operation::Search | Operation::Unbind => {
+            Err(Failure::protocol("not an update"))
+        }
+    }
+}
+
+fn add_or_modify(frame: &Frame<'_>, limits: &Limits) -> Result<Write, Failure> {
+    match foreign(frame, limits) {
+        Some(LdapOp::AddRequest(request)) => Ok(Write::Add {
+            dn: request.dn,
+            attributes: request.attributes.into_iter().map(|attribute| (attribute.atype, attribute.vals)).collect(),
+        }),
+        Some(LdapOp::ModifyRequest(request)) => {
+            Ok(Write::Modify { dn: request.dn, modifications: request.changes.into_iter().map(modification).collect() })
+        }
+        _ => Err(Failure::protocol("damaged add or modify request")),
+    }
+}
+
+/// Decodes the operation alone by `ldap3_proto`. Message id and controls are read by us, so it gets a message with
+/// id 1 and without controls.
+fn foreign(frame: &Frame<'_>, limits: &Limits) -> Option<LdapOp> {
+    const ID: [u8; 3] = [0x02, 0x01, 0x01];
+    let size = frame.element.len() + ID.len();
+    let mut message = Vec::with_capacity(size + 6);
+    put_header(&mut message, SEQUENCE, size);
+    message.extend_from_slice(&ID);
+    message.extend_from_slice(frame.element);
+    let mut codec = LdapCodec::new(Some(message.len()), Some(limits.ber_depth));
+    codec.decode(&mut BytesMut::from(message.as_slice())).ok().flatten().map(|message| message.op)
+}
+
+fn modification(change: LdapModify) -> Modification {
+    let kind = match change.operation {
+        LdapModifyType::Add => ModificationKind::Add,
+        LdapModifyType::Delete => ModificationKind::Delete,
+        LdapModifyType::Replace => ModificationKind::Replace,
+        LdapModifyType::Increment => ModificationKind::Increment,
+    };
+    Modification { kind, attribute: change.modification.atype, values: change.modification.vals }
+}
+
+/// What the controls of an update ask for.
+pub(crate) fn options(controls: Controls<'_>) -> WriteOptions {
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    WriteOptions {
+        assertion: controls.assertion.map(decode::owned),
+        pre_read: controls.pre_read.map(owned),
+        post_read: controls.post_read.map(owned),
+        manage_dsa_it: controls.manage_dsa_it,
+        ..WriteOptions::default()
+    }
+}
