@@ -118,6 +118,7 @@ impl From<StoreError> for Error {
             StoreError::ReadOnly(_) => Self::Unwilling("the directory takes no changes now: its store is read-only".to_owned()),
             StoreError::TooLarge(limit) => Self::AdminLimit(format!("the change is larger than {limit} octets")),
             StoreError::Stopped => Self::Unavailable("the directory is stopping".to_owned()),
+            StoreError::Unusable(_) => Self::Unavailable("the store of the directory cannot be used".to_owned()),
         }
     }
 }

@@ -7,7 +7,6 @@
 //! [`activation`] holds the rules of links in mails.
 
 pub mod catalog;
-pub mod check;
 pub mod groups;
 pub mod lens;
 pub mod licence;
@@ -15,7 +14,6 @@ pub mod roles;
 pub mod seats;
 pub mod session;
 
-pub use check::{Actor, Breach, Cause, Proposal, check};
 pub use lens::{AccountState, Group, Licence, Role, Session, User, UserType, organisation_of};
 pub use roles::Rights;
 pub use seats::{Decision, LicenceTerms, Seat, SeatBook};

@@ -3,14 +3,36 @@
 //! closure changed is journalled in a group with others, synced, published to [`Memory`], and only then
 //! answered. A closure that fails changes nothing.
 
-use crate::base::{Clock, EntryId};
-use crate::model::{AttributeId, Entry, Facts, Level, Link};
+mod change_set;
+mod checkpoint;
+mod disk;
+mod index;
+mod journal;
+mod link;
+mod memory;
+mod overlay;
+mod posting;
+mod recovery;
+mod segment;
+mod shared;
+mod transaction;
+mod writer;
+
+use crate::base::Clock;
+use crate::model::AttributeId;
 use crate::schema::Schema;
+use parking_lot::Mutex;
+use shared::Shared;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+use writer::{Message, Request};
 
-/// The committed state: every entry, every index, every link. Readers use it directly.
-pub struct Memory {}
+pub use index::Candidates;
+pub use memory::Memory;
+pub use shared::Counts;
+pub use transaction::Transaction;
 
 /// How a store is opened.
 pub struct StoreOptions {
@@ -35,9 +57,12 @@ pub enum StoreError {
     /// One change is larger than the store takes at once.
     #[error("the change is larger than {0} octets")]
     TooLarge(usize),
-    /// The writer is gone: the daemon is stopping, or it panicked.
+    /// The writer is gone because the daemon is stopping, or this work panicked.
     #[error("the store has stopped")]
     Stopped,
+    /// The store cannot be opened, or what is asked for cannot be done with its files; the text is for the operator.
+    #[error("the store cannot be used: {0}")]
+    Unusable(String),
 }
 
 /// One who-changed-what record, kept in the same commit as the change.
@@ -63,81 +88,23 @@ pub struct AuditRecord {
     pub detail: String,
 }
 
-/// What work on the writer thread sees and changes. Reads show the committed state and everything this
-/// group has changed so far.
-pub struct Transaction<'a> {
-    _memory: &'a Memory,
-}
-
-impl Transaction<'_> {
-    /// A number no entry ever had.
-    pub fn new_id(&mut self) -> EntryId {
-        todo!()
-    }
-
-    /// A revision for an entry that is about to be put: greater than any before.
-    pub fn new_revision(&mut self) -> u64 {
-        todo!()
-    }
-
-    /// Puts an entry in the place of what has its number, or as a new one. Where its parent or RDN differ from
-    /// before, it and all below it have moved.
-    pub fn put(&mut self, entry: Entry) -> Arc<Entry> {
-        todo!()
-    }
-
-    /// Removes an entry and every link from it and to it. It must have no children.
-    pub fn remove(&mut self, id: EntryId) {
-        todo!()
-    }
-
-    /// Sets a link, or changes its level.
-    pub fn link(&mut self, link: Link) {
-        todo!()
-    }
-
-    /// Removes a link.
-    pub fn unlink(&mut self, source: EntryId, attribute: AttributeId, target: EntryId) {
-        todo!()
-    }
-
-    /// Sets a record outside the tree; `None` removes it.
-    pub fn put_meta(&mut self, key: &str, value: Option<Vec<u8>>) {
-        todo!()
-    }
-
-    /// Adds a who-changed-what record to the commit.
-    pub fn audit(&mut self, record: AuditRecord) {
-        todo!()
-    }
-
-    /// Runs `effect` on the writer thread when it is known how this work ended: `true` after its commit is durable and
-    /// published and before it is answered, `false` where nothing of it is kept. So that what lives beside the store
-    /// (the seat book, open connections) follows even when nobody waits for the answer any more.
-    pub fn when_settled(&mut self, effect: impl FnOnce(bool) + Send + 'static) {
-        let _ = effect;
-        todo!()
-    }
-
-    /// Lets this work commit although the disk is below its reserve: taking and ending seats only.
-    pub fn may_use_reserve(&mut self) {
-        todo!()
-    }
-}
-
 /// An open store.
-pub struct Store {}
+pub struct Store {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Message>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
 
 impl Store {
     /// Opens the store of a folder: sled, then the journal from the checkpoint; rebuilt from the newest good
     /// snapshot and the journal where sled is damaged.
     pub fn open(options: StoreOptions, schema: Arc<Schema>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        todo!()
+        recovery::open(options, schema, clock)
     }
 
     /// The committed state.
     pub fn memory(&self) -> &Arc<Memory> {
-        todo!()
+        &self.shared.memory
     }
 
     /// Runs `work` on the writer thread and answers when what it changed is durable and visible. Where it answers
@@ -149,7 +116,9 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         W: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        todo!()
+        let (request, answer) = Request::new(work);
+        self.queue.send(Message::Work(request)).await.map_err(|_| StoreError::Stopped)?;
+        settled(answer.await)
     }
 
     /// The same for a caller outside the runtime.
@@ -159,11 +128,31 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         W: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        todo!()
+        let (request, answer) = Request::new(work);
+        self.queue.blocking_send(Message::Work(request)).map_err(|_| StoreError::Stopped)?;
+        settled(answer.blocking_recv())
     }
 
     /// Whether writes are refused now, and why.
     pub fn read_only(&self) -> Option<String> {
-        todo!()
+        let status = self.shared.status.lock();
+        status.poison.clone().or_else(|| status.low.clone())
     }
+
+    /// Counts for metrics.
+    pub fn counts(&self) -> &Counts {
+        &self.shared.counts
+    }
+
+    /// Ends the writer after what is queued. Waits for it, so it must not be called on a thread of the runtime.
+    pub fn close(&self) {
+        let Some(writer) = self.writer.lock().take() else { return };
+        // The writer is gone already where this fails.
+        drop(self.queue.blocking_send(Message::Close));
+        drop(writer.join());
+    }
+}
+
+fn settled<T, E: From<StoreError>>(answer: Result<Result<T, E>, oneshot::error::RecvError>) -> Result<T, E> {
+    answer.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
 }

@@ -1,0 +1,415 @@
+//! The committed state in memory: what readers see. Every map is cut into shards, so a reader waits for one small
+//! write at most. An operation makes what is new findable first, then swaps the entry, then forgets what is old: so
+//! an entry never goes out of sight while it is changed or renamed, and names are checked against the entry itself.
+
+use super::change_set::Operation;
+use super::checkpoint::Dirty;
+use super::index::{self, Candidates, Index, IndexChange};
+use super::link::{self, Links};
+use super::posting::Posting;
+use crate::base::EntryId;
+use crate::model::{AttributeId, Entry, Facts, Level};
+use crate::schema::Schema;
+use parking_lot::RwLock;
+use roaring::RoaringBitmap;
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+const SHARDS: usize = 64;
+
+type Slots = RwLock<Vec<Option<Arc<Entry>>>>;
+
+/// The committed state: every entry, every index, every link. Readers use it directly.
+pub struct Memory {
+    schema: Arc<Schema>,
+    slots: [Slots; SHARDS],
+    /// From the hash of parent and normalised RDN to the entries that may have it.
+    names: [RwLock<HashMap<u64, Posting>>; SHARDS],
+    hasher: RandomState,
+    children: [RwLock<HashMap<EntryId, Posting>>; SHARDS],
+    /// By the number of the attribute type.
+    indexes: Vec<Option<Index>>,
+    /// Those that have an index, link attributes included (their values are references not joined yet).
+    indexed: Vec<AttributeId>,
+    links: Links,
+    meta: RwLock<BTreeMap<String, Arc<[u8]>>>,
+    count: AtomicUsize,
+    highest_id: AtomicU32,
+    highest_revision: AtomicU64,
+    /// The sequence number of the last change set applied.
+    applied: AtomicU64,
+}
+
+/// Takes the shard that a number falls into.
+fn shard<T>(shards: &[T; SHARDS], number: u64) -> &T {
+    let [first, ..] = shards;
+    shards.get(number as usize % SHARDS).unwrap_or(first)
+}
+
+impl Memory {
+    /// An empty state with an index for each of `indexes`, and for the unjoined references of every link attribute.
+    /// Secret and derived attributes get none.
+    pub(super) fn new(schema: Arc<Schema>, indexes: &[AttributeId]) -> Self {
+        let types = schema.attribute_types();
+        let wanted = |id: &AttributeId| types.iter().any(|found| found.id == *id && !found.secret && !found.derived);
+        let mut indexed: Vec<AttributeId> = indexes.iter().copied().filter(wanted).collect();
+        indexed.extend(types.iter().filter(|found| found.link.is_some()).map(|found| found.id));
+        indexed.sort_unstable();
+        indexed.dedup();
+        let mut slots: Vec<Option<Index>> = Vec::new();
+        slots.resize_with(types.len(), || None);
+        for attribute in &indexed {
+            if let Some(slot) = slots.get_mut(usize::from(attribute.0)) {
+                *slot = Some(Index::default());
+            }
+        }
+        Self {
+            schema,
+            slots: std::array::from_fn(|_| RwLock::default()),
+            names: std::array::from_fn(|_| RwLock::default()),
+            hasher: RandomState::new(),
+            children: std::array::from_fn(|_| RwLock::default()),
+            indexes: slots,
+            indexed,
+            links: Links::default(),
+            meta: RwLock::default(),
+            count: AtomicUsize::new(0),
+            highest_id: AtomicU32::new(0),
+            highest_revision: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
+        }
+    }
+
+    /// The schema the entries are sealed by.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Reads an entry in its place, without counting a reference. `read` must be short and must not come back to
+    /// the store: writers of the same shard wait for it.
+    pub fn with_entry<T>(&self, id: EntryId, read: impl FnOnce(&Entry) -> T) -> Option<T> {
+        let slots = shard(&self.slots, u64::from(id.0)).read();
+        slots.get(id.0 as usize / SHARDS).and_then(Option::as_deref).map(read)
+    }
+
+    /// How many entries there are.
+    pub fn entry_count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// The entries above `after` in order of number, at most `limit`.
+    pub fn ids_after(&self, after: Option<EntryId>, limit: usize) -> Vec<EntryId> {
+        let mut found = Vec::new();
+        let highest = self.highest_id.load(Ordering::Acquire);
+        let mut next = link::from(after);
+        while let Some(id) = next.filter(|id| *id <= highest && found.len() < limit) {
+            if self.with_entry(EntryId(id), |_| ()).is_some() {
+                found.push(EntryId(id));
+            }
+            next = id.checked_add(1);
+        }
+        found
+    }
+
+    /// The sequence number of the last change that readers see.
+    pub fn revision(&self) -> super::Revision {
+        super::Revision(u128::from(self.applied.load(Ordering::Acquire)))
+    }
+
+    /// Whether the attribute has an index that search may use. Link attributes have none: their values are links.
+    pub fn has_index(&self, attribute: AttributeId) -> bool {
+        self.index(attribute).is_some() && self.schema.attribute_type(attribute).link.is_none()
+    }
+
+    /// The entries with a value equal to the normal form `key`; `None` without an index.
+    pub fn equal_bitmap(&self, attribute: AttributeId, key: &[u8]) -> Option<Candidates> {
+        Some(self.index(attribute)?.equal_bitmap(key))
+    }
+
+    /// How many entries have a value equal to the normal form `key`; `None` without an index.
+    pub fn equal_count(&self, attribute: AttributeId, key: &[u8]) -> Option<usize> {
+        Some(self.index(attribute)?.equal_count(key))
+    }
+
+    /// The entries that hold the attribute; `None` without an index.
+    pub fn present(&self, attribute: AttributeId) -> Option<Candidates> {
+        Some(self.index(attribute)?.present())
+    }
+
+    /// The entries with a value whose normal form begins with `prefix`; `None` without an index or above `limit`.
+    pub fn prefix(&self, attribute: AttributeId, prefix: &[u8], limit: usize) -> Option<Candidates> {
+        self.index(attribute)?.prefix(prefix, limit)
+    }
+
+    /// The entries with a value whose normal form is within the bounds; `None` without an index or above `limit`.
+    pub fn range(&self, attribute: AttributeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>, limit: usize) -> Option<Candidates> {
+        self.index(attribute)?.range(lower, upper, limit)
+    }
+
+    /// The entries with a value whose normal form `matches`, by going through all keys of the index (a substring
+    /// assertion does so); `None` without an index or above `limit`.
+    pub fn scan(&self, attribute: AttributeId, matches: impl Fn(&[u8]) -> bool, limit: usize) -> Option<Candidates> {
+        self.index(attribute)?.scan(matches, limit)
+    }
+
+    /// How many different keys the index has; `None` without an index.
+    pub fn key_count(&self, attribute: AttributeId) -> Option<usize> {
+        Some(self.index(attribute)?.key_count())
+    }
+
+    /// Whether `child` stands directly under `parent`.
+    pub(super) fn has_child(&self, parent: EntryId, child: EntryId) -> bool {
+        shard(&self.children, u64::from(parent.0)).read().get(&parent).is_some_and(|held| held.contains(child.0))
+    }
+
+    pub(super) fn links(&self) -> &Links {
+        &self.links
+    }
+
+    pub(super) fn index(&self, attribute: AttributeId) -> Option<&Index> {
+        self.indexes.get(usize::from(attribute.0))?.as_ref()
+    }
+
+    /// The attributes that have an index, link attributes included.
+    pub(super) fn indexed(&self) -> &[AttributeId] {
+        &self.indexed
+    }
+
+    /// The highest entry number and the highest entry revision ever seen.
+    pub(super) fn highest(&self) -> (u32, u64) {
+        (self.highest_id.load(Ordering::Acquire), self.highest_revision.load(Ordering::Acquire))
+    }
+
+    /// Takes note that these numbers were given once.
+    pub(super) fn raise(&self, id: u32, revision: u64) {
+        self.highest_id.fetch_max(id, Ordering::AcqRel);
+        self.highest_revision.fetch_max(revision, Ordering::AcqRel);
+    }
+
+    /// Says that readers see everything up to this change set.
+    pub(super) fn set_applied(&self, sequence: u64) {
+        self.applied.store(sequence, Ordering::Release);
+    }
+
+    /// Everything an entry's change means to the indexes.
+    pub(super) fn index_changes(&self, before: Option<&Entry>, after: Option<&Entry>) -> Vec<IndexChange> {
+        self.indexed.iter().filter_map(|attribute| index::change(&self.schema, *attribute, before, after)).collect()
+    }
+
+    /// Applies one operation; `dirty` learns which records of sled it changes.
+    pub(super) fn apply(&self, operation: &Operation, dirty: &mut Dirty) {
+        match operation {
+            Operation::PutEntry(entry) => {
+                self.put_entry(entry);
+                dirty.entry(entry.id);
+            }
+            Operation::DeleteEntry(id) => {
+                for link in self.links.from(*id).into_iter().chain(self.links.to(*id)) {
+                    self.links.remove(link.source, link.attribute, link.target);
+                    dirty.link(link.source, link.attribute, link.target);
+                }
+                self.delete_entry(*id);
+                dirty.entry(*id);
+            }
+            Operation::PutLink(link) => {
+                self.links.set(*link);
+                dirty.link(link.source, link.attribute, link.target);
+            }
+            Operation::DeleteLink(source, attribute, target) => {
+                self.links.remove(*source, *attribute, *target);
+                dirty.link(*source, *attribute, *target);
+            }
+            Operation::PutMeta(key, value) => {
+                self.put_meta(key, value.clone());
+                dirty.meta(key);
+            }
+        }
+    }
+
+    fn put_entry(&self, entry: &Arc<Entry>) {
+        let before = self.entry(entry.id);
+        let changes = self.index_changes(before.as_deref(), Some(entry));
+        self.raise(entry.id.0, entry.revision);
+        self.add_name(entry);
+        for change in &changes {
+            if let Some(index) = self.index(change.attribute) {
+                index.add(change, entry.id.0);
+            }
+        }
+        self.swap(entry.id, Some(entry.clone()));
+        for change in &changes {
+            if let Some(index) = self.index(change.attribute) {
+                index.remove(change, entry.id.0);
+            }
+        }
+        if let Some(before) = before {
+            self.drop_name(&before, Some(entry));
+        }
+    }
+
+    fn delete_entry(&self, id: EntryId) {
+        self.raise(id.0, 0);
+        let Some(before) = self.swap(id, None) else { return };
+        for change in self.index_changes(Some(&before), None) {
+            if let Some(index) = self.index(change.attribute) {
+                index.remove(&change, id.0);
+            }
+        }
+        self.drop_name(&before, None);
+    }
+
+    pub(super) fn put_meta(&self, key: &str, value: Option<Arc<[u8]>>) {
+        let mut meta = self.meta.write();
+        match value {
+            Some(value) => meta.insert(key.to_owned(), value),
+            None => meta.remove(key),
+        };
+    }
+
+    /// Puts an entry in its slot and makes its name known, without its index keys: for the loading of many, after
+    /// which [`Memory::build_indexes`] is called.
+    pub(super) fn load(&self, entry: Arc<Entry>) {
+        self.raise(entry.id.0, entry.revision);
+        self.add_name(&entry);
+        self.swap(entry.id, Some(entry));
+    }
+
+    /// Makes the indexes of all entries anew, on all processors.
+    pub(super) fn build_indexes(&self) {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(attribute) = self.indexed.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (pairs, present) = self.pairs_from_entries(*attribute);
+                if let Some(index) = self.index(*attribute) {
+                    index.fill(pairs, present);
+                }
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(self.indexed.len());
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    }
+
+    /// What the index of `attribute` has to hold, from the entries themselves.
+    pub(super) fn pairs_from_entries(&self, attribute: AttributeId) -> (Vec<(index::Key, u32)>, RoaringBitmap) {
+        let (mut pairs, mut present) = (Vec::new(), RoaringBitmap::new());
+        for slots in &self.slots {
+            for entry in slots.read().iter().flatten().filter(|entry| entry.has(attribute)) {
+                present.insert(entry.id.0);
+                pairs.extend(index::keys(&self.schema, attribute, entry).into_iter().map(|key| (key, entry.id.0)));
+            }
+        }
+        pairs.sort_unstable();
+        (pairs, present)
+    }
+
+    /// Puts an entry in its slot, or empties it; answers what was there.
+    fn swap(&self, id: EntryId, entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
+        let mut slots = shard(&self.slots, u64::from(id.0)).write();
+        let at = id.0 as usize / SHARDS;
+        let exists = entry.is_some();
+        if slots.len() <= at {
+            slots.resize(at + 1, None);
+        }
+        let before = slots.get_mut(at).and_then(|slot| std::mem::replace(slot, entry));
+        match (before.is_some(), exists) {
+            (false, true) => self.count.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.count.fetch_sub(1, Ordering::Relaxed),
+            (true, true) | (false, false) => 0,
+        };
+        before
+    }
+
+    fn name_hash(&self, parent: Option<EntryId>, key: &[u8]) -> u64 {
+        self.hasher.hash_one((parent, key))
+    }
+
+    fn add_name(&self, entry: &Entry) {
+        let hash = self.name_hash(entry.parent, &entry.rdn_key);
+        shard(&self.names, hash).write().entry(hash).or_default().insert(entry.id.0);
+        if let Some(parent) = entry.parent {
+            shard(&self.children, u64::from(parent.0)).write().entry(parent).or_default().insert(entry.id.0);
+        }
+    }
+
+    /// Forgets the name of `before` and its place under its parent, as far as `after` has another.
+    fn drop_name(&self, before: &Entry, after: Option<&Entry>) {
+        if after.is_none_or(|after| (after.parent, &after.rdn_key) != (before.parent, &before.rdn_key)) {
+            let hash = self.name_hash(before.parent, &before.rdn_key);
+            remove_from(&mut shard(&self.names, hash).write(), &hash, before.id);
+        }
+        if let Some(parent) = before.parent.filter(|parent| after.is_none_or(|after| after.parent != Some(*parent))) {
+            remove_from(&mut shard(&self.children, u64::from(parent.0)).write(), &parent, before.id);
+        }
+    }
+}
+
+fn remove_from<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Posting>, key: &K, id: EntryId) {
+    if let Some(posting) = map.get_mut(key) {
+        posting.remove(id.0);
+        if posting.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
+impl Facts for Memory {
+    fn entry(&self, id: EntryId) -> Option<Arc<Entry>> {
+        let slots = shard(&self.slots, u64::from(id.0)).read();
+        slots.get(id.0 as usize / SHARDS).cloned().flatten()
+    }
+
+    fn child(&self, parent: Option<EntryId>, key: &[u8]) -> Option<EntryId> {
+        let hash = self.name_hash(parent, key);
+        let names = shard(&self.names, hash).read();
+        let has_name = |id: &u32| self.with_entry(EntryId(*id), |entry| entry.parent == parent && *entry.rdn_key == *key) == Some(true);
+        names.get(&hash)?.iter().find(has_name).map(EntryId)
+    }
+
+    fn children(&self, parent: EntryId, after: Option<EntryId>, limit: usize) -> Vec<EntryId> {
+        let Some(from) = link::from(after) else { return Vec::new() };
+        let held = shard(&self.children, u64::from(parent.0)).read();
+        held.get(&parent).map(|ids| ids.iter_from(from).take(limit).map(EntryId).collect()).unwrap_or_default()
+    }
+
+    fn child_count(&self, parent: EntryId) -> usize {
+        shard(&self.children, u64::from(parent.0)).read().get(&parent).map_or(0, Posting::len)
+    }
+
+    fn equal(&self, attribute: AttributeId, key: &[u8]) -> Vec<EntryId> {
+        self.index(attribute).map(|index| index.equal(key).into_iter().map(EntryId).collect()).unwrap_or_default()
+    }
+
+    fn targets(&self, source: EntryId, attribute: AttributeId, after: Option<EntryId>, limit: usize) -> Vec<(EntryId, Level)> {
+        self.links.targets(source, attribute, after, limit)
+    }
+
+    fn sources(&self, target: EntryId, attribute: AttributeId) -> Vec<(EntryId, Level)> {
+        self.links.sources(target, attribute)
+    }
+
+    fn link(&self, source: EntryId, attribute: AttributeId, target: EntryId) -> Option<Level> {
+        self.links.get(source, attribute, target)
+    }
+
+    fn target_count(&self, source: EntryId, attribute: AttributeId) -> usize {
+        self.links.target_count(source, attribute)
+    }
+
+    fn link_attributes(&self, source: EntryId) -> Vec<AttributeId> {
+        self.links.attributes(source)
+    }
+
+    fn meta(&self, key: &str) -> Option<Arc<[u8]>> {
+        self.meta.read().get(key).cloned()
+    }
+
+    fn meta_range(&self, prefix: &str) -> Vec<(String, Arc<[u8]>)> {
+        let meta = self.meta.read();
+        let from = meta.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.take_while(|(key, _)| key.starts_with(prefix)).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+}
