@@ -1,0 +1,67 @@
+//! A mistake in the config is shown where it is (issue 2 point 9).
+
+use crate::demo::headcount;
+
+/// What `headcount check` says of a config: whether it is good, and its words.
+fn check(text: &str) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("headcount.toml");
+    std::fs::write(&file, text).unwrap();
+    let output = headcount().arg("check").arg("--config").arg(&file).output().unwrap();
+    let words = [output.stdout, output.stderr].map(|octets| String::from_utf8(octets).unwrap()).concat();
+    (output.status.success(), words)
+}
+
+fn example() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/headcount.toml")).unwrap()
+}
+
+#[test]
+fn the_commented_example_is_good() {
+    let (good, words) = check(&example());
+    assert!(good, "{words}");
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_line_caret_and_suggestion() {
+    let text = format!("sufixes = [\"dc=example,dc=com\"]\n{}", "");
+    let (good, words) = check(&text);
+    assert!(!good, "an unknown key was taken");
+    assert!(words.contains("headcount.toml:1:1"), "{words}");
+    assert!(words.contains("^^^^^^^"), "the caret stands under the key: {words}");
+    assert!(words.contains("suffixes"), "what was probably meant: {words}");
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_shown_at_its_place() {
+    let (good, words) = check("\n\nsuffixes = 7\n");
+    assert!(!good);
+    assert!(words.contains("headcount.toml:3:"), "{words}");
+    assert!(words.contains('^'), "{words}");
+}
+
+#[test]
+fn what_is_no_toml_is_shown_at_its_place() {
+    let (good, words) = check("suffixes = [\"dc=example\"\n[limits\n");
+    assert!(!good);
+    assert!(words.contains("headcount.toml:2:"), "{words}");
+    assert!(words.contains('^'), "{words}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let output = headcount().args(["serve", "--config", "/nowhere/headcount.toml"]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/headcount.toml"));
+}
+
+#[test]
+fn serve_refuses_a_bad_config_before_it_opens_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.toml");
+    std::fs::write(&file, "nonsense = true\n").unwrap();
+    let output = headcount().arg("serve").arg("--config").arg(&file).current_dir(folder.path()).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("bad.toml:1:1"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was made");
+}

@@ -1,0 +1,18 @@
+//! The daemon from outside: a demo is started for each test and spoken to over real sockets, by raw octets that no
+//! encoder of ours made and by the `ldap3` crate, a client nobody here wrote.
+//!
+//! One binary for all of it: every further file in `tests/` would be linked on its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panic")]
+#![allow(clippy::disallowed_methods, reason = "a black box test has no clock of ours")]
+
+mod config;
+mod credentials;
+mod demo;
+mod durability;
+mod framing;
+mod round;
+mod seats;
+mod seats_settings;
+mod tls;
+mod wire;
