@@ -6,7 +6,7 @@ use crate::demo::headcount;
 fn check(text: &str) -> (bool, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("headcount.toml");
-    std::fs::write(&file, text).unwrap();
+    crate::server::write_private(&file, text);
     let output = headcount().arg("check").arg("--config").arg(&file).output().unwrap();
     let words = [output.stdout, output.stderr].map(|octets| String::from_utf8(octets).unwrap()).concat();
     (output.status.success(), words)
@@ -24,28 +24,43 @@ fn the_commented_example_is_good() {
 
 #[test]
 fn an_unknown_key_is_shown_with_line_caret_and_suggestion() {
-    let text = format!("sufixes = [\"dc=example,dc=com\"]\n{}", "");
-    let (good, words) = check(&text);
+    let (good, words) = check("folder = \"/tmp/x\"\n\n[limits]\nlook_trough = 5\n");
     assert!(!good, "an unknown key was taken");
-    assert!(words.contains("headcount.toml:1:1"), "{words}");
-    assert!(words.contains("^^^^^^^"), "the caret stands under the key: {words}");
-    assert!(words.contains("suffixes"), "what was probably meant: {words}");
+    assert!(words.contains("headcount.toml:4:1"), "{words}");
+    assert!(words.contains("look_trough = 5"), "the line itself: {words}");
+    assert!(words.contains("^^^^^^^^^^^"), "the caret stands under the key: {words}");
+    assert!(words.contains("look_through"), "what was probably meant: {words}");
 }
 
 #[test]
 fn a_value_of_the_wrong_kind_is_shown_at_its_place() {
-    let (good, words) = check("\n\nsuffixes = 7\n");
+    let (good, words) = check("\n\nworkers = \"many\"\n");
     assert!(!good);
-    assert!(words.contains("headcount.toml:3:"), "{words}");
+    assert!(words.contains("headcount.toml:3:11"), "{words}");
+    assert!(words.contains("          ^"), "{words}");
+}
+
+#[test]
+fn a_name_that_is_none_is_shown_at_its_place() {
+    let (good, words) = check("[[suffix]]\ndn = \"dc=example,com\"\n");
+    assert!(!good);
+    assert!(words.contains("headcount.toml:2:"), "{words}");
     assert!(words.contains('^'), "{words}");
 }
 
 #[test]
 fn what_is_no_toml_is_shown_at_its_place() {
-    let (good, words) = check("suffixes = [\"dc=example\"\n[limits\n");
+    let (good, words) = check("folder = \"/tmp/x\"\n[limits\n");
     assert!(!good);
     assert!(words.contains("headcount.toml:2:"), "{words}");
     assert!(words.contains('^'), "{words}");
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let (good, words) = check("[[suffix]]\ndn = \"x\"\n[[suffix]]\ndn = \"y\"\n");
+    assert!(!good);
+    assert!(words.contains("headcount.toml:2:") && words.contains("headcount.toml:4:"), "{words}");
 }
 
 #[test]
@@ -59,7 +74,7 @@ fn a_file_that_is_not_there_is_named() {
 fn serve_refuses_a_bad_config_before_it_opens_anything() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.toml");
-    std::fs::write(&file, "nonsense = true\n").unwrap();
+    crate::server::write_private(&file, "nonsense = true\n");
     let output = headcount().arg("serve").arg("--config").arg(&file).current_dir(folder.path()).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("bad.toml:1:1"));

@@ -126,6 +126,7 @@ fn s6_a_session_has_a_maximum_age_where_one_is_set() {
 #[test]
 fn s8_the_longest_idle_session_gives_way_where_that_is_set() {
     let demo = Demo::start();
+    demo.set_licence("hcMinimumIdle", "0");
     demo.set_licence("hcWhenFull", "end-oldest-idle");
     let mut kept: Vec<Wire> = demo.users[..3].iter().map(|user| demo.signed_in(user)).collect();
     std::thread::sleep(Duration::from_millis(50));
@@ -140,9 +141,19 @@ fn s8_the_longest_idle_session_gives_way_where_that_is_set() {
 }
 
 #[test]
+fn s8_a_session_that_is_not_idle_long_enough_gives_way_to_nobody() {
+    let demo = Demo::start();
+    demo.set_licence("hcMinimumIdle", "3600");
+    demo.set_licence("hcWhenFull", "end-oldest-idle");
+    let codes: Vec<u32> = (0..4).map(|at| bind(&demo, at)).collect();
+    assert_eq!(codes, [0, 0, 0, ADMIN_LIMIT_EXCEEDED]);
+}
+
+#[test]
 fn s8_overdraft_lets_so_many_more_in() {
     let demo = Demo::start();
     demo.set_licence("hcOverdraft", "2");
+    demo.set_licence("hcWhenFull", "overdraft");
     let codes: Vec<u32> = (0..6).map(|at| bind(&demo, at)).collect();
     assert_eq!(codes, [0, 0, 0, 0, 0, ADMIN_LIMIT_EXCEEDED]);
 }
