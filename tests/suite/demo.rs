@@ -63,6 +63,12 @@ impl Demo {
         data_folder(self.folder.path())
     }
 
+    /// The config it made for itself.
+    pub(crate) fn config(&self) -> PathBuf {
+        let files = std::fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().path());
+        files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "toml")).expect("the demo has a config")
+    }
+
     /// Kills it as `kill -9` does, and starts it again in the same folder.
     pub(crate) fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();

@@ -13,7 +13,7 @@ fn add(demo: &Demo, wire: &mut crate::wire::Wire, name: &str) {
 }
 
 fn verify(demo: &Demo) -> Output {
-    headcount().arg("verify").arg("--dir").arg(demo.folder()).output().unwrap()
+    headcount().arg("verify").arg("--config").arg(demo.config()).output().unwrap()
 }
 
 #[test]
