@@ -140,6 +140,11 @@ impl<'a> User<'a> {
         self.entry.text(self.schema.known().hc_user_type).and_then(UserType::parse).unwrap_or_default()
     }
 
+    /// The password hashes.
+    pub(super) fn password_hashes(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.entry.values(self.schema.known().user_password)
+    }
+
     /// The state of the account (U6).
     pub fn state(&self) -> AccountState {
         let known = self.schema.known();

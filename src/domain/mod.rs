@@ -6,6 +6,7 @@
 //! may do and where they belong, [`structured`] keeps structured values and their plain projection in step, and
 //! [`activation`] holds the rules of links in mails.
 
+pub mod activation;
 pub mod catalog;
 pub mod groups;
 pub mod lens;
@@ -13,6 +14,7 @@ pub mod licence;
 pub mod roles;
 pub mod seats;
 pub mod session;
+pub mod structured;
 
 pub use lens::{AccountState, Group, Licence, Role, Session, User, UserType, organisation_of};
 pub use roles::Rights;
