@@ -1,6 +1,24 @@
 //! Who may see and do what. One decision per caller and entry; every door and every write passes here.
+//!
+//! [`Policy::compile`] reads the config's rules once. [`Policy::grants`] works out, once per identity, which of them
+//! can speak of it at all; [`Grants::on`] then answers for one entry, and costs a few look-ups. What the rules of the
+//! domain give (see `domain.rs`) is always given; the rules of the config open more: the first that matches an
+//! attribute decides it, and where none does nothing is open. Two things no rule can open: secret attributes, and
+//! anything of another organisation (O1).
 
+mod domain;
+mod grants;
+mod policy;
+mod rule_filter;
+
+pub use grants::Grants;
+pub use policy::{Policy, PolicyError};
+
+use crate::base::EntryId;
 use crate::model::AttributeId;
+use crate::model::Level;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// What an identity is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +45,7 @@ pub struct RuleSettings {
     pub subtree: String,
     /// Only entries that match.
     pub filter: Option<String>,
-    /// Only these attributes; empty for all user attributes and the entry itself. `*`, `+`, `@class` and names.
+    /// Only these attributes; empty for all attributes and the entry itself. `*`, `+`, `@class` and names.
     pub attributes: Vec<String>,
     /// Any of `read`, `search`, `compare`, `write`, `add`, `delete`, `rename`, `none`; `read` includes search and compare.
     pub rights: Vec<String>,
@@ -51,11 +69,131 @@ impl AttributeSet {
         self.bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
     }
 
+    /// All of `count` types.
+    pub fn all(count: usize) -> Self {
+        Self { bits: vec![u64::MAX; count.div_ceil(64)].into() }
+    }
+
+    /// Whether none is in it.
+    pub fn is_empty(&self) -> bool {
+        self.bits.iter().all(|word| *word == 0)
+    }
+
+    /// Puts in what `other` has.
+    pub fn unite(&mut self, other: &Self) {
+        self.bits.iter_mut().zip(&other.bits).for_each(|(word, other)| *word |= other);
+    }
+
+    /// Takes out what `other` has.
+    pub fn subtract(&mut self, other: &Self) {
+        self.bits.iter_mut().zip(&other.bits).for_each(|(word, other)| *word &= !other);
+    }
+
     /// Puts a type in.
     pub fn insert(&mut self, attribute: AttributeId) {
         let at = usize::from(attribute.0);
         if let Some(word) = self.bits.get_mut(at / 64) {
             *word |= 1 << (at % 64);
         }
+    }
+}
+
+/// Who asks, as the rules see it. The directory makes it where it makes an identity.
+#[derive(Clone, Debug)]
+pub struct AccessSubject {
+    /// What it is.
+    pub standing: Standing,
+    /// The entry it is, where it is one.
+    pub entry: Option<EntryId>,
+    /// The normal form of its DN ([`Schema::name_key`](crate::schema::Schema::name_key)); empty where it has none.
+    pub name_key: Vec<u8>,
+    /// The organisation it belongs to.
+    pub organisation: Option<EntryId>,
+    /// Whether it holds the Organisation Admin role.
+    pub organisation_admin: bool,
+    /// The permissions in effect, sorted.
+    pub permissions: std::sync::Arc<[Box<str>]>,
+    /// The groups it belongs to, by [`domain::groups`](crate::domain::groups), with its level in each.
+    pub groups: BTreeMap<EntryId, Level>,
+    /// The names of its roles.
+    pub roles: Vec<Box<str>>,
+    /// Where it comes from; `None` for local sockets.
+    pub address: Option<IpAddr>,
+    /// Whether nobody on the way can read along.
+    pub encrypted: bool,
+}
+
+impl AccessSubject {
+    /// Nobody, from somewhere.
+    pub fn anonymous(address: Option<IpAddr>, encrypted: bool) -> Self {
+        Self {
+            standing: Standing::Anonymous,
+            entry: None,
+            name_key: Vec::new(),
+            organisation: None,
+            organisation_admin: false,
+            permissions: std::sync::Arc::from([]),
+            groups: BTreeMap::new(),
+            roles: Vec::new(),
+            address,
+            encrypted,
+        }
+    }
+
+    /// Whether a permission is in effect.
+    fn may(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|held| **held == *permission)
+    }
+}
+
+/// What somebody may do with one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryAccess {
+    /// Attributes whose values may be seen.
+    pub read: AttributeSet,
+    /// Attributes that may be filtered on; any other is as if it were unknown.
+    pub search: AttributeSet,
+    /// Attributes that may be compared.
+    pub compare: AttributeSet,
+    /// Attributes that may be changed. A secret one may be here, and is never in the others.
+    pub write: AttributeSet,
+    /// Whether an entry may be added under it.
+    pub may_add_children: bool,
+    /// Whether it may be deleted.
+    pub may_delete: bool,
+    /// Whether it may be renamed or moved away.
+    pub may_rename: bool,
+    /// Whether its existence may be known.
+    pub disclosed: bool,
+}
+
+impl EntryAccess {
+    /// Nothing at all, for a schema of `count` attribute types.
+    pub fn none(count: usize) -> Self {
+        let none = AttributeSet::none(count);
+        Self {
+            read: none.clone(),
+            search: none.clone(),
+            compare: none.clone(),
+            write: none,
+            may_add_children: false,
+            may_delete: false,
+            may_rename: false,
+            disclosed: false,
+        }
+    }
+
+    /// Everything that this or `other` gives.
+    fn united(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        both.read.unite(&other.read);
+        both.search.unite(&other.search);
+        both.compare.unite(&other.compare);
+        both.write.unite(&other.write);
+        both.may_add_children |= other.may_add_children;
+        both.may_delete |= other.may_delete;
+        both.may_rename |= other.may_rename;
+        both.disclosed |= other.disclosed;
+        both
     }
 }

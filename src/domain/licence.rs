@@ -1,7 +1,10 @@
 //! The terms of a licence out of its entry (O3), and which values those attributes may have.
 
+use super::check::{Breach, Cause};
 use super::lens::{Licence, boolean, number, time};
 use super::seats::{Counting, LicenceTerms, Release, WhenFull};
+use crate::model::Entry;
+use crate::schema::Schema;
 use std::time::Duration;
 
 /// How long a holder must have been idle to give way where the licence does not say (S8).
@@ -78,5 +81,41 @@ impl Licence<'_> {
     /// Whether Organisation Admins may change package and limit (O3).
     pub fn is_self_service(&self) -> bool {
         self.schema().attribute("hcSelfService").and_then(|attribute| boolean(self.entry, attribute)) == Some(true)
+    }
+}
+
+/// Checks the values of a licence (O3).
+pub(super) fn check_values(schema: &Schema, entry: &Entry) -> Result<(), Breach> {
+    let known = schema.known();
+    let refuse = |text: String| Err(Breach { cause: Cause::Constraint, rule: "O3", text });
+    let shown = |attribute| schema.attribute_type(attribute).name().to_owned();
+    let at_least_one =
+        [Some(known.hc_session_limit), Some(known.hc_per_user_limit), Some(known.hc_idle_timeout), Some(known.hc_maximum_age)];
+    for attribute in at_least_one.into_iter().flatten().filter(|attribute| entry.has(*attribute)) {
+        if !number(entry, attribute).is_some_and(|number| (1..=u64::from(u32::MAX)).contains(&number)) {
+            return refuse(format!("{} must be a whole number, at least 1", shown(attribute)));
+        }
+    }
+    if !entry.has(known.hc_session_limit) {
+        return refuse("a licence has a session limit, a whole number of at least 1".to_owned());
+    }
+    let at_least_none = [Some(known.hc_overdraft), schema.attribute("hcMinimumIdle")];
+    for attribute in at_least_none.into_iter().flatten().filter(|attribute| entry.has(*attribute)) {
+        if !number(entry, attribute).is_some_and(|number| number <= u64::from(u32::MAX)) {
+            return refuse(format!("{} must be a whole number, at least 0", shown(attribute)));
+        }
+    }
+    if let Some(text) = entry.text(known.hc_counting_mode).filter(|text| Counting::parse(text).is_none()) {
+        return refuse(format!("{text} is no counting mode; the modes are users and sessions"));
+    }
+    if let Some(text) = entry.text(known.hc_release_mode).filter(|text| Release::parse(text).is_none()) {
+        return refuse(format!("{text} is no release mode; the modes are idle and disconnect"));
+    }
+    if let Some(text) = entry.text(known.hc_when_full).filter(|text| WhenFull::parse(text, GIVES_WAY_AFTER, 0).is_none()) {
+        return refuse(format!("{text} is nothing to do when full; it may be deny, end-oldest-idle or overdraft"));
+    }
+    match (time(entry, known.hc_start_date), time(entry, known.hc_end_date)) {
+        (Some(start), Some(end)) if end <= start => refuse("a licence ends after it starts".to_owned()),
+        _ => Ok(()),
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod activation;
 pub mod catalog;
+pub mod check;
 pub mod groups;
 pub mod lens;
 pub mod licence;
@@ -16,6 +17,7 @@ pub mod seats;
 pub mod session;
 pub mod structured;
 
+pub use check::{Actor, Breach, Cause, Proposal, check};
 pub use lens::{AccountState, Group, Licence, Role, Session, User, UserType, organisation_of};
 pub use roles::Rights;
 pub use seats::{Decision, LicenceTerms, Seat, SeatBook};

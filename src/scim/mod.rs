@@ -6,5 +6,12 @@
 //! goes the other way, is reduced to what was asked for ([`project`]) and found by filters
 //! ([`filter`], [`evaluate`]) that are tested again on the resource, whatever the directory's indexes narrowed it to.
 
+pub mod error;
+pub mod evaluate;
 pub mod filter;
+pub mod json;
+pub mod patch;
 pub mod path;
+pub mod project;
+pub mod resource;
+pub mod schema;

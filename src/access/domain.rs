@@ -1,0 +1,241 @@
+//! What the rules of the domain give without any rule of the config: the operator everything, an Organisation Admin
+//! and a provisioning client their organisation, a user itself, its sessions, its groups and the people it may see.
+
+use super::{AccessSubject, AttributeSet, EntryAccess, Standing};
+use crate::base::EntryId;
+use crate::domain::lens::{AccountState, Group, Licence, User, UserType};
+use crate::model::{AttributeId, Entry, Facts, Kind, Level};
+use crate::schema::{Schema, Usage};
+use std::sync::Arc;
+
+/// The answers there are. Each is worked out once; giving one is copying a pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Profile {
+    /// Nothing.
+    Nothing,
+    /// Everything but reading secrets.
+    Everything,
+    /// Reading.
+    View,
+    /// Reading, and entries may be added under it.
+    Hold,
+    /// Reading and writing the entry, and adding under it.
+    Tend,
+    /// Reading, package and limit.
+    SelfService,
+    /// Reading, and ending by deleting.
+    End,
+    /// What it is and what it is called: containers on the way.
+    Signpost,
+    /// Another person's details.
+    Person,
+    /// A group one runs: reading, members and names.
+    RunGroup,
+}
+
+/// The profiles for one schema.
+pub(super) struct DomainAccess {
+    nothing: Arc<EntryAccess>,
+    everything: Arc<EntryAccess>,
+    view: Arc<EntryAccess>,
+    hold: Arc<EntryAccess>,
+    tend: Arc<EntryAccess>,
+    self_service: Arc<EntryAccess>,
+    end: Arc<EntryAccess>,
+    signpost: Arc<EntryAccess>,
+    person: Arc<EntryAccess>,
+    run_group: Arc<EntryAccess>,
+}
+
+impl DomainAccess {
+    pub(super) fn new(schema: &Schema, secret: &AttributeSet) -> Self {
+        let count = schema.attribute_types().len();
+        let all = AttributeSet::all(count);
+        let mut open = all.clone();
+        open.subtract(secret);
+        let reading = |set: &AttributeSet| EntryAccess {
+            read: set.clone(),
+            search: set.clone(),
+            compare: set.clone(),
+            disclosed: true,
+            ..EntryAccess::none(count)
+        };
+        let named = |names: &[&str]| {
+            let mut set = AttributeSet::none(count);
+            names.iter().filter_map(|name| schema.attribute(name)).for_each(|attribute| set.insert(attribute));
+            set
+        };
+        let view = reading(&open);
+        let hold = EntryAccess { may_add_children: true, ..view.clone() };
+        let tend = EntryAccess { write: all, ..hold.clone() };
+        let everything = EntryAccess { may_delete: true, may_rename: true, ..tend.clone() };
+        let mut person = user_attributes(schema);
+        person.unite(&named(&["entryUUID", "entryDN", "structuralObjectClass", "createTimestamp", "modifyTimestamp", "subschemaSubentry"]));
+        person.subtract(secret);
+        person.subtract(&named(&["hcExternalId", "hcRole"]));
+        let mut run = named(&["cn", "displayName", "description"]);
+        member_views(schema).into_iter().for_each(|attribute| run.insert(attribute));
+        let signpost =
+            named(&["objectClass", "structuralObjectClass", "o", "ou", "dc", "description", "entryDN", "entryUUID", "subschemaSubentry"]);
+        Self {
+            nothing: Arc::new(EntryAccess::none(count)),
+            everything: Arc::new(everything),
+            self_service: Arc::new(EntryAccess { write: named(&["hcSessionLimit", "hcPackage"]), ..view.clone() }),
+            end: Arc::new(EntryAccess { may_delete: true, ..view.clone() }),
+            run_group: Arc::new(EntryAccess { write: run, may_rename: true, ..view.clone() }),
+            view: Arc::new(view),
+            hold: Arc::new(hold),
+            tend: Arc::new(tend),
+            signpost: Arc::new(reading(&signpost)),
+            person: Arc::new(reading(&person)),
+        }
+    }
+
+    pub(super) const fn get(&self, profile: Profile) -> &Arc<EntryAccess> {
+        match profile {
+            Profile::Nothing => &self.nothing,
+            Profile::Everything => &self.everything,
+            Profile::View => &self.view,
+            Profile::Hold => &self.hold,
+            Profile::Tend => &self.tend,
+            Profile::SelfService => &self.self_service,
+            Profile::End => &self.end,
+            Profile::Signpost => &self.signpost,
+            Profile::Person => &self.person,
+            Profile::RunGroup => &self.run_group,
+        }
+    }
+}
+
+fn user_attributes(schema: &Schema) -> AttributeSet {
+    let types = schema.attribute_types();
+    let mut set = AttributeSet::none(types.len());
+    types.iter().filter(|definition| definition.usage == Usage::User).for_each(|definition| set.insert(definition.id));
+    set
+}
+
+/// The attributes that show the edges of `member`: those of every level, and other names of the same edges.
+fn member_views(schema: &Schema) -> Vec<AttributeId> {
+    let member = schema.known().member;
+    let shows = |link: &crate::schema::LinkView| link.edge == member;
+    schema
+        .attribute_types()
+        .iter()
+        .filter(|definition| definition.link.as_ref().is_some_and(shows))
+        .map(|definition| definition.id)
+        .collect()
+}
+
+/// An entry as the rules of the domain look at it.
+pub(super) struct Subject<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) facts: &'a dyn Facts,
+    pub(super) subject: &'a AccessSubject,
+    /// The entries above the subject's organisation.
+    pub(super) above: &'a [EntryId],
+}
+
+impl Subject<'_> {
+    /// What the domain gives on `entry`, which belongs to `organisation`.
+    pub(super) fn profile(&self, entry: &Entry, organisation: Option<EntryId>) -> Profile {
+        let own = self.subject.entry == Some(entry.id);
+        let same = organisation.is_some() && organisation == self.subject.organisation;
+        match self.subject.standing {
+            Standing::Operator => Profile::Everything,
+            Standing::Anonymous => Profile::Nothing,
+            _ if !same && self.above.contains(&entry.id) => Profile::Signpost,
+            Standing::Client if same => self.client(entry),
+            Standing::User if same && self.subject.organisation_admin => self.administrator(entry),
+            Standing::User if same => self.user(entry, own),
+            Standing::Service if same && self.is_container(entry) => Profile::Signpost,
+            Standing::Client | Standing::User | Standing::Service if own => Profile::View,
+            Standing::Client | Standing::User | Standing::Service => Profile::Nothing,
+        }
+    }
+
+    /// An Organisation Admin: everything of the organisation but what belongs to the operator.
+    fn administrator(&self, entry: &Entry) -> Profile {
+        match entry.kind {
+            Kind::User if self.user_type(entry) == UserType::Admin => Profile::View,
+            Kind::User | Kind::Staff | Kind::Person | Kind::Role | Kind::Group => Profile::Everything,
+            Kind::Generic if self.is_container(entry) && entry.parent == self.subject.organisation => Profile::Tend,
+            Kind::Generic => Profile::Everything,
+            Kind::Organisation => Profile::Hold,
+            Kind::Licence if Licence::of(self.schema, entry).is_some_and(|licence| licence.is_self_service()) => Profile::SelfService,
+            Kind::Licence => Profile::View,
+            Kind::Session => Profile::End,
+            Kind::Content => Profile::Nothing,
+        }
+    }
+
+    /// A provisioning client: people and groups of the organisation.
+    fn client(&self, entry: &Entry) -> Profile {
+        match entry.kind {
+            Kind::User if self.user_type(entry) != UserType::App => Profile::View,
+            Kind::User | Kind::Staff | Kind::Person => Profile::Everything,
+            Kind::Group if Group::of(self.schema, entry).is_some_and(|group| group.admin_only()) => Profile::View,
+            Kind::Group => Profile::Everything,
+            Kind::Generic if self.is_container(entry) => Profile::Hold,
+            Kind::Generic | Kind::Licence | Kind::Role => Profile::View,
+            Kind::Organisation => Profile::Hold,
+            Kind::Session => Profile::End,
+            Kind::Content => Profile::Nothing,
+        }
+    }
+
+    /// A user: itself, its sessions, its groups, and people by its permissions (§8).
+    fn user(&self, entry: &Entry, own: bool) -> Profile {
+        match entry.kind {
+            _ if own => Profile::View,
+            Kind::User | Kind::Staff | Kind::Person => self.person(entry),
+            Kind::Group => self.group(entry),
+            Kind::Session => {
+                let of = |user| self.facts.link(entry.id, self.schema.known().hc_session_user, user).is_some();
+                if self.subject.entry.is_some_and(of) { Profile::End } else { Profile::Nothing }
+            }
+            Kind::Role => {
+                let held = |user| self.facts.link(user, self.schema.known().hc_role, entry.id).is_some();
+                if self.subject.entry.is_some_and(held) { Profile::View } else { Profile::Nothing }
+            }
+            Kind::Organisation => Profile::Signpost,
+            Kind::Generic if self.is_container(entry) => Profile::Signpost,
+            Kind::Generic | Kind::Licence | Kind::Content => Profile::Nothing,
+        }
+    }
+
+    fn person(&self, entry: &Entry) -> Profile {
+        let known = self.schema.known();
+        let disabled = User::of(self.schema, entry).is_some_and(|user| user.state() == AccountState::Disabled);
+        let inactive = disabled || entry.text(known.hc_active).is_some_and(|text| text.eq_ignore_ascii_case("FALSE"));
+        if inactive && !self.subject.may("people.archived") {
+            return Profile::Nothing;
+        }
+        // Who shares a group sees one; those who only look on or have left do not (§8, G5).
+        let share = |group: &EntryId| self.facts.link(*group, known.member, entry.id).is_some_and(|level| level > Level::Past);
+        let belongs = || self.subject.groups.iter().filter(|(_, level)| **level >= Level::Full);
+        let seen = self.subject.may("people.search-any") || (self.subject.may("people.search") && belongs().any(|(group, _)| share(group)));
+        if seen { Profile::Person } else { Profile::Nothing }
+    }
+
+    /// G2, G3, G5, G7.
+    fn group(&self, entry: &Entry) -> Profile {
+        let level = self.subject.groups.get(&entry.id).copied();
+        let locked = Group::of(self.schema, entry).is_some_and(|group| group.admin_only());
+        if level == Some(Level::Administrator) {
+            return Profile::RunGroup;
+        }
+        if self.subject.may("groups.maintain-all") {
+            return if locked { Profile::View } else { Profile::Everything };
+        }
+        let own = level == Some(Level::Full) && self.subject.may("groups.search-own");
+        if own || self.subject.may("groups.search-any") { Profile::View } else { Profile::Nothing }
+    }
+
+    fn user_type(&self, entry: &Entry) -> UserType {
+        User::of(self.schema, entry).map(|user| user.user_type()).unwrap_or_default()
+    }
+
+    fn is_container(&self, entry: &Entry) -> bool {
+        entry.values(self.schema.known().object_class).any(|class| class.eq_ignore_ascii_case(b"organizationalUnit"))
+    }
+}

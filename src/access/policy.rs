@@ -1,0 +1,322 @@
+//! Compiling the rules of the config, and finding those that speak of an identity.
+
+use super::domain::DomainAccess;
+use super::rule_filter::RuleFilter;
+use super::{AccessSubject, AttributeSet, EntryAccess, Grants, RuleSettings, Standing};
+use crate::base::EntryId;
+use crate::model::{Dn, Facts, Filter, Level};
+use crate::schema::{Schema, Usage};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Rules are told apart by one bit each.
+const MOST_RULES: usize = 64;
+
+/// Why a rule of the config cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("access rule {rule}: {reason}")]
+pub struct PolicyError {
+    /// Which rule, from 1.
+    pub rule: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A name compiled so that it is found by look-ups: where it may begin at a suffix, and the keys below.
+#[derive(Debug)]
+pub(super) struct CompiledName {
+    /// The normal form of the whole name.
+    key: Vec<u8>,
+    /// From the longest to the shortest ending that may be a suffix: its key, and the RDN keys from there down.
+    paths: Vec<(Vec<u8>, Vec<Box<[u8]>>)>,
+}
+
+impl CompiledName {
+    fn compile(schema: &Schema, text: &str) -> Result<Self, String> {
+        let dn = Dn::parse(text).map_err(|error| format!("{text}: {error}"))?;
+        let paths = (0..dn.0.len()).map(|below| {
+            let (leaf, suffix) = dn.0.split_at(below);
+            let keys = leaf.iter().rev().map(|rdn| schema.rdn_key(rdn)).collect();
+            (schema.name_key(&Dn(suffix.to_vec())), keys)
+        });
+        Ok(Self { key: schema.name_key(&dn), paths: paths.collect() })
+    }
+
+    /// The entry of that name, if it exists now.
+    pub(super) fn resolve(&self, facts: &dyn Facts) -> Option<EntryId> {
+        self.paths.iter().find_map(|(suffix, below)| {
+            let top = facts.child(None, suffix)?;
+            below.iter().try_fold(top, |at, key| facts.child(Some(at), key))
+        })
+    }
+}
+
+/// One condition of `who`.
+#[derive(Debug)]
+enum Condition {
+    Anonymous,
+    Users,
+    Itself,
+    Named(CompiledName),
+    Group(CompiledName),
+    Role(Box<str>),
+    Services,
+    Network(Network),
+    Encrypted,
+}
+
+/// A network of addresses, `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Reads `address/bits`, or one address; `None` where it is neither.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Some(most), |bits| bits.parse().ok())?;
+        (bits <= most).then_some(Self { address, bits })
+    }
+
+    /// Whether the address is in it; IPv4 addresses mapped into IPv6 count as what they are.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let differ = u32::from(own) ^ u32::from(other);
+                differ.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let differ = u128::from(own) ^ u128::from(other);
+                differ.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+/// The rights a rule gives.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RuleRights {
+    pub(super) read: bool,
+    pub(super) search: bool,
+    pub(super) compare: bool,
+    pub(super) write: bool,
+    pub(super) add: bool,
+    pub(super) delete: bool,
+    pub(super) rename: bool,
+}
+
+/// A rule of the config, compiled.
+#[derive(Debug)]
+pub(super) struct Rule {
+    who: Vec<Condition>,
+    /// The subtree; `None` for everything.
+    pub(super) subtree: Option<CompiledName>,
+    pub(super) filter: Option<RuleFilter>,
+    pub(super) attributes: AttributeSet,
+    /// Whether it speaks of the entry itself: adding under it, deleting, renaming.
+    pub(super) of_entry: bool,
+    pub(super) rights: RuleRights,
+    /// Whether `self` is among its conditions.
+    pub(super) only_itself: bool,
+}
+
+/// The compiled policy.
+pub struct Policy {
+    pub(super) schema: Arc<Schema>,
+    pub(super) rules: Vec<Rule>,
+    /// Attributes that no rule opens for reading, searching or comparing.
+    pub(super) secret: AttributeSet,
+    pub(super) domain: DomainAccess,
+}
+
+impl Policy {
+    /// Compiles the rules of the config. Errors name the rule by its number, from 1.
+    pub fn compile(schema: &Arc<Schema>, rules: &[RuleSettings]) -> Result<Self, PolicyError> {
+        if rules.len() > MOST_RULES {
+            return Err(PolicyError { rule: MOST_RULES + 1, reason: format!("there may be at most {MOST_RULES} rules") });
+        }
+        let compiled = rules
+            .iter()
+            .enumerate()
+            .map(|(index, rule)| Rule::compile(schema, rule).map_err(|reason| PolicyError { rule: index + 1, reason }));
+        let rules = compiled.collect::<Result<Vec<_>, _>>()?;
+        let mut secret = AttributeSet::none(schema.attribute_types().len());
+        schema.attribute_types().iter().filter(|definition| definition.secret).for_each(|definition| secret.insert(definition.id));
+        let domain = DomainAccess::new(schema, &secret);
+        Ok(Self { schema: Arc::clone(schema), rules, secret, domain })
+    }
+
+    /// What an identity may do. Names in rules are looked up now: make it anew where a subtree was renamed or the
+    /// authority the identity rests on has changed.
+    pub fn grants(self: &Arc<Self>, subject: AccessSubject, facts: &dyn Facts) -> Arc<Grants> {
+        let mut mask = 0_u64;
+        for (index, rule) in self.rules.iter().enumerate() {
+            if rule.who.iter().all(|condition| condition.holds(&subject, facts)) {
+                mask |= 1 << index;
+            }
+        }
+        Arc::new(Grants::new(Arc::clone(self), subject, mask, facts))
+    }
+
+    /// What the rules of `mask` give together: for each attribute, and for the entry, the first that speaks of it.
+    pub(super) fn combine(&self, mask: u64) -> EntryAccess {
+        let count = self.schema.attribute_types().len();
+        let mut access = EntryAccess::none(count);
+        let mut decided = AttributeSet::none(count);
+        let mut entry_decided = false;
+        for (_, rule) in self.rules.iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1) {
+            let mut open = rule.attributes.clone();
+            open.subtract(&decided);
+            decided.unite(&open);
+            if rule.rights.write {
+                access.write.unite(&open);
+            }
+            open.subtract(&self.secret);
+            for (given, set) in
+                [(rule.rights.read, &mut access.read), (rule.rights.search, &mut access.search), (rule.rights.compare, &mut access.compare)]
+            {
+                if given {
+                    set.unite(&open);
+                }
+            }
+            if rule.of_entry && !entry_decided {
+                entry_decided = true;
+                (access.may_add_children, access.may_delete, access.may_rename) = (rule.rights.add, rule.rights.delete, rule.rights.rename);
+            }
+        }
+        access.disclosed = !(access.read.is_empty() && access.search.is_empty());
+        access
+    }
+}
+
+impl Rule {
+    fn compile(schema: &Schema, settings: &RuleSettings) -> Result<Self, String> {
+        let mut who = Vec::new();
+        for text in &settings.who {
+            who.push(Condition::compile(schema, text)?);
+        }
+        if who.is_empty() {
+            return Err("it does not say who".to_owned());
+        }
+        let subtree = match settings.subtree.as_str() {
+            "" => None,
+            text => Some(CompiledName::compile(schema, text)?),
+        };
+        let filter = match &settings.filter {
+            None => None,
+            Some(text) => {
+                let parsed = Filter::parse(text).map_err(|error| error.to_string())?;
+                Some(RuleFilter::compile(schema, &parsed)?)
+            }
+        };
+        let rights = RuleRights::compile(&settings.rights)?;
+        Ok(Self {
+            only_itself: who.iter().any(|condition| matches!(condition, Condition::Itself)),
+            who,
+            subtree,
+            filter,
+            attributes: attributes(schema, &settings.attributes)?,
+            of_entry: settings.attributes.is_empty() || rights.add || rights.delete || rights.rename,
+            rights,
+        })
+    }
+}
+
+impl RuleRights {
+    fn compile(names: &[String]) -> Result<Self, String> {
+        let mut rights = Self::default();
+        for name in names {
+            match name.as_str() {
+                "read" => (rights.read, rights.search, rights.compare) = (true, true, true),
+                "search" => (rights.search, rights.compare) = (true, true),
+                "compare" => rights.compare = true,
+                "write" => rights.write = true,
+                "add" => rights.add = true,
+                "delete" => rights.delete = true,
+                "rename" => rights.rename = true,
+                "none" if names.len() == 1 => {}
+                "none" => return Err("`none` stands alone".to_owned()),
+                other => {
+                    return Err(format!("{other} is no right; the rights are read, search, compare, write, add, delete, rename, none"));
+                }
+            }
+        }
+        if names.is_empty() {
+            return Err("it gives no rights; say `none` where that is meant".to_owned());
+        }
+        Ok(rights)
+    }
+}
+
+impl Condition {
+    fn compile(schema: &Schema, text: &str) -> Result<Self, String> {
+        if let Some((kind, rest)) = text.split_once(':') {
+            return match kind {
+                "dn" => CompiledName::compile(schema, rest).map(Self::Named),
+                "group" => CompiledName::compile(schema, rest).map(Self::Group),
+                "role" => Ok(Self::Role(rest.into())),
+                "address" => Network::parse(rest).map(Self::Network).ok_or_else(|| format!("{rest} is no network such as 10.0.0.0/8")),
+                other => Err(format!("{other}: is not known; known are dn:, group:, role:, address:")),
+            };
+        }
+        match text {
+            "anonymous" => Ok(Self::Anonymous),
+            "users" => Ok(Self::Users),
+            "self" => Ok(Self::Itself),
+            "services" => Ok(Self::Services),
+            "encrypted" => Ok(Self::Encrypted),
+            other => {
+                Err(format!("{other} is nobody known; known are anonymous, users, self, services, encrypted, dn:, group:, role:, address:"))
+            }
+        }
+    }
+
+    /// Whether it holds for the subject, on any entry; `self` is decided entry by entry.
+    fn holds(&self, subject: &AccessSubject, facts: &dyn Facts) -> bool {
+        match self {
+            Self::Anonymous => subject.standing == Standing::Anonymous,
+            Self::Users => subject.standing != Standing::Anonymous,
+            Self::Itself => subject.entry.is_some(),
+            Self::Named(name) => !subject.name_key.is_empty() && subject.name_key == name.key,
+            Self::Group(name) => {
+                name.resolve(facts).is_some_and(|group| subject.groups.get(&group).is_some_and(|level| *level >= Level::Full))
+            }
+            Self::Role(role) => subject.roles.iter().any(|held| held.eq_ignore_ascii_case(role)),
+            Self::Services => subject.standing == Standing::Service,
+            Self::Network(network) => subject.address.is_some_and(|address| network.contains(address)),
+            Self::Encrypted => subject.encrypted,
+        }
+    }
+}
+
+/// The attributes a rule speaks of.
+fn attributes(schema: &Schema, names: &[String]) -> Result<AttributeSet, String> {
+    let types = schema.attribute_types();
+    if names.is_empty() {
+        return Ok(AttributeSet::all(types.len()));
+    }
+    let mut set = AttributeSet::none(types.len());
+    for name in names {
+        match (name.as_str(), name.strip_prefix('@')) {
+            ("*" | "+", _) => {
+                let usage = if name == "*" { Usage::User } else { Usage::Operational };
+                types.iter().filter(|definition| definition.usage == usage).for_each(|definition| set.insert(definition.id));
+            }
+            (_, Some(class)) => {
+                let class = schema.class(class).ok_or_else(|| format!("object class {class} is not defined"))?;
+                let class = schema.object_class(class);
+                class.must.iter().chain(&class.may).for_each(|attribute| set.insert(*attribute));
+            }
+            (name, None) => {
+                let attribute = schema.attribute(name).ok_or_else(|| format!("attribute type {name} is not defined"))?;
+                schema.with_subtypes(attribute).iter().for_each(|attribute| set.insert(*attribute));
+            }
+        }
+    }
+    Ok(set)
+}

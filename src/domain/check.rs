@@ -1,0 +1,404 @@
+//! The one rule point: every write of every door passes [`check`] before anything of it is kept. The match on kind is
+//! exhaustive, so that a new kind does not build until its rules exist.
+//!
+//! The look-ups see the state before the change; what the change does is all in the [`Proposal`]. The rules ask the
+//! indexes of `mail`, `uid` and `hcRoleSystem`, so the directory keeps those whatever the config says.
+
+use super::groups;
+use super::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
+use super::licence;
+use crate::base::EntryId;
+use crate::model::{AttributeId, Entry, Facts, Kind, Level, Link};
+use crate::schema::Schema;
+use std::collections::BTreeSet;
+
+/// Who makes the change, as far as a rule asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The server itself: sessions, what a config file declares.
+    Server,
+    /// The operator of the whole server.
+    Operator,
+    /// A provisioning client.
+    Client,
+    /// Anybody else whom the access policy let through.
+    Other,
+}
+
+impl Actor {
+    const fn is_above(self) -> bool {
+        matches!(self, Self::Server | Self::Operator)
+    }
+}
+
+/// A change, as the rules look at it.
+#[derive(Clone, Copy)]
+pub struct Proposal<'a> {
+    /// The entry as it is; `None` for an add.
+    pub before: Option<&'a Entry>,
+    /// The entry as it would be; `None` for a delete.
+    pub after: Option<&'a Entry>,
+    /// Links of the entry that would be set, with their new level.
+    pub linked: &'a [Link],
+    /// Links of the entry that would go. A delete need not list them.
+    pub unlinked: &'a [Link],
+    /// Who makes it.
+    pub actor: Actor,
+}
+
+/// How a breach is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A value the rules do not allow.
+    Constraint,
+    /// A value that must be unique is in use.
+    Uniqueness,
+    /// Not for this actor.
+    Forbidden,
+    /// Understood, and refused in this state.
+    Unwilling,
+}
+
+/// A rule that a change would break.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text} (rule {rule})")]
+pub struct Breach {
+    /// How it is answered.
+    pub cause: Cause,
+    /// The rule of the domain, `O3`.
+    pub rule: &'static str,
+    /// In plain words, for the client.
+    pub text: String,
+}
+
+fn breach<T>(cause: Cause, rule: &'static str, text: impl Into<String>) -> Result<T, Breach> {
+    Err(Breach { cause, rule, text: text.into() })
+}
+
+/// Checks a change against the rules of the domain.
+pub fn check(schema: &Schema, facts: &dyn Facts, proposal: Proposal<'_>) -> Result<(), Breach> {
+    let rules = Rules { schema, facts, proposal };
+    if let Some(after) = proposal.after {
+        match after.kind {
+            Kind::Content | Kind::Generic | Kind::Person => Ok(()),
+            Kind::Group => rules.group(after),
+            Kind::Licence => rules.licence(after),
+            Kind::Organisation => rules.organisation(after),
+            Kind::Role => rules.role(after),
+            Kind::Session => rules.session(),
+            Kind::Staff => Ok(()),
+            Kind::User => rules.user(after),
+        }?;
+    }
+    // What an entry stops being, by its end or by other object classes, has rules of its own.
+    if let Some(before) = proposal.before {
+        let stops = proposal.after.is_none_or(|after| after.kind != before.kind);
+        match before.kind {
+            Kind::Content | Kind::Generic | Kind::Person | Kind::Group => Ok(()),
+            Kind::Licence | Kind::Organisation if stops => rules.only_operator("O4", "is removed by the operator of the server only"),
+            Kind::Licence | Kind::Organisation => Ok(()),
+            Kind::Role if stops => rules.role_goes(before),
+            Kind::Role => Ok(()),
+            // Whoever may delete it may end it (S6); it does not turn into anything else.
+            Kind::Session if proposal.after.is_some() => rules.session(),
+            Kind::Session => Ok(()),
+            Kind::Staff if stops => rules.staff_goes(before),
+            Kind::Staff => Ok(()),
+            Kind::User => rules.user_before(before),
+        }?;
+    }
+    Ok(())
+}
+
+struct Rules<'a> {
+    schema: &'a Schema,
+    facts: &'a dyn Facts,
+    proposal: Proposal<'a>,
+}
+
+impl Rules<'_> {
+    fn only_operator(&self, rule: &'static str, text: &str) -> Result<(), Breach> {
+        if self.proposal.actor.is_above() {
+            return Ok(());
+        }
+        let entry = self.proposal.before.or(self.proposal.after);
+        let what = match entry.map(|entry| entry.kind) {
+            Some(Kind::Licence) => "a licence",
+            Some(Kind::Organisation) => "an organisation",
+            _ => "this entry",
+        };
+        breach(Cause::Forbidden, rule, format!("{what} {text}"))
+    }
+
+    /// Whether the kind is new to the entry.
+    fn begins(&self, kind: Kind) -> bool {
+        self.proposal.before.is_none_or(|before| before.kind != kind)
+    }
+
+    /// The organisation an entry would belong to.
+    fn organisation_above(&self, entry: &Entry) -> Option<EntryId> {
+        entry.parent.and_then(|parent| organisation_of(self.facts, parent))
+    }
+
+    /// Whether the values of an attribute would change.
+    fn changes(&self, attribute: AttributeId) -> bool {
+        let values = |entry: Option<&Entry>| -> Vec<Vec<u8>> {
+            entry.map(|entry| entry.values(attribute).map(<[u8]>::to_vec).collect()).unwrap_or_default()
+        };
+        values(self.proposal.before) != values(self.proposal.after)
+    }
+
+    fn changes_named(&self, name: &str) -> bool {
+        self.schema.attribute(name).is_some_and(|attribute| self.changes(attribute))
+    }
+
+    fn organisation(&self, _after: &Entry) -> Result<(), Breach> {
+        if self.begins(Kind::Organisation) {
+            return self.only_operator("O1", "is made by the operator of the server only");
+        }
+        Ok(())
+    }
+
+    fn session(&self) -> Result<(), Breach> {
+        match self.proposal.actor {
+            Actor::Server => Ok(()),
+            Actor::Operator | Actor::Client | Actor::Other => {
+                breach(Cause::Unwilling, "S3", "sessions are made by the server when a user signs in; they can only be ended")
+            }
+        }
+    }
+
+    fn licence(&self, after: &Entry) -> Result<(), Breach> {
+        let Some(licence) = Licence::of(self.schema, after) else { return Ok(()) };
+        licence::check_values(self.schema, after)?;
+        if self.begins(Kind::Licence) {
+            self.only_operator("O3", "is made by the operator of the server only")?;
+        } else if !self.proposal.actor.is_above() {
+            self.licence_by_administrator()?;
+        }
+        if licence.is_default() && self.changes(self.schema.known().hc_licence_default) {
+            self.one_default(after)?;
+        }
+        Ok(())
+    }
+
+    /// What an Organisation Admin may change of a licence: package and limit, where it is self-service (O3).
+    fn licence_by_administrator(&self) -> Result<(), Breach> {
+        let before = self.proposal.before.and_then(|before| Licence::of(self.schema, before));
+        let open: Vec<AttributeId> = match before {
+            Some(before) if before.is_self_service() => {
+                ["hcSessionLimit", "hcPackage"].iter().filter_map(|name| self.schema.attribute(name)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let held = |entry: Option<&Entry>| -> Vec<AttributeId> {
+            entry.map(|entry| entry.attributes().map(|held| held.attribute).collect()).unwrap_or_default()
+        };
+        let types: BTreeSet<AttributeId> = held(self.proposal.before).into_iter().chain(held(self.proposal.after)).collect();
+        let by_server = |attribute: AttributeId| self.schema.attribute_type(attribute).usage == crate::schema::Usage::Operational;
+        match types.into_iter().find(|attribute| !open.contains(attribute) && !by_server(*attribute) && self.changes(*attribute)) {
+            None => Ok(()),
+            Some(attribute) => {
+                let name = self.schema.attribute_type(attribute).name();
+                breach(Cause::Forbidden, "O3", format!("{name} of a licence is changed by the operator of the server only"))
+            }
+        }
+    }
+
+    /// O2: one of the licences of an organisation is the default.
+    fn one_default(&self, after: &Entry) -> Result<(), Breach> {
+        let Some(parent) = after.parent else { return Ok(()) };
+        let siblings = self.facts.children(parent, None, usize::MAX);
+        let is_other_default = |id: &EntryId| {
+            let entry = self.facts.entry(*id);
+            *id != after.id && entry.is_some_and(|entry| Licence::of(self.schema, &entry).is_some_and(|licence| licence.is_default()))
+        };
+        match siblings.iter().any(is_other_default) {
+            true => breach(Cause::Constraint, "O2", "another licence of the organisation is the default one already"),
+            false => Ok(()),
+        }
+    }
+
+    fn group(&self, after: &Entry) -> Result<(), Breach> {
+        let Some(parent_group) = self.schema.attribute("hcParentGroup") else { return Ok(()) };
+        for link in self.proposal.linked.iter().filter(|link| link.attribute == parent_group) {
+            if groups::leads_to(self.facts, parent_group, link.target, after.id) {
+                return breach(Cause::Constraint, "G4", "the parent group would be below the group itself");
+            }
+            if !self.facts.entry(link.target).is_some_and(|entry| Group::of(self.schema, &entry).is_some()) {
+                return breach(Cause::Constraint, "G4", "the parent of a group is a group");
+            }
+        }
+        Ok(())
+    }
+
+    fn role(&self, after: &Entry) -> Result<(), Breach> {
+        let Some(system) = self.schema.attribute("hcRoleSystem") else { return Ok(()) };
+        if (after.has(system) || self.proposal.before.is_some_and(|before| before.has(system))) && self.changes(system) {
+            return self.only_operator("R3", "of the system is made and unmade by the operator of the server only");
+        }
+        Ok(())
+    }
+
+    fn role_goes(&self, before: &Entry) -> Result<(), Breach> {
+        match Role::of(self.schema, before) {
+            Some(role) if role.is_organisation_admin() && self.organisation_above(before).is_some() => {
+                breach(Cause::Unwilling, "R6", "the administrator role of an organisation cannot be deleted")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn staff_goes(&self, before: &Entry) -> Result<(), Breach> {
+        let kept = |link: &crate::schema::LinkView, id| link.edge == id;
+        let edges = self.schema.attribute_types().iter().filter(|of| of.link.as_ref().is_some_and(|link| kept(link, of.id)));
+        for definition in edges {
+            if self.facts.sources(before.id, definition.id).iter().any(|(source, _)| *source != before.id) {
+                let text = format!("the staff record is referred to by {}; make it inactive instead", definition.name());
+                return breach(Cause::Unwilling, "T2", text);
+            }
+        }
+        Ok(())
+    }
+
+    fn user(&self, after: &Entry) -> Result<(), Breach> {
+        let known = self.schema.known();
+        if let Some(given) = after.text(known.hc_user_type) {
+            let Some(given) = UserType::parse(given) else {
+                return breach(Cause::Constraint, "U1", format!("{given} is no user type; the types are app, service and admin"));
+            };
+            if given == UserType::Admin && !self.proposal.actor.is_above() {
+                return breach(Cause::Forbidden, "U1", "a user of type admin is made and changed by the operator of the server only");
+            }
+        }
+        if let Some(organisation) = self.organisation_above(after) {
+            for (attribute, rule, what) in [(known.mail, "U3", "the e-mail address"), (known.uid, "U3", "the user name")] {
+                if self.changes(attribute) || self.begins(Kind::User) || self.moves() {
+                    self.unique(after, organisation, attribute, rule, what)?;
+                }
+            }
+        }
+        self.staff_link(after)?;
+        if self.proposal.actor == Actor::Client {
+            self.roles_by_client()?;
+        }
+        Ok(())
+    }
+
+    fn moves(&self) -> bool {
+        self.proposal.before.map(|before| before.parent) != self.proposal.after.map(|after| after.parent)
+    }
+
+    /// Unique among the users of the organisation; what other organisations hold is neither asked nor told (O1).
+    fn unique(&self, after: &Entry, organisation: EntryId, attribute: AttributeId, rule: &'static str, what: &str) -> Result<(), Breach> {
+        let mut key = Vec::new();
+        for value in after.values(attribute) {
+            key.clear();
+            if self.schema.normalize(attribute, value, &mut key).is_err() {
+                continue;
+            }
+            let taken = |id: EntryId| {
+                let user = self.facts.entry(id).is_some_and(|entry| entry.kind == Kind::User);
+                id != after.id && user && organisation_of(self.facts, id) == Some(organisation)
+            };
+            if self.facts.equal(attribute, &key).into_iter().any(taken) {
+                let value = String::from_utf8_lossy(value);
+                return breach(Cause::Uniqueness, rule, format!("{what} {value} is in use in the organisation"));
+            }
+        }
+        Ok(())
+    }
+
+    /// U7: one user, one staff record.
+    fn staff_link(&self, after: &Entry) -> Result<(), Breach> {
+        let staff = self.schema.known().hc_staff;
+        for link in self.proposal.linked.iter().filter(|link| link.attribute == staff) {
+            if self.facts.sources(link.target, staff).iter().any(|(user, _)| *user != after.id) {
+                return breach(Cause::Uniqueness, "U7", "the staff record is linked to another user");
+            }
+        }
+        Ok(())
+    }
+
+    /// A provisioning client neither makes an Organisation Admin nor unmakes one (HE2, HE3).
+    fn roles_by_client(&self) -> Result<(), Breach> {
+        let role = self.schema.known().hc_role;
+        let mut changed = self.proposal.linked.iter().chain(self.proposal.unlinked).filter(|link| link.attribute == role);
+        match changed.any(|link| self.is_admin_role(link.target)) {
+            true => breach(Cause::Forbidden, "U2", "the administrator role is given and taken by administrators of the organisation only"),
+            false => Ok(()),
+        }
+    }
+
+    /// What must hold of a user that is changed or goes.
+    fn user_before(&self, before: &Entry) -> Result<(), Breach> {
+        let Some(user) = User::of(self.schema, before) else { return Ok(()) };
+        if user.user_type() == UserType::Admin && !self.proposal.actor.is_above() {
+            return breach(Cause::Forbidden, "U1", "a user of type admin is made and changed by the operator of the server only");
+        }
+        let Some(organisation) = self.organisation_above(before) else { return Ok(()) };
+        let roles = self.admin_roles_held(before.id);
+        if roles.is_empty() {
+            return Ok(());
+        }
+        let known = self.schema.known();
+        let locks =
+            self.changes(known.mail) || self.changes(known.uid) || self.changes(known.user_password) || self.changes(known.hc_active);
+        if self.proposal.actor == Actor::Client && (self.proposal.after.is_none() || locks) {
+            return breach(Cause::Forbidden, "U2", "a provisioning client cannot lock out or remove an administrator of the organisation");
+        }
+        self.last_administrator(before, organisation, &roles)
+    }
+
+    /// R6 and U5: somebody must be left who can administer the organisation. An organisation that has nobody yet, or
+    /// whose entry was made an ordinary one, is not held up by this.
+    fn last_administrator(&self, before: &Entry, organisation: EntryId, roles: &[EntryId]) -> Result<(), Breach> {
+        let able = |entry: &Entry| User::of(self.schema, entry).is_some_and(|user| user.state() == AccountState::Active);
+        let enabled = |entry: &Entry| User::of(self.schema, entry).is_some_and(|user| user.state() != AccountState::Disabled);
+        let was_able = able(before);
+        let keeps_role = roles
+            .iter()
+            .any(|role| !self.proposal.unlinked.iter().any(|link| link.attribute == self.schema.known().hc_role && link.target == *role));
+        let stays = self.proposal.after.is_some_and(|after| {
+            let same_place = self.organisation_above(after) == Some(organisation);
+            keeps_role && same_place && if was_able { able(after) } else { enabled(after) || !enabled(before) }
+        });
+        if stays || !enabled(before) {
+            return Ok(());
+        }
+        // Where the one who goes could sign in, another must be able to; else one who can still be sent a link will do.
+        let other = |id: EntryId| {
+            let Some(entry) = self.facts.entry(id) else { return false };
+            let fit = if was_able { able(&entry) } else { enabled(&entry) };
+            id != before.id && fit && organisation_of(self.facts, id) == Some(organisation)
+        };
+        let holders =
+            self.admin_roles(organisation, roles).into_iter().flat_map(|role| self.facts.sources(role, self.schema.known().hc_role));
+        if holders.into_iter().any(|(user, level)| level >= Level::Full && other(user)) {
+            return Ok(());
+        }
+        breach(Cause::Unwilling, "R6", "the last administrator of an organisation cannot be removed, disabled, or lose the role")
+    }
+
+    fn is_admin_role(&self, role: EntryId) -> bool {
+        self.facts.entry(role).is_some_and(|entry| Role::of(self.schema, &entry).is_some_and(|role| role.is_organisation_admin()))
+    }
+
+    fn admin_roles_held(&self, user: EntryId) -> Vec<EntryId> {
+        let roles = self.facts.targets(user, self.schema.known().hc_role, None, usize::MAX);
+        roles.into_iter().map(|(role, _)| role).filter(|role| self.is_admin_role(*role)).collect()
+    }
+
+    /// All administrator roles of the organisation, `held` among them.
+    fn admin_roles(&self, organisation: EntryId, held: &[EntryId]) -> BTreeSet<EntryId> {
+        let mut roles: BTreeSet<EntryId> = held.iter().copied().collect();
+        let mut key = Vec::new();
+        if let Some(system) = self.schema.attribute("hcRoleSystem")
+            && self.schema.normalize(system, super::lens::ORGANISATION_ADMIN.as_bytes(), &mut key).is_ok()
+        {
+            let of_organisation = |role: &EntryId| organisation_of(self.facts, *role) == Some(organisation);
+            roles.extend(self.facts.equal(system, &key).into_iter().filter(of_organisation));
+        }
+        roles
+    }
+}

@@ -1,0 +1,139 @@
+//! JSON as strict as a request must be (HD8): no name twice in an object, and no deeper than [`MAX_DEPTH`].
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::fmt;
+
+/// How deep objects and arrays may nest.
+pub const MAX_DEPTH: usize = 32;
+
+/// An object, names as given.
+pub type Object = Map<String, Value>;
+
+/// Reads an object out of a body. The text of the error is for the client.
+pub fn parse(body: &[u8]) -> Result<Object, String> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = Strict { depth: 0 }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    match value {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err("the body is not a JSON object".to_owned()),
+        Err(error) => Err(format!("the body is not JSON that is accepted here: {error}")),
+    }
+}
+
+/// The member of that name, in any case.
+pub fn get<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+    object.get(name).or_else(|| object.iter().find(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+/// Whether a value stands for no value (RFC 7643 §2.5). Identity providers clear an attribute with an empty string too.
+pub fn is_unassigned(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn deeper<E: Error>(&self) -> Result<Self, E> {
+        match self.depth < MAX_DEPTH {
+            true => Ok(Self { depth: self.depth + 1 }),
+            false => Err(E::custom("nested deeper than 32")),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        self.deeper::<A::Error>()?;
+        while let Some(value) = elements.next_element_seed(self.deeper()?)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Object::new();
+        self.deeper::<A::Error>()?;
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(self.deeper()?)?;
+            if object.insert(name, value).is_some() {
+                return Err(A::Error::custom("the same name twice in one object"));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hd8_depth_and_duplicate_names_are_refused() {
+        let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert!(parse(nested(MAX_DEPTH + 1).as_bytes()).is_err());
+        assert!(parse(format!("{{\"a\":{}{}}}", "[".repeat(40), "]".repeat(40)).as_bytes()).is_err());
+        for refused in
+            ["", "[]", "1", "{\"a\":1,\"a\":2}", "{\"a\":{\"b\":1,\"b\":1}}", "{\"a\":1} x", "{\"a\":\"\\ud800\"}", "{\"a\":1e999}"]
+        {
+            assert!(parse(refused.as_bytes()).is_err(), "{refused}");
+        }
+        assert!(parse(b"{\"a\":\"\xff\"}").is_err());
+        assert_eq!(
+            Value::Object(parse(b"{\"a\":[1,-2,1.5,true,null,\"x\"]}").unwrap()),
+            serde_json::json!({"a": [1, -2, 1.5, true, null, "x"]})
+        );
+    }
+}

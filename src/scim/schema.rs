@@ -1,0 +1,272 @@
+//! The schemas of `schema/scim/` (RFC 7643 §7): what attributes there are and how each behaves. All
+//! enforcement reads the characteristics from here, and the discovery endpoints publish the same data.
+
+use super::filter::AttributePath;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Data types (RFC 7643 §2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DataType {
+    /// Base64.
+    Binary,
+    /// `true` or `false`.
+    Boolean,
+    /// An object of sub-attributes.
+    Complex,
+    /// xsd:dateTime.
+    DateTime,
+    /// A number.
+    Decimal,
+    /// A whole number.
+    Integer,
+    /// A URI.
+    Reference,
+    /// Text.
+    String,
+}
+
+/// Who may change it, and when (RFC 7643 §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mutability {
+    /// Set once.
+    Immutable,
+    /// Only the server changes it.
+    ReadOnly,
+    /// Clients change it.
+    ReadWrite,
+    /// Clients set it and nobody reads it.
+    WriteOnly,
+}
+
+/// When it is in an answer (RFC 7643 §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Returned {
+    /// Even where it was excluded.
+    Always,
+    /// Unless it was excluded or others were asked for.
+    Default,
+    /// Under no circumstances.
+    Never,
+    /// Only where it was asked for.
+    Request,
+}
+
+/// One attribute and its characteristics.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attribute {
+    /// Its name, as shown.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub data_type: DataType,
+    /// Whether it is an array.
+    pub multi_valued: bool,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Whether case counts in a comparison.
+    #[serde(default)]
+    pub case_exact: bool,
+    /// Who may change it.
+    pub mutability: Mutability,
+    /// When it is shown.
+    pub returned: Returned,
+    /// What a complex attribute is made of.
+    #[serde(default)]
+    pub sub_attributes: Vec<Attribute>,
+}
+
+impl Attribute {
+    /// The sub-attribute of that name, in any case.
+    pub fn sub(&self, name: &str) -> Option<&Self> {
+        self.sub_attributes.iter().find(|sub| sub.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it is made of sub-attributes.
+    pub fn is_complex(&self) -> bool {
+        self.data_type == DataType::Complex
+    }
+}
+
+/// A schema.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// Its URN.
+    pub id: String,
+    /// Its attributes.
+    pub attributes: Vec<Attribute>,
+    /// As it is published (RFC 7643 §7).
+    pub published: Value,
+}
+
+impl Schema {
+    /// The attribute of that name, in any case.
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
+    }
+
+    fn load(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Data {
+            id: String,
+            attributes: Vec<Attribute>,
+        }
+        let published: Value = serde_json::from_str(text)?;
+        let Data { id, attributes } = Data::deserialize(&published)?;
+        Ok(Self { id, attributes, published })
+    }
+}
+
+/// A type of resource (RFC 7643 §6).
+#[derive(Clone, Debug)]
+pub struct ResourceType {
+    /// Its id and name.
+    pub name: &'static str,
+    /// Where its resources are, under the base URL.
+    pub endpoint: &'static str,
+    /// For people.
+    pub description: &'static str,
+    /// What every resource has: id, externalId, meta, schemas.
+    pub common: Schema,
+    /// Its schema.
+    pub schema: Schema,
+    /// Its extensions; none is required.
+    pub extensions: Vec<Schema>,
+}
+
+/// What a path names.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'s> {
+    /// All of an extension.
+    Extension(&'s Schema),
+    /// An attribute, of an extension or not, and its sub-attribute.
+    Attribute(Option<&'s Schema>, &'s Attribute, Option<&'s Attribute>),
+}
+
+impl ResourceType {
+    /// What a path names, or `None` where the schema has no such thing.
+    pub fn resolve(&self, path: &AttributePath) -> Option<Target<'_>> {
+        let (extension, attribute) = match &path.urn {
+            None => (None, self.core_attribute(&path.name)?),
+            Some(urn) if urn.eq_ignore_ascii_case(&self.schema.id) => (None, self.core_attribute(&path.name)?),
+            Some(urn) => {
+                // The last part of a schema's own URN was read as the name of an attribute, dots and all.
+                let whole = path.to_string();
+                if let Some(extension) = self.extension(&whole) {
+                    return Some(Target::Extension(extension));
+                }
+                let extension = self.extension(urn)?;
+                (Some(extension), extension.attribute(&path.name)?)
+            }
+        };
+        match &path.sub {
+            None => Some(Target::Attribute(extension, attribute, None)),
+            Some(name) => Some(Target::Attribute(extension, attribute, Some(attribute.sub(name)?))),
+        }
+    }
+
+    /// An attribute of the schema or a common one.
+    pub fn core_attribute(&self, name: &str) -> Option<&Attribute> {
+        self.schema.attribute(name).or_else(|| self.common.attribute(name))
+    }
+
+    /// The extension of that URN, in any case.
+    pub fn extension(&self, urn: &str) -> Option<&Schema> {
+        self.extensions.iter().find(|extension| extension.id.eq_ignore_ascii_case(urn))
+    }
+
+    /// The common attributes and those of the schema.
+    pub fn core_attributes(&self) -> impl Iterator<Item = &Attribute> {
+        self.common.attributes.iter().chain(&self.schema.attributes)
+    }
+}
+
+/// All types of resources served.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// `/Users`.
+    pub user: ResourceType,
+    /// `/Groups`.
+    pub group: ResourceType,
+    /// `/Sessions`.
+    pub session: ResourceType,
+}
+
+impl Catalogue {
+    /// Reads the data that comes with Headcount; fails only where that data is damaged.
+    pub fn load() -> Result<Self, serde_json::Error> {
+        let common = Schema::load(include_str!("../../schema/scim/common.json"))?;
+        let enterprise = Schema::load(include_str!("../../schema/scim/enterprise_user.json"))?;
+        Ok(Self {
+            user: ResourceType {
+                name: "User",
+                endpoint: "/Users",
+                description: "People who may sign in",
+                common: common.clone(),
+                schema: Schema::load(include_str!("../../schema/scim/user.json"))?,
+                extensions: vec![enterprise],
+            },
+            group: ResourceType {
+                name: "Group",
+                endpoint: "/Groups",
+                description: "Groups of users",
+                common: common.clone(),
+                schema: Schema::load(include_str!("../../schema/scim/group.json"))?,
+                extensions: Vec::new(),
+            },
+            session: ResourceType {
+                name: "Session",
+                endpoint: "/Sessions",
+                description: "Sessions, each of which holds a seat; they can be listed, read and ended",
+                common,
+                schema: Schema::load(include_str!("../../schema/scim/session.json"))?,
+                extensions: Vec::new(),
+            },
+        })
+    }
+
+    /// All of them.
+    pub fn types(&self) -> [&ResourceType; 3] {
+        [&self.user, &self.group, &self.session]
+    }
+
+    /// The published schemas, each once.
+    pub fn schemas(&self) -> impl Iterator<Item = &Schema> {
+        self.types().into_iter().flat_map(|held| std::iter::once(&held.schema).chain(&held.extensions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::path::Path;
+
+    #[test]
+    fn paths_resolve_in_any_case_with_and_without_urn() {
+        let catalogue = Catalogue::load().unwrap();
+        let resolve = |text: &str| -> Option<String> {
+            match catalogue.user.resolve(&Path::parse(text).unwrap().attribute)? {
+                Target::Extension(extension) => Some(extension.id.clone()),
+                Target::Attribute(extension, attribute, sub) => {
+                    let parts = [extension.map(|_| "ext"), Some(attribute.name.as_str()), sub.map(|sub| sub.name.as_str())];
+                    Some(parts.into_iter().flatten().collect::<Vec<_>>().join("."))
+                }
+            }
+        };
+        let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+        assert_eq!(resolve("USERNAME").unwrap(), "userName");
+        assert_eq!(resolve("Name.FamilyName").unwrap(), "name.familyName");
+        assert_eq!(resolve("urn:ietf:params:scim:schemas:core:2.0:User:meta.created").unwrap(), "meta.created");
+        assert_eq!(resolve(enterprise).unwrap(), enterprise);
+        assert_eq!(resolve(&format!("{enterprise}:Manager.value").to_uppercase().replacen("URN", "urn", 1)).unwrap(), "ext.manager.value");
+        for unknown in ["nothing", "name.nothing", "userName.value", "urn:x:User:userName", "department", "__proto__x"] {
+            if let Ok(path) = Path::parse(unknown) {
+                assert!(catalogue.user.resolve(&path.attribute).is_none(), "{unknown}");
+            }
+        }
+    }
+}
