@@ -10,6 +10,7 @@ pub mod error;
 pub mod evaluate;
 pub mod filter;
 pub mod json;
+pub mod mapping;
 pub mod patch;
 pub mod path;
 pub mod project;
