@@ -9,8 +9,10 @@
 pub mod error;
 pub mod evaluate;
 pub mod filter;
+pub mod gateway;
 pub mod json;
 pub mod mapping;
+pub mod members;
 pub mod patch;
 pub mod path;
 pub mod project;

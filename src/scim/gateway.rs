@@ -1,0 +1,309 @@
+//! What SCIM asks of the directory, on behalf of one caller and within one organisation.
+
+use super::error::ScimError;
+use super::json::Object;
+use super::mapping::{self, Changes, Lookup, Reference};
+use super::schema::{Catalogue, ResourceType};
+use crate::directory::{
+    Caller, Dereference, Directory, EntrySink, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
+    WriteOutcome,
+};
+use crate::model::{Dn, Filter, Kind, Level, Modification, ModificationKind, Rdn};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Entries asked for in one step of a search.
+const PAGE: usize = 500;
+
+/// The directory as one caller sees it.
+#[derive(Clone)]
+pub struct Gateway {
+    /// The directory.
+    pub directory: Arc<Directory>,
+    /// The types of resources.
+    pub catalogue: Arc<Catalogue>,
+    /// Who asks.
+    pub caller: Caller,
+    /// The DN of the organisation of the token.
+    pub organisation: String,
+    /// What locations begin with.
+    pub base_url: Arc<str>,
+}
+
+/// `(attribute=value)`.
+pub(super) fn equals(attribute: &'static str, value: &str) -> Filter<'static> {
+    Filter::Equality(Cow::Borrowed(attribute), Cow::Owned(value.as_bytes().to_vec()))
+}
+
+/// Takes the entries of a search one after another.
+struct Each<'f>(&'f mut dyn FnMut(&Visible<'_>));
+
+impl EntrySink for Each<'_> {
+    fn entry(&mut self, entry: &Visible<'_>) {
+        (self.0)(entry);
+    }
+
+    fn reference(&mut self, _urls: &[String]) {}
+}
+
+impl Gateway {
+    /// Hands every entry under `base` that matches to `each`, in order of number.
+    pub(super) fn for_each(
+        &self,
+        base: &str,
+        scope: Scope,
+        filter: &Filter<'_>,
+        attributes: &[&str],
+        each: &mut dyn FnMut(&Visible<'_>),
+    ) -> Result<(), ScimError> {
+        let mut after = None;
+        loop {
+            let request = SearchRequest {
+                base,
+                scope,
+                dereference: Dereference::Never,
+                size_limit: 0,
+                time_limit: 0,
+                types_only: false,
+                filter: filter.clone(),
+                attributes: attributes.to_vec(),
+                manage_dsa_it: false,
+                page: Some(Page { size: PAGE, after }),
+            };
+            let mut search = self.directory.search(&self.caller, &request)?;
+            let mut sink = Each(&mut *each);
+            let progress = loop {
+                match search.step(&mut sink)? {
+                    Progress::More => {}
+                    ended => break ended,
+                }
+            };
+            match progress {
+                Progress::Paged { after: last, .. } if after != Some(last) => after = Some(last),
+                Progress::Paged { .. } | Progress::More | Progress::Done => return Ok(()),
+            }
+        }
+    }
+
+    fn first(&self, base: &str, scope: Scope, filter: &Filter<'_>, attributes: &[&str]) -> Result<Option<OwnedEntry>, ScimError> {
+        let mut found = None;
+        self.for_each(base, scope, filter, attributes, &mut |entry| {
+            found.get_or_insert_with(|| entry.to_owned());
+        })?;
+        Ok(found)
+    }
+
+    /// The entry of a resource, with the attributes of its type and `also`.
+    pub(super) fn find(&self, resource_type: &ResourceType, id: &str, also: &[&'static str]) -> Result<Option<OwnedEntry>, ScimError> {
+        // Ids are UUIDs in the form we give them; anything else is nobody's.
+        if uuid::Uuid::try_parse(id).is_err() {
+            return Ok(None);
+        }
+        let class = equals("objectClass", mapping::object_class(resource_type));
+        let filter = Filter::And(vec![equals("entryUUID", id), class]);
+        let mut attributes = mapping::attributes_to_read(resource_type);
+        attributes.extend(also);
+        self.first(&self.organisation, Scope::Subtree, &filter, &attributes)
+    }
+
+    /// As [`find`](Self::find), or 404.
+    pub(super) fn get(&self, resource_type: &ResourceType, id: &str, also: &[&'static str]) -> Result<OwnedEntry, ScimError> {
+        self.find(resource_type, id, also)?.ok_or_else(ScimError::not_found)
+    }
+
+    /// The id of another entry of the type that holds the value, for a 409 that says which (quirk 31).
+    pub(super) fn holder(&self, resource_type: &ResourceType, value: &str) -> Result<Option<String>, ScimError> {
+        let class = equals("objectClass", mapping::object_class(resource_type));
+        let filter = Filter::And(vec![equals(mapping::naming(resource_type).0, value), class]);
+        let found = self.first(&self.organisation, Scope::Subtree, &filter, &["entryUUID"])?;
+        Ok(found.and_then(|entry| entry.text("entryUUID").map(str::to_owned)))
+    }
+
+    /// The DN of a member, by its id.
+    pub(super) fn dn_of(&self, id: &str) -> Result<Option<String>, ScimError> {
+        if uuid::Uuid::try_parse(id).is_err() {
+            return Ok(None);
+        }
+        let found = self.first(&self.organisation, Scope::Subtree, &equals("entryUUID", id), &["1.1"])?;
+        Ok(found.map(|entry| entry.dn))
+    }
+
+    /// The direct members of a group, past ones left out; at most `limit`.
+    pub(super) fn members(&self, group: &OwnedEntry, limit: usize) -> Result<Vec<Membership>, ScimError> {
+        let mut members: Vec<Membership> = Vec::new();
+        let mut after = None;
+        while members.len() < limit {
+            let step = self.directory.members(&self.caller, group.id, after, PAGE)?;
+            let Some(last) = step.last() else { break };
+            after = Some(last.id);
+            members.extend(step.into_iter().filter(|member| member.level != Level::Past));
+        }
+        members.truncate(limit);
+        Ok(members)
+    }
+
+    /// The groups of a user: those it is a member of itself, and those `memberOf` names beyond.
+    pub(super) fn groups(&self, user: &OwnedEntry) -> Result<Vec<(Reference, bool)>, ScimError> {
+        let of = |attribute| equals(attribute, &user.dn);
+        let filter = Filter::And(vec![equals("objectClass", "hcGroup"), Filter::Or(vec![of("member"), of("hcViewOnlyMember")])]);
+        let mut groups = Vec::new();
+        self.for_each(&self.organisation, Scope::Subtree, &filter, &["entryUUID", "cn"], &mut |entry| {
+            groups.extend(reference_of(&entry.to_owned()).map(|group| (group, true)));
+        })?;
+        for dn in user.values("memberOf").filter_map(|dn| std::str::from_utf8(dn).ok()) {
+            let group = self.reference(dn).filter(|found| found.kind == Kind::Group);
+            if let Some(group) = group.filter(|group| groups.iter().all(|(held, _)| held.id != group.id)) {
+                groups.push((group, false));
+            }
+        }
+        Ok(groups)
+    }
+
+    /// Makes an entry of the type out of attributes. Answers it as it is afterwards.
+    pub(super) async fn add(&self, resource_type: &ResourceType, changes: Changes) -> Result<(OwnedEntry, WriteOutcome), ScimError> {
+        let (naming, container) = mapping::naming(resource_type);
+        let name = changes.iter().find(|(held, _)| *held == naming).and_then(|(_, values)| values.first().cloned()).unwrap_or_default();
+        let rdn = Rdn(vec![crate::model::Ava { attribute: naming.to_owned(), value: name }]);
+        let dn = format!("{rdn},{container},{}", self.organisation);
+        let classes = mapping::object_classes(resource_type).iter().map(|class| class.as_bytes().to_vec()).collect();
+        let mut attributes = vec![("objectClass".to_owned(), classes)];
+        attributes.extend(changes.into_iter().map(|(name, values)| (name.to_owned(), values)));
+        let options = WriteOptions { post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
+        let outcome = self.directory.write(&self.caller, Write::Add { dn, attributes }, options).await?;
+        let entry = outcome.post_read.clone().ok_or_else(ScimError::not_found)?;
+        Ok((entry, outcome))
+    }
+
+    /// Changes an entry, in one step; where its RDN changes, by a rename that carries the other changes. `modifications`
+    /// come after those of `changes`. Answers the entry as it is afterwards.
+    pub(super) async fn change(
+        &self,
+        resource_type: &ResourceType,
+        entry: &OwnedEntry,
+        changes: Changes,
+        mut modifications: Vec<Modification>,
+        expected_revision: Option<u64>,
+    ) -> Result<OwnedEntry, crate::directory::Error> {
+        let (new_rdn, changes) = renamed(&entry.dn, changes);
+        let replace = |(name, values): (&'static str, Vec<Vec<u8>>)| Modification {
+            kind: ModificationKind::Replace,
+            attribute: name.to_owned(),
+            values,
+        };
+        modifications.splice(0..0, changes.into_iter().map(replace));
+        let mut options = WriteOptions { expected_revision, post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
+        let dn = entry.dn.clone();
+        let write = match new_rdn {
+            Some(new_rdn) => {
+                options.modifications = modifications;
+                Write::Rename { dn, new_rdn, delete_old_rdn: true, new_superior: None }
+            }
+            None => Write::Modify { dn, modifications },
+        };
+        let outcome = self.directory.write(&self.caller, write, options).await?;
+        Ok(outcome.post_read.unwrap_or_else(|| entry.clone()))
+    }
+
+    fn read_back(&self, resource_type: &ResourceType) -> Vec<String> {
+        mapping::attributes_to_read(resource_type).into_iter().chain(["memberOf"]).map(str::to_owned).collect()
+    }
+
+    /// An entry as a resource, as far as `wants` asks for what is costly.
+    pub(super) fn resource(
+        &self,
+        resource_type: &ResourceType,
+        entry: &OwnedEntry,
+        wants: &dyn Fn(&str) -> bool,
+    ) -> Result<Object, ScimError> {
+        let mut resource = mapping::to_resource(entry, resource_type, &self.base_url, self);
+        let list = match resource_type.name {
+            "User" if wants("groups") => Some(("groups", self.groups_value(entry)?)),
+            "Group" if wants("members") => {
+                Some(("members", self.members(entry, usize::MAX)?.iter().map(|member| self.member_value(member)).collect()))
+            }
+            _ => None,
+        };
+        if let Some((name, values)) = list.filter(|(_, values)| !values.is_empty()) {
+            let meta = resource.shift_remove("meta").unwrap_or_default();
+            resource.insert(name.to_owned(), serde_json::Value::Array(values));
+            resource.insert("meta".to_owned(), meta);
+        }
+        super::resource::set_schemas(&mut resource, resource_type);
+        Ok(resource)
+    }
+
+    fn groups_value(&self, user: &OwnedEntry) -> Result<Vec<serde_json::Value>, ScimError> {
+        let groups = self.groups(user)?.into_iter().map(|(group, direct)| {
+            let mut members = group.to_value(&self.base_url, "display");
+            members.insert("type".to_owned(), if direct { "direct" } else { "indirect" }.into());
+            serde_json::Value::Object(members)
+        });
+        Ok(groups.collect())
+    }
+
+    /// A member as an element of `members`.
+    pub(super) fn member_value(&self, member: &Membership) -> serde_json::Value {
+        let reference = Reference { id: member.uuid.clone(), kind: member.kind, display: member.display.clone() };
+        let mut members = reference.to_value(&self.base_url, "display");
+        if let Some(name) = reference.type_name() {
+            members.insert("type".to_owned(), name.into());
+        }
+        serde_json::Value::Object(members)
+    }
+}
+
+impl Lookup for Gateway {
+    fn reference(&self, dn: &str) -> Option<Reference> {
+        let anything = Filter::Present(Cow::Borrowed("objectClass"));
+        let found = self.first(dn, Scope::Base, &anything, &["entryUUID", "displayName", "cn", "uid"]).ok()??;
+        reference_of(&found)
+    }
+
+    fn person_dn(&self, id: &str) -> Result<Option<String>, ScimError> {
+        self.dn_of(id)
+    }
+
+    fn role_dn(&self, id_or_name: &str) -> Result<Option<String>, ScimError> {
+        let named = match uuid::Uuid::try_parse(id_or_name) {
+            Ok(_) => equals("entryUUID", id_or_name),
+            Err(_) => equals("cn", id_or_name),
+        };
+        let filter = Filter::And(vec![equals("objectClass", "hcRole"), named]);
+        Ok(self.first(&self.organisation, Scope::Subtree, &filter, &["1.1"])?.map(|entry| entry.dn))
+    }
+}
+
+fn reference_of(entry: &OwnedEntry) -> Option<Reference> {
+    let display = ["displayName", "cn", "uid"].into_iter().find_map(|name| entry.text(name)).unwrap_or_default();
+    Some(Reference { id: entry.text("entryUUID")?.to_owned(), kind: entry.kind, display: display.to_owned() })
+}
+
+/// The RDN that changes make necessary, and the changes that are left.
+fn renamed(dn: &str, changes: Changes) -> (Option<String>, Changes) {
+    let Some(mut rdn) = Dn::parse(dn).ok().and_then(|dn| dn.rdn().cloned()) else { return (None, changes) };
+    let before = rdn.clone();
+    let mut left = Changes::new();
+    for (name, values) in changes {
+        let ava = rdn.0.iter_mut().find(|ava| ava.attribute.eq_ignore_ascii_case(name));
+        match (ava, values.as_slice()) {
+            (Some(ava), [value, ..]) => ava.value.clone_from(value),
+            _ => left.push((name, values)),
+        }
+    }
+    ((rdn != before).then(|| rdn.to_string()), left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn u9_a_new_user_name_is_a_rename_and_the_rest_a_modify() {
+        let changes = vec![("uid", vec![b"b, c".to_vec()]), ("title", vec![b"VP".to_vec()])];
+        let (rdn, left) = renamed("uid=a,ou=users,o=x", changes.clone());
+        assert_eq!(rdn.as_deref(), Some("uid=b\\, c"));
+        assert_eq!(left, [("title", vec![b"VP".to_vec()])]);
+        let (rdn, left) = renamed("cn=a,ou=users,o=x", changes.clone());
+        assert_eq!((rdn, left), (None, changes));
+    }
+}
