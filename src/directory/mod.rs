@@ -2,7 +2,9 @@
 //! SCIM, the pages and the command line all come through here, so a rule that holds here holds everywhere.
 
 pub mod error;
+pub mod hash_pool;
 pub mod identity;
+pub mod password_hash;
 pub mod request;
 pub mod settings;
 

@@ -40,16 +40,15 @@ impl Dn {
     /// Reads the text form of RFC 4514, and what RFC 2253 §4 lets through besides.
     pub fn parse(text: &str) -> Result<Self, DnError> {
         let mut names = Vec::new();
-        let mut assertions = Vec::with_capacity(1);
+        let mut assertions = Vec::new();
         for part in AvaReader::new(text) {
             let part = part?;
             let joined = part.joined;
+            // Mostly one assertion, and a handful of names: the growth of a list is made for longer ones.
+            assertions.reserve_exact(1);
             assertions.push(part.into_ava());
             if !joined {
-                if names.is_empty() {
-                    names.reserve(4);
-                }
-                names.push(Rdn(std::mem::replace(&mut assertions, Vec::with_capacity(1))));
+                names.push(Rdn(std::mem::take(&mut assertions)));
             }
         }
         Ok(Self(names))
