@@ -1,1 +1,79 @@
-//! The command line.
+//! The command line. `serve` and `demo` run the daemon; the other commands are handed to a running daemon, or executed
+//! here where none runs (`daemon::control`).
+//!
+//! Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the config is wrong, 4 the data folder or the daemon cannot
+//! be reached, 5 done in part.
+
+mod administer;
+mod arguments;
+mod local;
+mod output;
+
+use crate::daemon::config::Config;
+use arguments::{Action, Arguments};
+use clap::Parser;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// Done.
+    Done = 0,
+    /// Refused, or it failed; it was told why.
+    Failed = 1,
+    /// The config is wrong.
+    BadConfig = 3,
+    /// The data folder or the daemon cannot be reached.
+    Unreachable = 4,
+    /// Some of it was done.
+    Partly = 5,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(outcome as u8)
+    }
+}
+
+/// Reads the arguments and does what they say.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    // What this program writes is for its user alone (HG3).
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    match arguments.action {
+        Action::Check => check(&arguments.config).into(),
+        Action::Passwd(options) => local::passwd(&arguments.config, &options).into(),
+        Action::Administer(command) => administer::run(&arguments.config, command, arguments.json).into(),
+    }
+}
+
+/// Reads the config, or says what is wrong with it.
+fn load(path: &Path) -> Result<Config, Outcome> {
+    Config::load(path).map_err(|problems| {
+        eprintln!("{problems}");
+        let count = problems.0.len();
+        eprintln!("\n{}: {count} {} found", path.display(), if count == 1 { "problem" } else { "problems" });
+        Outcome::BadConfig
+    })
+}
+
+fn check(path: &Path) -> Outcome {
+    match load(path) {
+        Ok(config) => {
+            let settings = &config.settings;
+            println!(
+                "{}: good ({} suffixes, {} listeners, {} access rules, {} roles, {} declared entries)",
+                path.display(),
+                settings.suffixes.len(),
+                config.listeners.len(),
+                settings.access.len(),
+                settings.catalog.roles.len(),
+                settings.organisations.len()
+            );
+            Outcome::Done
+        }
+        Err(outcome) => outcome,
+    }
+}

@@ -2,3 +2,4 @@
 //! reads files of the operator and the environment, and it is known by nobody but the command line.
 
 pub mod config;
+pub mod control;

@@ -4,6 +4,7 @@
 pub mod error;
 pub mod hash_pool;
 pub mod identity;
+pub mod operator;
 pub mod password_hash;
 pub mod request;
 pub mod settings;

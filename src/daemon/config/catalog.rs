@@ -3,14 +3,13 @@
 use super::check::Checker;
 use super::problem::{Problem, SourceFile};
 use crate::directory::settings::{Catalog, CatalogRole, Package, Permission};
+use crate::domain::lens::ORGANISATION_ADMIN;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 
 /// The catalog that comes with Headcount.
 pub(super) const BUILT_IN: &str = include_str!("../../../config/catalog.toml");
-/// The role without which nobody could manage users (U2).
-const ORGANISATION_ADMIN: &str = "Organisation Admin";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -34,6 +34,7 @@ struct LicenceTable {
     release: Release,
     when_full: Option<Spanned<WhenFull>>,
     overdraft: Option<Spanned<u32>>,
+    minimum_idle: Option<Spanned<Period>>,
     per_user_limit: Option<Spanned<u32>>,
     maximum_age: Option<Period>,
     #[serde(default)]
@@ -143,6 +144,10 @@ fn check_licences(checker: &mut Checker, source: &SourceFile, file: &Organisatio
             }
             Some(_) | None => {}
         }
+        let gives_way = table.when_full.as_ref().is_some_and(|when| *when.get_ref() == WhenFull::EndOldestIdle);
+        if let Some(least) = table.minimum_idle.as_ref().filter(|_| !gives_way) {
+            checker.problem(Problem::at(source, &least.span(), "`minimum_idle` needs `when_full = \"end-oldest-idle\"`"));
+        }
         if let Some(zone) = &table.time_zone
             && jiff::tz::TimeZone::get(zone.get_ref()).is_err()
         {
@@ -195,6 +200,7 @@ fn licence(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, sin
     optional("hcPackage", table.package.as_ref().map(|package| package.get_ref().clone()));
     optional("hcIdleTimeout", table.idle_timeout.as_ref().map(|timeout| seconds(*timeout.get_ref())));
     optional("hcMaximumAge", table.maximum_age.map(seconds));
+    optional("hcMinimumIdle", table.minimum_idle.as_ref().map(|least| seconds(*least.get_ref())));
     optional("hcOverdraft", table.overdraft.as_ref().map(|overdraft| overdraft.get_ref().to_string()));
     optional("hcPerUserLimit", table.per_user_limit.as_ref().map(|limit| limit.get_ref().to_string()));
     optional("hcTimeZone", table.time_zone.as_ref().map(|zone| zone.get_ref().clone()));

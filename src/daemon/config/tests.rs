@@ -95,12 +95,12 @@ fn o4_a_declared_organisation_must_fit_catalog_and_suffixes() {
 #[test]
 fn r1_a_permission_that_requires_what_is_not_there_is_refused() {
     let catalog = "[[permission]]\nname = \"people.edit\"\nrequires = [\"people.serch\"]\n[[permission]]\nname = \"people.search\"\nrequires = [\"people.search\"]\n\
-        [[role]]\nname = \"Organisation Admin\"\nsystem = true\n[[package]]\nname = \"P\"\nroles = [\"Organisation Admin\", \"Nobody\"]\nfee = \"1.234\"\n";
+        [[role]]\nname = \"organisation-admin\"\nsystem = true\n[[package]]\nname = \"P\"\nroles = [\"organisation-admin\", \"Nobody\"]\nfee = \"1.234\"\n";
     let shown = told(&format!("{GOOD}[catalog]\nfile = \"catalog.toml\"\n"), &[("catalog.toml", catalog)]);
     assert!(shown.contains("catalog.toml:3:13: the permission `people.serch` is not defined"), "{shown}");
     assert!(shown.contains("did you mean `people.search`?"), "{shown}");
     assert!(shown.contains("the permission `people.search` requires itself"), "{shown}");
-    assert!(shown.contains("`Organisation Admin` is a system role and comes with no package"), "{shown}");
+    assert!(shown.contains("`organisation-admin` is a system role and comes with no package"), "{shown}");
     assert!(shown.contains("the role `Nobody` is not defined"), "{shown}");
     assert!(shown.contains("`1.234` is not an amount of money"), "{shown}");
 }
@@ -223,7 +223,7 @@ fn the_shipped_examples_load_when_their_marks_are_taken_off() {
             ("fullchain.pem", ""),
             ("key.pem", ""),
             ("smtp-password", "x\n"),
-            ("catalog.toml", super::catalog::BUILT_IN),
+            ("catalog.toml", catalog::BUILT_IN),
             ("example.toml", include_str!("../../../config/organisations/example.toml")),
         ],
     );

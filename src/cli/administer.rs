@@ -1,0 +1,206 @@
+//! Commands that work on the directory: to the running daemon, or here where none runs.
+
+use super::arguments::{Administration, GroupAction, LicenceAction, RoleAction, SessionAction, TokenAction, UserAction};
+use super::output::Output;
+use super::{Outcome, load, local};
+use crate::base::{Secret, SystemClock};
+use crate::daemon::config::Config;
+use crate::daemon::control::{self, Command, ImportOptions, NewUser, Within};
+use crate::directory::Directory;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A command with what goes in and where what comes out goes.
+struct Request {
+    command: Command,
+    input: Option<PathBuf>,
+    output: Option<PathBuf>,
+}
+
+impl From<Command> for Request {
+    fn from(command: Command) -> Self {
+        Self { command, input: None, output: None }
+    }
+}
+
+/// Does it, and says how it went.
+pub(super) fn run(config: &Path, administration: Administration, json: bool) -> Outcome {
+    let config = match load(config) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    let carried = request(administration, &config).and_then(|request| {
+        let counts = matches!(request.command, Command::Import(_)) || request.output.is_some();
+        let mut output = Output::new(json, request.output.as_deref(), counts).map_err(|error| error.to_string())?;
+        carry(&config, request, &mut output)
+    });
+    carried.unwrap_or_else(|message| {
+        eprintln!("headcount: {message}");
+        Outcome::Failed
+    })
+}
+
+fn carry(config: &Config, request: Request, output: &mut Output) -> Result<Outcome, String> {
+    let input: Box<dyn Read + Send> = match &request.input {
+        Some(path) if path == Path::new("-") => Box::new(std::io::stdin()),
+        Some(path) => Box::new(File::open(path).map_err(|error| format!("{}: {error}", path.display()))?),
+        None => Box::new(std::io::empty()),
+    };
+    let socket = config.settings.folder.join(control::SOCKET);
+    match control::socket::connect(&socket) {
+        Ok(Some(stream)) => {
+            let took = control::socket::ask(stream, &request.command, input, |reply| output.take(reply));
+            took.map_err(|error| format!("the daemon at {}: {error}", socket.display()))?;
+            Ok(output.outcome())
+        }
+        Ok(None) => Ok(here(config, &request.command, &mut BufReader::new(input), output)),
+        Err(error) => {
+            eprintln!("headcount: {}: {error}", socket.display());
+            Ok(Outcome::Unreachable)
+        }
+    }
+}
+
+/// Opens the directory in this process: no daemon runs.
+fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mut Output) -> Outcome {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("headcount: {error}");
+            return Outcome::Failed;
+        }
+    };
+    let _entered = runtime.enter();
+    let directory = match Directory::open(config.settings.clone(), Arc::new(SystemClock::default())) {
+        Ok(directory) => directory,
+        Err(error) => {
+            eprintln!("headcount: {}: {error}", config.settings.folder.display());
+            return Outcome::Unreachable;
+        }
+    };
+    let mut broken = None;
+    control::execute(&directory, runtime.handle(), command, input, &mut |reply| match output.take(reply) {
+        Ok(_) => true,
+        Err(error) => {
+            broken = Some(error);
+            false
+        }
+    });
+    match broken {
+        Some(error) => {
+            eprintln!("headcount: {error}");
+            Outcome::Failed
+        }
+        None => output.outcome(),
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn request(administration: Administration, config: &Config) -> Result<Request, String> {
+    Ok(match administration {
+        Administration::Backup { file } => Command::Backup { file: absolute(&file)? }.into(),
+        Administration::Bootstrap { dn, file } => {
+            let suffix = config.settings.suffixes.first().cloned().unwrap_or_default();
+            let dn = dn.unwrap_or_else(|| format!("uid=operator,{suffix}"));
+            Request { command: Command::Bootstrap { dn }, input: None, output: Some(file) }
+        }
+        Administration::Export { file, base, operational } => {
+            Request { command: Command::Export { base, operational }, input: None, output: file }
+        }
+        Administration::Group(action) => group(action).into(),
+        Administration::Import(arguments) => {
+            let options = ImportOptions {
+                keep_going: arguments.keep_going,
+                skip_unknown: arguments.skip_unknown,
+                operational: arguments.operational,
+                skip_operational: arguments.skip_operational,
+                skip_existing: arguments.skip_existing,
+            };
+            Request { command: Command::Import(options), input: Some(arguments.file), output: None }
+        }
+        Administration::Licence(action) => licence(action)?.into(),
+        Administration::Role(action) => role(action).into(),
+        Administration::Sessions(SessionAction::List) => Command::Sessions.into(),
+        Administration::Sessions(SessionAction::End { id, message }) => Command::SessionEnd { id, message }.into(),
+        Administration::Token(action) => token(action).into(),
+        Administration::User(action) => user(action)?.into(),
+        Administration::Verify => Command::Verify.into(),
+    })
+}
+
+fn group(action: GroupAction) -> Command {
+    match action {
+        GroupAction::Add { organisation, name, description } => Command::GroupAdd { organisation, name, description },
+        GroupAction::List(filter) => Command::Groups(Within { organisation: filter.organisation }),
+        GroupAction::Member { group, member, level } => Command::GroupMember { group, member, level },
+    }
+}
+
+fn licence(action: LicenceAction) -> Result<Command, String> {
+    let (licence, settings) = match action {
+        LicenceAction::List(filter) => return Ok(Command::Licences(Within { organisation: filter.organisation })),
+        LicenceAction::Set { licence, session_limit, package, idle_timeout, counting, release, when_full, overdraft, report_only } => (
+            licence,
+            [
+                ("hcSessionLimit", session_limit.map(|limit| limit.to_string())),
+                ("hcPackage", package),
+                ("hcIdleTimeout", idle_timeout.map(|timeout| timeout.0.as_secs().to_string())),
+                ("hcCountingMode", counting),
+                ("hcReleaseMode", release),
+                ("hcWhenFull", when_full),
+                ("hcOverdraft", overdraft.map(|overdraft| overdraft.to_string())),
+                ("hcReportOnly", report_only.map(|report| if report { "TRUE" } else { "FALSE" }.to_owned())),
+            ],
+        ),
+    };
+    let changes: Vec<_> = settings.into_iter().filter(|(_, value)| value.is_some()).map(|(name, value)| (name.to_owned(), value)).collect();
+    if changes.is_empty() {
+        return Err("nothing to set: name at least one option".to_owned());
+    }
+    Ok(Command::LicenceSet { licence, changes })
+}
+
+fn role(action: RoleAction) -> Command {
+    match action {
+        RoleAction::Add { organisation, name, grant, restrict } => {
+            Command::RoleAdd { organisation, name, grants: grant, restricts: restrict }
+        }
+        RoleAction::Assign { user, role } => Command::RoleAssign { user, role, remove: false },
+        RoleAction::List(filter) => Command::Roles(Within { organisation: filter.organisation }),
+        RoleAction::Unassign { user, role } => Command::RoleAssign { user, role, remove: true },
+    }
+}
+
+fn token(action: TokenAction) -> Command {
+    match action {
+        TokenAction::List => Command::Tokens,
+        TokenAction::Mint { organisation, name, lifetime } => {
+            Command::TokenMint { organisation, name, lifetime: lifetime.map(|lifetime| lifetime.0.as_secs()) }
+        }
+        TokenAction::Revoke { id } => Command::TokenRevoke { id },
+    }
+}
+
+fn user(action: UserAction) -> Result<Command, String> {
+    let password = |options: &_| {
+        let read = local::read_password(options).map_err(|error| error.to_string())?;
+        read.map(|secret: Secret| String::from_utf8(secret.expose().to_vec()).map_err(|_| "the password is not UTF-8".to_owned()))
+            .transpose()
+    };
+    Ok(match action {
+        UserAction::Add { organisation, uid, given_name, family_name, email, kind, role, password: options } => {
+            let password = password(&options)?;
+            Command::UserAdd(NewUser { organisation, uid, given_name, family_name, email, kind, password, roles: role })
+        }
+        UserAction::Delete { user } => Command::UserDelete { user },
+        UserAction::Disable { user } => Command::UserState { user, active: false },
+        UserAction::Enable { user } => Command::UserState { user, active: true },
+        UserAction::List(filter) => Command::Users(Within { organisation: filter.organisation }),
+        UserAction::Password { user, password: options } => Command::UserPassword { user, password: password(&options)? },
+    })
+}

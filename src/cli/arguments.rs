@@ -1,0 +1,340 @@
+//! What may stand on the command line.
+
+use crate::daemon::config::{DEFAULT_PATH, units::Period};
+use crate::daemon::control::MembershipLevel;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the config is wrong, \
+4 the data folder or the daemon cannot be reached, 5 done in part.";
+
+/// A licensed identity directory: LDAP and SCIM 2.0 over one store.
+#[derive(Debug, Parser)]
+#[command(name = "headcount", version, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    /// The server file.
+    #[arg(long, global = true, default_value = DEFAULT_PATH, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Answers as JSON, one object a line.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) action: Action,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// Read the config with everything it names, and say what is wrong.
+    Check,
+    /// Hash a password for `[operator] password_hash`.
+    Passwd(PasswordOptions),
+    /// Everything that works on the directory.
+    #[command(flatten)]
+    Administer(Administration),
+}
+
+/// Where a password comes from; it is asked for where nothing is said, and never stands on the command line.
+#[derive(Debug, Args)]
+pub(super) struct PasswordOptions {
+    /// A file with the password, its first line; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+}
+
+/// What works on the directory: by the running daemon, or here where none runs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Administration {
+    /// Write a snapshot of everything, while the daemon runs or not.
+    Backup {
+        /// A file that does not exist yet.
+        file: PathBuf,
+    },
+    /// Make the operator's first credential: a one-time link or token in a file only you can read.
+    Bootstrap {
+        /// The user of type admin to make; `uid=operator` under the first suffix where absent.
+        #[arg(long)]
+        dn: Option<String>,
+        /// The file to put the token in.
+        #[arg(long, default_value = "headcount-bootstrap-token")]
+        file: PathBuf,
+    },
+    /// Write entries as LDIF.
+    Export {
+        /// The file; standard output where absent or `-`.
+        file: Option<PathBuf>,
+        /// Only this entry and what is under it.
+        #[arg(long)]
+        base: Option<String>,
+        /// Operational attributes too.
+        #[arg(long)]
+        operational: bool,
+    },
+    /// Groups.
+    #[command(subcommand)]
+    Group(GroupAction),
+    /// Add the entries of an LDIF file, or make the changes it lists.
+    Import(ImportArguments),
+    /// Licences and their seats.
+    #[command(subcommand)]
+    Licence(LicenceAction),
+    /// Roles.
+    #[command(subcommand)]
+    Role(RoleAction),
+    /// Sessions: who is in.
+    #[command(subcommand)]
+    Sessions(SessionAction),
+    /// Tokens of provisioning clients.
+    #[command(subcommand)]
+    Token(TokenAction),
+    /// Users.
+    #[command(subcommand)]
+    User(UserAction),
+    /// Check everything that is kept against everything else.
+    Verify,
+}
+
+/// How to import.
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// The file; `-` for standard input.
+    pub(super) file: PathBuf,
+    /// Go on after a record that is refused.
+    #[arg(long = "continue")]
+    pub(super) keep_going: bool,
+    /// Leave out what the schema does not know, and name it at the end.
+    #[arg(long)]
+    pub(super) skip_unknown: bool,
+    /// Keep operational attributes (entryUUID, createTimestamp …) as given.
+    #[arg(long, conflicts_with = "skip_operational")]
+    pub(super) operational: bool,
+    /// Leave operational attributes out.
+    #[arg(long)]
+    pub(super) skip_operational: bool,
+    /// Pass over entries that are there already, as after an import that was interrupted.
+    #[arg(long)]
+    pub(super) skip_existing: bool,
+}
+
+/// Only one organisation.
+#[derive(Debug, Args)]
+pub(super) struct OrganisationFilter {
+    /// The organisation's DN; all where absent.
+    #[arg(long, value_name = "DN")]
+    pub(super) organisation: Option<String>,
+}
+
+/// What to do with groups.
+#[derive(Debug, Subcommand)]
+pub(super) enum GroupAction {
+    /// Add a group.
+    Add {
+        /// The organisation's DN.
+        #[arg(long, value_name = "DN")]
+        organisation: String,
+        /// Its name.
+        name: String,
+        /// What it is for.
+        #[arg(long)]
+        description: Option<String>,
+    },
+    /// List groups.
+    List(OrganisationFilter),
+    /// Add a member, change its level, or remove it with `--level none`.
+    Member {
+        /// The group's DN.
+        group: String,
+        /// The member's DN.
+        member: String,
+        /// The level.
+        #[arg(long, default_value = "full")]
+        level: MembershipLevel,
+    },
+}
+
+/// What to do with licences.
+#[derive(Debug, Subcommand)]
+pub(super) enum LicenceAction {
+    /// List licences with their seats.
+    List(OrganisationFilter),
+    /// Change a licence.
+    Set {
+        /// The licence's DN.
+        licence: String,
+        /// How many users may be in at one time; at least 1.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        session_limit: Option<u32>,
+        /// The package.
+        #[arg(long)]
+        package: Option<String>,
+        /// A session lasts until it was idle for so long: `30m`.
+        #[arg(long, value_parser = period)]
+        idle_timeout: Option<Period>,
+        /// `users` or `sessions`.
+        #[arg(long, value_parser = ["users", "sessions"])]
+        counting: Option<String>,
+        /// `idle` or `disconnect`.
+        #[arg(long, value_parser = ["idle", "disconnect"])]
+        release: Option<String>,
+        /// `deny`, `end-oldest-idle` or `overdraft`.
+        #[arg(long, value_parser = ["deny", "end-oldest-idle", "overdraft"])]
+        when_full: Option<String>,
+        /// How many more, with `--when-full overdraft`.
+        #[arg(long)]
+        overdraft: Option<u32>,
+        /// Count and report, but refuse nobody.
+        #[arg(long)]
+        report_only: Option<bool>,
+    },
+}
+
+/// What to do with roles.
+#[derive(Debug, Subcommand)]
+pub(super) enum RoleAction {
+    /// Add a role of the organisation's own.
+    Add {
+        /// The organisation's DN.
+        #[arg(long, value_name = "DN")]
+        organisation: String,
+        /// Its name.
+        name: String,
+        /// A permission it grants.
+        #[arg(long)]
+        grant: Vec<String>,
+        /// A permission it restricts.
+        #[arg(long)]
+        restrict: Vec<String>,
+    },
+    /// Give a role to a user.
+    Assign {
+        /// The user's DN.
+        user: String,
+        /// The role's name or DN.
+        role: String,
+    },
+    /// List roles.
+    List(OrganisationFilter),
+    /// Take a role away from a user.
+    Unassign {
+        /// The user's DN.
+        user: String,
+        /// The role's name or DN.
+        role: String,
+    },
+}
+
+/// What to do with sessions.
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionAction {
+    /// End a session: its seat is free at once.
+    End {
+        /// Its id.
+        id: String,
+        /// What its user is told.
+        #[arg(long)]
+        message: Option<String>,
+    },
+    /// List sessions.
+    List,
+}
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenAction {
+    /// List tokens; the tokens themselves are not kept and cannot be shown.
+    List,
+    /// Make a token; it is shown this once.
+    Mint {
+        /// The organisation's DN.
+        #[arg(long, value_name = "DN")]
+        organisation: String,
+        /// What it is for.
+        name: String,
+        /// How long it is good: `90d`; for ever where absent.
+        #[arg(long, value_parser = period)]
+        lifetime: Option<Period>,
+    },
+    /// Revoke a token at once.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// What to do with users.
+#[derive(Debug, Subcommand)]
+pub(super) enum UserAction {
+    /// Add a user; one without a password is sent a welcome mail.
+    Add {
+        /// The organisation's DN.
+        #[arg(long, value_name = "DN")]
+        organisation: String,
+        /// The login name.
+        uid: String,
+        /// The given name.
+        #[arg(long)]
+        given_name: Option<String>,
+        /// The family name.
+        #[arg(long)]
+        family_name: String,
+        /// The mail address.
+        #[arg(long)]
+        email: Option<String>,
+        /// `app` takes a seat, `service` is an application, `admin` is the operator of the whole server.
+        #[arg(long = "type", default_value = "app", value_parser = ["app", "service", "admin"])]
+        kind: String,
+        /// A role by name.
+        #[arg(long)]
+        role: Vec<String>,
+        /// Where the password comes from.
+        #[command(flatten)]
+        password: PasswordOptions,
+    },
+    /// Delete a user.
+    Delete {
+        /// The user's DN.
+        user: String,
+    },
+    /// Keep a user out; its sessions end at once.
+    Disable {
+        /// The user's DN.
+        user: String,
+    },
+    /// Let a user in again.
+    Enable {
+        /// The user's DN.
+        user: String,
+    },
+    /// List users.
+    List(OrganisationFilter),
+    /// Set a password; one is made up and shown where none is given.
+    Password {
+        /// The user's DN.
+        user: String,
+        /// Where the password comes from.
+        #[command(flatten)]
+        password: PasswordOptions,
+    },
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    Period::parse(text).ok_or_else(|| "not a length of time as 30s, 15m, 24h or 90d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn o3_a_session_limit_of_zero_is_wrong_usage() {
+        assert!(Arguments::try_parse_from(["headcount", "licence", "set", "cn=x", "--session-limit", "0"]).is_err());
+        assert!(Arguments::try_parse_from(["headcount", "licence", "set", "cn=x", "--session-limit", "1"]).is_ok());
+    }
+}

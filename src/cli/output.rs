@@ -1,0 +1,125 @@
+//! Answers on the terminal: rows as a table or as JSON lines, LDIF as it is, warnings and failures to standard error.
+
+use super::Outcome;
+use crate::daemon::control::Reply;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+/// Takes the lines of an answer.
+pub(super) struct Output {
+    json: bool,
+    rows: Vec<Map<String, Value>>,
+    progress: Option<ProgressBar>,
+    ldif: Box<dyn Write>,
+    outcome: Outcome,
+}
+
+impl Output {
+    /// Prints to the terminal, LDIF to `file` where one is given. `counts` is whether there is progress to show; it is
+    /// shown on a terminal only.
+    pub(super) fn new(json: bool, file: Option<&Path>, counts: bool) -> std::io::Result<Self> {
+        let ldif: Box<dyn Write> = match file {
+            Some(path) if path != Path::new("-") => {
+                Box::new(std::io::BufWriter::new(std::fs::OpenOptions::new().write(true).create_new(true).open(path)?))
+            }
+            _ => Box::new(std::io::BufWriter::new(std::io::stdout().lock())),
+        };
+        let progress = (counts && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new_spinner();
+            let style = ProgressStyle::with_template("{spinner} {human_pos} records, {per_sec}, {elapsed}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar
+        });
+        Ok(Self { json, rows: Vec::new(), progress, ldif, outcome: Outcome::Done })
+    }
+
+    /// Takes a line; answers whether there are more to come.
+    pub(super) fn take(&mut self, reply: Reply) -> std::io::Result<bool> {
+        match reply {
+            Reply::Ldif(text) => self.ldif.write_all(text.as_bytes())?,
+            Reply::Progress(done) => self.progress.iter().for_each(|bar| bar.set_position(done)),
+            Reply::Row(row) if self.json => println!("{}", Value::Object(row)),
+            Reply::Row(row) => self.rows.push(row),
+            Reply::Warning(text) => self.tell(&text),
+            Reply::Done(text) => {
+                self.finish()?;
+                if !text.is_empty() && !self.json {
+                    eprintln!("{text}");
+                }
+                return Ok(false);
+            }
+            Reply::Failed(failure) => {
+                self.finish()?;
+                eprintln!("headcount: {}", failure.message);
+                self.outcome = if failure.partly { Outcome::Partly } else { Outcome::Failed };
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// How it ended.
+    pub(super) const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    fn tell(&self, text: &str) {
+        match &self.progress {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn finish(&mut self) -> std::io::Result<()> {
+        if let Some(bar) = self.progress.take() {
+            bar.finish_and_clear();
+        }
+        self.ldif.flush()?;
+        print!("{}", table(&self.rows));
+        std::io::stdout().flush()
+    }
+}
+
+/// Rows as a table with the keys of the first row as its head; one row alone is shown as a list.
+fn table(rows: &[Map<String, Value>]) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut out = String::new();
+    if rows.len() == 1 {
+        let width = first.keys().map(|key| key.chars().count()).max().unwrap_or_default();
+        for (key, value) in first {
+            out.push_str(&format!("{key:width$}  {}\n", text(value)));
+        }
+        return out;
+    }
+    let keys: Vec<&String> = first.keys().collect();
+    let mut lines: Vec<Vec<String>> = vec![keys.iter().map(|key| key.to_uppercase().replace('_', " ")).collect()];
+    lines.extend(rows.iter().map(|row| keys.iter().map(|key| row.get(*key).map(&text).unwrap_or_default()).collect()));
+    let columns: Vec<usize> = (0..keys.len())
+        .map(|column| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default())
+        .collect();
+    for line in &lines {
+        let cells: Vec<String> = line.iter().zip(&columns).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_a_table_and_one_row_is_a_list() {
+        let row = |id: &str, seats: u32| {
+            let Value::Object(row) = serde_json::json!({"id": id, "in_use": seats}) else { unreachable!() };
+            row
+        };
+        assert_eq!(table(&[row("a", 1), row("long", 20)]), "ID    IN USE\na     1\nlong  20\n");
+        assert_eq!(table(&[row("a", 1)]), "id      a\nin_use  1\n");
+        assert_eq!(table(&[]), "");
+    }
+}

@@ -1,0 +1,339 @@
+//! Executes commands: each is a few calls of the directory, as the operator.
+
+use super::import::replace;
+use super::{Command, Failure, MembershipLevel, NewUser, Reply, Within, export, import};
+use crate::base::Secret;
+use crate::directory::{
+    Caller, Dereference, Directory, EntrySink, Identity, Origin, OwnedEntry, Progress, Protocol, Scope, SearchRequest, Visible, Write,
+    WriteOptions,
+};
+use crate::model::{Ava, Filter, Modification, ModificationKind, Rdn};
+use serde_json::{Map, Value, json};
+use std::io::BufRead;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// Executes a command and answers with [`Reply`]s, the last one `Done` or `Failed`. It blocks, so it is called outside
+/// the runtime's own threads; `reply` answers whether anybody still listens.
+pub fn execute(
+    directory: &Arc<Directory>,
+    handle: &Handle,
+    command: &Command,
+    input: &mut dyn BufRead,
+    reply: &mut dyn FnMut(Reply) -> bool,
+) {
+    let origin = Origin { protocol: Protocol::CommandLine, address: None, encrypted: true, listener: "command line".to_owned() };
+    let caller = Caller { identity: Arc::new(Identity::operator("command line")), origin: Arc::new(origin) };
+    let done = Execution { directory, handle, caller, reply }.run(command, input);
+    reply(done.map_or_else(Reply::Failed, Reply::Done));
+}
+
+struct Execution<'a> {
+    directory: &'a Arc<Directory>,
+    handle: &'a Handle,
+    caller: Caller,
+    reply: &'a mut dyn FnMut(Reply) -> bool,
+}
+
+impl Execution<'_> {
+    fn run(&mut self, command: &Command, input: &mut dyn BufRead) -> Result<String, Failure> {
+        let directory = Arc::clone(self.directory);
+        match command {
+            Command::Backup { file } => {
+                let octets = self.handle.block_on(directory.backup(&self.caller, file))?;
+                Ok(format!("{octets} octets in {}", file.display()))
+            }
+            Command::Bootstrap { dn } => self.bootstrap(dn),
+            Command::Export { base, operational } => export::export(&directory, &self.caller, base.as_deref(), *operational, self.reply),
+            Command::GroupAdd { organisation, name, description } => self.add_group(organisation, name, description.as_deref()),
+            Command::GroupMember { group, member, level } => self.set_member(group, member, *level),
+            Command::Groups(within) => self.list(within, "hcGroup", &[("dn", ""), ("description", "description")]),
+            Command::Import(options) => import::import(&directory, self.handle, &self.caller, *options, input, self.reply),
+            Command::Licences(within) => self.licences(within),
+            Command::LicenceSet { licence, changes } => {
+                let modifications = changes.iter().map(|(name, value)| replace(name, value.as_deref())).collect();
+                self.modify(licence, modifications)
+            }
+            Command::RoleAdd { organisation, name, grants, restricts } => self.add_role(organisation, name, grants, restricts),
+            Command::RoleAssign { user, role, remove } => self.assign_role(user, role, *remove),
+            Command::Roles(within) => {
+                self.list(within, "hcRole", &[("dn", ""), ("grants", "hcRolePermission"), ("restricts", "hcRoleRestriction")])
+            }
+            Command::SessionEnd { id, message } => {
+                self.handle.block_on(directory.end_session(&self.caller, id, message.clone()))?;
+                Ok(format!("session {id} has ended"))
+            }
+            Command::Sessions => self.sessions(),
+            Command::TokenMint { organisation, name, lifetime } => self.mint(organisation, name, *lifetime),
+            Command::TokenRevoke { id } => {
+                self.handle.block_on(directory.revoke_token(&self.caller, id))?;
+                Ok(format!("token {id} is revoked"))
+            }
+            Command::Tokens => self.tokens(),
+            Command::UserAdd(user) => self.add_user(user),
+            Command::UserDelete { user } => self.write(Write::Delete { dn: user.clone() }).map(|_| format!("{user} is deleted")),
+            Command::UserPassword { user, password } => self.set_password(user, password.as_deref()),
+            Command::UserState { user, active } => {
+                self.modify(user, vec![replace("hcActive", Some(if *active { "TRUE" } else { "FALSE" }))])
+            }
+            Command::Users(within) => {
+                self.list(within, "hcUser", &[("dn", ""), ("type", "hcUserType"), ("state", "hcAccountState"), ("mail", "mail")])
+            }
+            Command::Verify => self.verify(),
+        }
+    }
+
+    fn write(&self, write: Write) -> Result<crate::directory::WriteOutcome, Failure> {
+        Ok(self.handle.block_on(self.directory.write(&self.caller, write, WriteOptions::default()))?)
+    }
+
+    fn modify(&self, dn: &str, modifications: Vec<Modification>) -> Result<String, Failure> {
+        self.write(Write::Modify { dn: dn.to_owned(), modifications })?;
+        Ok(format!("{dn} is changed"))
+    }
+
+    fn add(&self, dn: String, attributes: &[(&str, &[&str])]) -> Result<String, Failure> {
+        let attributes = attributes
+            .iter()
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(name, values)| ((*name).to_owned(), values.iter().map(|value| value.as_bytes().to_vec()).collect()))
+            .collect();
+        self.write(Write::Add { dn: dn.clone(), attributes })?;
+        Ok(format!("{dn} is added"))
+    }
+
+    fn row(&mut self, row: Value) -> Result<(), Failure> {
+        let Value::Object(row) = row else { return Ok(()) };
+        match (self.reply)(Reply::Row(row)) {
+            true => Ok(()),
+            false => Err(Failure::nothing("nobody is listening")),
+        }
+    }
+
+    /// Entries of an object class, all of them or those of one organisation.
+    fn find(&self, within: &Within, class: &str, attributes: &[&str]) -> Result<Vec<OwnedEntry>, Failure> {
+        let bases = match &within.organisation {
+            Some(organisation) => vec![organisation.clone()],
+            None => self.directory.settings().suffixes.clone(),
+        };
+        let mut sink = Collected(Vec::new());
+        for base in &bases {
+            let request = SearchRequest {
+                base,
+                scope: Scope::Subtree,
+                dereference: Dereference::Never,
+                size_limit: 0,
+                time_limit: 0,
+                types_only: false,
+                filter: Filter::Equality("objectClass".into(), class.as_bytes().into()),
+                attributes: attributes.to_vec(),
+                manage_dsa_it: false,
+                page: None,
+            };
+            let mut search = match self.directory.search(&self.caller, &request) {
+                Ok(search) => search,
+                // A suffix may have no entry yet.
+                Err(crate::directory::Error::NoSuchObject { .. }) if within.organisation.is_none() => continue,
+                Err(error) => return Err(error.into()),
+            };
+            while search.step(&mut sink)? == Progress::More {}
+        }
+        Ok(sink.0)
+    }
+
+    fn list(&mut self, within: &Within, class: &str, columns: &[(&str, &str)]) -> Result<String, Failure> {
+        let attributes: Vec<&str> = columns.iter().map(|(_, attribute)| *attribute).filter(|attribute| !attribute.is_empty()).collect();
+        let entries = self.find(within, class, &attributes)?;
+        for entry in &entries {
+            let cell = |attribute: &str| match attribute {
+                "" => entry.dn.clone(),
+                attribute => entry.values(attribute).map(String::from_utf8_lossy).collect::<Vec<_>>().join(", "),
+            };
+            let row: Map<String, Value> = columns.iter().map(|(name, attribute)| ((*name).to_owned(), cell(attribute).into())).collect();
+            self.row(Value::Object(row))?;
+        }
+        Ok(count(entries.len(), "entry", "entries"))
+    }
+
+    fn licences(&mut self, within: &Within) -> Result<String, Failure> {
+        let sessions = self.directory.sessions(&self.caller);
+        let entries = self.find(within, "hcLicence", &["hcSessionLimit", "hcPackage", "hcCountingMode", "hcIdleTimeout"])?;
+        for entry in &entries {
+            let text = |name: &str| entry.text(name).unwrap_or_default();
+            let in_use = sessions.iter().filter(|session| session.licence.eq_ignore_ascii_case(&entry.dn)).count();
+            self.row(json!({
+                "dn": entry.dn, "in_use": in_use, "session_limit": text("hcSessionLimit"), "package": text("hcPackage"),
+                "counting": text("hcCountingMode"), "idle_timeout": text("hcIdleTimeout"),
+            }))?;
+        }
+        Ok(count(entries.len(), "licence", "licences"))
+    }
+
+    fn sessions(&mut self) -> Result<String, Failure> {
+        let sessions = self.directory.sessions(&self.caller);
+        for session in &sessions {
+            self.row(json!({
+                "id": session.id, "user": session.user, "licence": session.licence, "application": session.application,
+                "client": session.client, "started": session.started.rfc3339(), "last_activity": session.last_activity.rfc3339(),
+                "expires": session.expires.rfc3339(),
+            }))?;
+        }
+        Ok(count(sessions.len(), "session", "sessions"))
+    }
+
+    fn mint(&mut self, organisation: &str, name: &str, lifetime: Option<u64>) -> Result<String, Failure> {
+        let lifetime = lifetime.map(Duration::from_secs);
+        let token = self.handle.block_on(self.directory.mint_token(&self.caller, organisation, name, lifetime))?;
+        self.row(json!({"id": token.id, "token": shown_once(&token.secret)}))?;
+        Ok("the token is shown this once".to_owned())
+    }
+
+    fn tokens(&mut self) -> Result<String, Failure> {
+        let tokens = self.directory.tokens(&self.caller)?;
+        for token in &tokens {
+            self.row(json!({
+                "id": token.id, "name": token.name, "organisation": token.organisation, "created": token.created.rfc3339(),
+                "expires": token.expires.map(|time| time.rfc3339()),
+            }))?;
+        }
+        Ok(count(tokens.len(), "token", "tokens"))
+    }
+
+    fn bootstrap(&mut self, dn: &str) -> Result<String, Failure> {
+        let token = self.handle.block_on(self.directory.bootstrap(&self.caller, dn))?;
+        match (self.reply)(Reply::Ldif(format!("{}\n", shown_once(&token)))) {
+            true => Ok(format!("{dn} is the operator once its password is set with the token")),
+            false => Err(Failure { message: "nobody took the token".to_owned(), partly: true }),
+        }
+    }
+
+    fn add_group(&self, organisation: &str, name: &str, description: Option<&str>) -> Result<String, Failure> {
+        let description: Vec<&str> = description.into_iter().collect();
+        let attributes: [(&str, &[&str]); 3] =
+            [("objectClass", &["groupOfNames", "hcGroup"]), ("cn", &[name]), ("description", &description)];
+        self.add(under("cn", name, &format!("ou=groups,{organisation}")), &attributes)
+    }
+
+    fn set_member(&self, group: &str, member: &str, level: MembershipLevel) -> Result<String, Failure> {
+        // Putting an edge at another level moves it, so only a removal names where it was.
+        let attribute = match level {
+            MembershipLevel::Administrator => "hcAdministrator",
+            MembershipLevel::Full | MembershipLevel::None => "member",
+            MembershipLevel::Past => "hcPastMember",
+            MembershipLevel::ViewOnly => "hcViewOnlyMember",
+        };
+        let value =
+            |attribute: &str, kind| Modification { kind, attribute: attribute.to_owned(), values: vec![member.as_bytes().to_vec()] };
+        if level != MembershipLevel::None {
+            return self.modify(group, vec![value(attribute, ModificationKind::Add)]);
+        }
+        for attribute in ["hcAdministrator", "hcViewOnlyMember", "hcPastMember"] {
+            if self.modify(group, vec![value(attribute, ModificationKind::Delete)]).is_ok() {
+                return Ok(format!("{group} is changed"));
+            }
+        }
+        self.modify(group, vec![value("member", ModificationKind::Delete)])
+    }
+
+    fn add_role(&self, organisation: &str, name: &str, grants: &[String], restricts: &[String]) -> Result<String, Failure> {
+        fn text(values: &[String]) -> Vec<&str> {
+            values.iter().map(String::as_str).collect()
+        }
+        let (grants, restricts) = (text(grants), text(restricts));
+        let attributes: [(&str, &[&str]); 4] =
+            [("objectClass", &["hcRole"]), ("cn", &[name]), ("hcRolePermission", &grants), ("hcRoleRestriction", &restricts)];
+        self.add(under("cn", name, &format!("ou=roles,{organisation}")), &attributes)
+    }
+
+    fn assign_role(&self, user: &str, role: &str, remove: bool) -> Result<String, Failure> {
+        let role = if role.contains('=') { role.to_owned() } else { self.role_named(user, role)? };
+        let kind = if remove { ModificationKind::Delete } else { ModificationKind::Add };
+        self.modify(user, vec![Modification { kind, attribute: "hcRole".to_owned(), values: vec![role.into_bytes()] }])
+    }
+
+    /// The role of that name in the organisation of the user: the one whose container is nearest above it.
+    fn role_named(&self, user: &str, name: &str) -> Result<String, Failure> {
+        let roles = self.find(&Within::default(), "hcRole", &["cn"])?;
+        let above = |role: &OwnedEntry| role.dn.split_once(",ou=roles,").is_some_and(|(_, organisation)| ends_with(user, organisation));
+        let named = roles.iter().filter(|role| role.text("cn").is_some_and(|cn| cn.eq_ignore_ascii_case(name)) && above(role));
+        let nearest = named.max_by_key(|role| role.dn.len());
+        nearest.map(|role| role.dn.clone()).ok_or_else(|| Failure::nothing(format!("the organisation has no role {name}")))
+    }
+
+    fn add_user(&self, user: &NewUser) -> Result<String, Failure> {
+        let full_name = user.given_name.as_ref().map_or_else(|| user.family_name.clone(), |given| format!("{given} {}", user.family_name));
+        let one = |value: &Option<String>| value.clone().into_iter().collect::<Vec<_>>();
+        let mut roles = Vec::new();
+        let dn = under("uid", &user.uid, &format!("ou=users,{}", user.organisation));
+        for role in &user.roles {
+            roles.push(self.role_named(&dn, role)?);
+        }
+        let attributes = [
+            ("objectClass", vec!["inetOrgPerson".to_owned(), "hcUser".to_owned()]),
+            ("uid", vec![user.uid.clone()]),
+            ("cn", vec![full_name]),
+            ("sn", vec![user.family_name.clone()]),
+            ("givenName", one(&user.given_name)),
+            ("mail", one(&user.email)),
+            ("hcUserType", vec![user.kind.clone()]),
+            ("hcRole", roles),
+            ("userPassword", one(&user.password)),
+        ];
+        let attributes = attributes
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(name, values)| (name.to_owned(), values.into_iter().map(String::into_bytes).collect()))
+            .collect();
+        self.write(Write::Add { dn: dn.clone(), attributes })?;
+        Ok(format!("{dn} is added"))
+    }
+
+    fn set_password(&mut self, user: &str, password: Option<&str>) -> Result<String, Failure> {
+        let new = password.map(|password| Secret::new(password.as_bytes()));
+        let outcome = self.write(Write::Password { dn: Some(user.to_owned()), old: None, new })?;
+        if let Some(generated) = &outcome.generated_password {
+            self.row(json!({"dn": user, "password": shown_once(generated)}))?;
+        }
+        Ok(format!("the password of {user} is set"))
+    }
+
+    fn verify(&mut self) -> Result<String, Failure> {
+        let report = self.directory.verify(&self.caller)?;
+        for problem in &report.problems {
+            (self.reply)(Reply::Warning(problem.clone()));
+        }
+        match report.problems.len() {
+            0 => Ok(format!("{} entries, clean", report.entries)),
+            problems => Err(Failure::nothing(format!("{} entries, {}", report.entries, count(problems, "problem", "problems")))),
+        }
+    }
+}
+
+struct Collected(Vec<OwnedEntry>);
+
+impl EntrySink for Collected {
+    fn entry(&mut self, entry: &Visible<'_>) {
+        self.0.push(entry.to_owned());
+    }
+
+    fn reference(&mut self, _urls: &[String]) {}
+}
+
+/// The text of a secret, for the one answer whose purpose is to show it.
+fn shown_once(secret: &Secret) -> String {
+    String::from_utf8_lossy(secret.expose()).into_owned()
+}
+
+fn under(attribute: &str, value: &str, parent: &str) -> String {
+    let rdn = Rdn(vec![Ava { attribute: attribute.to_owned(), value: value.as_bytes().to_vec() }]);
+    format!("{rdn},{parent}")
+}
+
+fn ends_with(name: &str, suffix: &str) -> bool {
+    name.len() >= suffix.len() && name.get(name.len() - suffix.len()..).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

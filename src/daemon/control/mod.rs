@@ -1,0 +1,250 @@
+//! What the command line asks of the directory. A running daemon takes commands on a local socket in its data folder
+//! (`control.sock`, mode 0600, so only its own user and root reach it); where no daemon runs, the command line opens the
+//! directory itself and executes the very same command in its own process.
+//!
+//! On the socket a command is one line of JSON, then, for an import, the LDIF, then the end of that direction. The
+//! answer is lines of JSON, the last one `done` or `failed`:
+//!
+//! ```text
+//! → {"command":"sessions"}
+//! ← {"row":{"id":"…","user":"uid=anna,ou=users,o=Demo","licence":"…"}}
+//! ← {"done":"1 session"}
+//! ```
+
+mod execute;
+mod export;
+mod import;
+pub mod socket;
+
+pub use execute::execute;
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The socket's name in the data folder.
+pub const SOCKET: &str = "control.sock";
+
+/// A command.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// Write a snapshot to a file that does not exist.
+    Backup {
+        /// The file, an absolute path.
+        file: PathBuf,
+    },
+    /// Make the operator's first credential: a one-time token.
+    Bootstrap {
+        /// The DN of the user of type `admin` that it is for.
+        dn: String,
+    },
+    /// Write entries as LDIF.
+    Export {
+        /// The subtree; all suffixes where absent.
+        base: Option<String>,
+        /// Operational attributes too.
+        operational: bool,
+    },
+    /// Add a group.
+    GroupAdd {
+        /// The organisation's DN.
+        organisation: String,
+        /// Its name.
+        name: String,
+        /// What it is for.
+        description: Option<String>,
+    },
+    /// Add a member to a group, at a level.
+    GroupMember {
+        /// The group's DN.
+        group: String,
+        /// The member's DN.
+        member: String,
+        /// `administrator`, `full`, `view-only`, `past`, or `none` to remove.
+        level: MembershipLevel,
+    },
+    /// The groups.
+    Groups(Within),
+    /// Add the entries of an LDIF file, or make its changes.
+    Import(ImportOptions),
+    /// The licences, with seats in use.
+    Licences(Within),
+    /// Change a licence.
+    LicenceSet {
+        /// Its DN.
+        licence: String,
+        /// Attribute and value; no value removes the attribute.
+        changes: Vec<(String, Option<String>)>,
+    },
+    /// Give a role to a user, or take it away.
+    RoleAssign {
+        /// The user's DN.
+        user: String,
+        /// The role's DN or name.
+        role: String,
+        /// Whether it is taken away.
+        remove: bool,
+    },
+    /// Add a role of the organisation's own.
+    RoleAdd {
+        /// The organisation's DN.
+        organisation: String,
+        /// Its name.
+        name: String,
+        /// Permissions it grants.
+        grants: Vec<String>,
+        /// Permissions it restricts.
+        restricts: Vec<String>,
+    },
+    /// The roles.
+    Roles(Within),
+    /// End a session.
+    SessionEnd {
+        /// Its id.
+        id: String,
+        /// What its user is told.
+        message: Option<String>,
+    },
+    /// The sessions.
+    Sessions,
+    /// Make a token for a provisioning client.
+    TokenMint {
+        /// The organisation's DN.
+        organisation: String,
+        /// What it is for.
+        name: String,
+        /// Seconds it is good for; for ever where absent.
+        lifetime: Option<u64>,
+    },
+    /// Revoke a token.
+    TokenRevoke {
+        /// Its id.
+        id: String,
+    },
+    /// The tokens.
+    Tokens,
+    /// Add a user.
+    UserAdd(NewUser),
+    /// Delete a user.
+    UserDelete {
+        /// The user's DN.
+        user: String,
+    },
+    /// Set a user's password; one is made up and shown where none is given.
+    UserPassword {
+        /// The user's DN.
+        user: String,
+        /// The password.
+        password: Option<String>,
+    },
+    /// Let a user in, or keep it out.
+    UserState {
+        /// The user's DN.
+        user: String,
+        /// Whether it may log in.
+        active: bool,
+    },
+    /// The users.
+    Users(Within),
+    /// Check everything that is kept against everything else.
+    Verify,
+}
+
+/// Only what belongs to one organisation.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Within {
+    /// Its DN; everything where absent.
+    pub organisation: Option<String>,
+}
+
+/// The level of a membership (G1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum MembershipLevel {
+    /// Runs the group.
+    Administrator,
+    /// A full member.
+    Full,
+    /// No member at all.
+    None,
+    /// Was a member.
+    Past,
+    /// May only be seen as a member.
+    ViewOnly,
+}
+
+/// A new user.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewUser {
+    /// The organisation's DN.
+    pub organisation: String,
+    /// The login name.
+    pub uid: String,
+    /// The given name.
+    pub given_name: Option<String>,
+    /// The family name.
+    pub family_name: String,
+    /// The address.
+    pub email: Option<String>,
+    /// `app`, `service` or `admin`.
+    pub kind: String,
+    /// The password; a user without one is sent a welcome mail.
+    pub password: Option<String>,
+    /// Roles by name.
+    pub roles: Vec<String>,
+}
+
+/// How an import goes.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct ImportOptions {
+    /// Go on after a record that is refused.
+    pub keep_going: bool,
+    /// Leave out what the schema does not know, and name it.
+    pub skip_unknown: bool,
+    /// Keep operational attributes as given.
+    pub operational: bool,
+    /// Leave operational attributes out.
+    pub skip_operational: bool,
+    /// Pass over entries that are there already.
+    pub skip_existing: bool,
+}
+
+/// A line of an answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// The command is done; what it did, in a sentence.
+    Done(String),
+    /// The command failed; why.
+    Failed(Failure),
+    /// A piece of LDIF.
+    Ldif(String),
+    /// How far it is: records done.
+    Progress(u64),
+    /// One thing of a list, or what a command made.
+    Row(serde_json::Map<String, serde_json::Value>),
+    /// Something to know that stops nothing.
+    Warning(String),
+}
+
+/// Why a command failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// In words.
+    pub message: String,
+    /// Whether some of it was done.
+    pub partly: bool,
+}
+
+impl Failure {
+    /// Nothing was done.
+    pub fn nothing(message: impl Into<String>) -> Self {
+        Self { message: message.into(), partly: false }
+    }
+}
+
+impl From<crate::directory::Error> for Failure {
+    fn from(error: crate::directory::Error) -> Self {
+        Self::nothing(error.to_string())
+    }
+}
