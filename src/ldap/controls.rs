@@ -101,7 +101,7 @@ pub(crate) fn decode<'a>(operation: Operation, block: &'a [u8], limits: &Limits)
         let mut control = Fields::new(list.octets(SEQUENCE, DAMAGED)?);
         let oid = control.text(OCTET_STRING, DAMAGED)?;
         let critical = match control.optional(BOOLEAN, DAMAGED)? {
-            Some(octets) => fields::boolean(octets).ok_or(Failure::protocol(DAMAGED))?,
+            Some(octets) => fields::boolean(octets).ok_or_else(|| Failure::protocol(DAMAGED))?,
             None => false,
         };
         let value = control.optional(OCTET_STRING, DAMAGED)?;
@@ -148,7 +148,8 @@ fn paged_results<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -
     const DAMAGED: &str = "damaged paged results control";
     let mut fields = Fields::sequence(value, DAMAGED)?;
     let size = fields.integer(INTEGER, DAMAGED)?;
-    let size = i32::try_from(size).ok().and_then(|size| u32::try_from(size).ok()).ok_or(Failure::protocol("page size out of range"))?;
+    let size =
+        i32::try_from(size).ok().and_then(|size| u32::try_from(size).ok()).ok_or_else(|| Failure::protocol("page size out of range"))?;
     controls.page = Some(PageControl { size, cookie: fields.octets(OCTET_STRING, DAMAGED)? });
     Ok(())
 }

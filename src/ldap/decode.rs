@@ -80,7 +80,7 @@ pub(crate) fn search<'a>(content: &'a [u8], limits: &Limits) -> Result<SearchReq
 /// INTEGER (0 .. maxInt).
 fn limit(fields: &mut Fields<'_>, otherwise: &'static str) -> Result<u32, Failure> {
     let value = fields.integer(INTEGER, otherwise)?;
-    i32::try_from(value).ok().and_then(|value| u32::try_from(value).ok()).ok_or(Failure::protocol(otherwise))
+    i32::try_from(value).ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(|| Failure::protocol(otherwise))
 }
 
 /// A SEQUENCE OF LDAPString.
@@ -187,22 +187,22 @@ pub(crate) fn filter<'a>(fields: &mut Fields<'a>, limits: &Limits) -> Result<Fil
     filter_choice(tag, content, limits.filter_depth, &mut elements)
 }
 
-/// One choice of a filter; `depth` levels and `elements` items may still come.
+/// One choice of a filter; `depth` of and, or and not may still lie inside each other, and `elements` items come.
 fn filter_choice<'a>(tag: u8, content: &'a [u8], depth: usize, elements: &mut usize) -> Result<Filter<'a>, Failure> {
     let too_much = |text| Failure::new(LdapResultCode::AdminLimitExceeded, text);
-    let depth = depth.checked_sub(1).ok_or_else(|| too_much("the filter nests too deeply"))?;
+    let inside = || depth.checked_sub(1).ok_or_else(|| too_much("the filter nests too deeply"));
     *elements = elements.checked_sub(1).ok_or_else(|| too_much("the filter has too many items"))?;
     let pair = |content| assertion(content).map(|(attribute, value)| (Cow::Borrowed(attribute), Cow::Borrowed(value)));
     Ok(match tag {
-        0xa0 => Filter::And(filter_set(content, depth, elements)?),
-        0xa1 => Filter::Or(filter_set(content, depth, elements)?),
+        0xa0 => Filter::And(filter_set(content, inside()?, elements)?),
+        0xa1 => Filter::Or(filter_set(content, inside()?, elements)?),
         0xa2 => {
             let mut inner = Fields::new(content);
             let (tag, content) = inner.any("not-filter without a filter")?;
             if !inner.is_empty() {
                 return Err(Failure::protocol("not-filter with more than one filter"));
             }
-            Filter::Not(Box::new(filter_choice(tag, content, depth, elements)?))
+            Filter::Not(Box::new(filter_choice(tag, content, inside()?, elements)?))
         }
         0xa3 => pair(content).map(|(attribute, value)| Filter::Equality(attribute, value))?,
         0xa4 => substrings(content)?,
@@ -254,41 +254,11 @@ fn extensible(content: &[u8]) -> Result<Extensible<'_>, Failure> {
     let attribute = fields.optional(0x82, DAMAGED)?.map(|attribute| text(attribute, DAMAGED)).transpose()?;
     let value = fields.octets(0x83, "extensible match without a value")?;
     let dn_attributes = match fields.optional(0x84, DAMAGED)? {
-        Some(octets) => boolean(octets).ok_or(Failure::protocol(DAMAGED))?,
+        Some(octets) => boolean(octets).ok_or_else(|| Failure::protocol(DAMAGED))?,
         None => false,
     };
     if rule.is_none() && attribute.is_none() {
         return Err(Failure::protocol("extensible match without rule and attribute"));
     }
     Ok(Extensible { rule: rule.map(Cow::Borrowed), attribute: attribute.map(Cow::Borrowed), value: Cow::Borrowed(value), dn_attributes })
-}
-
-/// A filter that outlives its message.
-pub(crate) fn owned(filter: Filter<'_>) -> Filter<'static> {
-    fn text(value: Cow<'_, str>) -> Cow<'static, str> {
-        Cow::Owned(value.into_owned())
-    }
-    fn octets(value: Cow<'_, [u8]>) -> Cow<'static, [u8]> {
-        Cow::Owned(value.into_owned())
-    }
-    match filter {
-        Filter::And(inner) => Filter::And(inner.into_iter().map(owned).collect()),
-        Filter::Or(inner) => Filter::Or(inner.into_iter().map(owned).collect()),
-        Filter::Not(inner) => Filter::Not(Box::new(owned(*inner))),
-        Filter::Present(attribute) => Filter::Present(text(attribute)),
-        Filter::Equality(attribute, value) => Filter::Equality(text(attribute), octets(value)),
-        Filter::GreaterOrEqual(attribute, value) => Filter::GreaterOrEqual(text(attribute), octets(value)),
-        Filter::LessOrEqual(attribute, value) => Filter::LessOrEqual(text(attribute), octets(value)),
-        Filter::Approximate(attribute, value) => Filter::Approximate(text(attribute), octets(value)),
-        Filter::Substrings(attribute, parts) => {
-            let any = parts.any.into_iter().map(octets).collect();
-            Filter::Substrings(text(attribute), Substrings { initial: parts.initial.map(octets), any, last: parts.last.map(octets) })
-        }
-        Filter::Extensible(held) => Filter::Extensible(Extensible {
-            rule: held.rule.map(text),
-            attribute: held.attribute.map(text),
-            value: octets(held.value),
-            dn_attributes: held.dn_attributes,
-        }),
-    }
 }

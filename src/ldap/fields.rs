@@ -64,12 +64,12 @@ impl<'a> Fields<'a> {
 
     /// The next component as a whole number.
     pub(crate) fn integer(&mut self, tag: u8, otherwise: &'static str) -> Result<i64, Failure> {
-        integer(self.octets(tag, otherwise)?).ok_or(Failure::protocol(otherwise))
+        integer(self.octets(tag, otherwise)?).ok_or_else(|| Failure::protocol(otherwise))
     }
 
     /// The next component as a truth value.
     pub(crate) fn boolean(&mut self, tag: u8, otherwise: &'static str) -> Result<bool, Failure> {
-        boolean(self.octets(tag, otherwise)?).ok_or(Failure::protocol(otherwise))
+        boolean(self.octets(tag, otherwise)?).ok_or_else(|| Failure::protocol(otherwise))
     }
 }
 

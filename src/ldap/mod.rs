@@ -6,21 +6,43 @@
 //! ends the connection; a damaged controls block is never taken for none; a search result is written from a
 //! [`Visible`](crate::directory::Visible) entry and from nothing else.
 
+mod bind;
+mod compare;
+mod connection;
 pub mod controls;
 mod decode;
 mod encode;
+pub mod extended;
 mod fields;
 pub mod frame;
+mod listener;
+mod output;
 mod paging;
 mod result;
+mod search;
+mod transport;
 mod update;
 
 #[cfg(test)]
 mod codec_tests;
 
+pub use listener::{Door, Endpoint};
+
 use crate::base::Limits;
 use frame::{Frame, FrameLimits, Operation, Refusal};
 use result::Failure;
+
+/// What this door can do, for the root DSE (RFC 4512 §5.1): attribute and values. `start_tls` says whether there is a
+/// certificate.
+pub fn features(start_tls: bool) -> Vec<(String, Vec<String>)> {
+    let feature = |attribute: &str, values: Vec<&str>| (attribute.to_owned(), values.into_iter().map(str::to_owned).collect());
+    vec![
+        feature("supportedControl", controls::supported().collect()),
+        feature("supportedExtension", extended::supported(start_tls).collect()),
+        feature("supportedLDAPVersion", vec!["3"]),
+        feature("supportedSASLMechanisms", bind::SASL_MECHANISMS.to_vec()),
+    ]
+}
 
 /// What became of the messages that [`inspect`] was handed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +81,7 @@ pub fn inspect(mut octets: &[u8], limits: &Limits) -> Inspected {
 fn inspect_frame(frame: &Frame<'_>, limits: &Limits) -> Result<(), Failure> {
     controls::decode(frame.operation, frame.controls, limits)?;
     match frame.operation {
-        Operation::Abandon => decode::abandon(frame.content).map(drop).ok_or(Failure::protocol("damaged abandon")),
+        Operation::Abandon => decode::abandon(frame.content).map(drop).ok_or_else(|| Failure::protocol("damaged abandon")),
         Operation::Bind => decode::bind(frame.content).map(drop),
         Operation::Compare => decode::compare(frame.content).map(drop),
         Operation::Extended => decode::extended(frame.content).map(drop),

@@ -1,18 +1,47 @@
 //! Add, modify, delete and modifyDN (RFC 4511 §4.6–4.9): from the request to the directory's [`Write`], and from
 //! what was done to the answer. Add and modify are decoded by `ldap3_proto`.
 
-use super::controls::Controls;
+use super::connection::{Connection, Done, Reply};
+use super::controls::{self, Controls};
 use super::decode;
 use super::frame::{Frame, Operation};
 use super::result::Failure;
 use crate::base::ber::{SEQUENCE, put_header};
 use crate::base::limits::Limits;
-use crate::directory::{Write, WriteOptions};
-use crate::model::{Modification, ModificationKind};
+use crate::directory::{Write, WriteOptions, WriteOutcome};
+use crate::model::{Filter, Modification, ModificationKind};
 use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::{LdapModify, LdapModifyType, LdapOp};
+use std::sync::Arc;
 use tokio_util::codec::Decoder;
+
+impl Connection {
+    /// Begins a change; the answer comes when it is durable.
+    pub(super) fn update(&mut self, frame: &Frame<'_>, controls: Controls<'_>) -> Result<(), Failure> {
+        let write = decode(frame, &self.settings.limits)?;
+        let options = options(controls);
+        let (id, operation) = (frame.id, frame.operation);
+        let (directory, caller) = (Arc::clone(&self.door.directory), self.caller.clone());
+        self.later(async move {
+            let result = directory.write(&caller, write, options).await;
+            Reply { id, operation, result: result.map(|outcome| done(&outcome)).map_err(Failure::from) }
+        });
+        Ok(())
+    }
+}
+
+/// What was done, for the answer.
+fn done(outcome: &WriteOutcome) -> Done {
+    let mut done = Done::default();
+    if let Some(entry) = &outcome.pre_read {
+        controls::put_read(&mut done.controls, controls::PRE_READ, entry);
+    }
+    if let Some(entry) = &outcome.post_read {
+        controls::put_read(&mut done.controls, controls::POST_READ, entry);
+    }
+    done
+}
 
 /// The change that a request asks for.
 pub(crate) fn decode(frame: &Frame<'_>, limits: &Limits) -> Result<Write, Failure> {
@@ -74,7 +103,7 @@ fn modification(change: LdapModify) -> Modification {
 pub(crate) fn options(controls: Controls<'_>) -> WriteOptions {
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     WriteOptions {
-        assertion: controls.assertion.map(decode::owned),
+        assertion: controls.assertion.map(Filter::into_owned),
         pre_read: controls.pre_read.map(owned),
         post_read: controls.post_read.map(owned),
         manage_dsa_it: controls.manage_dsa_it,

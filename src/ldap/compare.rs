@@ -1,0 +1,25 @@
+//! Compare (RFC 4511 §4.10).
+
+use super::connection::Connection;
+use super::controls::Controls;
+use super::decode;
+use super::encode::Outcome;
+use super::frame::{Frame, Operation};
+use super::result::Failure;
+use ldap3_proto::proto::LdapResultCode;
+
+impl Connection {
+    /// Compares and answers at once.
+    pub(super) fn compare(&mut self, frame: &Frame<'_>, controls: Controls<'_>) -> Result<(), Failure> {
+        let request = decode::compare(frame.content)?;
+        if let Some(filter) = controls.assertion {
+            self.assert(request.name, filter)?;
+        }
+        let code = match self.door.directory.compare(&self.caller, request.name, request.attribute, request.value)? {
+            true => LdapResultCode::CompareTrue,
+            false => LdapResultCode::CompareFalse,
+        };
+        self.answer(frame.id, Operation::Compare, &Outcome { code: &code, ..Outcome::SUCCESS });
+        Ok(())
+    }
+}

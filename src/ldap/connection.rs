@@ -1,0 +1,551 @@
+//! One connection: one task, one loop. It waits for whatever comes first of input, room for output, a finished
+//! operation and the clock; takes all messages that have arrived; lets each search under way go one step; and sends
+//! all answers there are in one write. So abandon, back-pressure and fairness need no further machinery.
+//!
+//! Searches and compares are done on the spot. What waits for the writer or for a hash is a future in [`Connection::pending`].
+//! A bind waits until nothing else is under way, and nothing else is taken while it is (RFC 4511 §4.2.1).
+
+use super::Door;
+use super::controls;
+use super::decode;
+use super::encode::{Outcome, put_notice, put_result};
+use super::frame::{self, Frame, FrameLimits, Operation, Refusal};
+use super::output::Output;
+use super::paging::Cookies;
+use super::result::Failure;
+use super::search::Running;
+use super::transport::Transport;
+use crate::directory::{Caller, Identity, Origin, Settings, Standing};
+use bytes::{Buf, BytesMut};
+use futures_util::Stream;
+use futures_util::stream::FuturesUnordered;
+use ldap3_proto::proto::LdapResultCode;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Sleep;
+use tokio_util::io::poll_read_buf;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+/// Octets read at a time.
+const READ: usize = 4 << 10;
+/// Octets read ahead of a message that has to wait.
+const READ_AHEAD: usize = 16 << 10;
+/// How often a busy connection looks at the clock; after so long without activity buffers are given back.
+const TICK: Duration = Duration::from_secs(2);
+/// How long the last words of a connection may take.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Whether messages are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intake {
+    /// They are.
+    Open,
+    /// A bind is under way.
+    Binding,
+    /// TLS begins once the answer to StartTLS is out.
+    StartTls,
+    /// The connection ends when what is under way has ended.
+    Closed,
+}
+
+/// The answer of an operation that took its time.
+pub(crate) struct Reply {
+    /// The message id of the request.
+    pub(crate) id: i32,
+    /// The operation.
+    pub(crate) operation: Operation,
+    /// The answer.
+    pub(crate) result: Result<Done, Failure>,
+}
+
+/// What a successful operation has to say.
+#[derive(Default)]
+pub(crate) struct Done {
+    /// Components after the LDAPResult, encoded.
+    pub(crate) extra: Vec<u8>,
+    /// Response controls, encoded.
+    pub(crate) controls: Vec<u8>,
+    /// Who the connection is from now on; only a bind says so.
+    pub(crate) identity: Option<Arc<Identity>>,
+}
+
+/// What the loop waited for.
+enum Event {
+    Finished,
+    Flushed(io::Result<()>),
+    Read(io::Result<usize>),
+    Stop,
+    Tick,
+    /// Nothing came, but a search can go on.
+    Turn,
+    Wrote(io::Result<usize>),
+}
+
+/// A connection.
+pub(crate) struct Connection {
+    pub(super) door: Arc<Door>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) caller: Caller,
+    pub(super) peer_user: Option<u32>,
+    pub(super) transport: Transport,
+    pub(super) output: Output,
+    pub(super) searches: VecDeque<Running>,
+    pub(super) cookies: Cookies,
+    pub(super) intake: Intake,
+    /// Whether octets follow the message in hand.
+    pub(super) pipelined: bool,
+    /// The clock at the last event.
+    pub(super) now: Duration,
+    pending: FuturesUnordered<Pin<Box<dyn Future<Output = Reply> + Send>>>,
+    finished: Vec<Reply>,
+    input: BytesMut,
+    end_of_input: bool,
+    /// Whether the beginning of a message is there.
+    partial: bool,
+    /// Whether a whole message waits for others to finish.
+    blocked: bool,
+    /// Whether nothing is answered any more.
+    mute: bool,
+    unflushed: bool,
+    farewell: Option<&'static str>,
+    stopped: bool,
+    /// Who the connection was before the bind under way.
+    former: Option<Arc<Identity>>,
+    last_message: Duration,
+    stalled_since: Option<Duration>,
+    wake_at: Duration,
+    timer: Pin<Box<Sleep>>,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Connection {
+    /// A connection that nobody has signed in on.
+    pub(crate) fn new(door: &Arc<Door>, transport: Transport, origin: Origin, peer_user: Option<u32>) -> Self {
+        let now = door.directory.clock().monotonic();
+        Self {
+            door: Arc::clone(door),
+            settings: door.directory.settings(),
+            caller: Caller { identity: Arc::clone(&door.anonymous), origin: Arc::new(origin) },
+            peer_user,
+            transport,
+            output: Output::default(),
+            searches: VecDeque::new(),
+            cookies: Cookies::default(),
+            intake: Intake::Open,
+            pipelined: false,
+            now,
+            pending: FuturesUnordered::new(),
+            finished: Vec::new(),
+            input: BytesMut::new(),
+            end_of_input: false,
+            partial: false,
+            blocked: false,
+            mute: false,
+            unflushed: false,
+            farewell: None,
+            stopped: false,
+            former: None,
+            last_message: now,
+            stalled_since: None,
+            wake_at: now + TICK,
+            timer: Box::pin(tokio::time::sleep(TICK)),
+            stop: Box::pin(door.stopping.child_token().cancelled_owned()),
+        }
+    }
+
+    /// Serves the peer until either side ends it.
+    pub(crate) async fn run(mut self) {
+        while !self.is_over() {
+            let event = poll_fn(|context| self.poll_event(context)).await;
+            self.now = self.door.directory.clock().monotonic();
+            match event {
+                Event::Finished => std::mem::take(&mut self.finished).into_iter().for_each(|reply| self.finish(&reply)),
+                Event::Flushed(Ok(())) => self.unflushed = false,
+                Event::Read(Ok(0)) => self.end_of_input = true,
+                Event::Read(Ok(_)) => self.note_activity(),
+                Event::Stop => self.say_farewell("the server is stopping"),
+                Event::Tick => self.tick(),
+                Event::Turn => tokio::task::yield_now().await,
+                Event::Wrote(Ok(count)) if count > 0 => self.wrote(count),
+                Event::Flushed(Err(_)) | Event::Read(Err(_)) | Event::Wrote(_) => self.break_off(),
+            }
+            self.take_messages();
+            self.step_searches();
+            if self.intake == Intake::StartTls && self.output.is_empty() {
+                Box::pin(self.start_tls()).await;
+            }
+        }
+        self.release_former();
+        if self.is_bound() {
+            self.door.directory.disconnected(&self.caller.identity);
+        }
+        Box::pin(self.close()).await;
+    }
+
+    /// Whether somebody has signed in.
+    pub(super) fn is_bound(&self) -> bool {
+        self.caller.identity.standing != Standing::Anonymous
+    }
+
+    /// Whether no operation is under way.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.searches.is_empty() && self.pending.is_empty()
+    }
+
+    /// Hands over an operation that takes its time.
+    pub(super) fn later(&self, work: impl Future<Output = Reply> + Send + 'static) {
+        self.pending.push(Box::pin(work));
+    }
+
+    /// Answers an operation at once.
+    pub(super) fn answer(&mut self, id: i32, operation: Operation, outcome: &Outcome<'_>) {
+        if let Some(tag) = operation.response_tag().filter(|_| !self.mute) {
+            put_result(&mut self.output.octets, id, tag, outcome);
+        }
+    }
+
+    /// Ends the connection now, with a Notice of Disconnection (RFC 4511 §4.4.1). Changes under way are still made.
+    pub(super) fn disconnect(&mut self, code: &LdapResultCode, text: &str) {
+        tracing::debug!(peer = %self.caller.origin.describe(), text, "disconnected");
+        if !self.mute {
+            put_notice(&mut self.output.octets, code, text);
+        }
+        self.searches.clear();
+        self.mute = true;
+        self.intake = Intake::Closed;
+    }
+
+    /// What comes first. All that has finished is gathered before anything is written, and writing comes before reading.
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        while !self.pending.is_empty()
+            && let Poll::Ready(Some(reply)) = Pin::new(&mut self.pending).poll_next(context)
+        {
+            self.finished.push(reply);
+        }
+        if !self.finished.is_empty() {
+            return Poll::Ready(Event::Finished);
+        }
+        if !self.output.is_empty() {
+            match Pin::new(&mut self.transport).poll_write(context, self.output.unsent()) {
+                Poll::Ready(wrote) => return Poll::Ready(Event::Wrote(wrote)),
+                Poll::Pending => drop(self.stalled_since.get_or_insert(self.now)),
+            }
+        } else if self.unflushed {
+            match Pin::new(&mut self.transport).poll_flush(context) {
+                Poll::Ready(flushed) => return Poll::Ready(Event::Flushed(flushed)),
+                Poll::Pending => drop(self.stalled_since.get_or_insert(self.now)),
+            }
+        }
+        if self.wants_input() {
+            if self.input.capacity() - self.input.len() < READ / 4 {
+                self.input.reserve(READ);
+            }
+            if let Poll::Ready(read) = poll_read_buf(Pin::new(&mut self.transport), context, &mut self.input) {
+                return Poll::Ready(Event::Read(read));
+            }
+        }
+        if self.timer.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Event::Tick);
+        }
+        if !self.stopped && self.stop.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Event::Stop);
+        }
+        match !self.searches.is_empty() && self.output.has_room() {
+            true => Poll::Ready(Event::Turn),
+            false => Poll::Pending,
+        }
+    }
+
+    fn wants_input(&self) -> bool {
+        self.intake == Intake::Open && !self.end_of_input && (!self.blocked || self.input.len() < READ_AHEAD)
+    }
+
+    fn is_over(&mut self) -> bool {
+        if self.intake != Intake::Closed || !self.is_at_rest() {
+            return false;
+        }
+        if let Some(text) = self.farewell.take() {
+            put_notice(&mut self.output.octets, &LdapResultCode::Unavailable, text);
+        }
+        self.output.is_empty() && !self.unflushed
+    }
+
+    /// Takes all messages that are there and may be taken.
+    fn take_messages(&mut self) {
+        let mut input = std::mem::take(&mut self.input);
+        let mut taken = 0;
+        self.blocked = false;
+        while self.intake == Intake::Open && !self.blocked {
+            let rest = input.get(taken..).unwrap_or_default();
+            match frame::read(rest, &self.frame_limits()) {
+                Ok(Some(frame)) if self.admits(frame.operation) => {
+                    self.pipelined = rest.len() > frame.length;
+                    self.last_message = self.now;
+                    taken += frame.length;
+                    self.begin(&frame);
+                }
+                Ok(Some(_)) => self.blocked = true,
+                Ok(None) if self.end_of_input => self.intake = Intake::Closed,
+                Ok(None) => break,
+                Err(Refusal::Answer { id, operation, length, reason }) => {
+                    taken += length;
+                    self.refuse(id, operation, reason);
+                }
+                Err(Refusal::Disconnect(reason)) => self.disconnect(&LdapResultCode::ProtocolError, reason),
+            }
+        }
+        match taken == input.len() {
+            true => input.clear(),
+            false => input.advance(taken),
+        }
+        // A message has its time from its first octet on, not from the message before.
+        if !input.is_empty() && !std::mem::replace(&mut self.partial, true) {
+            self.last_message = self.now;
+        }
+        self.partial = !input.is_empty();
+        self.input = input;
+    }
+
+    fn frame_limits(&self) -> FrameLimits {
+        match self.is_bound() {
+            true => FrameLimits::bound(&self.settings.limits),
+            false => FrameLimits::anonymous(&self.settings.limits),
+        }
+    }
+
+    /// Whether an operation may begin now. Abandon and unbind never wait; all others wait for room, and a bind until
+    /// nothing else is under way.
+    fn admits(&self, operation: Operation) -> bool {
+        let limits = &self.settings.limits;
+        match operation {
+            Operation::Abandon | Operation::Unbind => true,
+            Operation::Bind => self.is_at_rest() && self.output.has_room(),
+            Operation::Add
+            | Operation::Compare
+            | Operation::Delete
+            | Operation::Extended
+            | Operation::Modify
+            | Operation::ModifyDn
+            | Operation::Search => {
+                let at_most = if self.is_bound() { limits.pending_bound } else { limits.pending_anonymous };
+                self.searches.len() + self.pending.len() < at_most && self.output.has_room()
+            }
+        }
+    }
+
+    /// Begins an operation.
+    fn begin(&mut self, frame: &Frame<'_>) {
+        match frame.operation {
+            Operation::Abandon => return self.abandon(frame.content),
+            Operation::Unbind => return self.unbind(),
+            Operation::Bind => self.become_anonymous(),
+            _ if !self.refresh() => return,
+            _ => {}
+        }
+        if let Err(failure) = self.dispatch(frame) {
+            self.answer(frame.id, frame.operation, &Outcome::from(&failure));
+        }
+        if frame.operation == Operation::Bind && self.intake != Intake::Binding {
+            self.release_former();
+        }
+    }
+
+    fn dispatch(&mut self, frame: &Frame<'_>) -> Result<(), Failure> {
+        let controls = controls::decode(frame.operation, frame.controls, &self.settings.limits)?;
+        match frame.operation {
+            Operation::Add | Operation::Delete | Operation::Modify | Operation::ModifyDn => self.update(frame, controls),
+            Operation::Bind => self.bind(frame, controls),
+            Operation::Compare => self.compare(frame, controls),
+            Operation::Extended => self.extended(frame),
+            Operation::Search => self.search(frame, controls),
+            // Neither is answered; `begin` has done them.
+            Operation::Abandon | Operation::Unbind => Ok(()),
+        }
+    }
+
+    /// Answers a message that is damaged inside. One that has no answer ends the connection.
+    fn refuse(&mut self, id: i32, operation: Operation, reason: &'static str) {
+        if operation.response_tag().is_none() {
+            return self.disconnect(&LdapResultCode::ProtocolError, reason);
+        }
+        if operation == Operation::Bind {
+            self.become_anonymous();
+            self.release_former();
+        }
+        self.answer(id, operation, &Outcome::from(&Failure::protocol(reason)));
+    }
+
+    /// Looks up who the peer is by now. A peer whose session or account has ended is told so, and is out (S6, HC7).
+    fn refresh(&mut self) -> bool {
+        if !self.is_bound() {
+            return true;
+        }
+        match self.door.directory.refresh(&self.caller.identity) {
+            Some(identity) => {
+                self.caller.identity = identity;
+                true
+            }
+            None => {
+                self.disconnect(&LdapResultCode::StrongerAuthRequired, "the session was ended, or the account may not be used any more");
+                false
+            }
+        }
+    }
+
+    /// Stops a search (RFC 4511 §4.11). Changes are not stopped: they may be made already.
+    fn abandon(&mut self, content: &[u8]) {
+        if let Some(id) = decode::abandon(content) {
+            self.searches.retain(|search| search.id != id);
+        }
+    }
+
+    /// The peer has no more to say and listens no more (RFC 4511 §4.3). Changes under way are still made.
+    fn unbind(&mut self) {
+        self.output.clear();
+        self.searches.clear();
+        self.farewell = None;
+        self.mute = true;
+        self.intake = Intake::Closed;
+    }
+
+    /// Forgets who the peer is. What rests on it is let go of by [`Self::release_former`].
+    pub(super) fn become_anonymous(&mut self) {
+        if self.is_bound() {
+            self.former = Some(std::mem::replace(&mut self.caller.identity, Arc::clone(&self.door.anonymous)));
+        }
+    }
+
+    /// Lets go of who the peer was before.
+    pub(super) fn release_former(&mut self) {
+        if let Some(former) = self.former.take() {
+            self.door.directory.disconnected(&former);
+        }
+    }
+
+    /// Answers an operation that took its time.
+    fn finish(&mut self, reply: &Reply) {
+        if reply.operation == Operation::Bind && self.intake == Intake::Binding {
+            self.intake = Intake::Open;
+        }
+        match &reply.result {
+            Ok(done) => {
+                if let Some(identity) = &done.identity {
+                    self.caller.identity = Arc::clone(identity);
+                    self.settings = self.door.directory.settings();
+                }
+                self.answer(reply.id, reply.operation, &Outcome { extra: &done.extra, controls: &done.controls, ..Outcome::SUCCESS });
+            }
+            Err(failure) => self.answer(reply.id, reply.operation, &Outcome::from(failure)),
+        }
+        if reply.operation == Operation::Bind {
+            self.release_former();
+        }
+        self.last_message = self.now;
+    }
+
+    fn wrote(&mut self, count: usize) {
+        self.output.sent(count);
+        self.stalled_since = None;
+        self.unflushed = matches!(self.transport, Transport::Tls(_));
+    }
+
+    /// The peer is gone.
+    fn break_off(&mut self) {
+        self.unbind();
+        self.unflushed = false;
+        self.transport = Transport::Closed;
+    }
+
+    /// No more messages are taken; when what is under way is done, the peer is told why.
+    fn say_farewell(&mut self, text: &'static str) {
+        self.stopped = true;
+        if self.intake != Intake::Closed {
+            self.intake = Intake::Closed;
+            self.farewell = Some(text);
+        }
+    }
+
+    /// Begins TLS after the answer to StartTLS is out: the answers before it are for a peer that nobody knows (HA10).
+    async fn start_tls(&mut self) {
+        let Transport::Tcp(stream) = std::mem::replace(&mut self.transport, Transport::Closed) else {
+            return self.break_off();
+        };
+        match self.door.handshake(stream).await {
+            Ok(stream) => {
+                self.transport = Transport::Tls(Box::new(stream));
+                self.become_anonymous();
+                self.release_former();
+                let origin = Origin { encrypted: true, ..(*self.caller.origin).clone() };
+                self.caller.origin = Arc::new(origin);
+                self.intake = Intake::Open;
+            }
+            Err(error) => {
+                tracing::debug!(peer = %self.caller.origin.describe(), %error, "TLS did not begin");
+                self.break_off();
+            }
+        }
+    }
+
+    /// Makes sure that the clock is looked at soon.
+    fn note_activity(&mut self) {
+        if self.wake_at > self.now + TICK {
+            self.settings = self.door.directory.settings();
+            self.wake_in(TICK);
+        }
+    }
+
+    fn wake_in(&mut self, duration: Duration) {
+        self.wake_at = self.now + duration;
+        self.timer.set(tokio::time::sleep(duration));
+    }
+
+    /// Looks at the clock: a peer that does not read, or has not sent a whole message for too long, is cut off.
+    fn tick(&mut self) {
+        self.settings = self.door.directory.settings();
+        let limits = &self.settings.limits;
+        if self.stalled_since.is_some_and(|since| self.now.saturating_sub(since) >= limits.write_stall) {
+            tracing::debug!(peer = %self.caller.origin.describe(), "the peer does not read");
+            return self.break_off();
+        }
+        if !self.is_at_rest() || !self.output.is_empty() || self.unflushed {
+            return self.wake_in(TICK);
+        }
+        let at_most = if self.is_bound() && !self.partial { limits.idle_bound } else { limits.idle_anonymous };
+        let idle = self.now.saturating_sub(self.last_message);
+        if idle >= at_most {
+            self.disconnect(&LdapResultCode::Unavailable, "the connection was idle for too long");
+            return self.wake_in(TICK);
+        }
+        if self.caller.identity.session.as_ref().is_some_and(|session| session.has_ended()) && !self.refresh() {
+            return self.wake_in(TICK);
+        }
+        if idle < TICK {
+            return self.wake_in(TICK);
+        }
+        self.output.shrink();
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        self.wake_in(at_most.saturating_sub(idle));
+    }
+
+    /// Ends the stream so that the last words arrive: what the peer still sends is read, for a moment, because an
+    /// unread octet would make the system throw away what we wrote.
+    async fn close(mut self) {
+        let words = async {
+            let mut scratch = [0; 1 << 10];
+            self.transport.shutdown().await?;
+            while !self.end_of_input && self.transport.read(&mut scratch).await? > 0 {}
+            Ok::<_, io::Error>(())
+        };
+        if tokio::time::timeout(LINGER, words).await.is_err() {
+            tracing::debug!(peer = %self.caller.origin.describe(), "the peer did not end the connection");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Extended operations (RFC 4511 §4.12), in one table that the root DSE lists too.
+
+use super::connection::{Connection, Done, Intake, Reply};
+use super::decode;
+use super::encode::Outcome;
+use super::fields::{self, Fields};
+use super::frame::{Frame, Operation};
+use super::result::Failure;
+use super::transport::Transport;
+use crate::base::Secret;
+use crate::base::ber::{OCTET_STRING, SEQUENCE, element_size, put, put_header};
+use crate::directory::{Error, Write, WriteOptions};
+use ldap3_proto::proto::LdapResultCode;
+use std::future::Future;
+use std::sync::Arc;
+
+/// StartTLS (RFC 4511 §4.14).
+pub const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
+/// Password modify (RFC 3062).
+pub const PASSWORD_MODIFY: &str = "1.3.6.1.4.1.4203.1.11.1";
+/// Who am I (RFC 4532).
+pub const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
+/// Ends a session (rule S6): its user, an Organisation Admin or the operator may. Without a value, the session of this
+/// connection. The response has no value.
+///
+/// ```asn1
+/// EndSessionRequestValue ::= SEQUENCE {
+///      sessionId  OCTET STRING,                 -- hcSessionId
+///      message    [0] OCTET STRING OPTIONAL }   -- UTF-8, for the user whose session ends (S16)
+/// ```
+pub const END_SESSION: &str = "2.25.128590336736012936669972887359999261034.4.1";
+/// Counts as activity of a session (rule S5). Without a value, the session of this connection.
+///
+/// ```asn1
+/// RenewSessionRequestValue ::= SEQUENCE {
+///      sessionId  OCTET STRING }                -- hcSessionId
+///
+/// RenewSessionResponseValue ::= SEQUENCE {
+///      sessionId  OCTET STRING,
+///      expires    OCTET STRING }                -- GeneralizedTime; when it ends if nothing happens
+/// ```
+pub const RENEW_SESSION: &str = "2.25.128590336736012936669972887359999261034.4.2";
+
+/// What an extended operation begins with: message id and value.
+type Begin = fn(&mut Connection, i32, Option<&[u8]>) -> Result<(), Failure>;
+
+/// One extended operation we know.
+struct Known {
+    oid: &'static str,
+    begin: Begin,
+}
+
+/// The table.
+const TABLE: &[Known] = &[
+    Known { oid: START_TLS, begin: Connection::begin_start_tls },
+    Known { oid: PASSWORD_MODIFY, begin: Connection::password_modify },
+    Known { oid: WHO_AM_I, begin: Connection::who_am_i },
+    Known { oid: END_SESSION, begin: Connection::end_session },
+    Known { oid: RENEW_SESSION, begin: Connection::renew_session },
+];
+
+/// The OIDs of all extended operations that work, for the root DSE. StartTLS is one of them where there is a certificate.
+pub fn supported(start_tls: bool) -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|known| known.oid).filter(move |oid| start_tls || *oid != START_TLS)
+}
+
+impl Connection {
+    /// Begins an extended operation; an unknown one gets protocolError (RFC 4511 §4.12).
+    pub(super) fn extended(&mut self, frame: &Frame<'_>) -> Result<(), Failure> {
+        let request = decode::extended(frame.content)?;
+        let known = TABLE.iter().find(|known| known.oid == request.name);
+        (known.ok_or_else(|| Failure::protocol("unknown extended operation"))?.begin)(self, frame.id, request.value)
+    }
+
+    /// Takes a StartTLS up: once the answer is out, TLS begins. What came in one piece with the request was not protected,
+    /// is never looked at, and ends the connection (HA10).
+    fn begin_start_tls(&mut self, id: i32, value: Option<&[u8]>) -> Result<(), Failure> {
+        if value.is_some() {
+            return Err(Failure::protocol("StartTLS has no value"));
+        }
+        if !self.is_at_rest() || matches!(self.transport, Transport::Tls(_)) {
+            let text = "TLS cannot begin while operations are under way, nor twice";
+            return Err(Failure::new(LdapResultCode::OperationsError, text));
+        }
+        if self.door.tls.is_none() || !matches!(self.transport, Transport::Tcp(_)) {
+            return Err(Failure::protocol("StartTLS is not offered here"));
+        }
+        if self.pipelined {
+            self.disconnect(&LdapResultCode::ProtocolError, "something follows StartTLS before TLS began");
+            return Ok(());
+        }
+        self.answer_extended(id, START_TLS);
+        self.intake = Intake::StartTls;
+        Ok(())
+    }
+
+    fn who_am_i(&mut self, id: i32, value: Option<&[u8]>) -> Result<(), Failure> {
+        if value.is_some() {
+            return Err(Failure::protocol("who am I has no value"));
+        }
+        let name = &self.caller.identity.name;
+        let form = match name {
+            name if !self.is_bound() || name.is_empty() => "",
+            name if name.contains('=') => "dn:",
+            _ => "u:",
+        };
+        let mut extra = Vec::new();
+        put(&mut extra, 0x8b, [form, name].concat().as_bytes());
+        self.answer(id, Operation::Extended, &Outcome { extra: &extra, ..Outcome::SUCCESS });
+        Ok(())
+    }
+
+    fn password_modify(&mut self, id: i32, value: Option<&[u8]>) -> Result<(), Failure> {
+        const DAMAGED: &str = "damaged password modify request";
+        self.require_confidentiality()?;
+        let (mut identity, mut old, mut new) = (None, None, None);
+        if let Some(value) = value {
+            let mut parts = Fields::sequence(value, DAMAGED)?;
+            identity = parts.optional(0x80, DAMAGED)?.map(|octets| fields::text(octets, DAMAGED)).transpose()?;
+            old = parts.optional(0x81, DAMAGED)?;
+            new = parts.optional(0x82, DAMAGED)?;
+            if !parts.is_empty() {
+                return Err(Failure::protocol(DAMAGED));
+            }
+        }
+        let at_most = self.settings.limits.password;
+        if [old, new].into_iter().flatten().any(|password| password.len() > at_most) {
+            return Err(Failure::new(LdapResultCode::ConstraintViolation, format!("a password has at most {at_most} octets")));
+        }
+        if new.is_some_and(<[u8]>::is_empty) {
+            return Err(Failure::new(LdapResultCode::ConstraintViolation, "the new password is empty"));
+        }
+        let dn = identity.map(|identity| identity.strip_prefix("dn:").unwrap_or(identity).to_owned());
+        let write = Write::Password { dn, old: old.map(Secret::new), new: new.map(Secret::new) };
+        let (directory, caller) = (Arc::clone(&self.door.directory), self.caller.clone());
+        self.extended_later(id, async move {
+            let outcome = directory.write(&caller, write, WriteOptions::default()).await?;
+            let mut value = Vec::new();
+            if let Some(password) = outcome.generated_password {
+                // The client asked for a password to be made up; this answer is where it is shown.
+                let password = password.expose();
+                put_header(&mut value, SEQUENCE, element_size(password.len()));
+                put(&mut value, 0x80, password);
+            }
+            Ok(value)
+        });
+        Ok(())
+    }
+
+    fn end_session(&mut self, id: i32, value: Option<&[u8]>) -> Result<(), Failure> {
+        const DAMAGED: &str = "damaged end session request";
+        let (session, message) = match value {
+            None => (self.own_session()?, None),
+            Some(value) => {
+                let mut parts = Fields::sequence(value, DAMAGED)?;
+                let session = parts.text(OCTET_STRING, DAMAGED)?.to_owned();
+                let message = parts.optional(0x80, DAMAGED)?.map(|octets| fields::text(octets, DAMAGED)).transpose()?;
+                (session, message.map(str::to_owned))
+            }
+        };
+        let (directory, caller) = (Arc::clone(&self.door.directory), self.caller.clone());
+        self.extended_later(id, async move { directory.end_session(&caller, &session, message).await.map(|()| Vec::new()) });
+        Ok(())
+    }
+
+    fn renew_session(&mut self, id: i32, value: Option<&[u8]>) -> Result<(), Failure> {
+        const DAMAGED: &str = "damaged renew session request";
+        let session = match value {
+            None => self.own_session()?,
+            Some(value) => Fields::sequence(value, DAMAGED)?.text(OCTET_STRING, DAMAGED)?.to_owned(),
+        };
+        let (directory, caller) = (Arc::clone(&self.door.directory), self.caller.clone());
+        self.extended_later(id, async move {
+            let session = directory.renew_session(&caller, &session).await?;
+            let expires = session.expires.generalized();
+            let mut value = Vec::new();
+            put_header(&mut value, SEQUENCE, element_size(session.id.len()) + element_size(expires.len()));
+            put(&mut value, OCTET_STRING, session.id.as_bytes());
+            put(&mut value, OCTET_STRING, expires.as_bytes());
+            Ok(value)
+        });
+        Ok(())
+    }
+
+    fn own_session(&self) -> Result<String, Failure> {
+        let none = || Failure::new(LdapResultCode::UnwillingToPerform, "this connection has no session");
+        self.caller.identity.session.as_ref().map(|session| session.id.to_string()).ok_or_else(none)
+    }
+
+    fn answer_extended(&mut self, id: i32, name: &str) {
+        let mut extra = Vec::new();
+        put(&mut extra, 0x8a, name.as_bytes());
+        self.answer(id, Operation::Extended, &Outcome { extra: &extra, ..Outcome::SUCCESS });
+    }
+
+    /// Answers when `work` is done, with the value it gives; an empty one is left out.
+    fn extended_later(&mut self, id: i32, work: impl Future<Output = Result<Vec<u8>, Error>> + Send + 'static) {
+        self.later(async move {
+            let result = work.await.map_err(Failure::from).map(|value| {
+                let mut done = Done::default();
+                if !value.is_empty() {
+                    put(&mut done.extra, 0x8b, &value);
+                }
+                done
+            });
+            Reply { id, operation: Operation::Extended, result }
+        });
+    }
+}

@@ -1,0 +1,230 @@
+//! Listening: plain TCP, TLS, and local sockets. Connections are counted in all and by address, a lack of file
+//! descriptors slows accepting down instead of spinning, and stopping lets what is under way finish.
+
+use super::connection::Connection;
+use super::transport::Transport;
+use crate::directory::{Directory, Identity, Origin, Protocol};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use rustls::ServerConfig;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a TLS handshake may take, waiting for its turn included (HD9).
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// TLS handshakes at one time.
+const HANDSHAKES: usize = 2_048;
+/// The first wait after accepting failed; each further one is twice as long (HD3).
+const BACK_OFF: Duration = Duration::from_millis(50);
+/// The longest wait.
+const BACK_OFF_MOST: Duration = Duration::from_secs(1);
+
+/// A bound socket.
+pub enum Endpoint {
+    /// A local socket (`ldapi`).
+    Local(UnixListener),
+    /// TCP, with StartTLS where there is a certificate (`ldap`).
+    Plain(TcpListener),
+    /// TLS from the first octet (`ldaps`).
+    Tls(TcpListener),
+}
+
+/// What all LDAP connections share.
+pub struct Door {
+    pub(super) directory: Arc<Directory>,
+    pub(super) tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    pub(super) anonymous: Arc<Identity>,
+    pub(super) stopping: CancellationToken,
+    handshakes: Semaphore,
+    connections: Arc<Mutex<Count>>,
+    tasks: TaskTracker,
+}
+
+/// How many connections there are.
+#[derive(Default)]
+struct Count {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// Counts as one connection as long as it lives.
+struct Counted {
+    connections: Arc<Mutex<Count>>,
+    address: Option<IpAddr>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut count = self.connections.lock();
+        count.all = count.all.saturating_sub(1);
+        if let Some(address) = self.address
+            && let Some(held) = count.by_address.get_mut(&address)
+        {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                count.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+impl Door {
+    /// A door into `directory`. The certificate may be exchanged at any time; connections keep the one they began with.
+    pub fn new(directory: Arc<Directory>, tls: Option<Arc<ArcSwap<ServerConfig>>>) -> Arc<Self> {
+        Arc::new(Self {
+            directory,
+            tls,
+            anonymous: Arc::new(Identity::anonymous()),
+            stopping: CancellationToken::new(),
+            handshakes: Semaphore::new(HANDSHAKES),
+            connections: Arc::default(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.connections.lock().all
+    }
+
+    /// Accepts connections until the door is [stopped](Self::stop). `name` is the listener's name in the config.
+    pub async fn serve(self: Arc<Self>, name: String, endpoint: Endpoint) {
+        let mut back_off = BACK_OFF;
+        loop {
+            let accepted = tokio::select! {
+                accepted = endpoint.accept() => accepted,
+                () = self.stopping.cancelled() => return,
+            };
+            match accepted {
+                Ok(peer) => {
+                    back_off = BACK_OFF;
+                    self.admit(&name, peer);
+                }
+                Err(error) => {
+                    tracing::warn!(listener = name, %error, "no connection could be accepted");
+                    tokio::time::sleep(back_off).await;
+                    back_off = BACK_OFF_MOST.min(back_off * 2);
+                }
+            }
+        }
+    }
+
+    /// Accepts no more, lets connections finish what is under way and tells them so; waits for them for at most `drain`.
+    pub async fn stop(&self, drain: Duration) {
+        self.stopping.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.connections(), "connections did not end in time");
+        }
+    }
+
+    /// Serves a peer in a task of its own, unless there are too many already.
+    fn admit(self: &Arc<Self>, name: &str, peer: Peer) {
+        let Some(counted) = self.count(peer.address()) else {
+            tracing::warn!(listener = name, "a connection was refused: there are too many");
+            return;
+        };
+        let (door, listener) = (Arc::clone(self), name.to_owned());
+        self.tasks.spawn(async move {
+            if let Some(connection) = Box::pin(door.prepare(peer, listener)).await {
+                connection.run().await;
+            }
+            drop(counted);
+        });
+    }
+
+    /// Counts one connection more; `None` where the limit is reached. Loopback and local sockets count in all only.
+    fn count(&self, address: Option<IpAddr>) -> Option<Counted> {
+        let limits = &self.directory.settings().limits;
+        let address = address.map(|address| address.to_canonical()).filter(|address| !address.is_loopback());
+        let mut count = self.connections.lock();
+        if count.all >= limits.connections {
+            return None;
+        }
+        if let Some(address) = address {
+            let held = count.by_address.entry(address).or_default();
+            if *held >= limits.connections_per_address {
+                return None;
+            }
+            *held += 1;
+        }
+        count.all += 1;
+        Some(Counted { connections: Arc::clone(&self.connections), address })
+    }
+
+    /// Makes a connection of a peer, with TLS where the listener has it; `None` where TLS did not begin.
+    async fn prepare(self: &Arc<Self>, peer: Peer, listener: String) -> Option<Connection> {
+        let address = peer.address().map(|address| address.to_canonical());
+        let mut origin = Origin { protocol: Protocol::Ldap, address, encrypted: false, listener };
+        let mut user = None;
+        let transport = match peer {
+            Peer::Local(stream) => {
+                origin.protocol = Protocol::Ldapi;
+                origin.encrypted = true;
+                user = stream.peer_cred().ok().map(|credentials| credentials.uid());
+                Transport::Local(stream)
+            }
+            Peer::Plain(stream, _) => {
+                stream.set_nodelay(true).ok()?;
+                Transport::Tcp(stream)
+            }
+            Peer::Tls(stream, _) => {
+                origin.encrypted = true;
+                stream.set_nodelay(true).ok()?;
+                match self.handshake(stream).await {
+                    Ok(stream) => Transport::Tls(Box::new(stream)),
+                    Err(error) => {
+                        tracing::debug!(peer = %origin.describe(), %error, "TLS did not begin");
+                        return None;
+                    }
+                }
+            }
+        };
+        Some(Connection::new(self, transport, origin, user))
+    }
+
+    /// Begins TLS with the certificate of this moment.
+    pub(super) async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let config = self.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?.load_full();
+        let handshake = async {
+            let _turn = self.handshakes.acquire().await.map_err(io::Error::other)?;
+            TlsAcceptor::from(config).accept(stream).await
+        };
+        tokio::time::timeout(HANDSHAKE, handshake).await?
+    }
+}
+
+/// Who was accepted.
+enum Peer {
+    Local(UnixStream),
+    Plain(TcpStream, SocketAddr),
+    Tls(TcpStream, SocketAddr),
+}
+
+impl Peer {
+    const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Local(_) => None,
+            Self::Plain(_, address) | Self::Tls(_, address) => Some(address.ip()),
+        }
+    }
+}
+
+impl Endpoint {
+    async fn accept(&self) -> io::Result<Peer> {
+        match self {
+            Self::Local(listener) => listener.accept().await.map(|(stream, _)| Peer::Local(stream)),
+            Self::Plain(listener) => listener.accept().await.map(|(stream, address)| Peer::Plain(stream, address)),
+            Self::Tls(listener) => listener.accept().await.map(|(stream, address)| Peer::Tls(stream, address)),
+        }
+    }
+}
