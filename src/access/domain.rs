@@ -1,14 +1,13 @@
 //! What the rules of the domain give without any rule of the config: the operator everything, an Organisation Admin
 //! and a provisioning client their organisation, a user itself, its sessions, its groups and the people it may see.
 
-use super::{AccessSubject, AttributeSet, EntryAccess, Standing};
+use super::{Access, AccessSubject, AttributeSet, Standing};
 use crate::base::EntryId;
 use crate::domain::lens::{AccountState, Group, Licence, User, UserType};
 use crate::model::{AttributeId, Entry, Facts, Kind, Level};
 use crate::schema::{Schema, Usage};
-use std::sync::Arc;
 
-/// The answers there are. Each is worked out once; giving one is copying a pointer.
+/// The answers there are. Each is worked out once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Profile {
     /// Nothing.
@@ -35,16 +34,16 @@ pub(super) enum Profile {
 
 /// The profiles for one schema.
 pub(super) struct DomainAccess {
-    nothing: Arc<EntryAccess>,
-    everything: Arc<EntryAccess>,
-    view: Arc<EntryAccess>,
-    hold: Arc<EntryAccess>,
-    tend: Arc<EntryAccess>,
-    self_service: Arc<EntryAccess>,
-    end: Arc<EntryAccess>,
-    signpost: Arc<EntryAccess>,
-    person: Arc<EntryAccess>,
-    run_group: Arc<EntryAccess>,
+    nothing: Access,
+    everything: Access,
+    view: Access,
+    hold: Access,
+    tend: Access,
+    self_service: Access,
+    end: Access,
+    signpost: Access,
+    person: Access,
+    run_group: Access,
 }
 
 impl DomainAccess {
@@ -53,12 +52,12 @@ impl DomainAccess {
         let all = AttributeSet::all(count);
         let mut open = all.clone();
         open.subtract(secret);
-        let reading = |set: &AttributeSet| EntryAccess {
+        let reading = |set: &AttributeSet| Access {
             read: set.clone(),
             search: set.clone(),
             compare: set.clone(),
             disclosed: true,
-            ..EntryAccess::none(count)
+            ..Access::none(count)
         };
         let named = |names: &[&str]| {
             let mut set = AttributeSet::none(count);
@@ -66,9 +65,9 @@ impl DomainAccess {
             set
         };
         let view = reading(&open);
-        let hold = EntryAccess { may_add_children: true, ..view.clone() };
-        let tend = EntryAccess { write: all, ..hold.clone() };
-        let everything = EntryAccess { may_delete: true, may_rename: true, ..tend.clone() };
+        let hold = Access { may_add_children: true, ..view.clone() };
+        let tend = Access { write: all, ..hold.clone() };
+        let everything = Access { may_delete: true, may_rename: true, ..tend.clone() };
         let mut person = user_attributes(schema);
         person.unite(&named(&["entryUUID", "entryDN", "structuralObjectClass", "createTimestamp", "modifyTimestamp", "subschemaSubentry"]));
         person.subtract(secret);
@@ -78,20 +77,20 @@ impl DomainAccess {
         let signpost =
             named(&["objectClass", "structuralObjectClass", "o", "ou", "dc", "description", "entryDN", "entryUUID", "subschemaSubentry"]);
         Self {
-            nothing: Arc::new(EntryAccess::none(count)),
-            everything: Arc::new(everything),
-            self_service: Arc::new(EntryAccess { write: named(&["hcSessionLimit", "hcPackage"]), ..view.clone() }),
-            end: Arc::new(EntryAccess { may_delete: true, ..view.clone() }),
-            run_group: Arc::new(EntryAccess { write: run, may_rename: true, ..view.clone() }),
-            view: Arc::new(view),
-            hold: Arc::new(hold),
-            tend: Arc::new(tend),
-            signpost: Arc::new(reading(&signpost)),
-            person: Arc::new(reading(&person)),
+            nothing: Access::none(count),
+            everything: everything,
+            self_service: Access { write: named(&["hcSessionLimit", "hcPackage"]), ..view.clone() },
+            end: Access { may_delete: true, ..view.clone() },
+            run_group: Access { write: run, may_rename: true, ..view.clone() },
+            view: view,
+            hold: hold,
+            tend: tend,
+            signpost: reading(&signpost),
+            person: reading(&person),
         }
     }
 
-    pub(super) const fn get(&self, profile: Profile) -> &Arc<EntryAccess> {
+    pub(super) const fn get(&self, profile: Profile) -> &Access {
         match profile {
             Profile::Nothing => &self.nothing,
             Profile::Everything => &self.everything,

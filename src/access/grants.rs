@@ -1,11 +1,10 @@
 //! What one identity may do, entry by entry.
 
 use super::domain::{Profile, Subject};
-use super::{AccessSubject, EntryAccess, Policy, Standing};
+use super::{Access, AccessSubject, EntryAccess, Policy, Standing};
 use crate::base::EntryId;
 use crate::model::{Entry, Facts, Kind};
-use parking_lot::RwLock;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What one identity may do. Made by [`Policy::grants`]; good as long as the authority it rests on.
 pub struct Grants {
@@ -17,8 +16,33 @@ pub struct Grants {
     subtrees: Vec<(u64, Option<EntryId>)>,
     /// The entries above the subject's organisation.
     above: Vec<EntryId>,
-    /// Answers that had to be put together, by what they were put together from. There are few.
-    combined: RwLock<Vec<((Profile, u64), Arc<EntryAccess>)>>,
+    /// Answers that had to be put together. There are few.
+    combined: Combined,
+}
+
+/// A list that only grows, so that what it holds can be lent out while others add to it.
+#[derive(Default)]
+struct Combined(OnceLock<Box<Answer>>);
+
+struct Answer {
+    /// What it was put together from.
+    profile: Profile,
+    mask: u64,
+    access: Access,
+    next: Combined,
+}
+
+impl Combined {
+    fn get(&self, profile: Profile, mask: u64, make: impl Fn() -> Access) -> &Access {
+        let mut at = self;
+        loop {
+            let answer = at.0.get_or_init(|| Box::new(Answer { profile, mask, access: make(), next: Self::default() }));
+            if answer.profile == profile && answer.mask == mask {
+                return &answer.access;
+            }
+            at = &answer.next;
+        }
+    }
 }
 
 /// The entries from one up to its suffix, and the organisation it belongs to.
@@ -49,7 +73,7 @@ impl Grants {
         let organisation = subject.organisation.and_then(|id| facts.entry(id));
         let mut above = organisation.map_or_else(Vec::new, |entry| Lineage::of(facts, &entry).ids);
         above.retain(|id| Some(*id) != subject.organisation);
-        Self { policy, subject, mask, subtrees, above, combined: RwLock::new(Vec::new()) }
+        Self { policy, subject, mask, subtrees, above, combined: Combined::default() }
     }
 
     /// Who it is about.
@@ -58,26 +82,27 @@ impl Grants {
     }
 
     /// What may be done with `entry`. For an entry that is about to be added, give it as it would be.
-    pub fn on(&self, facts: &dyn Facts, entry: &Entry) -> Arc<EntryAccess> {
+    pub fn on(&self, facts: &dyn Facts, entry: &Entry) -> EntryAccess<'_> {
         let domain = &self.policy.domain;
         if self.subject.standing == Standing::Operator {
-            return Arc::clone(domain.get(Profile::Everything));
+            return domain.get(Profile::Everything).view();
         }
         if self.mask == 0 && self.subject.standing == Standing::Anonymous {
-            return Arc::clone(domain.get(Profile::Nothing));
+            return domain.get(Profile::Nothing).view();
         }
         let lineage = Lineage::of(facts, entry);
         // O1, before any rule: who belongs to an organisation never sees anything of another.
         if self.subject.organisation.is_some() && lineage.organisation.is_some() && lineage.organisation != self.subject.organisation {
-            return Arc::clone(domain.get(Profile::Nothing));
+            return domain.get(Profile::Nothing).view();
         }
         let asked = Subject { schema: &self.policy.schema, facts, subject: &self.subject, above: &self.above };
         let profile = asked.profile(entry, lineage.organisation);
         let mask = self.matching(facts, entry, &lineage.ids);
         if mask == 0 {
-            return Arc::clone(domain.get(profile));
+            return domain.get(profile).view();
         }
-        self.combine(profile, mask)
+        let make = || domain.get(profile).united(&self.policy.combine(mask));
+        self.combined.get(profile, mask, make).view()
     }
 
     /// The rules that speak of the subject and of this entry.
@@ -100,14 +125,5 @@ impl Grants {
             }
         }
         mask
-    }
-
-    fn combine(&self, profile: Profile, mask: u64) -> Arc<EntryAccess> {
-        if let Some((_, access)) = self.combined.read().iter().find(|(key, _)| *key == (profile, mask)) {
-            return Arc::clone(access);
-        }
-        let access = Arc::new(self.policy.domain.get(profile).united(&self.policy.combine(mask)));
-        self.combined.write().push(((profile, mask), Arc::clone(&access)));
-        access
     }
 }

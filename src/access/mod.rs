@@ -147,16 +147,16 @@ impl AccessSubject {
 }
 
 /// What somebody may do with one entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntryAccess {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryAccess<'a> {
     /// Attributes whose values may be seen.
-    pub read: AttributeSet,
+    pub read: &'a AttributeSet,
     /// Attributes that may be filtered on; any other is as if it were unknown.
-    pub search: AttributeSet,
+    pub search: &'a AttributeSet,
     /// Attributes that may be compared.
-    pub compare: AttributeSet,
+    pub compare: &'a AttributeSet,
     /// Attributes that may be changed. A secret one may be here, and is never in the others.
-    pub write: AttributeSet,
+    pub write: &'a AttributeSet,
     /// Whether an entry may be added under it.
     pub may_add_children: bool,
     /// Whether it may be deleted.
@@ -167,9 +167,22 @@ pub struct EntryAccess {
     pub disclosed: bool,
 }
 
-impl EntryAccess {
+/// The same, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Access {
+    read: AttributeSet,
+    search: AttributeSet,
+    compare: AttributeSet,
+    write: AttributeSet,
+    may_add_children: bool,
+    may_delete: bool,
+    may_rename: bool,
+    disclosed: bool,
+}
+
+impl Access {
     /// Nothing at all, for a schema of `count` attribute types.
-    pub fn none(count: usize) -> Self {
+    fn none(count: usize) -> Self {
         let none = AttributeSet::none(count);
         Self {
             read: none.clone(),
@@ -180,6 +193,20 @@ impl EntryAccess {
             may_delete: false,
             may_rename: false,
             disclosed: false,
+        }
+    }
+
+    const fn view(&self) -> EntryAccess<'_> {
+        let Self { read, search, compare, write, may_add_children, may_delete, may_rename, disclosed } = self;
+        EntryAccess {
+            read,
+            search,
+            compare,
+            write,
+            may_add_children: *may_add_children,
+            may_delete: *may_delete,
+            may_rename: *may_rename,
+            disclosed: *disclosed,
         }
     }
 

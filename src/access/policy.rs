@@ -2,7 +2,7 @@
 
 use super::domain::DomainAccess;
 use super::rule_filter::RuleFilter;
-use super::{AccessSubject, AttributeSet, EntryAccess, Grants, RuleSettings, Standing};
+use super::{Access, AccessSubject, AttributeSet, Grants, RuleSettings, Standing};
 use crate::base::EntryId;
 use crate::model::{Dn, Facts, Filter, Level};
 use crate::schema::{Schema, Usage};
@@ -164,9 +164,9 @@ impl Policy {
     }
 
     /// What the rules of `mask` give together: for each attribute, and for the entry, the first that speaks of it.
-    pub(super) fn combine(&self, mask: u64) -> EntryAccess {
+    pub(super) fn combine(&self, mask: u64) -> Access {
         let count = self.schema.attribute_types().len();
-        let mut access = EntryAccess::none(count);
+        let mut access = Access::none(count);
         let mut decided = AttributeSet::none(count);
         let mut entry_decided = false;
         for (_, rule) in self.rules.iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1) {

@@ -1,8 +1,9 @@
 //! The one rule point: every write of every door passes [`check`] before anything of it is kept. The match on kind is
 //! exhaustive, so that a new kind does not build until its rules exist.
 //!
-//! The look-ups see the state before the change; what the change does is all in the [`Proposal`]. The rules ask the
-//! indexes of `mail`, `uid` and `hcRoleSystem`, so the directory keeps those whatever the config says.
+//! What the change does is all in the [`Proposal`]; the look-ups may show the links and the entry as before or as after
+//! it. An entry that goes, and its links, must still be there to look up. The rules ask the indexes of `mail`, `uid`
+//! and `hcRoleSystem`, so the directory keeps those whatever the config says.
 
 use super::groups;
 use super::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
@@ -384,9 +385,14 @@ impl Rules<'_> {
         self.facts.entry(role).is_some_and(|entry| Role::of(self.schema, &entry).is_some_and(|role| role.is_organisation_admin()))
     }
 
+    /// The administrator roles the user had before the change.
     fn admin_roles_held(&self, user: EntryId) -> Vec<EntryId> {
-        let roles = self.facts.targets(user, self.schema.known().hc_role, None, usize::MAX);
-        roles.into_iter().map(|(role, _)| role).filter(|role| self.is_admin_role(*role)).collect()
+        let hc_role = self.schema.known().hc_role;
+        let in_list = |links: &[Link], role: EntryId| links.iter().any(|link| link.attribute == hc_role && link.target == role);
+        let now = self.facts.targets(user, hc_role, None, usize::MAX).into_iter().map(|(role, _)| role);
+        let gone = self.proposal.unlinked.iter().filter(|link| link.attribute == hc_role).map(|link| link.target);
+        let held: BTreeSet<EntryId> = now.filter(|role| !in_list(self.proposal.linked, *role)).chain(gone).collect();
+        held.into_iter().filter(|role| self.is_admin_role(*role)).collect()
     }
 
     /// All administrator roles of the organisation, `held` among them.
