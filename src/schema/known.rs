@@ -1,6 +1,6 @@
 //! The attributes that code speaks of by name, looked up once.
 
-use super::{Schema, SchemaError};
+use super::SchemaError;
 use crate::model::AttributeId;
 
 macro_rules! known {
@@ -13,8 +13,8 @@ macro_rules! known {
 
         impl Known {
             /// Looks all of them up; a schema that lacks one is refused.
-            pub(super) fn of(schema: &Schema) -> Result<Self, SchemaError> {
-                Ok(Self { $($field: Self::find(schema, $name)?,)* })
+            pub(super) fn of(find: &dyn Fn(&str) -> Option<AttributeId>) -> Result<Self, SchemaError> {
+                Ok(Self { $($field: Self::find(find, $name)?,)* })
             }
         }
     };
@@ -81,8 +81,8 @@ known! {
 }
 
 impl Known {
-    fn find(schema: &Schema, name: &str) -> Result<AttributeId, SchemaError> {
-        schema.attribute(name).ok_or_else(|| SchemaError {
+    fn find(find: &dyn Fn(&str) -> Option<AttributeId>, name: &str) -> Result<AttributeId, SchemaError> {
+        find(name).ok_or_else(|| SchemaError {
             file: "schema".to_owned(),
             line: 0,
             column: 0,

@@ -1,15 +1,26 @@
 //! Attribute types, object classes, syntaxes and matching rules (RFC 4512, 4517, 4518): what names mean,
 //! when values are equal, and whether an entry may be as it is.
 
+mod definition;
 pub mod known;
+mod load;
 pub mod matching;
+mod names;
+mod parse;
 pub mod seal;
+mod subschema;
+pub mod syntax;
+#[cfg(test)]
+mod tests;
+mod text;
 
-use crate::model::entry::Place;
-use crate::model::{AttributeId, Description, Dn, Draft, Entry, Kind, Level, Rdn};
+use crate::base::prepare::{Case, Insignificant, prepare};
+use crate::model::{AttributeId, Description, Dn, Entry, Kind, Level, Rdn};
 pub use known::Known;
-pub use matching::{InvalidValue, MatchingRule, SubstringPart};
+pub use matching::{Comparison, InvalidValue, MatchingRule, SubstringPart};
+use names::Names;
 pub use seal::{SealOptions, Violation};
+pub use syntax::Syntax;
 
 /// One schema file: where it came from, for messages, and its text.
 pub struct Source {
@@ -139,119 +150,202 @@ pub struct ObjectClass {
 }
 
 /// A loaded schema.
-pub struct Schema {}
+#[derive(Debug)]
+pub struct Schema {
+    /// In order of number, as the next two.
+    attributes: Vec<AttributeType>,
+    syntaxes: Vec<Syntax>,
+    /// The type and all its subtypes.
+    subtypes: Vec<Vec<AttributeId>>,
+    /// In order of number.
+    classes: Vec<ObjectClass>,
+    /// Per class, itself and all it derives from, in order of number.
+    ancestors: Vec<Vec<ClassId>>,
+    attribute_names: Names<AttributeId>,
+    class_names: Names<ClassId>,
+    rule_names: Names<MatchingRule>,
+    /// The link attributes that keep edges, each with those that show them.
+    edges: Vec<(AttributeId, Vec<AttributeId>)>,
+    /// extensibleObject (RFC 4512 §4.3).
+    extensible: Option<ClassId>,
+    known: Known,
+}
 
 impl Schema {
     /// The schema that comes with Headcount (`schema/*.schema`), and `extra` files after it.
     pub fn load(extra: &[Source]) -> Result<Self, SchemaError> {
-        todo!()
+        load::load(extra)
     }
 
     /// The attributes that code speaks of by name.
-    pub fn known(&self) -> &Known {
-        todo!()
+    pub const fn known(&self) -> &Known {
+        &self.known
     }
 
     /// The attribute type of a name or OID, in any case, without options.
     pub fn attribute(&self, name: &str) -> Option<AttributeId> {
-        todo!()
+        self.attribute_names.get(name)
     }
 
-    /// The attribute description `name;option;option`.
+    /// The attribute description `name;option;option`. `None` where the type is not defined, or an option is none we
+    /// know (RFC 4512 §2.5.2): `lang-…` (RFC 3866), `phonetic`, `x-…`, and `binary` where the syntax has it (RFC 4522).
     pub fn description(&self, text: &str) -> Option<Description> {
-        todo!()
+        let Some((name, options)) = text.split_once(';') else { return self.attribute(text).map(Description::plain) };
+        let attribute = self.attribute(name)?;
+        let binary = self.syntax_of(attribute).is_binary_transfer();
+        let mut options: Vec<String> = options.split(';').map(str::to_ascii_lowercase).collect();
+        let shape = |option: &str| !option.is_empty() && option.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+        let known = |option: &str| match option {
+            "binary" => binary,
+            "phonetic" => true,
+            option => ["lang-", "x-"].iter().any(|prefix| option.starts_with(prefix)),
+        };
+        if !options.iter().all(|option| shape(option) && known(option)) {
+            return None;
+        }
+        options.sort_unstable();
+        options.dedup();
+        Some(Description { attribute, options: options.join(";") })
     }
 
     /// `name;option;option` as shown: the schema's name and the options.
     pub fn describe(&self, description: &Description) -> String {
-        todo!()
+        let name = self.attribute_type(description.attribute).name();
+        if description.options.is_empty() { name.to_owned() } else { format!("{name};{}", description.options) }
     }
 
     /// The definition of a type.
+    #[expect(clippy::indexing_slicing, reason = "a number comes from this schema only")]
     pub fn attribute_type(&self, attribute: AttributeId) -> &AttributeType {
-        todo!()
+        &self.attributes[usize::from(attribute.0)]
     }
 
     /// All attribute types, in order of number.
     pub fn attribute_types(&self) -> &[AttributeType] {
-        todo!()
+        &self.attributes
+    }
+
+    /// The syntax of a type's values.
+    pub fn syntax_of(&self, attribute: AttributeId) -> Syntax {
+        self.syntaxes.get(usize::from(attribute.0)).copied().unwrap_or(Syntax::OctetString)
     }
 
     /// The type itself, and after it all its subtypes.
     pub fn with_subtypes(&self, attribute: AttributeId) -> &[AttributeId] {
-        todo!()
+        self.subtypes.get(usize::from(attribute.0)).map_or(&[], Vec::as_slice)
     }
 
     /// The object class of a name or OID.
     pub fn class(&self, name: &str) -> Option<ClassId> {
-        todo!()
+        self.class_names.get(name)
     }
 
     /// The definition of a class.
+    #[expect(clippy::indexing_slicing, reason = "a number comes from this schema only")]
     pub fn object_class(&self, class: ClassId) -> &ObjectClass {
-        todo!()
+        &self.classes[usize::from(class.0)]
     }
 
     /// All object classes, in order of number.
     pub fn object_classes(&self) -> &[ObjectClass] {
-        todo!()
+        &self.classes
     }
 
     /// Whether `class` is `ancestor` or derives from it.
     pub fn derives_from(&self, class: ClassId, ancestor: ClassId) -> bool {
-        todo!()
+        self.ancestors.get(usize::from(class.0)).is_some_and(|above| above.binary_search(&ancestor).is_ok())
     }
 
     /// Whether the entry is of the class, by its object classes and what they derive from.
     pub fn is_a(&self, entry: &Entry, class: &str) -> bool {
-        todo!()
+        let Some(wanted) = self.class(class) else { return false };
+        let mut classes = entry.values(self.known.object_class).filter_map(|value| self.class(std::str::from_utf8(value).ok()?));
+        classes.any(|class| self.derives_from(class, wanted))
     }
 
     /// The matching rule of a name or OID.
     pub fn rule(&self, name: &str) -> Option<MatchingRule> {
-        todo!()
+        self.rule_names.get(name)
+    }
+
+    /// The OID a name stands for: of a class, else of an attribute type, else of a matching rule.
+    pub fn oid(&self, name: &str) -> Option<&str> {
+        if let Some(class) = self.class(name) {
+            return Some(&self.object_class(class).oid);
+        }
+        if let Some(attribute) = self.attribute(name) {
+            return Some(&self.attribute_type(attribute).oid);
+        }
+        self.rule(name).map(MatchingRule::oid)
     }
 
     /// Appends the normal form of `value` by the equality rule of `attribute`; octet for octet where it has none.
     pub fn normalize(&self, attribute: AttributeId, value: &[u8], out: &mut Vec<u8>) -> Result<(), InvalidValue> {
-        todo!()
+        self.attribute_type(attribute).equality.unwrap_or(MatchingRule::OctetString).normalize(self, value, out)
     }
 
     /// The normal form of one RDN: assertions sorted, types by their first name in lower case, values by
     /// their equality rule. Equal for equal RDNs only.
     pub fn rdn_key(&self, rdn: &Rdn) -> Box<[u8]> {
-        todo!()
+        let mut key = Vec::new();
+        self.put_rdn_key(rdn, &mut key);
+        key.into()
     }
 
     /// The normal form of a whole name, `rdn_key`s joined so that equal names only are equal.
     pub fn name_key(&self, dn: &Dn) -> Vec<u8> {
-        todo!()
+        let mut key = Vec::new();
+        self.put_name_key(dn, &mut key);
+        key
     }
 
-    /// Checks the draft by the schema and seals it. `links` answers how many edges the entry has in a link
-    /// attribute, because their values are not in the draft.
-    pub fn seal(
-        &self,
-        draft: &Draft,
-        place: Place,
-        links: &dyn Fn(AttributeId) -> usize,
-        options: SealOptions,
-    ) -> Result<Entry, Violation> {
-        todo!()
+    /// Appends the `name_key`.
+    fn put_name_key(&self, dn: &Dn, out: &mut Vec<u8>) {
+        for (index, rdn) in dn.0.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            self.put_rdn_key(rdn, out);
+        }
     }
 
-    /// The draft of an entry, to be changed and sealed again. Edges are not in it.
-    pub fn unseal(&self, entry: &Entry) -> Draft {
-        todo!()
+    /// Appends assertions as `type=`, the length of the value's normal form, and that; `+` between. Every piece says where
+    /// it ends, so no two names share a key.
+    fn put_rdn_key(&self, rdn: &Rdn, out: &mut Vec<u8>) {
+        if let [only] = rdn.0.as_slice() {
+            return self.put_assertion_key(&only.attribute, &only.value, out);
+        }
+        let mut keys: Vec<Vec<u8>> = Vec::with_capacity(rdn.0.len());
+        for assertion in &rdn.0 {
+            let mut key = Vec::new();
+            self.put_assertion_key(&assertion.attribute, &assertion.value, &mut key);
+            keys.push(key);
+        }
+        keys.sort_unstable();
+        out.extend_from_slice(&keys.join(&b'+'));
     }
 
-    /// Seals what a record of the store holds, without checking it again. `None` where it is damaged.
-    pub fn restore(&self, octets: &[u8], place: Place) -> Option<Entry> {
-        todo!()
-    }
-
-    /// The attributes of the subschema entry (RFC 4512 §4.2): name and values.
-    pub fn subschema(&self) -> Vec<(&'static str, Vec<String>)> {
-        todo!()
+    /// A type that is not defined is compared as text without case, and so is a value that is none of its type.
+    fn put_assertion_key(&self, name: &str, value: &[u8], out: &mut Vec<u8>) {
+        let attribute = self.attribute(name);
+        let shown = attribute.map_or(name, |attribute| self.attribute_type(attribute).name());
+        out.extend(shown.bytes().map(|octet| octet.to_ascii_lowercase()));
+        out.push(b'=');
+        let mut form = Vec::with_capacity(value.len() + 4);
+        let known = attribute.is_some_and(|attribute| self.normalize(attribute, value, &mut form).is_ok());
+        if !known {
+            form.clear();
+            if prepare(value, Case::Ignore, Insignificant::Spaces, &mut form).is_err() {
+                form.extend_from_slice(value);
+            }
+        }
+        match u8::try_from(form.len()) {
+            Ok(length @ 0..=0xfe) => out.push(length),
+            _ => {
+                out.push(0xff);
+                out.extend_from_slice(&(form.len() as u64).to_be_bytes());
+            }
+        }
+        out.extend_from_slice(&form);
     }
 }

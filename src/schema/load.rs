@@ -1,0 +1,329 @@
+//! From definitions as written to a schema: names looked up, what is inherited filled in.
+
+use super::definition::{AttributeDefinition, ClassDefinition, Position, extension};
+use super::names::Names;
+use super::syntax::Syntax;
+use super::{AttributeType, ClassId, ClassKind, Known, LinkView, MatchingRule, ObjectClass, Schema, SchemaError, Source, parse};
+use crate::model::{AttributeId, Kind, Level};
+use std::collections::HashMap;
+
+/// The files that come with Headcount.
+const BUILT_IN: [(&str, &str); 6] = [
+    ("schema/core.schema", include_str!("../../schema/core.schema")),
+    ("schema/cosine.schema", include_str!("../../schema/cosine.schema")),
+    ("schema/inetorgperson.schema", include_str!("../../schema/inetorgperson.schema")),
+    ("schema/rfc2307bis.schema", include_str!("../../schema/rfc2307bis.schema")),
+    ("schema/ppolicy.schema", include_str!("../../schema/ppolicy.schema")),
+    ("schema/headcount.schema", include_str!("../../schema/headcount.schema")),
+];
+
+/// A definition and the file it is from.
+struct Placed<T> {
+    file: String,
+    definition: T,
+}
+
+/// Everything read, in order, each once.
+struct Loader {
+    attributes: Vec<Placed<AttributeDefinition>>,
+    classes: Vec<Placed<ClassDefinition>>,
+    attribute_names: Names<AttributeId>,
+    class_names: Names<ClassId>,
+    rule_names: Names<MatchingRule>,
+}
+
+pub(super) fn load(extra: &[Source]) -> Result<Schema, SchemaError> {
+    let mut loader = Loader {
+        attributes: Vec::new(),
+        classes: Vec::new(),
+        attribute_names: Names::new(),
+        class_names: Names::new(),
+        rule_names: rule_names(),
+    };
+    let mut macros = HashMap::new();
+    for (name, text) in BUILT_IN {
+        loader.read(&Source { name: name.to_owned(), text: text.to_owned() }, &mut macros)?;
+    }
+    for source in extra {
+        loader.read(source, &mut macros)?;
+    }
+    loader.finish()
+}
+
+fn rule_names() -> Names<MatchingRule> {
+    let mut names = Names::new();
+    for &rule in MatchingRule::ALL {
+        names.insert(rule.name(), rule);
+        names.insert(rule.oid(), rule);
+    }
+    names
+}
+
+fn error(file: &str, at: Position, message: String) -> SchemaError {
+    SchemaError { file: file.to_owned(), line: at.line, column: at.column, message }
+}
+
+impl Loader {
+    fn read(&mut self, source: &Source, macros: &mut HashMap<String, String>) -> Result<(), SchemaError> {
+        let found = parse::parse(source, macros)?;
+        for definition in found.attributes {
+            self.add_attribute(source, definition)?;
+        }
+        for definition in found.classes {
+            self.add_class(source, definition)?;
+        }
+        Ok(())
+    }
+
+    fn add_attribute(&mut self, source: &Source, definition: AttributeDefinition) -> Result<(), SchemaError> {
+        if let Some(held) = self.attribute_names.get(&definition.oid).and_then(|id| self.attributes.get(usize::from(id.0))) {
+            let bare = |definition: &AttributeDefinition| {
+                AttributeDefinition { description: None, extensions: Vec::new(), ..definition.clone() }.to_string()
+            };
+            return repeated(source, definition.at, &definition.oid, bare(&definition) == bare(&held.definition), &held.file);
+        }
+        let id = AttributeId(number(source, definition.at, self.attributes.len())?);
+        for name in definition.names.iter().chain([&definition.oid]) {
+            if self.attribute_names.insert(name, id).is_some_and(|held| held != id) {
+                return Err(error(&source.name, definition.at, format!("attribute type {name}: another one has that name")));
+            }
+        }
+        self.attributes.push(Placed { file: source.name.clone(), definition });
+        Ok(())
+    }
+
+    fn add_class(&mut self, source: &Source, definition: ClassDefinition) -> Result<(), SchemaError> {
+        if let Some(held) = self.class_names.get(&definition.oid).and_then(|id| self.classes.get(usize::from(id.0))) {
+            let bare = |definition: &ClassDefinition| {
+                ClassDefinition { description: None, extensions: Vec::new(), ..definition.clone() }.to_string()
+            };
+            return repeated(source, definition.at, &definition.oid, bare(&definition) == bare(&held.definition), &held.file);
+        }
+        let id = ClassId(number(source, definition.at, self.classes.len())?);
+        for name in definition.names.iter().chain([&definition.oid]) {
+            if self.class_names.insert(name, id).is_some_and(|held| held != id) {
+                return Err(error(&source.name, definition.at, format!("object class {name}: another one has that name")));
+            }
+        }
+        self.classes.push(Placed { file: source.name.clone(), definition });
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Schema, SchemaError> {
+        let known = Known::of(&|name| self.attribute_names.get(name))?;
+        let (mut attributes, mut syntaxes) = (Vec::new(), Vec::new());
+        for at in 0..self.attributes.len() {
+            let (attribute, syntax) = self.attribute(at)?;
+            attributes.push(attribute);
+            syntaxes.push(syntax);
+        }
+        let subtypes = subtypes(&attributes);
+        let ancestors = self.ancestors()?;
+        let mut classes = Vec::new();
+        for (at, above) in ancestors.iter().enumerate() {
+            classes.push(self.class(at, above)?);
+        }
+        let mut edges: Vec<(AttributeId, Vec<AttributeId>)> = Vec::new();
+        for attribute in &attributes {
+            let Some(link) = attribute.link else { continue };
+            match edges.iter_mut().find(|(edge, _)| *edge == link.edge) {
+                Some((_, views)) => views.push(attribute.id),
+                None => edges.push((link.edge, vec![attribute.id])),
+            }
+        }
+        let extensible = self.class_names.get("extensibleObject");
+        let Self { attribute_names, class_names, rule_names, .. } = self;
+        Ok(Schema {
+            attributes,
+            syntaxes,
+            subtypes,
+            classes,
+            ancestors,
+            attribute_names,
+            class_names,
+            rule_names,
+            edges,
+            extensible,
+            known,
+        })
+    }
+
+    fn attribute(&self, at: usize) -> Result<(AttributeType, Syntax), SchemaError> {
+        let Some(Placed { file, definition }) = self.attributes.get(at) else {
+            return Err(error("schema", Position::default(), String::new()));
+        };
+        let name = definition.names.first().unwrap_or(&definition.oid).clone();
+        let fail = |message: String| error(file, definition.at, format!("attribute type {name}: {message}"));
+        let lineage = self.lineage(definition).map_err(fail)?;
+        let rule = |pick: fn(&AttributeDefinition) -> &Option<String>| -> Result<Option<MatchingRule>, SchemaError> {
+            let Some(given) = lineage.iter().find_map(|definition| pick(definition).as_deref()) else { return Ok(None) };
+            self.rule_names.get(given).map(Some).ok_or_else(|| fail(format!("the matching rule {given} is not known")))
+        };
+        let syntax = lineage.iter().find_map(|definition| definition.syntax.as_deref());
+        let syntax = syntax.ok_or_else(|| fail("it has no SYNTAX, and no superior to take it from".to_owned()))?;
+        let known = Syntax::of(syntax).ok_or_else(|| fail(format!("the syntax {syntax} is not known")))?;
+        let flag = |name: &str| {
+            extension(&definition.extensions, name).is_some_and(|values| values.iter().any(|value| value.eq_ignore_ascii_case("true")))
+        };
+        let attribute = AttributeType {
+            id: AttributeId(at as u16),
+            oid: definition.oid.clone(),
+            names: if definition.names.is_empty() { vec![definition.oid.clone()] } else { definition.names.clone() },
+            description: definition.description.clone(),
+            superior: definition.superior.as_deref().and_then(|superior| self.attribute_names.get(superior)),
+            equality: rule(|definition| &definition.equality)?,
+            ordering: rule(|definition| &definition.ordering)?,
+            substring: rule(|definition| &definition.substring)?,
+            syntax: syntax.to_owned(),
+            single_value: definition.single_value,
+            collective: definition.collective,
+            no_user_modification: definition.no_user_modification,
+            usage: definition.usage.usage(),
+            link: self.link(definition).map_err(fail)?,
+            secret: flag("X-SECRET"),
+            derived: flag("X-DERIVED"),
+            text: definition.to_string(),
+        };
+        Ok((attribute, known))
+    }
+
+    /// The definition and those it derives from, the nearest first.
+    fn lineage<'a>(&'a self, definition: &'a AttributeDefinition) -> Result<Vec<&'a AttributeDefinition>, String> {
+        let mut lineage = vec![definition];
+        let mut at = definition;
+        while let Some(superior) = &at.superior {
+            let above = self.attribute_names.get(superior).and_then(|id| self.attributes.get(usize::from(id.0)));
+            at = &above.ok_or_else(|| format!("its superior {superior} is not defined"))?.definition;
+            if lineage.iter().any(|held| held.oid == at.oid) {
+                return Err("it is its own superior".to_owned());
+            }
+            lineage.push(at);
+        }
+        Ok(lineage)
+    }
+
+    fn link(&self, definition: &AttributeDefinition) -> Result<Option<LinkView>, String> {
+        let Some(edge) = extension(&definition.extensions, "X-LINK").and_then(<[String]>::first) else { return Ok(None) };
+        let edge = self.attribute_names.get(edge).ok_or_else(|| format!("X-LINK names {edge}, which is not defined"))?;
+        let level = match extension(&definition.extensions, "X-LEVEL").and_then(<[String]>::first).map(String::as_str) {
+            None => None,
+            Some("administrator") => Some(Level::Administrator),
+            Some("full") => Some(Level::Full),
+            Some("past") => Some(Level::Past),
+            Some("view-only") => Some(Level::ViewOnly),
+            Some(other) => return Err(format!("X-LEVEL is administrator, full, view-only or past, not {other}")),
+        };
+        Ok(Some(LinkView { edge, level }))
+    }
+
+    /// Per class: itself and all it derives from, in order of number.
+    fn ancestors(&self) -> Result<Vec<Vec<ClassId>>, SchemaError> {
+        let mut all = Vec::new();
+        for (at, Placed { file, definition }) in self.classes.iter().enumerate() {
+            let mut found = vec![ClassId(at as u16)];
+            let mut next = 0;
+            while let Some(class) = found.get(next).copied() {
+                next += 1;
+                let Some(Placed { definition: of, .. }) = self.classes.get(usize::from(class.0)) else { continue };
+                for superior in &of.superiors {
+                    let fail = |problem: &str| {
+                        let name = definition.names.first().unwrap_or(&definition.oid);
+                        error(file, definition.at, format!("object class {name}: its superior {superior} {problem}"))
+                    };
+                    let above = self.class_names.get(superior).ok_or_else(|| fail("is not defined"))?;
+                    if above == ClassId(at as u16) {
+                        return Err(fail("leads back to it"));
+                    }
+                    let kind = self.classes.get(usize::from(above.0)).map(|above| above.definition.kind);
+                    if kind.is_some_and(|kind| kind != ClassKind::Abstract && kind != of.kind) {
+                        return Err(fail("is of another kind (RFC 4512 §2.4)"));
+                    }
+                    if !found.contains(&above) {
+                        found.push(above);
+                    }
+                }
+            }
+            found.sort_unstable();
+            all.push(found);
+        }
+        Ok(all)
+    }
+
+    fn class(&self, at: usize, above: &[ClassId]) -> Result<ObjectClass, SchemaError> {
+        let Some(Placed { file, definition }) = self.classes.get(at) else {
+            return Err(error("schema", Position::default(), String::new()));
+        };
+        let name = definition.names.first().unwrap_or(&definition.oid).clone();
+        let fail = |message: String| error(file, definition.at, format!("object class {name}: {message}"));
+        let (mut must, mut may) = (Vec::new(), Vec::new());
+        for class in above.iter().filter_map(|class| self.classes.get(usize::from(class.0))) {
+            for (names, ids) in [(&class.definition.must, &mut must), (&class.definition.may, &mut may)] {
+                for attribute in names {
+                    ids.push(
+                        self.attribute_names
+                            .get(attribute)
+                            .ok_or_else(|| fail(format!("the attribute type {attribute} is not defined")))?,
+                    );
+                }
+            }
+        }
+        must.sort_unstable();
+        must.dedup();
+        may.sort_unstable();
+        may.dedup();
+        may.retain(|attribute| must.binary_search(attribute).is_err());
+        let entry_kind = match extension(&definition.extensions, "X-KIND").and_then(<[String]>::first) {
+            Some(word) => Some(kind(word).ok_or_else(|| fail(format!("X-KIND {word} is not a kind of entry")))?),
+            None => None,
+        };
+        let stands_alone = extension(&definition.extensions, "X-STRUCTURAL")
+            .is_some_and(|values| values.iter().any(|value| value.eq_ignore_ascii_case("true")));
+        Ok(ObjectClass {
+            id: ClassId(at as u16),
+            oid: definition.oid.clone(),
+            names: if definition.names.is_empty() { vec![definition.oid.clone()] } else { definition.names.clone() },
+            superiors: definition.superiors.iter().filter_map(|superior| self.class_names.get(superior)).collect(),
+            kind: definition.kind,
+            must,
+            may,
+            entry_kind,
+            stands_alone,
+            text: definition.to_string(),
+        })
+    }
+}
+
+/// The same definition again is nothing new; another one under the same OID is an error.
+fn repeated(source: &Source, at: Position, oid: &str, same: bool, held: &str) -> Result<(), SchemaError> {
+    if same { Ok(()) } else { Err(error(&source.name, at, format!("{oid} is defined otherwise in {held}; leave it out here"))) }
+}
+
+fn number(source: &Source, at: Position, count: usize) -> Result<u16, SchemaError> {
+    u16::try_from(count).map_err(|_| error(&source.name, at, "more than 65536 definitions".to_owned()))
+}
+
+fn subtypes(attributes: &[AttributeType]) -> Vec<Vec<AttributeId>> {
+    let above = |id: AttributeId| attributes.get(usize::from(id.0)).and_then(|attribute| attribute.superior);
+    let derives = |id: AttributeId, from: AttributeId| std::iter::successors(above(id), |id| above(*id)).any(|found| found == from);
+    let of = |from: &AttributeType| {
+        let below = attributes.iter().map(|attribute| attribute.id).filter(|id| derives(*id, from.id));
+        std::iter::once(from.id).chain(below).collect()
+    };
+    attributes.iter().map(of).collect()
+}
+
+fn kind(word: &str) -> Option<Kind> {
+    Some(match word {
+        "content" => Kind::Content,
+        "generic" => Kind::Generic,
+        "group" => Kind::Group,
+        "licence" => Kind::Licence,
+        "organisation" => Kind::Organisation,
+        "person" => Kind::Person,
+        "role" => Kind::Role,
+        "session" => Kind::Session,
+        "staff" => Kind::Staff,
+        "user" => Kind::User,
+        _ => return None,
+    })
+}

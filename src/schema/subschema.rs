@@ -1,0 +1,46 @@
+//! The subschema entry (RFC 4512 §4.2): everything the server knows of its schema, as definitions.
+
+use super::{MatchingRule, Schema, Syntax};
+
+impl Schema {
+    /// The attributes of the subschema entry (RFC 4512 §4.2): name and values.
+    pub fn subschema(&self) -> Vec<(&'static str, Vec<String>)> {
+        vec![
+            ("attributeTypes", self.attributes.iter().map(|attribute| attribute.text.clone()).collect()),
+            ("objectClasses", self.classes.iter().map(|class| class.text.clone()).collect()),
+            ("matchingRules", MatchingRule::ALL.iter().copied().map(matching_rule).collect()),
+            ("matchingRuleUse", MatchingRule::ALL.iter().filter_map(|rule| self.matching_rule_use(*rule)).collect()),
+            ("ldapSyntaxes", Syntax::ALL.iter().copied().map(ldap_syntax).collect()),
+        ]
+    }
+
+    /// The attribute types a rule can be asked for in an extensible match: those that name it, and those whose own rules
+    /// bring values to the same form.
+    fn matching_rule_use(&self, rule: MatchingRule) -> Option<String> {
+        let applies = self.attributes.iter().filter(|attribute| {
+            let own = [attribute.equality, attribute.ordering, attribute.substring];
+            !attribute.secret && own.into_iter().flatten().any(|held| held.same_form(rule))
+        });
+        let names: Vec<&str> = applies.map(|attribute| attribute.name()).collect();
+        let applies = match names.as_slice() {
+            [] => return None,
+            [one] => (*one).to_owned(),
+            many => format!("( {} )", many.join(" $ ")),
+        };
+        Some(format!("( {} NAME '{}' APPLIES {applies} )", rule.oid(), rule.name()))
+    }
+}
+
+fn matching_rule(rule: MatchingRule) -> String {
+    format!("( {} NAME '{}' SYNTAX {} )", rule.oid(), rule.name(), rule.syntax())
+}
+
+fn ldap_syntax(syntax: Syntax) -> String {
+    let octets = matches!(syntax, Syntax::Audio | Syntax::Binary | Syntax::Fax | Syntax::Jpeg | Syntax::OctetString);
+    let extension = match syntax {
+        syntax if syntax.is_binary_transfer() => " X-BINARY-TRANSFER-REQUIRED 'TRUE' X-NOT-HUMAN-READABLE 'TRUE'",
+        _ if octets => " X-NOT-HUMAN-READABLE 'TRUE'",
+        _ => "",
+    };
+    format!("( {} DESC '{}'{extension} )", syntax.oid(), syntax.description())
+}
