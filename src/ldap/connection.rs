@@ -181,10 +181,8 @@ impl Connection {
                 Box::pin(self.start_tls()).await;
             }
         }
+        self.become_anonymous();
         self.release_former();
-        if self.is_bound() {
-            self.door.directory.disconnected(&self.caller.identity);
-        }
         Box::pin(self.close()).await;
     }
 
@@ -383,9 +381,6 @@ impl Connection {
 
     /// Looks up who the peer is by now. A peer whose session or account has ended is told so, and is out (S6, HC7).
     fn refresh(&mut self) -> bool {
-        if !self.is_bound() {
-            return true;
-        }
         match self.door.directory.refresh(&self.caller.identity) {
             Some(identity) => {
                 self.caller.identity = identity;
@@ -414,10 +409,13 @@ impl Connection {
         self.intake = Intake::Closed;
     }
 
-    /// Forgets who the peer is. What rests on it is let go of by [`Self::release_former`].
+    /// Forgets who the peer is. What rests on it is let go of by [`Self::release_former`]. An identity keeps what it may do,
+    /// which depends on where the peer is and on TLS, so nobody's is replaced by a fresh nobody.
     pub(super) fn become_anonymous(&mut self) {
-        if self.is_bound() {
-            self.former = Some(std::mem::replace(&mut self.caller.identity, Arc::clone(&self.door.anonymous)));
+        let bound = self.is_bound();
+        let former = std::mem::replace(&mut self.caller.identity, Arc::clone(&self.door.anonymous));
+        if bound {
+            self.former = Some(former);
         }
     }
 
@@ -511,7 +509,8 @@ impl Connection {
         let limits = &self.settings.limits;
         if self.stalled_since.is_some_and(|since| self.now.saturating_sub(since) >= limits.write_stall) {
             tracing::debug!(peer = %self.caller.origin.describe(), "the peer does not read");
-            return self.break_off();
+            self.break_off();
+            return self.wake_in(TICK);
         }
         if !self.is_at_rest() || !self.output.is_empty() || self.unflushed {
             return self.wake_in(TICK);
@@ -537,7 +536,7 @@ impl Connection {
 
     /// Ends the stream so that the last words arrive: what the peer still sends is read, for a moment, because an
     /// unread octet would make the system throw away what we wrote.
-    async fn close(mut self) {
+    async fn close(&mut self) {
         let words = async {
             let mut scratch = [0; 1 << 10];
             self.transport.shutdown().await?;
@@ -547,5 +546,13 @@ impl Connection {
         if tokio::time::timeout(LINGER, words).await.is_err() {
             tracing::debug!(peer = %self.caller.origin.describe(), "the peer did not end the connection");
         }
+    }
+}
+
+impl Drop for Connection {
+    /// Even a connection that ended by a panic lets go of its session.
+    fn drop(&mut self) {
+        self.become_anonymous();
+        self.release_former();
     }
 }

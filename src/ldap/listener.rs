@@ -42,6 +42,7 @@ pub enum Endpoint {
 pub struct Door {
     pub(super) directory: Arc<Directory>,
     pub(super) tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    /// Nobody, as a new connection has it; the directory makes it over for each connection at its first operation.
     pub(super) anonymous: Arc<Identity>,
     pub(super) stopping: CancellationToken,
     handshakes: Semaphore,
@@ -130,7 +131,7 @@ impl Door {
     /// Serves a peer in a task of its own, unless there are too many already.
     fn admit(self: &Arc<Self>, name: &str, peer: Peer) {
         let Some(counted) = self.count(peer.address()) else {
-            tracing::warn!(listener = name, "a connection was refused: there are too many");
+            tracing::debug!(listener = name, "a connection was refused: there are too many");
             return;
         };
         let (door, listener) = (Arc::clone(self), name.to_owned());

@@ -32,6 +32,10 @@ use crate::base::Limits;
 use frame::{Frame, FrameLimits, Operation, Refusal};
 use result::Failure;
 
+/// All operational attributes by `+` (RFC 3673), those of a class by `@` (RFC 4529), true and false filters (RFC 4526),
+/// modify-increment (RFC 4525).
+const FEATURES: &[&str] = &["1.3.6.1.4.1.4203.1.5.1", "1.3.6.1.4.1.4203.1.5.2", "1.3.6.1.4.1.4203.1.5.3", "1.3.6.1.1.14"];
+
 /// What this door can do, for the root DSE (RFC 4512 §5.1): attribute and values. `start_tls` says whether there is a
 /// certificate.
 pub fn features(start_tls: bool) -> Vec<(String, Vec<String>)> {
@@ -39,7 +43,7 @@ pub fn features(start_tls: bool) -> Vec<(String, Vec<String>)> {
     vec![
         feature("supportedControl", controls::supported().collect()),
         feature("supportedExtension", extended::supported(start_tls).collect()),
-        feature("supportedLDAPVersion", vec!["3"]),
+        feature("supportedFeatures", FEATURES.to_vec()),
         feature("supportedSASLMechanisms", bind::SASL_MECHANISMS.to_vec()),
     ]
 }
