@@ -6,7 +6,6 @@ use super::mapping::{self, Changes, Lookup, Reference};
 use super::schema::{Catalogue, ResourceType};
 use crate::directory::{
     Caller, Dereference, Directory, EntrySink, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
-    WriteOutcome,
 };
 use crate::model::{Dn, Filter, Kind, Level, Modification, ModificationKind, Rdn};
 use std::borrow::Cow;
@@ -160,7 +159,7 @@ impl Gateway {
     }
 
     /// Makes an entry of the type out of attributes. Answers it as it is afterwards.
-    pub(super) async fn add(&self, resource_type: &ResourceType, changes: Changes) -> Result<(OwnedEntry, WriteOutcome), ScimError> {
+    pub(super) async fn add(&self, resource_type: &ResourceType, changes: Changes) -> Result<OwnedEntry, ScimError> {
         let (naming, container) = mapping::naming(resource_type);
         let name = changes.iter().find(|(held, _)| *held == naming).and_then(|(_, values)| values.first().cloned()).unwrap_or_default();
         let rdn = Rdn(vec![crate::model::Ava { attribute: naming.to_owned(), value: name }]);
@@ -170,8 +169,7 @@ impl Gateway {
         attributes.extend(changes.into_iter().map(|(name, values)| (name.to_owned(), values)));
         let options = WriteOptions { post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
         let outcome = self.directory.write(&self.caller, Write::Add { dn, attributes }, options).await?;
-        let entry = outcome.post_read.clone().ok_or_else(ScimError::not_found)?;
-        Ok((entry, outcome))
+        outcome.post_read.ok_or_else(ScimError::not_found)
     }
 
     /// Changes an entry, in one step; where its RDN changes, by a rename that carries the other changes. `modifications`

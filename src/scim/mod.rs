@@ -6,15 +6,21 @@
 //! goes the other way, is reduced to what was asked for ([`project`]) and found by filters
 //! ([`filter`], [`evaluate`]) that are tested again on the resource, whatever the directory's indexes narrowed it to.
 
+pub mod discovery;
 pub mod error;
 pub mod evaluate;
 pub mod filter;
 pub mod gateway;
 pub mod json;
+pub mod list;
 pub mod mapping;
 pub mod members;
 pub mod patch;
 pub mod path;
 pub mod project;
+pub mod request;
 pub mod resource;
+pub mod resources;
+pub mod routes;
 pub mod schema;
+mod sessions;

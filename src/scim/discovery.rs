@@ -1,0 +1,80 @@
+//! What the server can do and which schemas it has (RFC 7644 §4), out of the data it works by.
+
+use super::list::{DEFAULT_RESULTS, MAX_RESULTS};
+use super::schema::{Catalogue, ResourceType, Schema};
+use serde_json::{Value, json};
+
+/// `/ServiceProviderConfig` (RFC 7643 §5, RFC 9865 §4).
+pub fn service_provider_config(base_url: &str) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+        "patch": {"supported": true},
+        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+        "filter": {"supported": true, "maxResults": MAX_RESULTS},
+        "changePassword": {"supported": true},
+        "sort": {"supported": true},
+        "etag": {"supported": true},
+        "pagination": {
+            "cursor": false,
+            "index": true,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": DEFAULT_RESULTS,
+            "maxPageSize": MAX_RESULTS,
+        },
+        "authenticationSchemes": [{
+            "type": "oauthbearertoken",
+            "name": "Bearer token",
+            "description": "A token of one organisation, sent as Authorization: Bearer (RFC 6750)",
+            "specUri": "https://www.rfc-editor.org/info/rfc6750",
+            "primary": true,
+        }],
+        "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base_url}/ServiceProviderConfig")},
+    })
+}
+
+/// One of `/ResourceTypes` (RFC 7643 §6).
+pub fn resource_type(held: &ResourceType, base_url: &str) -> Value {
+    let extensions: Vec<Value> = held.extensions.iter().map(|schema| json!({"schema": schema.id, "required": false})).collect();
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
+        "id": held.name,
+        "name": held.name,
+        "endpoint": held.endpoint,
+        "description": held.description,
+        "schema": held.schema.id,
+        "schemaExtensions": extensions,
+        "meta": {"resourceType": "ResourceType", "location": format!("{base_url}/ResourceTypes/{}", held.name)},
+    })
+}
+
+/// One of `/Schemas` (RFC 7643 §7).
+pub fn schema(held: &Schema, base_url: &str) -> Value {
+    let mut published = held.published.clone();
+    if let Value::Object(members) = &mut published {
+        members.shift_insert(0, "schemas".to_owned(), json!(["urn:ietf:params:scim:schemas:core:2.0:Schema"]));
+        let location = format!("{base_url}/Schemas/{}", held.id);
+        members.insert("meta".to_owned(), json!({"resourceType": "Schema", "location": location}));
+    }
+    published
+}
+
+/// All resources of a discovery endpoint as a list.
+pub fn list(resources: Vec<Value>) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        "totalResults": resources.len(),
+        "startIndex": 1,
+        "itemsPerPage": resources.len(),
+        "Resources": resources,
+    })
+}
+
+/// `/ResourceTypes`.
+pub fn resource_types(catalogue: &Catalogue, base_url: &str) -> Vec<Value> {
+    catalogue.types().into_iter().map(|held| resource_type(held, base_url)).collect()
+}
+
+/// `/Schemas`.
+pub fn schemas(catalogue: &Catalogue, base_url: &str) -> Vec<Value> {
+    catalogue.schemas().map(|held| schema(held, base_url)).collect()
+}

@@ -1,0 +1,206 @@
+//! What a request says besides its body: who, in which form, and under which condition.
+
+use super::error::{MEDIA_TYPE, ScimError, ScimType};
+use super::gateway::Gateway;
+use super::json::{self, Object};
+use super::routes::Scim;
+use crate::base::Secret;
+use crate::directory::{Caller, Origin, Protocol};
+use axum::RequestPartsExt;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Octets a body may have (HD8).
+pub const MAX_BODY: usize = 4 << 20;
+
+/// Who is at the other end of the connection. The server puts it into every request.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address; that which a trusted proxy names, where one stands between. `None` for local sockets.
+    pub address: Option<IpAddr>,
+    /// Whether nobody on the way can read along.
+    pub encrypted: bool,
+    /// The name of the listener in the config.
+    pub listener: Arc<str>,
+}
+
+/// A request whose token was good.
+pub struct Authenticated(pub Caller);
+
+impl FromRequestParts<Arc<Scim>> for Authenticated {
+    type Rejection = ScimError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<Scim>) -> Result<Self, ScimError> {
+        let peer = parts.extensions.get::<Peer>().cloned();
+        let peer = peer.unwrap_or_else(|| Peer { address: None, encrypted: false, listener: "http".into() });
+        let near = peer.address.is_none_or(|address| address.is_loopback());
+        if !peer.encrypted && !near && !state.directory.settings().allow_cleartext_passwords {
+            return Err(ScimError::forbidden("a token must not travel without TLS"));
+        }
+        let token = bearer(&parts.headers).ok_or_else(ScimError::unauthorized)?;
+        let identity = state.directory.authenticate_token(&token).ok_or_else(ScimError::unauthorized)?;
+        let origin =
+            Origin { protocol: Protocol::Scim, address: peer.address, encrypted: peer.encrypted, listener: peer.listener.to_string() };
+        Ok(Self(Caller { identity, origin: Arc::new(origin) }))
+    }
+}
+
+/// The token of `Authorization: Bearer TOKEN`, or of `Authorization: TOKEN` (quirk 36).
+fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
+    let token = match text.split_once(' ') {
+        None => text,
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) => return None,
+    };
+    (!token.is_empty()).then(|| Secret::new(token.as_bytes()))
+}
+
+impl FromRequestParts<Arc<Scim>> for Gateway {
+    type Rejection = ScimError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<Scim>) -> Result<Self, ScimError> {
+        let Authenticated(caller) = parts.extract_with_state(state).await?;
+        let organisation = state.directory.organisation_dn(&caller.identity);
+        let organisation = organisation.ok_or_else(|| ScimError::forbidden("the token belongs to no organisation"))?;
+        Ok(Self {
+            directory: state.directory.clone(),
+            catalogue: state.catalogue.clone(),
+            caller,
+            organisation,
+            base_url: state.base_url.clone(),
+        })
+    }
+}
+
+/// The body of a request: an object.
+pub struct Json(pub Object);
+
+impl FromRequest<Arc<Scim>> for Json {
+    type Rejection = ScimError;
+
+    async fn from_request(request: Request, _: &Arc<Scim>) -> Result<Self, ScimError> {
+        if let Some(media_type) = request.headers().get(header::CONTENT_TYPE) {
+            let media_type = media_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+            if ![MEDIA_TYPE, "application/json"].iter().any(|known| known.eq_ignore_ascii_case(media_type)) {
+                return Err(ScimError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the body must be {MEDIA_TYPE}")));
+            }
+        }
+        let body = read(request.into_body()).await?;
+        json::parse(&body).map(Self).map_err(ScimError::syntax)
+    }
+}
+
+async fn read(body: Body) -> Result<bytes::Bytes, ScimError> {
+    match axum::body::to_bytes(body, MAX_BODY).await {
+        Ok(body) => Ok(body),
+        Err(error) => {
+            // Too long and broken off look alike from outside; the source tells them apart.
+            let too_long = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
+            Err(match too_long {
+                true => ScimError::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 4 MiB"),
+                false => ScimError::of(ScimType::InvalidSyntax, "the body broke off"),
+            })
+        }
+    }
+}
+
+/// The parameters of the query, decoded, in their order.
+pub struct Parameters(pub Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
+    type Rejection = ScimError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ScimError> {
+        let Query(pairs) = parts.extract().await.map_err(|_| ScimError::value("the query of the URL cannot be read"))?;
+        Ok(Self(pairs))
+    }
+}
+
+/// `If-Match` (RFC 9110 §13.1.1) against a revision: whether it is there, and 412 where it does not hold. Versions are
+/// compared weakly, because ours are weak (RFC 7644 §3.14).
+pub fn if_match(headers: &HeaderMap, revision: u64) -> Result<bool, ScimError> {
+    match listed(headers, &header::IF_MATCH, revision) {
+        None => Ok(false),
+        Some(true) => Ok(true),
+        Some(false) => Err(ScimError::version()),
+    }
+}
+
+/// Whether `If-None-Match` names the revision.
+pub fn if_none_match(headers: &HeaderMap, revision: u64) -> bool {
+    listed(headers, &header::IF_NONE_MATCH, revision) == Some(true)
+}
+
+fn listed(headers: &HeaderMap, name: &HeaderName, revision: u64) -> Option<bool> {
+    let wanted = revision.to_string();
+    let mut values = headers.get_all(name).iter().peekable();
+    values.peek()?;
+    Some(values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|tag| {
+        let tag = tag.trim();
+        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"') == wanted
+    }))
+}
+
+/// Whether the client prefers an answer without a body (RFC 7240).
+pub fn prefers_minimal(headers: &HeaderMap) -> bool {
+    headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains("return=minimal"))
+}
+
+/// Refuses what no SCIM answer can satisfy: 406 for other media types, 415 for compressed bodies (HD8).
+pub async fn negotiate(request: Request, next: Next) -> Response {
+    match refusal(request.headers()) {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn refusal(headers: &HeaderMap) -> Option<ScimError> {
+    let known = |media_type: &str| {
+        let name = media_type.split(';').next().unwrap_or_default().trim();
+        [MEDIA_TYPE, "application/json", "application/*", "*/*", "*"].iter().any(|known| known.eq_ignore_ascii_case(name))
+    };
+    let accepts = headers.get_all(header::ACCEPT);
+    let accepted = accepts.iter().filter_map(|value| value.to_str().ok()).any(|value| value.split(',').any(known));
+    if accepts.iter().next().is_some() && !accepted {
+        return Some(ScimError::new(StatusCode::NOT_ACCEPTABLE, format!("answers are {MEDIA_TYPE}")));
+    }
+    let encoded = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    encoded.then(|| ScimError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "compressed bodies are not accepted"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(HeaderName::from_static(name), axum::http::HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn he7_versions_are_compared_weakly_and_by_list() {
+        for (value, expected) in
+            [("W/\"7\"", Some(true)), ("\"7\"", Some(true)), ("\"6\", W/\"7\"", Some(true)), ("*", Some(true)), ("W/\"77\"", Some(false))]
+        {
+            assert_eq!(listed(&headers("if-match", value), &header::IF_MATCH, 7), expected, "{value}");
+        }
+        assert_eq!(if_match(&HeaderMap::new(), 7), Ok(false));
+        assert_eq!(if_match(&headers("if-match", "\"8\""), 7), Err(ScimError::version()));
+    }
+
+    #[test]
+    fn tokens_come_with_and_without_their_scheme() {
+        let token = |value| bearer(&headers("authorization", value)).map(|token| token.expose().to_vec());
+        assert_eq!(token("Bearer abc"), Some(b"abc".to_vec()));
+        assert_eq!(token("bearer  abc"), Some(b"abc".to_vec()));
+        assert_eq!(token("abc"), Some(b"abc".to_vec()));
+        assert_eq!(token("Basic abc"), None);
+        assert_eq!(token(""), None);
+    }
+}

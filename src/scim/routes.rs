@@ -1,0 +1,215 @@
+//! The endpoints (RFC 7644 §3.2), and the two calls beside SCIM for applications (docs/http-sessions.md).
+
+use super::discovery;
+use super::error::{MEDIA_TYPE, ScimError};
+use super::gateway::Gateway;
+use super::json::Object;
+use super::list::{self, Query};
+use super::request::{Json, Parameters, if_none_match, negotiate};
+use super::resources;
+use super::schema::{Catalogue, ResourceType};
+use super::sessions;
+use crate::directory::Directory;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What all endpoints share.
+pub struct Scim {
+    /// The directory.
+    pub directory: Arc<Directory>,
+    /// The types of resources.
+    pub catalogue: Arc<Catalogue>,
+    /// What locations begin with, such as `https://directory.example.com/scim/v2`; no slash at the end.
+    pub base_url: Arc<str>,
+}
+
+impl Scim {
+    /// Loads the schema data; fails only where that data is damaged.
+    pub fn new(directory: Arc<Directory>, base_url: &str) -> Result<Arc<Self>, serde_json::Error> {
+        let catalogue = Arc::new(Catalogue::load()?);
+        Ok(Arc::new(Self { directory, catalogue, base_url: base_url.trim_end_matches('/').into() }))
+    }
+}
+
+/// The two types of resources that clients make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `/Users`.
+    User,
+    /// `/Groups`.
+    Group,
+}
+
+impl Family {
+    /// Its type in the catalogue.
+    pub fn of(self, catalogue: &Catalogue) -> &ResourceType {
+        match self {
+            Self::User => &catalogue.user,
+            Self::Group => &catalogue.group,
+        }
+    }
+}
+
+/// All of SCIM under `/scim/v2` (and `/scim`, for clients that leave the version out), and the calls for applications
+/// under `/sessions`.
+pub fn router(state: Arc<Scim>) -> Router {
+    Router::new().nest("/scim/v2", endpoints()).nest("/scim", endpoints()).nest("/sessions", sessions::calls()).with_state(state)
+}
+
+type Routes = Router<Arc<Scim>>;
+
+/// A route with and without a slash at its end.
+fn at(routes: Routes, path: &str, methods: MethodRouter<Arc<Scim>>) -> Routes {
+    routes.route(&format!("{path}/"), methods.clone()).route(path, methods)
+}
+
+fn endpoints() -> Routes {
+    let mut routes = family(family(Routes::new(), "/Users", Family::User), "/Groups", Family::Group);
+    routes = at(routes, "/Sessions", get(sessions::list));
+    routes = at(routes, "/Sessions/.search", post(sessions::search));
+    routes = at(routes, "/Sessions/{id}", get(sessions::read).delete(sessions::end));
+    routes = at(routes, "/.search", post(search_all));
+    routes = routes.route("/", get(list_all));
+    routes = at(routes, "/ServiceProviderConfig", get(service_provider_config));
+    routes = at(routes, "/ResourceTypes", get(resource_types));
+    routes = at(routes, "/ResourceTypes/{id}", get(resource_type));
+    routes = at(routes, "/Schemas", get(schemas));
+    routes = at(routes, "/Schemas/{id}", get(schema));
+    finish(routes)
+}
+
+/// Errors of routing in the form of SCIM.
+pub(super) fn finish(routes: Routes) -> Routes {
+    routes
+        .fallback(async || ScimError::new(StatusCode::NOT_FOUND, "there is no such endpoint"))
+        .method_not_allowed_fallback(async || ScimError::new(StatusCode::METHOD_NOT_ALLOWED, "the endpoint does not have this method"))
+        .layer(axum::middleware::from_fn(negotiate))
+}
+
+fn family(routes: Routes, path: &str, family: Family) -> Routes {
+    let list = move |gateway: Gateway, Parameters(parameters): Parameters| async move {
+        query(gateway, family, Query::of_parameters(&parameters)?).await
+    };
+    let search = move |gateway: Gateway, Json(body): Json| async move { query(gateway, family, search_request(&body)?).await };
+    let create = move |gateway: Gateway, Parameters(parameters): Parameters, Json(body): Json| async move {
+        resources::create(&gateway, family, body, &parameters).await
+    };
+    let read = move |gateway: Gateway, Path(id): Path<String>, Parameters(parameters): Parameters, headers: HeaderMap| async move {
+        resources::read(&gateway, family, &id, &parameters, &headers)
+    };
+    let replace = move |gateway: Gateway,
+                        Path(id): Path<String>,
+                        Parameters(parameters): Parameters,
+                        headers: HeaderMap,
+                        Json(body): Json| async move {
+        resources::replace(&gateway, family, &id, body, &parameters, &headers).await
+    };
+    let patch = move |gateway: Gateway,
+                      Path(id): Path<String>,
+                      Parameters(parameters): Parameters,
+                      headers: HeaderMap,
+                      Json(body): Json| async move {
+        resources::patch(&gateway, family, &id, &body, &parameters, &headers).await
+    };
+    let delete = move |gateway: Gateway, Path(id): Path<String>, headers: HeaderMap| async move {
+        resources::delete(&gateway, family, &id, &headers).await
+    };
+    let routes = at(routes, path, get(list).post(create));
+    let routes = at(routes, &format!("{path}/.search"), post(search));
+    at(routes, &format!("{path}/{{id}}"), get(read).put(replace).patch(patch).delete(delete))
+}
+
+/// A SearchRequest (RFC 7644 §3.4.3).
+pub(super) fn search_request(body: &Object) -> Result<Query, ScimError> {
+    const SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+    if let Some(schemas) = super::json::get(body, "schemas") {
+        let named =
+            schemas.as_array().is_some_and(|held| held.iter().any(|urn| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(SCHEMA))));
+        if !named {
+            return Err(ScimError::syntax(format!("schemas does not hold {SCHEMA}")));
+        }
+    }
+    Query::of_body(body)
+}
+
+/// Large searches run beside the tasks that serve connections.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, ScimError> + Send + 'static) -> Result<T, ScimError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!(%error, "a SCIM query broke off");
+            Err(ScimError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
+        }
+    }
+}
+
+async fn query(gateway: Gateway, family: Family, query: Query) -> Result<Response, ScimError> {
+    let found = aside(move || list::stored(&gateway, &[family.of(&gateway.catalogue)], &query)).await?;
+    Ok(scim(StatusCode::OK, &found))
+}
+
+async fn all(gateway: Gateway, query: Query) -> Result<Response, ScimError> {
+    let found = aside(move || list::stored(&gateway, &[&gateway.catalogue.user, &gateway.catalogue.group], &query)).await?;
+    Ok(scim(StatusCode::OK, &found))
+}
+
+async fn list_all(gateway: Gateway, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
+    all(gateway, Query::of_parameters(&parameters)?).await
+}
+
+async fn search_all(gateway: Gateway, Json(body): Json) -> Result<Response, ScimError> {
+    all(gateway, search_request(&body)?).await
+}
+
+/// An answer with a body.
+pub(super) fn scim(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body.to_string()).into_response()
+}
+
+/// 304 where the client has this version, else the resource with its version and location.
+pub(super) fn versioned(status: StatusCode, revision: u64, resource: Object, location: &str, headers: &HeaderMap) -> Response {
+    let version = super::mapping::version(revision);
+    if status == StatusCode::OK && if_none_match(headers, revision) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, version)]).into_response();
+    }
+    let headers = [(header::ETAG, version), (header::LOCATION, location.to_owned())];
+    (headers, scim(status, &Value::Object(resource))).into_response()
+}
+
+/// A filter makes no sense here and is refused (RFC 7644 §4); the rest of the query is ignored.
+fn unfiltered(parameters: &[(String, String)]) -> Result<(), ScimError> {
+    match parameters.iter().any(|(name, _)| name.eq_ignore_ascii_case("filter")) {
+        true => Err(ScimError::forbidden("the endpoints of discovery take no filter")),
+        false => Ok(()),
+    }
+}
+
+async fn service_provider_config(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
+    unfiltered(&parameters)?;
+    Ok(scim(StatusCode::OK, &discovery::service_provider_config(&state.base_url)))
+}
+
+async fn resource_types(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
+    unfiltered(&parameters)?;
+    Ok(scim(StatusCode::OK, &discovery::list(discovery::resource_types(&state.catalogue, &state.base_url))))
+}
+
+async fn resource_type(State(state): State<Arc<Scim>>, Path(id): Path<String>) -> Result<Response, ScimError> {
+    let held = state.catalogue.types().into_iter().find(|held| held.name == id).ok_or_else(ScimError::not_found)?;
+    Ok(scim(StatusCode::OK, &discovery::resource_type(held, &state.base_url)))
+}
+
+async fn schemas(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
+    unfiltered(&parameters)?;
+    Ok(scim(StatusCode::OK, &discovery::list(discovery::schemas(&state.catalogue, &state.base_url))))
+}
+
+async fn schema(State(state): State<Arc<Scim>>, Path(id): Path<String>) -> Result<Response, ScimError> {
+    let held = state.catalogue.schemas().find(|held| held.id.eq_ignore_ascii_case(&id)).ok_or_else(ScimError::not_found)?;
+    Ok(scim(StatusCode::OK, &discovery::schema(held, &state.base_url)))
+}
