@@ -12,7 +12,7 @@ mod policy;
 mod rule_filter;
 
 pub use grants::Grants;
-pub use policy::{Policy, PolicyError};
+pub use policy::{Network, Policy, PolicyError};
 
 use crate::base::EntryId;
 use crate::model::AttributeId;

@@ -1,6 +1,8 @@
 //! What can go wrong, as causes. Each door maps every cause to its own code in one exhaustive function. The
 //! text is for the client; what only the log may know goes to `tracing` where it happens.
 
+use super::hash_pool;
+use crate::domain::check::{Breach, Cause};
 use crate::store::StoreError;
 
 /// Why an operation was not done.
@@ -120,5 +122,23 @@ impl From<StoreError> for Error {
             StoreError::Stopped => Self::Unavailable("the directory is stopping".to_owned()),
             StoreError::Unusable(_) => Self::Unavailable("the store of the directory cannot be used".to_owned()),
         }
+    }
+}
+
+impl From<Breach> for Error {
+    fn from(breach: Breach) -> Self {
+        let text = breach.to_string();
+        match breach.cause {
+            Cause::Constraint => Self::Constraint(text),
+            Cause::Uniqueness => Self::Uniqueness(text),
+            Cause::Forbidden => Self::InsufficientAccess(text),
+            Cause::Unwilling => Self::Unwilling(text),
+        }
+    }
+}
+
+impl From<hash_pool::Busy> for Error {
+    fn from(busy: hash_pool::Busy) -> Self {
+        Self::Busy(busy.to_string())
     }
 }

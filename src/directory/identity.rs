@@ -1,10 +1,11 @@
 //! Who is asking, and from where.
 
+use crate::access::Grants;
 pub use crate::access::Standing;
 use crate::base::EntryId;
 pub use crate::domain::SessionHandle;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Through which door a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +36,11 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The daemon itself.
+    pub fn system() -> Self {
+        Self { protocol: Protocol::CommandLine, address: None, encrypted: true, listener: "system".to_owned() }
+    }
+
     /// For logs and audit records: `ldap 10.0.0.7 (listener)`.
     pub fn describe(&self) -> String {
         let address = self.address.map_or_else(|| "local".to_owned(), |address| address.to_string());
@@ -43,7 +49,7 @@ impl Origin {
 }
 
 /// Who is asking: made at a bind or from a token, good until the authority it rests on changes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Identity {
     /// What it is.
     pub standing: Standing,
@@ -59,6 +65,10 @@ pub struct Identity {
     pub permissions: Arc<[Box<str>]>,
     /// The seat it sits on, if it needs one.
     pub session: Option<Arc<SessionHandle>>,
+    /// The generation of authority it was made in; 0 for one that a door made.
+    pub(super) generation: u64,
+    /// What it may do, worked out once.
+    pub(super) grants: OnceLock<Arc<Grants>>,
 }
 
 impl Identity {
@@ -72,6 +82,8 @@ impl Identity {
             organisation_admin: false,
             permissions: Arc::from([]),
             session: None,
+            generation: 0,
+            grants: OnceLock::new(),
         }
     }
 
@@ -88,6 +100,12 @@ impl Identity {
     /// Whether a permission is in effect.
     pub fn may(&self, permission: &str) -> bool {
         self.permissions.iter().any(|held| **held == *permission)
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:?} {}", self.standing, self.name)
     }
 }
 

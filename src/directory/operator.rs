@@ -1,24 +1,14 @@
 //! What only the operator does: export with everything that is kept, tokens, the first credential, checking and backup.
 
+pub use super::token::TokenInfo;
+use super::tree::{self, Resolved};
+use super::view::{Renderer, Selection};
 use super::{Caller, Directory, Error, OwnedEntry};
-use crate::base::{Secret, Timestamp};
+use crate::access::AttributeSet;
+use crate::base::{EntryId, Secret};
+use crate::model::Facts;
 use std::path::Path;
 use std::sync::Arc;
-
-/// A token, as it is listed; the token itself is not kept.
-#[derive(Clone, Debug)]
-pub struct TokenInfo {
-    /// Its public id.
-    pub id: String,
-    /// What it is for.
-    pub name: String,
-    /// The organisation's DN.
-    pub organisation: String,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it ends; never where absent.
-    pub expires: Option<Timestamp>,
-}
 
 /// What a check of everything found.
 #[derive(Clone, Debug)]
@@ -30,13 +20,28 @@ pub struct VerifyReport {
 }
 
 /// An export under way. It holds no lock between steps.
-pub struct Export {}
+pub struct Export {
+    directory: Arc<Directory>,
+    selection: Selection,
+    /// Still to be given, the next one last.
+    waiting: Vec<EntryId>,
+}
 
 impl Export {
     /// The next entries, at most `limit`, each after the one above it; none when all were given.
     pub fn step(&mut self, limit: usize) -> Vec<OwnedEntry> {
-        let _ = limit;
-        todo!()
+        let memory = self.directory.memory();
+        let schema = self.directory.schema();
+        let mut renderer = Renderer::default();
+        let everything = AttributeSet::all(schema.attribute_types().len());
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let Some(id) = self.waiting.pop() else { break };
+            let Some(entry) = memory.entry(id) else { continue };
+            found.push(renderer.render(schema, memory, &entry, &self.selection, &everything, |visible| visible.to_owned()));
+            self.waiting.extend(memory.children(id, None, usize::MAX).into_iter().rev());
+        }
+        found
     }
 }
 
@@ -44,20 +49,17 @@ impl Directory {
     /// Begins an export of the subtree `base`, or of every suffix: what is stored, passwords as their hashes, links as
     /// DNs; operational attributes only where asked for. The operator may.
     pub fn export(self: &Arc<Self>, caller: &Caller, base: Option<&str>, operational: bool) -> Result<Export, Error> {
-        let _ = (caller, base, operational);
-        todo!()
-    }
-
-    /// The tokens there are.
-    pub fn tokens(&self, caller: &Caller) -> Result<Vec<TokenInfo>, Error> {
-        let _ = caller;
-        todo!()
-    }
-
-    /// Revokes a token: the next request with it is refused (HE9).
-    pub async fn revoke_token(&self, caller: &Caller, id: &str) -> Result<(), Error> {
-        let _ = (caller, id);
-        todo!()
+        only_operator(caller)?;
+        let current = self.current();
+        let memory = self.memory();
+        let waiting = match base {
+            None => current.suffixes.iter().rev().filter_map(|suffix| memory.child(None, &suffix.key)).collect(),
+            Some(text) => match tree::resolve(self.schema(), &current.suffixes, memory, &tree::parse_dn(text)?) {
+                Resolved::Found(id) => vec![id],
+                Resolved::Missing { .. } | Resolved::Outside => return Err(Error::NoSuchObject { matched: String::new() }),
+            },
+        };
+        Ok(Export { directory: Arc::clone(self), selection: Selection::stored(self.schema(), operational), waiting })
     }
 
     /// Makes the user `dn` of type `admin`, not activated, and answers a one-time token with which its password is set.
@@ -78,10 +80,11 @@ impl Directory {
         let _ = (caller, file);
         todo!()
     }
+}
 
-    /// Makes many changes in one step, all or nothing, and answers how many.
-    pub async fn write_all(&self, caller: &Caller, writes: Vec<super::Write>, options: super::WriteOptions) -> Result<usize, Error> {
-        let _ = (caller, writes, options);
-        todo!()
+fn only_operator(caller: &Caller) -> Result<(), Error> {
+    match caller.identity.is_operator() {
+        true => Ok(()),
+        false => Err(Error::InsufficientAccess("only the operator may do that".to_owned())),
     }
 }

@@ -41,6 +41,33 @@ pub struct Settings {
     pub password_policy: PasswordPolicy,
     /// Mails of activation.
     pub activation: Activation,
+    /// What the doors can do, as attributes of the root DSE.
+    pub protocol_features: Vec<(String, Vec<String>)>,
+}
+
+impl Settings {
+    /// The defaults, with a store in `folder` and these naming contexts.
+    pub fn new(folder: PathBuf, suffixes: &[&str]) -> Self {
+        Self {
+            folder,
+            suffixes: suffixes.iter().map(|&suffix| suffix.to_owned()).collect(),
+            operator: None,
+            schema: Vec::new(),
+            indexes: Vec::new(),
+            reserve: 64 << 20,
+            limits: Limits::default(),
+            hashing: Hashing::default(),
+            allow_cleartext_passwords: false,
+            strict_references: false,
+            access: Vec::new(),
+            applications: Vec::new(),
+            organisations: Vec::new(),
+            catalog: Catalog::default(),
+            password_policy: PasswordPolicy::default(),
+            activation: Activation::default(),
+            protocol_features: Vec::new(),
+        }
+    }
 }
 
 /// The operator's credential.

@@ -50,6 +50,8 @@ known! {
     hc_account_state = "hcAccountState",
     hc_active = "hcActive",
     hc_counting_mode = "hcCountingMode",
+    hc_effective_member = "hcEffectiveMember",
+    hc_effective_role = "hcEffectiveRole",
     hc_email = "hcEmail",
     hc_end_date = "hcEndDate",
     hc_external_id = "hcExternalId",

@@ -7,6 +7,7 @@ mod load;
 pub mod matching;
 mod names;
 mod parse;
+mod queries;
 pub mod seal;
 mod subschema;
 pub mod syntax;

@@ -94,9 +94,14 @@ impl<'a> Transaction<'a> {
         self.outcome.operations.push(Operation::DeleteEntry(id));
     }
 
+    /// Whether any entry may hold a value in an indexed attribute. For links those are references kept as text.
+    pub fn may_hold(&self, attribute: AttributeId) -> bool {
+        self.memory.key_count(attribute).is_none_or(|count| count > 0) || self.overlay.keys.contains_key(&attribute)
+    }
+
     /// Sets a link, or changes its level.
-    pub fn link(&mut self, link: Link) {
-        if Facts::link(self, link.source, link.attribute, link.target) != Some(link.level) {
+    pub fn set_link(&mut self, link: Link) {
+        if self.link(link.source, link.attribute, link.target) != Some(link.level) {
             self.overlay.set_link(link.source, link.attribute, link.target, Some(link.level));
             self.outcome.operations.push(Operation::PutLink(link));
         }
@@ -104,7 +109,7 @@ impl<'a> Transaction<'a> {
 
     /// Removes a link.
     pub fn unlink(&mut self, source: EntryId, attribute: AttributeId, target: EntryId) {
-        if Facts::link(self, source, attribute, target).is_some() {
+        if self.link(source, attribute, target).is_some() {
             self.overlay.set_link(source, attribute, target, None);
             self.outcome.operations.push(Operation::DeleteLink(source, attribute, target));
         }

@@ -131,6 +131,7 @@ pub(super) fn check(source: SourceFile, file: ServerFile) -> Result<Config, Prob
         catalog,
         password_policy: password_policy(&mut checker, &file),
         activation: activation(&mut checker, &file),
+        protocol_features: crate::ldap::features(tls.is_some()),
     };
     let trusted_proxies = networks(&mut checker, &file.proxy.trusted);
     let log_level = log_level(&mut checker, &file.log.level);

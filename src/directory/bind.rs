@@ -1,0 +1,160 @@
+//! Binding (RFC 4513 §5): who is it, is the password right, and is there a seat. What fails looks the same and costs
+//! the same whether the name is unknown, the password wrong, or the account not to be used (HB1, HB2).
+
+use super::core::Core;
+use super::error::Error;
+use super::identity::{Caller, Identity, Origin, Protocol, Standing};
+use super::password_hash::Verdict;
+use super::tree::{self, Resolved};
+use super::{Bound, Directory, SessionRequest};
+use crate::base::{EntryId, Secret};
+use crate::domain::{AccountState, User, UserType};
+use crate::model::{Dn, Entry, Facts, Kind};
+use std::sync::Arc;
+
+/// A name that may be signed in with, and what it is checked against.
+struct Candidate {
+    entry: Option<Arc<Entry>>,
+    hashes: Vec<Vec<u8>>,
+    /// Whether the account may be used, if the password is right.
+    usable: bool,
+}
+
+impl Directory {
+    /// Simple bind with a name and a password (RFC 4513 §5.1.3). Takes a seat where the user needs one. Empty name and
+    /// password, and a name without password, are for the door to answer (§5.1.1, §5.1.2).
+    pub async fn bind(&self, origin: &Origin, name: &str, password: &Secret, request: SessionRequest) -> Result<Bound, Error> {
+        let dn = tree::parse_dn(name)?;
+        let current = self.current();
+        if password.expose().len() > current.settings.limits.password {
+            return Err(Error::InvalidCredentials);
+        }
+        if current.operator.as_ref().is_some_and(|operator| *operator == self.schema().name_key(&dn)) {
+            return self.bind_operator(origin, name, password).await;
+        }
+        let candidate = self.candidate(&dn);
+        let right = self.password_matches(origin, candidate.hashes.clone(), password.clone()).await?;
+        match candidate.entry {
+            Some(entry) if right && candidate.usable => self.admit(origin, &entry, &candidate.hashes, request).await,
+            _ => Err(Error::InvalidCredentials),
+        }
+    }
+
+    async fn bind_operator(&self, origin: &Origin, name: &str, password: &Secret) -> Result<Bound, Error> {
+        let current = self.current();
+        let hashes = current.settings.operator.iter().map(|operator| operator.password.clone().into_bytes()).collect();
+        match self.password_matches(origin, hashes, password.clone()).await? {
+            true => Ok(Bound { identity: Arc::new(self.operator_identity(name)), seat: None }),
+            false => Err(Error::InvalidCredentials),
+        }
+    }
+
+    fn operator_identity(&self, name: &str) -> Identity {
+        Identity { generation: self.core().authority(), ..Identity::operator(name) }
+    }
+
+    fn candidate(&self, dn: &Dn) -> Candidate {
+        let nobody = Candidate { entry: None, hashes: Vec::new(), usable: false };
+        let memory = self.memory();
+        let Resolved::Found(id) = tree::resolve(self.schema(), &self.current().suffixes, memory, dn) else { return nobody };
+        let Some(entry) = memory.entry(id) else { return nobody };
+        // Staff alone can never bind (T1); sessions, roles and the like have no password of their own.
+        let may_bind = matches!(entry.kind, Kind::User | Kind::Generic | Kind::Person);
+        let usable = may_bind && User::of(self.schema(), &entry).is_none_or(|user| user.state() == AccountState::Active);
+        let hashes = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
+        Candidate { entry: Some(entry), hashes, usable }
+    }
+
+    /// Whether the password is one of those stored. Costly hashes run in the pool, and what fails costs one of them.
+    pub(super) async fn password_matches(&self, origin: &Origin, hashes: Vec<Vec<u8>>, password: Secret) -> Result<bool, Error> {
+        if self.hasher().verify_cheap(&hashes, &password).is_some() {
+            return Ok(true);
+        }
+        let hasher = Arc::clone(self.hasher());
+        let work = move || hasher.verify_all(&hashes, &password);
+        let verdict = self.pool().run(origin.address, work).await.map_err(Error::from)?;
+        Ok(verdict.map_err(Error::from)? != Verdict::Wrong)
+    }
+
+    async fn admit(&self, origin: &Origin, entry: &Entry, hashes: &[Vec<u8>], request: SessionRequest) -> Result<Bound, Error> {
+        let (schema, memory) = (self.schema(), self.memory());
+        let current = self.current();
+        let mut identity = self.core().identity(&current, memory, entry.id).ok_or(Error::InvalidCredentials)?;
+        let takes_seat = User::of(schema, entry).is_some_and(|user| user.user_type() == UserType::App)
+            && identity.organisation.is_some()
+            && !(identity.organisation_admin && self.is_administrative(origin));
+        let mut seat = None;
+        if takes_seat {
+            let (session, report) = self.take_seat(origin, &identity, hashes, request).await?;
+            identity.session = Some(session);
+            seat = Some(report);
+        }
+        Ok(Bound { identity: Arc::new(identity), seat })
+    }
+
+    /// SASL EXTERNAL on a local socket (RFC 4422 appendix A): the owner of the daemon and root are the operator.
+    pub async fn bind_external(&self, origin: &Origin, peer_uid: u32, authorization: Option<&str>) -> Result<Bound, Error> {
+        let own = rustix::process::geteuid().as_raw();
+        if origin.protocol != Protocol::Ldapi || (peer_uid != 0 && peer_uid != own) {
+            return Err(Error::InvalidCredentials);
+        }
+        let name = match &self.current().settings.operator {
+            Some(operator) => operator.dn.clone(),
+            None => "cn=operator".to_owned(),
+        };
+        let asked = authorization.map(|text| text.strip_prefix("dn:").unwrap_or(text)).filter(|text| !text.is_empty());
+        let key = |text: &str| tree::parse_dn(text).map(|dn| self.schema().name_key(&dn));
+        if let Some(asked) = asked
+            && key(asked)? != key(&name)?
+        {
+            return Err(Error::InvalidCredentials);
+        }
+        Ok(Bound { identity: Arc::new(self.operator_identity(&name)), seat: None })
+    }
+
+    /// Notes that a connection was used: its session's idle clock starts again (S5). Answers the identity as it is now
+    /// (roles change at once, R7), or `None` where its session or account has ended and the connection must be told.
+    pub fn refresh(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
+        if let Some(session) = &identity.session {
+            if session.has_ended() {
+                return None;
+            }
+            session.touch(self.clock().monotonic());
+        }
+        if identity.generation == self.core().authority() {
+            return Some(Arc::clone(identity));
+        }
+        self.renew(self.core(), identity).map(Arc::new)
+    }
+
+    fn renew(&self, core: &Core, identity: &Identity) -> Option<Identity> {
+        let generation = core.authority();
+        let Some(id) = identity.entry else {
+            let still_good = identity.standing != Standing::Client || self.token_is_live(&identity.name);
+            let same = Identity { generation, grants: std::sync::OnceLock::new(), ..identity.clone() };
+            return still_good.then_some(same);
+        };
+        let entry = self.memory().entry(id)?;
+        if User::of(core.schema.as_ref(), &entry).is_some_and(|user| user.state() != AccountState::Active) {
+            return None;
+        }
+        let fresh = core.identity(&core.current(), self.memory(), id)?;
+        Some(Identity { session: identity.session.clone(), ..fresh })
+    }
+
+    /// The address and listener of an application that administrators use (S7).
+    fn is_administrative(&self, origin: &Origin) -> bool {
+        let current = self.current();
+        match origin.protocol {
+            Protocol::CommandLine | Protocol::Console | Protocol::Scim => true,
+            Protocol::Ldap | Protocol::Ldapi => {
+                super::session::application_of(&current.settings, origin, None).is_some_and(|app| app.administrative)
+            }
+        }
+    }
+
+    /// Whoever the caller is, what it may do now.
+    pub(crate) fn grants(&self, caller: &Caller) -> Arc<crate::access::Grants> {
+        self.core().grants(&self.current(), self.memory(), caller)
+    }
+}

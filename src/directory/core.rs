@@ -1,0 +1,152 @@
+//! What the directory shares between readers, the writer thread and its doors: schema, clock, the settings in force,
+//! the seat book, and the generation of authority by which open connections notice that rights have changed.
+
+use super::error::Error;
+use super::identity::{Caller, Identity, Origin};
+use super::settings::Settings;
+use super::tree::{self, Suffix};
+use crate::access::{AccessSubject, Grants, Policy, Standing};
+use crate::base::{Clock, EntryId};
+use crate::domain::{Rights, SeatBook, User, UserType, groups, organisation_of};
+use crate::model::Facts;
+use crate::schema::{Schema, Source};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Notify;
+
+/// Shared by everything that works on the directory.
+pub(crate) struct Core {
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) clock: Arc<dyn Clock>,
+    current: ArcSwap<Current>,
+    /// Who sits where. Changed on the writer thread only, so that counting and taking are one step.
+    pub(crate) seats: Mutex<SeatBook>,
+    /// Grows whenever somebody's rights may have changed.
+    authority: AtomicU64,
+    /// Sessions whose last connection is gone, where the licence releases on disconnect (S5).
+    pub(crate) released: Mutex<Vec<EntryId>>,
+    /// Wakes the maintenance before its time.
+    pub(crate) wake: Notify,
+}
+
+/// The settings in force, compiled.
+pub(crate) struct Current {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) suffixes: Vec<Suffix>,
+    pub(crate) policy: Arc<Policy>,
+    /// Entries that a config file declares, by the normal form of their DN, with the file.
+    pub(crate) declared: HashMap<Vec<u8>, String>,
+    /// The normal form of the operator's DN.
+    pub(crate) operator: Option<Vec<u8>>,
+}
+
+impl Current {
+    /// Compiles settings; the error names what is wrong with them.
+    pub(crate) fn compile(schema: &Arc<Schema>, settings: Settings) -> Result<Self, Error> {
+        let suffixes = settings.suffixes.iter().map(|text| Suffix::parse(schema, text)).collect::<Result<Vec<_>, _>>()?;
+        settings.catalog.check().map_err(Error::Constraint)?;
+        let policy = Arc::new(Policy::compile(schema, &settings.access).map_err(|error| Error::Constraint(error.to_string()))?);
+        let declared = settings
+            .organisations
+            .iter()
+            .map(|entry| Ok((schema.name_key(&tree::parse_dn(&entry.dn)?), entry.file.clone())))
+            .collect::<Result<_, Error>>()?;
+        let operator = match &settings.operator {
+            Some(operator) => Some(schema.name_key(&tree::parse_dn(&operator.dn)?)),
+            None => None,
+        };
+        Ok(Self { settings: Arc::new(settings), suffixes, policy, declared, operator })
+    }
+}
+
+impl Core {
+    pub(crate) fn new(schema: Arc<Schema>, clock: Arc<dyn Clock>, current: Current) -> Self {
+        Self {
+            schema,
+            clock,
+            current: ArcSwap::from_pointee(current),
+            seats: Mutex::default(),
+            authority: AtomicU64::new(1),
+            released: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// The schema of the settings: ours and the extra files.
+    pub(crate) fn load_schema(settings: &Settings) -> Result<Schema, Error> {
+        let extra: Vec<Source> = settings.schema.iter().map(|(name, text)| Source { name: name.clone(), text: text.clone() }).collect();
+        Schema::load(&extra).map_err(|error| Error::Constraint(error.to_string()))
+    }
+
+    pub(crate) fn current(&self) -> Arc<Current> {
+        self.current.load_full()
+    }
+
+    /// Puts new settings in force.
+    pub(crate) fn replace(&self, current: Current) {
+        self.current.store(Arc::new(current));
+        self.authority_changed();
+    }
+
+    /// Somebody's rights may have changed: identities are made again at their next use (R7).
+    pub(crate) fn authority_changed(&self) {
+        self.authority.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The generation an identity made now is good for.
+    pub(crate) fn authority(&self) -> u64 {
+        self.authority.load(Ordering::Acquire)
+    }
+
+    /// What the caller may do. Where rights may have changed since the identity was made, it is made again (R7).
+    pub(crate) fn grants(&self, current: &Current, facts: &dyn Facts, caller: &Caller) -> Arc<Grants> {
+        let identity = &caller.identity;
+        if identity.generation == self.authority() {
+            let make = || current.policy.grants(self.subject(current, facts, identity, &caller.origin), facts);
+            return Arc::clone(identity.grants.get_or_init(make));
+        }
+        let fresh = identity.entry.map(|id| self.identity(current, facts, id).unwrap_or_else(Identity::anonymous));
+        let subject = self.subject(current, facts, fresh.as_ref().unwrap_or(identity), &caller.origin);
+        current.policy.grants(subject, facts)
+    }
+
+    fn subject(&self, current: &Current, facts: &dyn Facts, identity: &Identity, origin: &Origin) -> AccessSubject {
+        let mut subject = AccessSubject::anonymous(origin.address, origin.encrypted);
+        subject.standing = identity.standing;
+        subject.entry = identity.entry;
+        subject.organisation = identity.organisation;
+        subject.organisation_admin = identity.organisation_admin;
+        subject.permissions = Arc::clone(&identity.permissions);
+        let Some(entry) = identity.entry else { return subject };
+        if let Ok(dn) = tree::parse_dn(&identity.name) {
+            subject.name_key = self.schema.name_key(&dn);
+        }
+        subject.groups = groups::levels(&self.schema, facts, entry);
+        subject.roles = Rights::of(&self.schema, facts, &current.settings.catalog, entry).role_names;
+        subject
+    }
+
+    /// The identity of an entry, without a seat.
+    pub(crate) fn identity(&self, current: &Current, facts: &dyn Facts, id: EntryId) -> Option<Identity> {
+        let entry = facts.entry(id)?;
+        let rights = Rights::of(&self.schema, facts, &current.settings.catalog, id);
+        let standing = match User::of(&self.schema, &entry).map(|user| user.user_type()) {
+            Some(UserType::Service) => Standing::Service,
+            Some(UserType::Admin) => Standing::Operator,
+            Some(UserType::App) | None => Standing::User,
+        };
+        Some(Identity {
+            standing,
+            entry: Some(id),
+            name: tree::dn_of(facts, id),
+            organisation: organisation_of(facts, id),
+            organisation_admin: rights.organisation_admin,
+            permissions: rights.permissions,
+            generation: self.authority(),
+            ..Identity::anonymous()
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! Attributes that are made when they are asked for: links shown as DNs, memberOf, the place in the tree, the
+//! state of an account. They are never stored, so they cannot be wrong.
+
+use super::tree;
+use crate::base::EntryId;
+use crate::domain::User;
+use crate::model::{AttributeId, Entry, Facts, Level};
+use crate::schema::{LinkView, Schema};
+
+/// The DN of the subschema entry (RFC 4512 §4.2).
+pub(crate) const SUBSCHEMA: &str = "cn=Subschema";
+
+/// How many links are read at a time.
+const CHUNK: usize = 1024;
+
+/// The values of a derived attribute.
+pub(crate) fn values(schema: &Schema, facts: &dyn Facts, entry: &Entry, attribute: AttributeId) -> Vec<Vec<u8>> {
+    let known = schema.known();
+    if attribute == known.entry_dn {
+        return vec![tree::dn_of(facts, entry.id).into_bytes()];
+    }
+    if attribute == known.has_subordinates {
+        return vec![if facts.child_count(entry.id) > 0 { b"TRUE".to_vec() } else { b"FALSE".to_vec() }];
+    }
+    if attribute == known.num_subordinates {
+        return vec![facts.child_count(entry.id).to_string().into_bytes()];
+    }
+    if attribute == known.subschema_subentry {
+        return vec![SUBSCHEMA.as_bytes().to_vec()];
+    }
+    if attribute == known.member_of {
+        return groups_of(schema, facts, entry.id).into_iter().map(|group| tree::dn_of(facts, group).into_bytes()).collect();
+    }
+    if attribute == known.hc_account_state {
+        return User::of(schema, entry).map(|user| user.state().name().as_bytes().to_vec()).into_iter().collect();
+    }
+    if attribute == known.hc_effective_role {
+        return role_names(schema, facts, entry);
+    }
+    if attribute == known.hc_effective_member {
+        return targets(facts, entry.id, known.member, Level::Full..=Level::Administrator);
+    }
+    Vec::new()
+}
+
+fn role_names(schema: &Schema, facts: &dyn Facts, entry: &Entry) -> Vec<Vec<u8>> {
+    let known = schema.known();
+    let roles = facts.targets(entry.id, known.hc_role, None, usize::MAX);
+    let name = |(role, _): &(EntryId, Level)| facts.entry(*role)?.text(known.cn).map(|name| name.as_bytes().to_vec());
+    roles.iter().filter_map(name).collect()
+}
+
+/// The groups in which the entry is a full member or administrator, directly.
+pub(crate) fn groups_of(schema: &Schema, facts: &dyn Facts, entry: EntryId) -> Vec<EntryId> {
+    let links = facts.sources(entry, schema.known().member);
+    links.into_iter().filter(|(_, level)| *level >= Level::Full).map(|(group, _)| group).collect()
+}
+
+/// The levels a link attribute shows.
+const fn shown(view: LinkView) -> std::ops::RangeInclusive<Level> {
+    match view.level {
+        Some(level) => level..=level,
+        None => Level::Full..=Level::Administrator,
+    }
+}
+
+/// Whether the entry shows a link to `target` in this attribute.
+pub(crate) fn link_shows(facts: &dyn Facts, entry: &Entry, view: LinkView, target: EntryId) -> bool {
+    facts.link(entry.id, view.edge, target).is_some_and(|level| shown(view).contains(&level))
+}
+
+/// Whether the entry has a link that this attribute shows.
+pub(crate) fn has_links(facts: &dyn Facts, entry: &Entry, view: LinkView) -> bool {
+    let mut after = None;
+    loop {
+        let chunk = facts.targets(entry.id, view.edge, after, CHUNK);
+        if chunk.iter().any(|(_, level)| shown(view).contains(level)) {
+            return true;
+        }
+        match chunk.last() {
+            Some((last, _)) if chunk.len() == CHUNK => after = Some(*last),
+            _ => return false,
+        }
+    }
+}
+
+/// The DNs that a link attribute of the entry shows.
+pub(crate) fn link_values(facts: &dyn Facts, entry: &Entry, view: LinkView) -> Vec<Vec<u8>> {
+    targets(facts, entry.id, view.edge, shown(view))
+}
+
+fn targets(facts: &dyn Facts, source: EntryId, edge: AttributeId, levels: std::ops::RangeInclusive<Level>) -> Vec<Vec<u8>> {
+    let mut names = Names::default();
+    let mut values = Vec::new();
+    let mut after = None;
+    loop {
+        let chunk = facts.targets(source, edge, after, CHUNK);
+        let shown = chunk.iter().filter(|(_, level)| levels.contains(level));
+        values.extend(shown.filter_map(|(target, _)| names.dn(facts, *target)).map(String::into_bytes));
+        match chunk.last() {
+            Some((last, _)) if chunk.len() == CHUNK => after = Some(*last),
+            _ => return values,
+        }
+    }
+}
+
+/// Puts DNs together, remembering the DN of the last parent: members of a group mostly share one.
+#[derive(Default)]
+pub(crate) struct Names {
+    parent: Option<(EntryId, String)>,
+}
+
+impl Names {
+    /// The DN of an entry, or `None` where it is gone.
+    pub(crate) fn dn(&mut self, facts: &dyn Facts, id: EntryId) -> Option<String> {
+        let entry = facts.entry(id)?;
+        let mut out = String::with_capacity(96);
+        self.write(facts, &entry, &mut out);
+        Some(out)
+    }
+
+    /// Appends the DN of an entry.
+    pub(crate) fn write(&mut self, facts: &dyn Facts, entry: &Entry, out: &mut String) {
+        out.push_str(&entry.rdn);
+        let Some(parent) = entry.parent else { return };
+        if self.parent.as_ref().is_none_or(|(id, _)| *id != parent) {
+            self.parent = Some((parent, tree::dn_of(facts, parent)));
+        }
+        if let Some((_, name)) = &self.parent {
+            out.push(',');
+            out.push_str(name);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Which entries can match at all: asks the indexes, and says whether what they answer still has to be asked of
+//! each entry.
+
+use super::filter::{Item, Matcher, Test, Truth};
+use crate::base::EntryId;
+use crate::model::{AttributeId, Facts, Level};
+use crate::schema::{MatchingRule, Schema};
+use crate::store::{Candidates, Memory};
+use roaring::RoaringBitmap;
+use std::ops::Bound;
+
+/// The answer of the indexes.
+pub(super) struct Plan {
+    /// Every entry that matches is among these.
+    pub(super) ids: RoaringBitmap,
+    /// All of these match, wherever they stand.
+    pub(super) exact: bool,
+}
+
+impl From<Candidates> for Plan {
+    fn from(candidates: Candidates) -> Self {
+        Self { ids: candidates.ids, exact: candidates.exact }
+    }
+}
+
+/// Above this many keys a scan or range gives up: looking at the entries is not dearer then.
+const SCAN_LIMIT: usize = 200_000;
+
+/// What the indexes know of the filter; `None` where they cannot narrow it.
+pub(super) fn plan(schema: &Schema, memory: &Memory, matcher: &Matcher) -> Option<Plan> {
+    match matcher {
+        Matcher::Constant(Truth::True) | Matcher::Not(_) => None,
+        Matcher::Constant(Truth::False | Truth::Undefined) => Some(Plan { ids: RoaringBitmap::new(), exact: true }),
+        Matcher::And(parts) => plan_and(schema, memory, parts),
+        Matcher::Or(parts) => plan_or(schema, memory, parts),
+        Matcher::Item(item) => plan_item(schema, memory, item),
+    }
+}
+
+fn plan_and(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Plan> {
+    let mut narrowed: Option<Plan> = None;
+    let mut all_exact = true;
+    // Equality first: once few entries are left, asking them is cheaper than another index.
+    let (cheap, dear): (Vec<_>, Vec<_>) = parts.iter().partition(|part| matches!(part, Matcher::Item(item) if item.is_equality()));
+    for part in cheap.into_iter().chain(dear) {
+        if narrowed.as_ref().is_some_and(|plan| plan.ids.len() <= 64) {
+            all_exact = false;
+            break;
+        }
+        match plan(schema, memory, part) {
+            Some(found) => {
+                all_exact &= found.exact;
+                narrowed = Some(match narrowed {
+                    Some(before) => Plan { ids: before.ids & found.ids, exact: true },
+                    None => found,
+                });
+            }
+            None => all_exact = false,
+        }
+    }
+    narrowed.map(|plan| Plan { ids: plan.ids, exact: all_exact })
+}
+
+fn plan_or(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Plan> {
+    let mut sum = Plan { ids: RoaringBitmap::new(), exact: true };
+    for part in parts {
+        let found = plan(schema, memory, part)?;
+        sum.ids |= found.ids;
+        sum.exact &= found.exact;
+    }
+    Some(sum)
+}
+
+fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
+    if item.dn_attributes {
+        return None;
+    }
+    let mut sum = Plan { ids: RoaringBitmap::new(), exact: item.options.is_empty() };
+    for &attribute in &item.attributes {
+        let found = match &item.test {
+            Test::Equal(key) => memory.equal_bitmap(attribute, key)?.into(),
+            Test::OneOf(keys) => {
+                let mut any = Plan { ids: RoaringBitmap::new(), exact: true };
+                for key in keys {
+                    let found = memory.equal_bitmap(attribute, key)?;
+                    any.ids |= found.ids;
+                    any.exact &= found.exact;
+                }
+                any
+            }
+            Test::Present => match schema.attribute_type(attribute).link {
+                Some(_) => return None,
+                None => memory.present(attribute)?.into(),
+            },
+            // The index is by the equality rule; where order or substrings go by another, it cannot help.
+            Test::AtLeast(rule, key) if same_form(schema, attribute, *rule) => {
+                memory.range(attribute, Bound::Included(key), Bound::Unbounded, SCAN_LIMIT)?.into()
+            }
+            Test::AtMost(rule, key) if same_form(schema, attribute, *rule) => {
+                memory.range(attribute, Bound::Unbounded, Bound::Included(key), SCAN_LIMIT)?.into()
+            }
+            Test::Parts { rule, initial, any, last } if same_form(schema, attribute, *rule) => match initial {
+                Some(prefix) => {
+                    let found: Plan = memory.prefix(attribute, prefix, SCAN_LIMIT)?.into();
+                    Plan { exact: found.exact && any.is_empty() && last.is_none(), ids: found.ids }
+                }
+                None => {
+                    let holds = |key: &[u8]| super::filter::holds_parts(key, None, any, last.as_deref());
+                    memory.scan(attribute, &holds, SCAN_LIMIT)?.into()
+                }
+            },
+            Test::Link { target, key } => plan_link(schema, memory, attribute, *target, key)?,
+            Test::Derived(_) | Test::Rule(..) | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } => return None,
+        };
+        sum.ids |= found.ids;
+        sum.exact &= found.exact;
+    }
+    Some(sum)
+}
+
+fn plan_link(schema: &Schema, memory: &Memory, attribute: AttributeId, target: Option<EntryId>, key: &[u8]) -> Option<Plan> {
+    let known = schema.known();
+    let mut ids = RoaringBitmap::new();
+    if attribute == known.member_of {
+        let group = target?;
+        let mut after = None;
+        loop {
+            let chunk = memory.targets(group, known.member, after, 4096);
+            ids.extend(chunk.iter().filter(|(_, level)| *level >= Level::Full).map(|(id, _)| id.0));
+            match chunk.last() {
+                Some((last, _)) if chunk.len() == 4096 => after = Some(*last),
+                _ => return Some(Plan { ids, exact: true }),
+            }
+        }
+    }
+    let view = schema.attribute_type(attribute).link?;
+    if let Some(target) = target {
+        ids.extend(memory.sources(target, view.edge).into_iter().map(|(source, _)| source.0));
+    }
+    ids |= memory.equal_bitmap(attribute, key)?.ids;
+    Some(Plan { ids, exact: false })
+}
+
+/// Whether the index, which is by the equality rule, serves another rule of the attribute too.
+fn same_form(schema: &Schema, attribute: AttributeId, rule: MatchingRule) -> bool {
+    schema.attribute_type(attribute).equality.is_some_and(|equality| equality.same_form(rule))
+}

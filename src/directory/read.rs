@@ -1,0 +1,70 @@
+//! Reading beside searches: compare, members of large groups, the organisation of a caller.
+
+use super::filter::{Context, Matcher, Truth};
+use super::tree::{self, Resolved};
+use super::{Caller, Directory, Error, Identity, Membership};
+use crate::base::EntryId;
+use crate::model::{Facts, Filter, Level};
+use std::borrow::Cow;
+
+impl Directory {
+    /// Compares (RFC 4511 §4.10). An attribute the caller may not compare is as if it were not there.
+    pub fn compare(&self, caller: &Caller, dn: &str, attribute: &str, value: &[u8]) -> Result<bool, Error> {
+        let current = self.current();
+        let memory = self.memory();
+        let schema = self.schema();
+        let grants = self.grants(caller);
+        let resolved = tree::resolve(schema, &current.suffixes, memory, &tree::parse_dn(dn)?);
+        let entry = match &resolved {
+            Resolved::Found(id) => memory.entry(*id).filter(|entry| self.discloses(&grants, entry)),
+            Resolved::Missing { .. } | Resolved::Outside => None,
+        };
+        let entry = entry.ok_or_else(|| self.no_such_object(&grants, &resolved))?;
+        let named = schema.description(attribute);
+        let Some(description) = named else {
+            return Err(Error::UndefinedType(format!("attribute type \"{}\" is not defined", tree::shorten(attribute))));
+        };
+        let access = grants.on(memory, &entry);
+        let missing = || Error::NoSuchAttribute(format!("the entry has no attribute \"{}\"", tree::shorten(attribute)));
+        if !access.compare.contains(description.attribute) {
+            return Err(missing());
+        }
+        let context = Context { schema, suffixes: &current.suffixes, facts: memory };
+        let ask = |filter: Filter<'_>| Matcher::prepare(&context, &filter).matches(schema, memory, &entry, access.compare);
+        match ask(Filter::Equality(Cow::Borrowed(attribute), Cow::Borrowed(value))) {
+            Truth::True => Ok(true),
+            Truth::False if ask(Filter::Present(Cow::Borrowed(attribute))) == Truth::True => Ok(false),
+            Truth::False => Err(missing()),
+            Truth::Undefined if schema.attribute_type(description.attribute).equality.is_none() => {
+                Err(Error::InappropriateMatching(format!("{attribute} has no equality rule")))
+            }
+            Truth::Undefined => Err(Error::InvalidSyntax(format!("the assertion does not fit the syntax of {attribute}"))),
+        }
+    }
+
+    /// The DN of the organisation an identity belongs to.
+    pub fn organisation_dn(&self, identity: &Identity) -> Option<String> {
+        identity.organisation.map(|id| tree::dn_of(self.memory(), id)).filter(|dn| !dn.is_empty())
+    }
+
+    /// The direct members of a group that the caller may see, in order of number: those above `after` only, at most `limit`.
+    /// Answers without making names of them, so that large groups stay cheap.
+    pub fn members(&self, caller: &Caller, group: EntryId, after: Option<EntryId>, limit: usize) -> Result<Vec<Membership>, Error> {
+        let memory = self.memory();
+        let known = self.schema().known();
+        let grants = self.grants(caller);
+        let visible = memory.entry(group).is_some_and(|entry| grants.on(memory, &entry).read.contains(known.member));
+        if !visible {
+            return Err(Error::NoSuchObject { matched: String::new() });
+        }
+        let describe = |(id, level): (EntryId, Level)| {
+            let entry = memory.entry(id)?;
+            let names = [known.display_name, known.cn, known.uid];
+            let display = names.into_iter().find_map(|attribute| entry.text(attribute)).unwrap_or_default();
+            let uuid = entry.text(known.entry_uuid)?.to_owned();
+            Some(Membership { id, uuid, kind: entry.kind, display: display.to_owned(), level })
+        };
+        let links = memory.targets(group, known.member, after, limit);
+        Ok(links.into_iter().filter(|(_, level)| *level > Level::Past).filter_map(describe).collect())
+    }
+}

@@ -1,0 +1,96 @@
+//! The entries that are no entries: the root DSE (RFC 4512 §5.1) and the subschema (RFC 4512 §4.2). They say
+//! what works and nothing else.
+
+use super::derived::SUBSCHEMA;
+use super::filter::{Matcher, Truth};
+use super::request::{EntrySink, Visible, VisibleAttribute};
+use super::view::Selection;
+use super::{Caller, Directory};
+use crate::access::AttributeSet;
+use crate::base::EntryId;
+use crate::model::entry::{EntryBuilder, Place, put_attribute};
+use crate::model::{Dn, Entry, Facts, Kind};
+use crate::schema::Schema;
+
+/// An entry made for the moment.
+pub(crate) struct VirtualEntry {
+    dn: &'static str,
+    entry: Entry,
+}
+
+/// Whether the name is that of the subschema entry.
+pub(super) fn is_subschema(schema: &Schema, dn: &Dn) -> bool {
+    Dn::parse(SUBSCHEMA).is_ok_and(|subschema| schema.name_key(dn) == schema.name_key(&subschema))
+}
+
+/// The root DSE as the caller may see it: the naming contexts are shown to those who have signed in, and to others
+/// only where the policy opens them (HC4).
+pub(super) fn root_dse(directory: &Directory, caller: &Caller) -> VirtualEntry {
+    let current = directory.current();
+    let mut values: Vec<(String, Vec<String>)> = vec![
+        ("objectClass".to_owned(), vec!["top".to_owned(), "extensibleObject".to_owned()]),
+        ("subschemaSubentry".to_owned(), vec![SUBSCHEMA.to_owned()]),
+        ("vendorName".to_owned(), vec!["Headcount".to_owned()]),
+        ("vendorVersion".to_owned(), vec![env!("CARGO_PKG_VERSION").to_owned()]),
+    ];
+    let grants = directory.grants(caller);
+    let contexts: Vec<String> = current
+        .suffixes
+        .iter()
+        .filter(|suffix| {
+            directory.suffix_entry(suffix).is_none_or(|entry| caller.identity.entry.is_some() || directory.discloses(&grants, &entry))
+        })
+        .map(|suffix| suffix.text.clone())
+        .collect();
+    values.push(("namingContexts".to_owned(), contexts));
+    values.extend(current.settings.protocol_features.iter().cloned());
+    VirtualEntry::new(directory.schema(), "", &values)
+}
+
+/// The subschema entry.
+pub(super) fn subschema(directory: &Directory) -> VirtualEntry {
+    let mut values = vec![
+        ("objectClass".to_owned(), vec!["top".to_owned(), "subentry".to_owned(), "subschema".to_owned(), "extensibleObject".to_owned()]),
+        ("cn".to_owned(), vec!["Subschema".to_owned()]),
+    ];
+    values.extend(directory.schema().subschema().into_iter().map(|(name, values)| (name.to_owned(), values)));
+    VirtualEntry::new(directory.schema(), SUBSCHEMA, &values)
+}
+
+impl VirtualEntry {
+    fn new(schema: &Schema, dn: &'static str, values: &[(String, Vec<String>)]) -> Self {
+        let mut builder = EntryBuilder::default();
+        for (name, values) in values.iter().filter(|(_, values)| !values.is_empty()) {
+            if let Some(attribute) = schema.attribute(name) {
+                builder.push(attribute, schema.attribute_type(attribute).name(), values);
+            }
+        }
+        let place = Place { id: EntryId(u32::MAX), parent: None, rdn: dn.into(), rdn_key: Box::default(), revision: 0 };
+        Self { dn, entry: builder.build(place, Kind::Generic) }
+    }
+
+    /// Sends it if it matches. Everybody may see all of it.
+    pub(super) fn send(&self, schema: &Schema, facts: &dyn Facts, matcher: &Matcher, selection: &Selection, sink: &mut dyn EntrySink) {
+        let mut all = AttributeSet::none(schema.attribute_types().len());
+        schema.attribute_types().iter().for_each(|definition| all.insert(definition.id));
+        if matcher.matches(schema, facts, &self.entry, &all) != Truth::True {
+            return;
+        }
+        let stored = self.entry.attributes().filter(|held| selection.takes(schema, held)).collect::<Vec<_>>().into_iter();
+        let names: Vec<Vec<u8>> = match selection.types_only() {
+            true => stored.clone().map(|held| types_only(held.description())).collect(),
+            false => Vec::new(),
+        };
+        let shown: Vec<VisibleAttribute<'_>> = match selection.types_only() {
+            true => names.iter().map(|encoded| VisibleAttribute { encoded }).collect(),
+            false => stored.map(|held| VisibleAttribute { encoded: held.encoded() }).collect(),
+        };
+        sink.entry(&Visible { id: self.entry.id, kind: Kind::Generic, revision: 0, dn: self.dn, attributes: &shown });
+    }
+}
+
+fn types_only(description: &str) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    put_attribute::<&[u8]>(&mut encoded, description, &[]);
+    encoded
+}

@@ -1,0 +1,462 @@
+//! Seats at work (domain rules S1–S11): the seat book decides, the session entry is written in the same step, and
+//! connections hold the live session. Taking and ending a seat is durable before anybody is told.
+
+use super::core::Core;
+use super::error::Error;
+use super::identity::{Caller, Identity, Origin, SessionHandle};
+use super::request::{Write, WriteOptions};
+use super::settings::{Application, Settings};
+use super::tree;
+use super::write::Work;
+use super::{Directory, SeatReport, SessionInfo, SessionRequest};
+use crate::access::Network;
+use crate::base::{EntryId, Timestamp, random};
+use crate::domain::seats::{Bound, Counting, Release};
+use crate::domain::{AccountState, Decision, Licence, LicenceTerms, Seat, Session, User};
+use crate::model::entry::Place;
+use crate::model::{Dn, Draft, Entry, Facts, Kind, Level, Link, Rdn};
+use crate::store::Transaction;
+use std::sync::Arc;
+
+/// The name under which the server itself changes things.
+pub(super) const SERVER: &str = "cn=headcount";
+
+/// The application a request comes from (O7): the first that matches.
+pub(super) fn application_of<'s>(settings: &'s Settings, origin: &Origin, name: Option<&str>) -> Option<&'s Application> {
+    settings.applications.iter().find(|application| {
+        let by_listener = application.listener.as_ref().is_none_or(|listener| *listener == origin.listener);
+        let by_network = application
+            .network
+            .as_deref()
+            .is_none_or(|network| Network::parse(network).zip(origin.address).is_some_and(|(network, address)| network.contains(address)));
+        let by_name = application.listener.is_some()
+            || application.network.is_some()
+            || name.is_some_and(|name| name.eq_ignore_ascii_case(&application.name));
+        by_listener && by_network && by_name
+    })
+}
+
+/// What a user asks of the seat book.
+struct Seeker {
+    user: EntryId,
+    organisation: EntryId,
+    /// The password hashes the user was checked against; another set means that the password has changed meanwhile.
+    hashes: Vec<Vec<u8>>,
+    licence_name: Option<String>,
+    application: Option<String>,
+    client: String,
+}
+
+impl Directory {
+    /// Takes a seat for a user whose password was right, or finds the one it has.
+    pub(super) async fn take_seat(
+        &self,
+        origin: &Origin,
+        identity: &Identity,
+        hashes: &[Vec<u8>],
+        request: SessionRequest,
+    ) -> Result<(Arc<SessionHandle>, SeatReport), Error> {
+        let (Some(user), Some(organisation)) = (identity.entry, identity.organisation) else { return Err(Error::InvalidCredentials) };
+        let settings = self.settings();
+        let application = application_of(&settings, origin, request.application.as_deref());
+        let address = origin.address.map_or_else(|| "local".to_owned(), |address| address.to_canonical().to_string());
+        let name = application.map(|application| application.name.clone()).or(request.application);
+        let client = request.client.unwrap_or_else(|| match &name {
+            Some(name) => format!("{name}@{address}"),
+            None => address,
+        });
+        let seeker = Seeker {
+            user,
+            organisation,
+            hashes: hashes.to_vec(),
+            licence_name: application.and_then(|application| application.licence.clone()),
+            application: name,
+            client,
+        };
+        if let Some(seated) = self.seated(&seeker) {
+            return Ok(seated);
+        }
+        let core = Arc::clone(self.core());
+        let caller = system_caller(origin);
+        let options = WriteOptions::default();
+        self.store()
+            .write(move |txn| {
+                txn.may_use_reserve();
+                let mut work = Work::begin(&core, txn, &caller, &options)?;
+                work.acquire(&seeker)
+            })
+            .await
+    }
+
+    /// The seat the user has already: nothing is taken then, and nothing written.
+    fn seated(&self, seeker: &Seeker) -> Option<(Arc<SessionHandle>, SeatReport)> {
+        let core = self.core();
+        let licence = licence_for(core, self.memory(), seeker).ok()?;
+        let terms = Licence::of(&core.schema, &licence)?.terms();
+        let seats = core.seats.lock();
+        match seats.acquire(core.clock.moment(), licence.id, &terms, seeker.user, &seeker.client) {
+            Decision::Seated(session) => {
+                session.touch(core.clock.monotonic());
+                let report = report(&terms, seats.in_use(licence.id, terms.counting), &session);
+                Some((session, report))
+            }
+            Decision::Granted { .. } | Decision::Refused { .. } | Decision::Closed { .. } => None,
+        }
+    }
+
+    /// The sessions the caller may see.
+    pub fn sessions(&self, caller: &Caller) -> Vec<SessionInfo> {
+        let grants = self.grants(caller);
+        let memory = self.memory();
+        let now = self.clock().moment();
+        let seats: Vec<Seat> = self.core().seats.lock().iter().cloned().collect();
+        let mut found: Vec<SessionInfo> = seats
+            .iter()
+            .filter_map(|seat| {
+                let entry = memory.entry(seat.session.entry)?;
+                grants.on(memory, &entry).disclosed.then(|| self.session_info(seat, &entry, now.wall))
+            })
+            .collect();
+        found.sort_by(|left, right| left.started.cmp(&right.started).then_with(|| left.id.cmp(&right.id)));
+        found
+    }
+
+    fn session_info(&self, seat: &Seat, entry: &Entry, wall: Timestamp) -> SessionInfo {
+        let memory = self.memory();
+        let schema = self.schema();
+        let now = self.clock().moment();
+        let session = Session::of(schema, entry);
+        let terms = memory.entry(seat.licence).and_then(|licence| Licence::of(schema, &licence).map(|licence| licence.terms()));
+        SessionInfo {
+            id: seat.session.id.to_string(),
+            user: tree::dn_of(memory, seat.user),
+            licence: tree::dn_of(memory, seat.licence),
+            application: session.and_then(|session| session.application().map(str::to_owned)),
+            client: seat.client.to_string(),
+            started: session.and_then(|session| session.started()).unwrap_or(wall),
+            last_activity: seat.session.last_activity_at(now),
+            expires: terms.map_or(wall, |terms| terms.over_at(&seat.session, now)),
+        }
+    }
+
+    /// The DN of a session the caller may see.
+    fn session_dn(&self, caller: &Caller, id: &str) -> Result<(EntryId, String), Error> {
+        let memory = self.memory();
+        let none = || Error::NoSuchObject { matched: String::new() };
+        let mut key = Vec::new();
+        self.schema().normalize(self.schema().known().hc_session_id, id.as_bytes(), &mut key).map_err(|_| none())?;
+        let found = memory.equal(self.schema().known().hc_session_id, &key);
+        let entry = found.first().and_then(|id| memory.entry(*id)).ok_or_else(none)?;
+        match self.grants(caller).on(memory, &entry).disclosed {
+            true => Ok((entry.id, tree::dn_of(memory, entry.id))),
+            false => Err(none()),
+        }
+    }
+
+    /// Ends a session (S6): its user, an Organisation Admin or the operator may.
+    pub async fn end_session(&self, caller: &Caller, id: &str, message: Option<String>) -> Result<(), Error> {
+        let (_, dn) = self.session_dn(caller, id)?;
+        self.write(caller, Write::Delete { dn }, WriteOptions { message, ..WriteOptions::default() }).await.map(drop)
+    }
+
+    /// Counts as activity of a session, for applications that hold no connection (S5).
+    pub async fn renew_session(&self, caller: &Caller, id: &str) -> Result<SessionInfo, Error> {
+        let (entry, _) = self.session_dn(caller, id)?;
+        let seat = self.core().seats.lock().get(entry).cloned().ok_or(Error::NoSuchObject { matched: String::new() })?;
+        seat.session.touch(self.clock().monotonic());
+        let entry = self.memory().entry(entry).ok_or(Error::NoSuchObject { matched: String::new() })?;
+        Ok(self.session_info(&seat, &entry, self.clock().now()))
+    }
+
+    /// A connection holds the session from now on: sessions that are released on disconnect last as long as one does.
+    pub fn connected(&self, identity: &Identity) {
+        if let Some(session) = &identity.session {
+            session.attach();
+        }
+    }
+
+    /// The connection is gone: sessions of licences that release on disconnect end with their last connection.
+    pub fn disconnected(&self, identity: &Identity) {
+        let Some(session) = &identity.session else { return };
+        if !session.detach() || session.has_ended() {
+            return;
+        }
+        let core = self.core();
+        let seat = core.seats.lock().get(session.entry).cloned();
+        let releases =
+            seat.and_then(|seat| terms_of(core, self.memory(), seat.licence)).is_some_and(|terms| terms.release == Release::Disconnect);
+        if releases {
+            core.released.lock().push(session.entry);
+            core.wake.notify_one();
+        }
+    }
+
+    /// Ends the sessions that are over, and those released by their last connection (S5, S6).
+    pub async fn end_sessions_over(&self) -> Result<(), Error> {
+        let core = Arc::clone(self.core());
+        let released = std::mem::take(&mut *core.released.lock());
+        if !released.is_empty() {
+            self.end_now(released, "disconnected", |_, _, seat| seat.session.connections() == 0).await?;
+        }
+        let now = core.clock.moment();
+        let over = core.seats.lock().expired(now, |licence| terms_of(&core, self.memory(), licence));
+        if !over.is_empty() {
+            let sessions = over.iter().map(|seat| seat.session.entry).collect();
+            self.end_now(sessions, "idle or over", move |core: &Core, txn: &Transaction<'_>, seat: &Seat| {
+                let terms = terms_of(core, txn, seat.licence);
+                terms.is_none_or(|terms| terms.is_over(&seat.session, core.clock.monotonic()))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the activity of sessions down, so that their idle clocks survive a restart (S10).
+    pub async fn save_activity(&self) -> Result<(), Error> {
+        let core = Arc::clone(self.core());
+        let now = core.clock.moment();
+        let moved = core.seats.lock().take_unsaved(now);
+        if moved.is_empty() {
+            return Ok(());
+        }
+        self.store()
+            .write(move |txn| {
+                txn.may_use_reserve();
+                for session in &moved {
+                    let Some(entry) = txn.entry(session.entry) else { continue };
+                    let mut draft = core.schema.unseal(&entry);
+                    draft.set_one(core.schema.known().hc_last_activity, session.last_activity_at(now).generalized_millis());
+                    let place = Place {
+                        id: entry.id,
+                        parent: entry.parent,
+                        rdn: entry.rdn.clone(),
+                        rdn_key: entry.rdn_key.clone(),
+                        revision: entry.revision,
+                    };
+                    let edges = |_| 0;
+                    if let Ok(sealed) = core.schema.seal(&draft, place, &edges, crate::schema::SealOptions { relax: true }) {
+                        txn.put(sealed);
+                    }
+                }
+                Ok::<_, Error>(())
+            })
+            .await
+    }
+
+    async fn end_now(
+        &self,
+        sessions: Vec<EntryId>,
+        why: &'static str,
+        still: impl Fn(&Core, &Transaction<'_>, &Seat) -> bool + Send + 'static,
+    ) -> Result<(), Error> {
+        let core = Arc::clone(self.core());
+        self.store().write(move |txn| end_sessions(&core, txn, &sessions, why, still)).await
+    }
+
+    /// Reads the sessions of the last run into the seat book (S10).
+    pub(super) fn restore_sessions(&self) {
+        let (core, memory) = (self.core(), self.memory());
+        let known = core.schema.known();
+        let now = core.clock.moment();
+        let Some(present) = memory.present(known.hc_session_id) else { return };
+        let mut seats = core.seats.lock();
+        for id in present.ids {
+            let Some(entry) = memory.entry(EntryId(id)).filter(|entry| entry.kind == Kind::Session) else { continue };
+            let Some(session) = Session::of(&core.schema, &entry) else { continue };
+            let (Some(user), Some(licence), Some(name)) = (session.user(memory), session.licence(memory), session.id()) else { continue };
+            let started = session.started().unwrap_or(now.wall);
+            let last_activity = session.last_activity().unwrap_or(started);
+            let handle = SessionHandle::restored(entry.id, name, started, last_activity, now);
+            seats.begin(Seat { session: Arc::new(handle), licence, user, client: session.client().into() });
+        }
+    }
+}
+
+fn end_sessions(
+    core: &Arc<Core>,
+    txn: &mut Transaction<'_>,
+    sessions: &[EntryId],
+    why: &str,
+    still: impl Fn(&Core, &Transaction<'_>, &Seat) -> bool,
+) -> Result<(), Error> {
+    txn.may_use_reserve();
+    let caller = system_caller(&Origin::system());
+    let options = WriteOptions::default();
+    let mut work = Work::begin(core, txn, &caller, &options)?;
+    for session in sessions {
+        let Some(entry) = work.txn.entry(*session) else { continue };
+        let seat = core.seats.lock().get(*session).cloned();
+        if seat.is_none_or(|seat| still(core, work.txn, &seat)) {
+            work.end_session(&entry, why);
+        }
+    }
+    Ok(())
+}
+
+/// The server itself.
+pub(super) fn system_caller(origin: &Origin) -> Caller {
+    Caller { identity: Arc::new(Identity::operator(SERVER)), origin: Arc::new(origin.clone()) }
+}
+
+fn terms_of(core: &Core, facts: &dyn Facts, licence: EntryId) -> Option<LicenceTerms> {
+    facts.entry(licence).and_then(|entry| Licence::of(&core.schema, &entry).map(|licence| licence.terms()))
+}
+
+fn report(terms: &LicenceTerms, in_use: u32, session: &SessionHandle) -> SeatReport {
+    SeatReport { limit: terms.limit, in_use, session_id: session.id.to_string() }
+}
+
+/// The licences of an organisation: the entries right under its `ou=licences`.
+fn licences_of(core: &Core, facts: &dyn Facts, organisation: EntryId) -> Vec<Arc<Entry>> {
+    let Ok(container) = Rdn::parse("ou=licences") else { return Vec::new() };
+    let Some(container) = facts.child(Some(organisation), &core.schema.rdn_key(&container)) else { return Vec::new() };
+    let entries = facts.children(container, None, usize::MAX).into_iter().filter_map(|id| facts.entry(id));
+    entries.filter(|entry| entry.kind == Kind::Licence).collect()
+}
+
+/// The licence a user draws on: the one the application names, else the default one, else the only one (O2, O7).
+fn licence_for(core: &Core, facts: &dyn Facts, seeker: &Seeker) -> Result<Arc<Entry>, Error> {
+    let licences = licences_of(core, facts, seeker.organisation);
+    let of =
+        |entry: &Arc<Entry>, test: &dyn Fn(&Licence<'_>) -> bool| Licence::of(&core.schema, entry).is_some_and(|licence| test(&licence));
+    let found = match &seeker.licence_name {
+        Some(name) => licences.iter().find(|entry| of(entry, &|licence| licence.name().eq_ignore_ascii_case(name))),
+        None => licences.iter().find(|entry| of(entry, &|licence| licence.is_default())).or_else(|| licences.first()),
+    };
+    found.cloned().ok_or_else(|| Error::Unwilling("the organisation has no licence for this application".to_owned()))
+}
+
+impl Work<'_, '_> {
+    /// Account, credential, room and seat in one step (S3, S11).
+    fn acquire(&mut self, seeker: &Seeker) -> Result<(Arc<SessionHandle>, SeatReport), Error> {
+        let core = Arc::clone(self.core);
+        let known = core.schema.known();
+        let user = self.txn.entry(seeker.user).ok_or(Error::InvalidCredentials)?;
+        let active = User::of(&core.schema, &user).is_some_and(|user| user.state() == AccountState::Active);
+        let same_password = user.values(known.user_password).eq(seeker.hashes.iter().map(Vec::as_slice));
+        if !active || !same_password {
+            return Err(Error::InvalidCredentials);
+        }
+        let licence = licence_for(&core, &*self.txn, seeker)?;
+        let terms = terms_of(&core, &*self.txn, licence.id).ok_or(Error::Internal)?;
+        let name = Licence::of(&core.schema, &licence).map(|licence| licence.name().to_owned()).unwrap_or_default();
+        let decision = core.seats.lock().acquire(core.clock.moment(), licence.id, &terms, seeker.user, &seeker.client);
+        match decision {
+            Decision::Seated(session) => {
+                session.touch(core.clock.monotonic());
+                let in_use = core.seats.lock().in_use(licence.id, terms.counting);
+                let report = report(&terms, in_use, &session);
+                Ok((session, report))
+            }
+            Decision::Closed { not_begun } => {
+                let state = if not_begun { "has not begun yet" } else { "has expired" };
+                Err(Error::Unwilling(format!("licence {name} {state}; nobody is admitted (rule O3)")))
+            }
+            Decision::Refused { bound, limit, in_use } => Err(refusal(&name, &terms, bound, limit, in_use)),
+            Decision::Granted { end, over_limit } => {
+                for session in end {
+                    if let Some(entry) = self.txn.entry(session.entry) {
+                        self.end_session(&entry, "gave way to another");
+                    }
+                }
+                if over_limit {
+                    tracing::warn!(licence = name, user = tree::dn_of(&*self.txn, seeker.user), "a session beyond the session limit");
+                }
+                let session = self.begin_session(seeker, licence.id)?;
+                let in_use = core.seats.lock().in_use(licence.id, terms.counting);
+                let report = report(&terms, in_use, &session);
+                Ok((session, report))
+            }
+        }
+    }
+
+    /// Writes the session's entry and enters it into the book; struck out again if the commit fails.
+    fn begin_session(&mut self, seeker: &Seeker, licence: EntryId) -> Result<Arc<SessionHandle>, Error> {
+        let core = Arc::clone(self.core);
+        let known = *core.schema.known();
+        let container = format!("ou=sessions,{}", tree::dn_of(&*self.txn, seeker.organisation));
+        let container = self.container(&tree::parse_dn(&container)?)?;
+        let name = uuid_like();
+        let now = core.clock.moment();
+        let mut draft = Draft::default();
+        draft.set_one(known.object_class, "hcSession");
+        draft.set_one(known.hc_session_id, name.clone());
+        draft.set_one(known.hc_session_client, seeker.client.clone());
+        if let Some(application) = &seeker.application {
+            draft.set_one(known.hc_session_application, application.clone());
+        }
+        draft.set_one(known.hc_session_started, now.wall.generalized_millis());
+        draft.set_one(known.hc_last_activity, now.wall.generalized_millis());
+        self.stamp_new(&mut draft);
+        let id = self.txn.new_id();
+        for (attribute, target) in [(known.hc_session_user, seeker.user), (known.hc_session_licence, licence)] {
+            self.txn.set_link(Link { source: id, attribute, target, level: Level::Full });
+        }
+        let dn = Dn::parse(&format!("hcSessionId={name}")).map_err(|_| Error::Internal)?;
+        let (rdn, rdn_key) = self.own_name(&dn, false)?;
+        let revision = self.txn.new_revision();
+        let entry = self.put(None, &draft, Place { id, parent: Some(container), rdn, rdn_key, revision })?;
+        self.audit("session-start", &entry, Vec::new(), tree::dn_of(&*self.txn, seeker.user));
+        let session = Arc::new(SessionHandle::new(id, &name, now));
+        let seat = Seat { session: Arc::clone(&session), licence, user: seeker.user, client: seeker.client.as_str().into() };
+        core.seats.lock().begin(seat);
+        self.txn.when_settled(move |committed| {
+            if !committed {
+                core.seats.lock().end(id);
+            }
+        });
+        Ok(session)
+    }
+
+    /// Removes the entry of a session; the book and the connections follow when that is durable.
+    pub(crate) fn end_session(&mut self, entry: &Entry, why: &str) {
+        self.audit("session-end", entry, Vec::new(), why.to_owned());
+        self.strike_out(entry.id, why);
+        self.note_authority(Kind::Session);
+        self.txn.remove(entry.id);
+    }
+
+    /// The book and the connections follow the removal of a session's entry.
+    pub(crate) fn strike_out(&mut self, session: EntryId, why: &str) {
+        let core = Arc::clone(self.core);
+        let why = why.to_owned();
+        self.txn.when_settled(move |committed| {
+            if committed && let Some(seat) = core.seats.lock().end(session) {
+                tracing::info!(session = &*seat.session.id, why, "session ended");
+            }
+        });
+    }
+
+    /// Ends all sessions of a user (S6).
+    pub(crate) fn end_sessions_of(&mut self, user: EntryId, why: &str) {
+        for (session, _) in self.txn.sources(user, self.core.schema.known().hc_session_user) {
+            if let Some(entry) = self.txn.entry(session) {
+                self.end_session(&entry, why);
+            }
+        }
+    }
+
+    fn container(&mut self, dn: &Dn) -> Result<EntryId, Error> {
+        match tree::resolve(&self.core.schema, &self.current.suffixes, &*self.txn, dn) {
+            tree::Resolved::Found(id) => Ok(id),
+            tree::Resolved::Missing { .. } | tree::Resolved::Outside => {
+                self.add_container(dn)?.map(|entry| entry.id).ok_or(Error::Internal)
+            }
+        }
+    }
+}
+
+fn uuid_like() -> String {
+    // 128 bits are enough: the id is a name, the right to end a session is checked.
+    random::bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn refusal(name: &str, terms: &LicenceTerms, bound: Bound, limit: u32, in_use: u32) -> Error {
+    let what = match (bound, terms.counting) {
+        (Bound::User, _) => format!("session limit of the user reached: {in_use} of {limit} sessions"),
+        (Bound::Licence, Counting::Users | Counting::Sessions) => {
+            format!("session limit reached: {in_use} of {limit} sessions of licence {name} are in use")
+        }
+    };
+    Error::SessionLimit { text: what, limit, in_use }
+}

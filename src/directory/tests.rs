@@ -1,0 +1,268 @@
+//! The directory from the inside: one store in a folder of its own, a clock that the test sets.
+
+use super::*;
+use crate::base::{Clock, ManualClock, Timestamp};
+use crate::model::{Filter, Modification, ModificationKind};
+use std::time::Duration;
+
+const ORGANISATION: &str = "o=acme,dc=example,dc=com";
+
+struct Bench {
+    directory: Arc<Directory>,
+    clock: Arc<ManualClock>,
+    folder: tempfile::TempDir,
+    operator: Caller,
+}
+
+fn settings(folder: &std::path::Path) -> Settings {
+    let mut settings = Settings::new(folder.to_owned(), &["dc=example,dc=com"]);
+    settings.hashing.memory = 64;
+    settings.hashing.passes = 1;
+    settings.reserve = 0;
+    settings
+}
+
+fn caller(identity: Identity) -> Caller {
+    Caller { identity: Arc::new(identity), origin: Arc::new(Origin::system()) }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
+        let given = settings(folder.path());
+        let hands = Arc::clone(&clock) as Arc<dyn Clock>;
+        let directory = std::thread::spawn(move || Directory::open(given, hands).unwrap()).join().unwrap();
+        Self { directory, clock, folder, operator: caller(Identity::operator("cn=operator")) }
+    }
+
+    async fn write(&self, write: Write) -> Result<WriteOutcome, Error> {
+        self.directory.write(&self.operator, write, WriteOptions::default()).await
+    }
+
+    async fn add(&self, dn: &str, attributes: &[(&str, &str)]) -> Result<WriteOutcome, Error> {
+        let mut grouped: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
+        for (name, value) in attributes {
+            match grouped.iter_mut().find(|(held, _)| held == name) {
+                Some((_, values)) => values.push(value.as_bytes().to_vec()),
+                None => grouped.push(((*name).to_owned(), vec![value.as_bytes().to_vec()])),
+            }
+        }
+        self.write(Write::Add { dn: dn.to_owned(), attributes: grouped }).await
+    }
+
+    async fn modify(&self, dn: &str, kind: ModificationKind, attribute: &str, values: &[&str]) -> Result<WriteOutcome, Error> {
+        let values = values.iter().map(|value| value.as_bytes().to_vec()).collect();
+        let modifications = vec![Modification { kind, attribute: attribute.to_owned(), values }];
+        self.write(Write::Modify { dn: dn.to_owned(), modifications }).await
+    }
+
+    fn search(&self, caller: &Caller, base: &str, scope: Scope, filter: &str, attributes: &[&str]) -> Result<Vec<OwnedEntry>, Error> {
+        struct Sink(Vec<OwnedEntry>);
+        impl EntrySink for Sink {
+            fn entry(&mut self, entry: &Visible<'_>) {
+                self.0.push(entry.to_owned());
+            }
+            fn reference(&mut self, _: &[String]) {}
+        }
+        let request = SearchRequest {
+            base,
+            scope,
+            dereference: Dereference::Never,
+            size_limit: 0,
+            time_limit: 0,
+            types_only: false,
+            filter: Filter::parse(filter).unwrap(),
+            attributes: attributes.to_vec(),
+            manage_dsa_it: false,
+            page: None,
+        };
+        let mut search = self.directory.search(caller, &request)?;
+        let mut sink = Sink(Vec::new());
+        while search.step(&mut sink)? == Progress::More {}
+        Ok(sink.0)
+    }
+
+    fn names(&self, base: &str, scope: Scope, filter: &str) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.search(&self.operator, base, scope, filter, &["1.1"]).unwrap().into_iter().map(|entry| entry.dn).collect();
+        names.sort();
+        names
+    }
+
+    async fn with_people() -> Self {
+        let bench = Self::new();
+        bench.add("dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]).await.unwrap();
+        bench.add("ou=people,dc=example,dc=com", &[("objectClass", "organizationalUnit")]).await.unwrap();
+        for name in ["ada", "bob", "cleo"] {
+            let dn = format!("uid={name},ou=people,dc=example,dc=com");
+            bench.add(&dn, &[("objectClass", "inetOrgPerson"), ("cn", &format!("{name} Smith")), ("sn", "Smith")]).await.unwrap();
+        }
+        bench
+    }
+
+    async fn with_organisation(limit: &str) -> Self {
+        let bench = Self::new();
+        bench.add("dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]).await.unwrap();
+        bench.add(ORGANISATION, &[("objectClass", "organization"), ("objectClass", "hcOrganisation"), ("o", "acme")]).await.unwrap();
+        let licence = [("objectClass", "hcLicence"), ("cn", "standard"), ("hcSessionLimit", limit), ("hcPackage", "basic")];
+        bench.add(&format!("cn=standard,ou=licences,{ORGANISATION}"), &licence).await.unwrap();
+        for name in ["ada", "bob", "cleo"] {
+            let attributes = [
+                ("objectClass", "inetOrgPerson"),
+                ("objectClass", "hcUser"),
+                ("cn", name),
+                ("sn", name),
+                ("hcUserType", "app"),
+                ("mail", &format!("{name}@acme.example")),
+                ("userPassword", "correct horse battery staple"),
+            ];
+            bench.add(&user(name), &attributes).await.unwrap();
+        }
+        bench
+    }
+
+    async fn bind(&self, name: &str) -> Result<Bound, Error> {
+        let password = Secret::new(b"correct horse battery staple".to_vec());
+        self.directory.bind(&Origin::system(), &user(name), &password, SessionRequest::default()).await
+    }
+}
+
+fn user(name: &str) -> String {
+    format!("uid={name},ou=users,{ORGANISATION}")
+}
+
+#[tokio::test]
+async fn entries_are_added_found_changed_renamed_and_deleted() {
+    let bench = Bench::with_people().await;
+    let base = "dc=example,dc=com";
+    assert_eq!(bench.names(base, Scope::Subtree, "(cn=ADA smith)"), ["uid=ada,ou=people,dc=example,dc=com"]);
+    assert_eq!(bench.names(base, Scope::Subtree, "(&(sn=smith)(!(uid=bob))(objectClass=person))").len(), 2);
+    assert_eq!(bench.names("ou=people,dc=example,dc=com", Scope::One, "(uid=*)").len(), 3);
+    assert_eq!(bench.names(base, Scope::Subtree, "(cn=*le*sm*)"), ["uid=cleo,ou=people,dc=example,dc=com"]);
+    bench.modify("uid=ada,ou=people,dc=example,dc=com", ModificationKind::Replace, "description", &["first"]).await.unwrap();
+    assert_eq!(bench.names(base, Scope::Subtree, "(description=FIRST)").len(), 1);
+    let rename = Write::Rename {
+        dn: "ou=people,dc=example,dc=com".to_owned(),
+        new_rdn: "ou=humans".to_owned(),
+        delete_old_rdn: true,
+        new_superior: None,
+    };
+    bench.write(rename).await.unwrap();
+    assert_eq!(bench.names(base, Scope::Subtree, "(uid=ada)"), ["uid=ada,ou=humans,dc=example,dc=com"]);
+    bench.write(Write::Delete { dn: "uid=ada,ou=humans,dc=example,dc=com".to_owned() }).await.unwrap();
+    assert!(bench.names(base, Scope::Subtree, "(uid=ada)").is_empty());
+    let refused = bench.write(Write::Delete { dn: "ou=humans,dc=example,dc=com".to_owned() }).await.unwrap_err();
+    assert!(matches!(refused, Error::NotAllowedOnNonLeaf(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn members_are_links_that_follow_renames_and_wait_for_entries() {
+    let bench = Bench::with_people().await;
+    let group = "cn=team,dc=example,dc=com";
+    let attributes = [
+        ("objectClass", "groupOfNames"),
+        ("member", "uid=ada,ou=people,dc=example,dc=com"),
+        ("member", "uid=later,ou=people,dc=example,dc=com"),
+    ];
+    bench.add(group, &attributes).await.unwrap();
+    let rename = Write::Rename {
+        dn: "uid=ada,ou=people,dc=example,dc=com".to_owned(),
+        new_rdn: "uid=ada2".to_owned(),
+        delete_old_rdn: true,
+        new_superior: None,
+    };
+    bench.write(rename).await.unwrap();
+    let later = [("objectClass", "inetOrgPerson"), ("cn", "Later"), ("sn", "Later")];
+    bench.add("uid=later,ou=people,dc=example,dc=com", &later).await.unwrap();
+    let read = bench.search(&bench.operator, group, Scope::Base, "(objectClass=*)", &["member"]).unwrap();
+    let mut members: Vec<&[u8]> = read[0].values("member").collect();
+    members.sort();
+    let expected: [&[u8]; 2] = [b"uid=ada2,ou=people,dc=example,dc=com", b"uid=later,ou=people,dc=example,dc=com"];
+    assert_eq!(members, expected);
+    assert_eq!(bench.names("dc=example,dc=com", Scope::Subtree, "(memberOf=cn=team,dc=example,dc=com)").len(), 2);
+    assert_eq!(bench.names("dc=example,dc=com", Scope::Subtree, "(member=uid=later,ou=people,dc=example,dc=com)"), [group]);
+    bench.write(Write::Delete { dn: "uid=later,ou=people,dc=example,dc=com".to_owned() }).await.unwrap();
+    let read = bench.search(&bench.operator, group, Scope::Base, "(objectClass=*)", &["member"]).unwrap();
+    assert_eq!(read[0].values("member").count(), 1);
+}
+
+#[tokio::test]
+async fn s1_s4_a_full_licence_refuses_the_next_user_and_s6_an_ended_session_lets_it_in() {
+    let bench = Bench::with_organisation("2").await;
+    let ada = bench.bind("ada").await.unwrap();
+    bench.bind("bob").await.unwrap();
+    bench.bind("ada").await.unwrap();
+    let refused = bench.bind("cleo").await.unwrap_err();
+    let text = "session limit reached: 2 of 2 sessions of licence standard are in use".to_owned();
+    assert_eq!(refused, Error::SessionLimit { text, limit: 2, in_use: 2 });
+    let session = ada.seat.unwrap().session_id;
+    bench.directory.end_session(&bench.operator, &session, None).await.unwrap();
+    assert!(bench.directory.refresh(&ada.identity).is_none());
+    bench.bind("cleo").await.unwrap();
+    assert_eq!(bench.directory.sessions(&bench.operator).len(), 2);
+}
+
+#[tokio::test]
+async fn s5_an_idle_session_ends_and_frees_its_seat() {
+    let bench = Bench::with_organisation("1").await;
+    bench.bind("ada").await.unwrap();
+    bench.clock.advance(Duration::from_secs(29 * 60));
+    bench.directory.end_sessions_over().await.unwrap();
+    assert!(bench.bind("bob").await.is_err());
+    bench.clock.advance(Duration::from_secs(61));
+    bench.directory.end_sessions_over().await.unwrap();
+    assert!(bench.directory.sessions(&bench.operator).is_empty());
+    bench.bind("bob").await.unwrap();
+}
+
+#[tokio::test]
+async fn s10_sessions_survive_a_restart() {
+    let bench = Bench::with_organisation("1").await;
+    bench.bind("ada").await.unwrap();
+    let Bench { directory, clock, folder, operator } = bench;
+    let again = settings(folder.path());
+    let hands = Arc::clone(&clock) as Arc<dyn Clock>;
+    let reopen = move || {
+        directory.close();
+        drop(directory);
+        Directory::open(again, hands).unwrap()
+    };
+    let directory = tokio::task::spawn_blocking(reopen).await.unwrap();
+    let bench = Bench { directory, clock, folder, operator };
+    assert!(matches!(bench.bind("bob").await, Err(Error::SessionLimit { .. })));
+    bench.bind("ada").await.unwrap();
+}
+
+#[tokio::test]
+async fn hb1_what_fails_looks_the_same() {
+    let bench = Bench::with_organisation("3").await;
+    bench.modify(&user("bob"), ModificationKind::Replace, "hcActive", &["FALSE"]).await.unwrap();
+    bench.modify(&user("cleo"), ModificationKind::Delete, "userPassword", &[]).await.unwrap();
+    for name in ["bob", "cleo", "nobody"] {
+        assert_eq!(bench.bind(name).await.unwrap_err(), Error::InvalidCredentials, "{name}");
+    }
+    let wrong = Secret::new(b"wrong".to_vec());
+    let refused = bench.directory.bind(&Origin::system(), &user("ada"), &wrong, SessionRequest::default()).await.unwrap_err();
+    assert_eq!(refused, Error::InvalidCredentials);
+    assert!(bench.directory.sessions(&bench.operator).is_empty());
+}
+
+#[tokio::test]
+async fn u6_disabling_a_user_ends_its_sessions_at_once() {
+    let bench = Bench::with_organisation("3").await;
+    let ada = bench.bind("ada").await.unwrap();
+    bench.modify(&user("ada"), ModificationKind::Replace, "hcActive", &["FALSE"]).await.unwrap();
+    assert!(bench.directory.refresh(&ada.identity).is_none());
+    assert!(bench.directory.sessions(&bench.operator).is_empty());
+}
+
+#[tokio::test]
+async fn hc4_anonymous_sees_nothing_but_the_root_dse_and_the_schema() {
+    let bench = Bench::with_people().await;
+    let nobody = caller(Identity::anonymous());
+    let refused = bench.search(&nobody, "dc=example,dc=com", Scope::Subtree, "(objectClass=*)", &[]).unwrap_err();
+    assert_eq!(refused, Error::NoSuchObject { matched: String::new() });
+    assert_eq!(bench.search(&nobody, "", Scope::Base, "(objectClass=*)", &["+", "*"]).unwrap().len(), 1);
+    assert_eq!(bench.search(&nobody, "cn=Subschema", Scope::Base, "(objectClass=subschema)", &["+", "*"]).unwrap().len(), 1);
+}

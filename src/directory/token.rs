@@ -1,0 +1,159 @@
+//! Bearer tokens of provisioning clients: `hc_<id>_<secret>`, shown once, kept as a hash, good for one organisation
+//! (HE9). They are records outside the tree, `token/<id>`.
+
+use super::identity::{Caller, Identity, Standing};
+use super::tree::{self, Resolved};
+use super::{Directory, Error, NewToken};
+use crate::base::{EntryId, Secret, Timestamp, random};
+use crate::model::{Facts, Kind};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+const PREFIX: &str = "token/";
+
+/// What is kept of a token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    /// SHA-256 of the secret: it has 256 random bits, so nothing slower is needed.
+    hash: [u8; 32],
+    organisation: EntryId,
+    name: String,
+    created: Timestamp,
+    expires: Option<Timestamp>,
+}
+
+/// A token as its keepers see it.
+#[derive(Clone, Debug)]
+pub struct TokenInfo {
+    /// Its public id.
+    pub id: String,
+    /// The name it was given.
+    pub name: String,
+    /// The DN of its organisation.
+    pub organisation: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it stops to work.
+    pub expires: Option<Timestamp>,
+}
+
+fn digest(secret: &[u8]) -> [u8; 32] {
+    Sha256::digest(secret).into()
+}
+
+impl Directory {
+    /// Makes a provisioning client's token for an organisation (shown once, stored as a hash).
+    pub async fn mint_token(&self, caller: &Caller, organisation: &str, name: &str, lifetime: Option<Duration>) -> Result<NewToken, Error> {
+        let entry = self.organisation_for(caller, organisation)?;
+        let id: String = random::bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = random::token();
+        let now = self.clock().now();
+        let record = Record {
+            hash: digest(secret.as_bytes()),
+            organisation: entry,
+            name: name.to_owned(),
+            created: now,
+            expires: lifetime.map(|lifetime| now.plus(lifetime)),
+        };
+        let octets = serde_json::to_vec(&record).map_err(|_| Error::Internal)?;
+        let key = format!("{PREFIX}{id}");
+        self.store()
+            .write(move |txn| {
+                txn.put_meta(&key, Some(octets));
+                Ok::<_, Error>(())
+            })
+            .await?;
+        let secret = Secret::new(format!("hc_{id}_{secret}").into_bytes());
+        Ok(NewToken { id, secret })
+    }
+
+    /// The operator, or an administrator of that organisation, may keep its tokens.
+    fn organisation_for(&self, caller: &Caller, dn: &str) -> Result<EntryId, Error> {
+        let memory = self.memory();
+        let parsed = tree::parse_dn(dn)?;
+        let found = match tree::resolve(self.schema(), &self.current().suffixes, memory, &parsed) {
+            Resolved::Found(id) => memory.entry(id).filter(|entry| entry.kind == Kind::Organisation),
+            Resolved::Missing { .. } | Resolved::Outside => None,
+        };
+        let identity = &caller.identity;
+        match found {
+            Some(entry) if identity.is_operator() || (identity.organisation_admin && identity.organisation == Some(entry.id)) => {
+                Ok(entry.id)
+            }
+            _ => Err(Error::NoSuchObject { matched: String::new() }),
+        }
+    }
+
+    /// The tokens of the organisations the caller keeps.
+    pub fn tokens(&self, caller: &Caller) -> Result<Vec<TokenInfo>, Error> {
+        Ok(self.token_list(caller))
+    }
+
+    fn token_list(&self, caller: &Caller) -> Vec<TokenInfo> {
+        let memory = self.memory();
+        let identity = &caller.identity;
+        let keeps = |organisation| identity.is_operator() || (identity.organisation_admin && identity.organisation == Some(organisation));
+        memory
+            .meta_range(PREFIX)
+            .into_iter()
+            .filter_map(|(key, octets)| {
+                let record: Record = serde_json::from_slice(&octets).ok()?;
+                keeps(record.organisation).then(|| TokenInfo {
+                    id: key.trim_start_matches(PREFIX).to_owned(),
+                    name: record.name,
+                    organisation: tree::dn_of(memory, record.organisation),
+                    created: record.created,
+                    expires: record.expires,
+                })
+            })
+            .collect()
+    }
+
+    /// Revokes a token; the next request with it is refused.
+    pub async fn revoke_token(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+        if !self.token_list(caller).iter().any(|token| token.id == id) {
+            return Err(Error::NoSuchObject { matched: String::new() });
+        }
+        let key = format!("{PREFIX}{id}");
+        let core = Arc::clone(self.core());
+        self.store()
+            .write(move |txn| {
+                txn.put_meta(&key, None);
+                txn.when_settled(move |_| core.authority_changed());
+                Ok::<_, Error>(())
+            })
+            .await
+    }
+
+    /// The identity of a bearer token, or `None` where it is unknown, expired or revoked.
+    pub fn authenticate_token(&self, token: &Secret) -> Option<Arc<Identity>> {
+        let text = std::str::from_utf8(token.expose()).ok()?;
+        let (id, secret) = text.strip_prefix("hc_")?.split_once('_')?;
+        let record = self.live_record(id)?;
+        if !bool::from(record.hash.ct_eq(&digest(secret.as_bytes()))) {
+            return None;
+        }
+        Some(Arc::new(Identity {
+            standing: Standing::Client,
+            name: format!("token:{id}"),
+            organisation: Some(record.organisation),
+            generation: self.core().authority(),
+            ..Identity::anonymous()
+        }))
+    }
+
+    fn live_record(&self, id: &str) -> Option<Record> {
+        let octets = self.memory().meta(&format!("{PREFIX}{id}"))?;
+        let record: Record = serde_json::from_slice(&octets).ok()?;
+        let live = record.expires.is_none_or(|expires| self.clock().now() < expires);
+        (live && self.memory().entry(record.organisation).is_some()).then_some(record)
+    }
+
+    /// Whether the token behind an identity of that name still works.
+    pub(super) fn token_is_live(&self, name: &str) -> bool {
+        name.strip_prefix("token:").is_some_and(|id| self.live_record(id).is_some())
+    }
+}

@@ -1,0 +1,130 @@
+//! The tree of names: from a DN to an entry and back. Entries keep only their own RDN, so renaming a subtree
+//! costs nothing; a DN is put together on the way up.
+
+use super::error::Error;
+use crate::base::EntryId;
+use crate::model::{Dn, Facts, Rdn};
+use crate::schema::Schema;
+
+/// A naming context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Suffix {
+    /// Its DN as the config spells it.
+    pub(crate) text: String,
+    /// The normal form of the whole DN: the key of its entry at the top.
+    pub(crate) key: Vec<u8>,
+    /// How many RDNs it has.
+    pub(crate) depth: usize,
+}
+
+impl Suffix {
+    /// Reads the DN of a naming context.
+    pub(crate) fn parse(schema: &Schema, text: &str) -> Result<Self, Error> {
+        let dn = parse_dn(text)?;
+        if dn.is_root() {
+            return Err(Error::InvalidName("a suffix must not be the empty name".to_owned()));
+        }
+        Ok(Self { text: text.to_owned(), key: schema.name_key(&dn), depth: dn.0.len() })
+    }
+}
+
+/// A name looked up as far as entries go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resolved {
+    /// The entry is there.
+    Found(EntryId),
+    /// It is not; the nearest entry above it is, with the number of RDNs that are missing below that.
+    Missing {
+        /// The nearest entry above; `None` where not even the suffix has an entry.
+        nearest: Option<EntryId>,
+        /// How many RDNs stand below it, at least one.
+        missing: usize,
+    },
+    /// The name is under no naming context.
+    Outside,
+}
+
+/// Reads a DN; the error names the text.
+pub(crate) fn parse_dn(text: &str) -> Result<Dn, Error> {
+    Dn::parse(text).map_err(|error| Error::InvalidName(format!("{error}: \"{}\"", shorten(text))))
+}
+
+/// Client text in a message: cut, so that a long name does not make a long answer.
+pub(crate) fn shorten(text: &str) -> &str {
+    match text.char_indices().nth(200) {
+        Some((at, _)) => text.get(..at).unwrap_or(text),
+        None => text,
+    }
+}
+
+/// The naming context that holds the name.
+pub(crate) fn suffix_of<'s>(schema: &Schema, suffixes: &'s [Suffix], dn: &Dn) -> Option<&'s Suffix> {
+    suffixes.iter().filter(|suffix| suffix.depth <= dn.0.len()).find(|suffix| {
+        let tail = dn.0.get(dn.0.len() - suffix.depth..).unwrap_or_default();
+        schema.name_key(&Dn(tail.to_vec())) == suffix.key
+    })
+}
+
+/// Looks a name up.
+pub(crate) fn resolve(schema: &Schema, suffixes: &[Suffix], facts: &dyn Facts, dn: &Dn) -> Resolved {
+    let Some(suffix) = suffix_of(schema, suffixes, dn) else { return Resolved::Outside };
+    let below = dn.0.len() - suffix.depth;
+    let Some(mut current) = facts.child(None, &suffix.key) else {
+        return Resolved::Missing { nearest: None, missing: below + 1 };
+    };
+    for (done, rdn) in dn.0.iter().take(below).rev().enumerate() {
+        match facts.child(Some(current), &schema.rdn_key(rdn)) {
+            Some(child) => current = child,
+            None => return Resolved::Missing { nearest: Some(current), missing: below - done },
+        }
+    }
+    Resolved::Found(current)
+}
+
+/// Appends the DN of an entry.
+pub(crate) fn write_dn(facts: &dyn Facts, id: EntryId, out: &mut String) {
+    let mut next = Some(id);
+    while let Some(entry) = next.and_then(|id| facts.entry(id)) {
+        if !out.is_empty() && !out.ends_with(',') {
+            out.push(',');
+        }
+        out.push_str(&entry.rdn);
+        next = entry.parent;
+    }
+}
+
+/// The DN of an entry.
+pub(crate) fn dn_of(facts: &dyn Facts, id: EntryId) -> String {
+    let mut out = String::with_capacity(96);
+    write_dn(facts, id, &mut out);
+    out
+}
+
+/// Whether `id` is `ancestor` or stands somewhere below it.
+pub(crate) fn is_within(facts: &dyn Facts, id: EntryId, ancestor: EntryId) -> bool {
+    let mut next = Some(id);
+    while let Some(current) = next {
+        if current == ancestor {
+            return true;
+        }
+        next = facts.entry(current).and_then(|entry| entry.parent);
+    }
+    false
+}
+
+/// The RDN of an entry out of what it keeps, which for a suffix is the whole DN.
+pub(crate) fn own_rdn(entry: &crate::model::Entry) -> Option<Rdn> {
+    match entry.parent {
+        Some(_) => Rdn::parse(&entry.rdn).ok(),
+        None => Dn::parse(&entry.rdn).ok()?.0.into_iter().next(),
+    }
+}
+
+/// One RDN of a client.
+pub(crate) fn parse_rdn(text: &str) -> Result<Rdn, Error> {
+    let rdn = Rdn::parse(text).map_err(|error| Error::InvalidName(format!("{error}: \"{}\"", shorten(text))))?;
+    if rdn.0.is_empty() {
+        return Err(Error::InvalidName("a relative name must not be empty".to_owned()));
+    }
+    Ok(rdn)
+}

@@ -1,0 +1,193 @@
+//! From an entry to what a caller gets of it: the selection of attributes, the access decision, links and derived
+//! attributes put in. The stored part is a copy of slices.
+
+use super::derived::{self, Names};
+use super::request::{Visible, VisibleAttribute};
+use crate::access::AttributeSet;
+use crate::model::entry::put_attribute;
+use crate::model::{Attribute, AttributeId, Entry, Facts};
+use crate::schema::{Schema, Usage};
+use std::ops::Range;
+
+/// Which attributes a search returns (RFC 4511 §4.5.1.8).
+#[derive(Debug)]
+pub(crate) struct Selection {
+    /// The types asked for, with their subtypes.
+    types: AttributeSet,
+    /// Asked for by name, in the caller's order: these show although they are operational or derived.
+    derived: Vec<AttributeId>,
+    /// Asked for with options: only with these.
+    with_options: Vec<(AttributeId, Vec<String>)>,
+    /// The link attributes among `types`.
+    links: AttributeSet,
+    types_only: bool,
+}
+
+impl Selection {
+    /// Reads the list of a search request: descriptions, `*`, `+`, `1.1`, `@class` (RFC 4529); what is unknown is passed over.
+    pub(crate) fn parse(schema: &Schema, requested: &[&str], types_only: bool) -> Self {
+        let count = schema.attribute_types().len();
+        let mut selection = Self {
+            types: AttributeSet::none(count),
+            derived: Vec::new(),
+            with_options: Vec::new(),
+            links: AttributeSet::none(count),
+            types_only,
+        };
+        if requested.is_empty() {
+            selection.all_of(schema, Usage::User);
+        }
+        for &name in requested {
+            match name {
+                "*" => selection.all_of(schema, Usage::User),
+                "+" => selection.all_of(schema, Usage::Operational),
+                "1.1" => {}
+                _ => selection.name(schema, name),
+            }
+        }
+        selection
+    }
+
+    /// All that is kept, secrets too: for the operator's exports.
+    pub(crate) fn stored(schema: &Schema, operational: bool) -> Self {
+        let mut selection = Self::parse(schema, &["1.1"], false);
+        let kept = |definition: &&crate::schema::AttributeType| !definition.derived && (operational || definition.usage == Usage::User);
+        for definition in schema.attribute_types().iter().filter(kept) {
+            selection.types.insert(definition.id);
+            if definition.link.is_some() {
+                selection.links.insert(definition.id);
+            }
+        }
+        selection
+    }
+
+    fn all_of(&mut self, schema: &Schema, usage: Usage) {
+        for definition in schema.attribute_types().iter().filter(|definition| definition.usage == usage) {
+            self.insert(schema, definition.id);
+        }
+    }
+
+    fn name(&mut self, schema: &Schema, name: &str) {
+        if let Some(class) = name.strip_prefix('@').and_then(|class| schema.class(class)) {
+            let class = schema.object_class(class);
+            for &attribute in class.must.iter().chain(&class.may) {
+                self.insert(schema, attribute);
+            }
+            return;
+        }
+        let Some(description) = schema.description(name) else { return };
+        if description.options.is_empty() {
+            for &attribute in schema.with_subtypes(description.attribute) {
+                self.insert(schema, attribute);
+            }
+        } else {
+            let options = description.options.split(';').map(str::to_owned).collect();
+            self.with_options.push((description.attribute, options));
+        }
+    }
+
+    fn insert(&mut self, schema: &Schema, attribute: AttributeId) {
+        let definition = schema.attribute_type(attribute);
+        if definition.secret || self.types.contains(attribute) {
+            return;
+        }
+        self.types.insert(attribute);
+        if definition.link.is_some() {
+            self.links.insert(attribute);
+        }
+        if definition.derived {
+            self.derived.push(attribute);
+        }
+    }
+
+    /// Whether only descriptions are asked for.
+    pub(super) const fn types_only(&self) -> bool {
+        self.types_only
+    }
+
+    /// Whether a stored attribute is among those asked for.
+    pub(super) fn takes(&self, schema: &Schema, held: &Attribute<'_>) -> bool {
+        if self.types.contains(held.attribute) {
+            return true;
+        }
+        self.with_options.iter().any(|(attribute, options)| {
+            schema.with_subtypes(*attribute).contains(&held.attribute)
+                && options.iter().all(|wanted| held.options().split(';').any(|option| option == wanted))
+        })
+    }
+}
+
+/// Buffers that one search uses for all of its entries.
+#[derive(Default)]
+pub(crate) struct Renderer {
+    names: Names,
+    dn: String,
+    made: Vec<u8>,
+    made_parts: Vec<Range<usize>>,
+}
+
+impl Renderer {
+    /// Reduces the entry and hands it to `take`.
+    pub(crate) fn render<T>(
+        &mut self,
+        schema: &Schema,
+        facts: &dyn Facts,
+        entry: &Entry,
+        selection: &Selection,
+        readable: &AttributeSet,
+        take: impl FnOnce(&Visible<'_>) -> T,
+    ) -> T {
+        self.dn.clear();
+        self.names.write(facts, entry, &mut self.dn);
+        self.made.clear();
+        self.made_parts.clear();
+        self.make_links(schema, facts, entry, selection, readable);
+        for &attribute in selection.derived.iter().filter(|attribute| readable.contains(**attribute)) {
+            let values = derived::values(schema, facts, entry, attribute);
+            self.push(schema.attribute_type(attribute).name(), &values, selection.types_only);
+        }
+        let mut attributes = Vec::with_capacity(24);
+        let stored = entry.attributes().filter(|held| readable.contains(held.attribute) && selection.takes(schema, held));
+        if selection.types_only {
+            for held in stored.filter(|held| !selection.links.contains(held.attribute)).collect::<Vec<_>>() {
+                self.push(held.description(), &[b""], true);
+            }
+        } else {
+            // A link attribute with unresolved names was put together with its links already.
+            attributes.extend(
+                stored.filter(|held| !selection.links.contains(held.attribute)).map(|held| VisibleAttribute { encoded: held.encoded() }),
+            );
+        }
+        let made = self.made_parts.iter().map(|part| VisibleAttribute { encoded: self.made.get(part.clone()).unwrap_or_default() });
+        attributes.extend(made);
+        take(&Visible { id: entry.id, kind: entry.kind, revision: entry.revision, dn: &self.dn, attributes: &attributes })
+    }
+
+    fn make_links(&mut self, schema: &Schema, facts: &dyn Facts, entry: &Entry, selection: &Selection, readable: &AttributeSet) {
+        let edges = facts.link_attributes(entry.id);
+        let text = entry.attributes().any(|held| selection.links.contains(held.attribute));
+        if edges.is_empty() && !text {
+            return;
+        }
+        for definition in schema.link_types() {
+            let Some(view) = definition.link else { continue };
+            let wanted = selection.links.contains(definition.id) && readable.contains(definition.id);
+            if !wanted || !schema.shows_link(entry, definition.id) {
+                continue;
+            }
+            let mut values = if edges.contains(&view.edge) { derived::link_values(facts, entry, view) } else { Vec::new() };
+            values.extend(entry.values(definition.id).map(<[u8]>::to_vec));
+            self.push(definition.name(), &values, selection.types_only);
+        }
+    }
+
+    fn push<V: AsRef<[u8]>>(&mut self, description: &str, values: &[V], types_only: bool) {
+        if values.is_empty() {
+            return;
+        }
+        let start = self.made.len();
+        let values = if types_only { &[] } else { values };
+        put_attribute(&mut self.made, description, values);
+        self.made_parts.push(start..self.made.len());
+    }
+}

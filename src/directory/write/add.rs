@@ -1,0 +1,149 @@
+//! Adding (RFC 4511 §4.7).
+
+use super::links::LinkValues;
+use super::{Work, quoted};
+use crate::base::EntryId;
+use crate::directory::tree::{self, Resolved, Suffix};
+use crate::directory::{Error, WriteOutcome};
+use crate::domain::structured;
+use crate::model::entry::Place;
+use crate::model::{AttributeId, Dn, Draft, Entry, Facts, Kind};
+use std::sync::Arc;
+
+/// The containers of an organisation; made with the first entry that goes into them.
+const CONTAINERS: [&str; 7] = ["users", "staff", "roles", "groups", "licences", "sessions", "content"];
+
+impl Work<'_, '_> {
+    pub(super) fn add(&mut self, text: &str, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Result<WriteOutcome, Error> {
+        let dn = tree::parse_dn(text)?;
+        self.refuse_declared(&dn)?;
+        let parent = self.parent_for(&dn)?;
+        let (rdn, rdn_key) = self.own_name(&dn, parent.is_none())?;
+        if self.txn.child(parent, &rdn_key).is_some() {
+            return Err(Error::AlreadyExists(format!("{} exists already", quoted(text))));
+        }
+        let id = self.txn.new_id();
+        let (mut draft, links) = self.draft_of(attributes)?;
+        self.complete_with_rdn(&mut draft, &dn, &links)?;
+        let given = given_attributes(&draft, &links);
+        self.stamp_new(&mut draft);
+        structured::reconcile(&self.core.schema, None, &mut draft)?;
+        let revision = self.txn.new_revision();
+        let place = Place { id, parent, rdn, rdn_key, revision };
+        let entry = self.put_with_links(draft, place, links)?;
+        self.check_may_write(&entry, &given)?;
+        self.join_references(&dn, id)?;
+        self.after_add(&entry)?;
+        let names = entry.attributes().map(|held| held.description().to_owned()).collect();
+        self.audit("add", &entry, names, String::new());
+        Ok(self.outcome(&entry, None))
+    }
+
+    /// The entry to add under, where the caller may add. Nothing about the name is said to one who may not.
+    fn parent_for(&mut self, dn: &Dn) -> Result<Option<EntryId>, Error> {
+        let Some(suffix) = tree::suffix_of(&self.core.schema, &self.current.suffixes, dn) else {
+            return Err(Error::NoSuchObject { matched: String::new() });
+        };
+        if suffix.depth == dn.0.len() {
+            return match self.caller.identity.is_operator() {
+                true => Ok(None),
+                false => Err(Error::InsufficientAccess("only the operator adds the entry of a suffix".to_owned())),
+            };
+        }
+        let parent_dn = dn.parent().unwrap_or_default();
+        let parent = match self.find_parsed(&parent_dn) {
+            Ok(parent) => parent,
+            Err(error) => self.add_container(&parent_dn)?.ok_or(error)?,
+        };
+        if !self.access(&parent).may_add_children {
+            return Err(self.insufficient("add under", &parent));
+        }
+        Ok(Some(parent.id))
+    }
+
+    /// Makes `ou=users` and the like under an organisation when the first entry goes there (design §7).
+    pub(crate) fn add_container(&mut self, dn: &Dn) -> Result<Option<Arc<Entry>>, Error> {
+        let Some([ava]) = dn.rdn().map(|rdn| rdn.0.as_slice()) else { return Ok(None) };
+        let named = ava.attribute.eq_ignore_ascii_case("ou")
+            && CONTAINERS.iter().any(|container| ava.value.eq_ignore_ascii_case(container.as_bytes()));
+        let Resolved::Missing { nearest: Some(organisation), missing: 1 } = self.resolve(dn) else { return Ok(None) };
+        let Some(organisation) = self.txn.entry(organisation).filter(|entry| entry.kind == Kind::Organisation && named) else {
+            return Ok(None);
+        };
+        if !self.access(&organisation).may_add_children {
+            return Ok(None);
+        }
+        let known = *self.core.schema.known();
+        let mut draft = Draft::default();
+        draft.set_one(known.object_class, "organizationalUnit");
+        draft.set_one(known.ou, ava.value.clone());
+        self.stamp_new(&mut draft);
+        let (rdn, rdn_key) = self.own_name(dn, false)?;
+        let place = Place { id: self.txn.new_id(), parent: Some(organisation.id), rdn, rdn_key, revision: self.txn.new_revision() };
+        let entry = self.put(None, &draft, place)?;
+        self.audit("add", &entry, vec!["objectClass".to_owned(), "ou".to_owned()], "container of the organisation".to_owned());
+        Ok(Some(entry))
+    }
+
+    /// The RDN and its key; the whole name for a suffix.
+    pub(crate) fn own_name(&self, dn: &Dn, is_suffix: bool) -> Result<(Box<str>, Box<[u8]>), Error> {
+        if is_suffix {
+            let suffix: Option<&Suffix> = tree::suffix_of(&self.core.schema, &self.current.suffixes, dn);
+            let key = suffix.map(|suffix| suffix.key.clone()).unwrap_or_default();
+            return Ok((dn.to_string().into(), key.into()));
+        }
+        let rdn = dn.rdn().ok_or_else(|| Error::InvalidName("the empty name cannot be added".to_owned()))?;
+        Ok((rdn.to_string().into(), self.core.schema.rdn_key(rdn)))
+    }
+
+    /// A client may leave the values of the RDN out (RFC 4511 §4.7).
+    fn complete_with_rdn(&self, draft: &mut Draft, dn: &Dn, links: &[LinkValues]) -> Result<(), Error> {
+        let schema = &self.core.schema;
+        for ava in dn.rdn().map(|rdn| rdn.0.as_slice()).unwrap_or_default() {
+            let attribute = schema
+                .attribute(&ava.attribute)
+                .ok_or_else(|| Error::UndefinedType(format!("attribute type {} of the name is not defined", quoted(&ava.attribute))))?;
+            if draft.values(attribute).is_empty() && !links.iter().any(|link| link.attribute == attribute) {
+                draft.set_one(attribute, ava.value.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Splits what a client sent into a draft and links, and refuses what only the server writes.
+    pub(super) fn draft_of(&self, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Result<(Draft, Vec<LinkValues>), Error> {
+        let mut draft = Draft::default();
+        let mut links = Vec::new();
+        for (name, values) in attributes {
+            let description = self.writable(&name)?;
+            if values.is_empty() {
+                return Err(Error::InvalidSyntax(format!("attribute {} has no value", quoted(&name))));
+            }
+            match self.core.schema.attribute_type(description.attribute).link {
+                Some(view) => links.push(LinkValues { attribute: description.attribute, view, values }),
+                None => {
+                    let mut all = draft.get(&description).unwrap_or_default().to_vec();
+                    all.extend(values);
+                    draft.set(description, all);
+                }
+            }
+        }
+        Ok((draft, links))
+    }
+
+    /// Every attribute of a new entry must be one the caller may write there.
+    fn check_may_write(&self, entry: &Entry, given: &[AttributeId]) -> Result<(), Error> {
+        let access = self.access(entry);
+        match given.iter().find(|attribute| !access.write.contains(**attribute)) {
+            Some(attribute) => {
+                let name = self.core.schema.attribute_type(*attribute).name();
+                Err(Error::InsufficientAccess(format!("no right to write {name} there")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn given_attributes(draft: &Draft, links: &[LinkValues]) -> Vec<AttributeId> {
+    draft.attributes.iter().map(|held| held.description.attribute).chain(links.iter().map(|link| link.attribute)).collect()
+}

@@ -1,0 +1,43 @@
+//! What a change brings with it, in the same commit: sessions that end (S6), links of activation that are sent or die
+//! (U4, U5).
+
+use super::Work;
+use crate::directory::Error;
+use crate::domain::{AccountState, User};
+use crate::model::{Entry, Kind};
+
+impl Work<'_, '_> {
+    pub(super) fn after_add(&mut self, entry: &Entry) -> Result<(), Error> {
+        if entry.kind == Kind::Session {
+            return Err(Error::Unwilling("sessions are made by signing in, not by adding entries".to_owned()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn after_modify(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
+        let schema = std::sync::Arc::clone(&self.core.schema);
+        let Some(was) = User::of(&schema, before) else { return Ok(()) };
+        let Some(is) = User::of(&schema, after) else {
+            self.end_sessions_of(before.id, "no longer a user");
+            return Ok(());
+        };
+        let known = schema.known();
+        if is.state() == AccountState::Disabled && was.state() != AccountState::Disabled {
+            self.end_sessions_of(after.id, "account disabled");
+        } else if was.mail() != is.mail() {
+            self.end_sessions_of(after.id, "e-mail changed");
+        } else if !before.values(known.user_password).eq(after.values(known.user_password)) && was.state() == AccountState::Active {
+            self.end_sessions_of(after.id, "password changed");
+        }
+        Ok(())
+    }
+
+    pub(super) fn before_delete(&mut self, entry: &Entry) -> Result<(), Error> {
+        match entry.kind {
+            Kind::Session => self.strike_out(entry.id, "ended by request"),
+            Kind::User => self.end_sessions_of(entry.id, "user deleted"),
+            Kind::Content | Kind::Generic | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Person | Kind::Role | Kind::Staff => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! Link attributes in a change: names become edges where the entry is there and of the same organisation, and stay
+//! text otherwise, to be joined when the entry appears (design §1.6).
+
+use super::{Work, quoted};
+use crate::base::EntryId;
+use crate::directory::Error;
+use crate::directory::tree::Resolved;
+use crate::domain::organisation_of;
+use crate::model::entry::Place;
+use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Level, Link};
+use crate::schema::LinkView;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The values of one link attribute as a client sent them.
+pub(super) struct LinkValues {
+    pub(super) attribute: AttributeId,
+    pub(super) view: LinkView,
+    pub(super) values: Vec<Vec<u8>>,
+}
+
+/// What one value turned out to be.
+enum Target {
+    Entry(EntryId),
+    /// Kept as text.
+    Name(Vec<u8>),
+}
+
+impl Work<'_, '_> {
+    /// Seals a new entry with its links.
+    pub(super) fn put_with_links(&mut self, mut draft: Draft, place: Place, links: Vec<LinkValues>) -> Result<Arc<Entry>, Error> {
+        let (id, parent) = (place.id, place.parent);
+        let mut earlier: HashSet<(AttributeId, EntryId)> = HashSet::new();
+        for LinkValues { attribute, view, values } in links {
+            let mut own = Vec::new();
+            for value in values {
+                let target = self.target(parent, attribute, value)?;
+                if let Target::Entry(target) = target {
+                    own.push((view.edge, target));
+                    // Two attributes may show one edge, and an export gives both; the one that names a level decides it.
+                    if earlier.contains(&(view.edge, target)) {
+                        if let Some(level) = view.level {
+                            self.set_link(Link { source: id, attribute: view.edge, target, level });
+                        }
+                        continue;
+                    }
+                }
+                self.add_link(id, &mut draft, attribute, view, target)?;
+            }
+            earlier.extend(own);
+        }
+        self.put(None, &draft, place)
+    }
+
+    fn target(&self, source_parent: Option<EntryId>, attribute: AttributeId, value: Vec<u8>) -> Result<Target, Error> {
+        let schema = &self.core.schema;
+        let bad = || Error::InvalidSyntax(format!("{}: a value is not a distinguished name", schema.attribute_type(attribute).name()));
+        let text = std::str::from_utf8(&value).map_err(|_| bad())?;
+        let dn = Dn::parse(text).map_err(|_| bad())?;
+        let organisation = |id: EntryId| organisation_of(&*self.txn, id);
+        if let Resolved::Found(id) = self.resolve(&dn)
+            && source_parent.is_none_or(|parent| organisation(parent) == organisation(id))
+        {
+            return Ok(Target::Entry(id));
+        }
+        match self.current.settings.strict_references {
+            true => Err(Error::Constraint(format!(
+                "{}: there is no entry {} to refer to (strict_references)",
+                schema.attribute_type(attribute).name(),
+                quoted(text)
+            ))),
+            false => Ok(Target::Name(value)),
+        }
+    }
+
+    fn add_link(
+        &mut self,
+        source: EntryId,
+        draft: &mut Draft,
+        attribute: AttributeId,
+        view: LinkView,
+        target: Target,
+    ) -> Result<(), Error> {
+        let exists = |work: &Self| {
+            let name = work.core.schema.attribute_type(attribute).name();
+            Error::AttributeOrValueExists(format!("{name}: the value is there already"))
+        };
+        match target {
+            Target::Entry(target) => {
+                if self.txn.link(source, view.edge, target).is_some_and(|level| shows(view, level)) {
+                    return Err(exists(self));
+                }
+                self.set_link(Link { source, attribute: view.edge, target, level: view.level.unwrap_or_default() });
+            }
+            Target::Name(text) => {
+                let mut held = draft.values(attribute).to_vec();
+                if self.position(attribute, &held, &text).is_some() {
+                    return Err(exists(self));
+                }
+                held.push(text);
+                draft.set(Description::plain(attribute), held);
+            }
+        }
+        Ok(())
+    }
+
+    fn position(&self, attribute: AttributeId, held: &[Vec<u8>], value: &[u8]) -> Option<usize> {
+        let normal = |value: &[u8]| {
+            let mut key = Vec::new();
+            self.core.schema.normalize(attribute, value, &mut key).ok().map(|()| key)
+        };
+        let key = normal(value)?;
+        held.iter().position(|other| normal(other).as_ref() == Some(&key))
+    }
+
+    /// Adds links by a modify.
+    pub(super) fn add_links(&mut self, entry: &Entry, draft: &mut Draft, links: LinkValues) -> Result<(), Error> {
+        let LinkValues { attribute, view, values } = links;
+        values.into_iter().try_for_each(|value| {
+            let target = self.target(entry.parent, attribute, value)?;
+            self.add_link(entry.id, draft, attribute, view, target)
+        })
+    }
+
+    /// Removes the named links, or all that the attribute shows where none is named.
+    pub(super) fn delete_links(&mut self, entry: &Entry, draft: &mut Draft, links: LinkValues, must_exist: bool) -> Result<(), Error> {
+        let LinkValues { attribute, view, values } = links;
+        let name = self.core.schema.attribute_type(attribute).name().to_owned();
+        if values.is_empty() {
+            let shown = self.shown(entry.id, view);
+            if must_exist && shown.is_empty() && draft.values(attribute).is_empty() {
+                return Err(Error::NoSuchAttribute(format!("{name}: the entry has no value of it")));
+            }
+            shown.into_iter().for_each(|target| self.unset_link(entry.id, view.edge, target));
+            draft.remove(attribute);
+            return Ok(());
+        }
+        for value in values {
+            let found = match self.target(entry.parent, attribute, value.clone()) {
+                Ok(Target::Entry(target)) if self.txn.link(entry.id, view.edge, target).is_some_and(|level| shows(view, level)) => {
+                    self.unset_link(entry.id, view.edge, target);
+                    true
+                }
+                _ => {
+                    let mut held = draft.values(attribute).to_vec();
+                    let position = self.position(attribute, &held, &value);
+                    position.map(|at| held.remove(at)).map(|_| draft.set(Description::plain(attribute), held)).is_some()
+                }
+            };
+            if !found && must_exist {
+                return Err(Error::NoSuchAttribute(format!("{name}: the value to delete is not there")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the links in the place of those the attribute shows; those in both stay untouched.
+    pub(super) fn replace_links(&mut self, entry: &Entry, draft: &mut Draft, links: LinkValues) -> Result<(), Error> {
+        let LinkValues { attribute, view, values } = links;
+        let before: HashSet<EntryId> = self.shown(entry.id, view).into_iter().collect();
+        draft.remove(attribute);
+        let mut after = HashSet::new();
+        for value in values {
+            match self.target(entry.parent, attribute, value)? {
+                Target::Entry(target) if before.contains(&target) => {
+                    after.insert(target);
+                }
+                Target::Entry(target) => {
+                    self.set_link(Link { source: entry.id, attribute: view.edge, target, level: view.level.unwrap_or_default() });
+                    after.insert(target);
+                }
+                Target::Name(text) => {
+                    let mut held = draft.values(attribute).to_vec();
+                    held.push(text);
+                    draft.set(Description::plain(attribute), held);
+                }
+            }
+        }
+        before.difference(&after).for_each(|target| self.unset_link(entry.id, view.edge, *target));
+        Ok(())
+    }
+
+    fn set_link(&mut self, link: Link) {
+        self.linked.push(link);
+        self.txn.set_link(link);
+    }
+
+    fn unset_link(&mut self, source: EntryId, attribute: AttributeId, target: EntryId) {
+        if let Some(level) = self.txn.link(source, attribute, target) {
+            self.unlinked.push(Link { source, attribute, target, level });
+            self.txn.unlink(source, attribute, target);
+        }
+    }
+
+    fn shown(&self, source: EntryId, view: LinkView) -> Vec<EntryId> {
+        let mut links = self.txn.targets(source, view.edge, None, usize::MAX);
+        links.retain(|(_, level)| shows(view, *level));
+        links.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// A name has become an entry: references to it that were kept as text become links.
+    pub(super) fn join_references(&mut self, dn: &Dn, id: EntryId) -> Result<(), Error> {
+        let key = self.core.schema.name_key(dn);
+        let organisation = organisation_of(&*self.txn, id);
+        let core = Arc::clone(self.core);
+        for definition in core.schema.link_types() {
+            let Some(view) = definition.link else { continue };
+            for source in self.txn.equal(definition.id, &key) {
+                let Some(entry) = self.txn.entry(source) else { continue };
+                if organisation_of(&*self.txn, source) == organisation {
+                    self.join(&entry, definition.id, view, &key, id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, entry: &Entry, attribute: AttributeId, view: LinkView, key: &[u8], target: EntryId) -> Result<(), Error> {
+        let schema = Arc::clone(&self.core.schema);
+        let mut draft = schema.unseal(entry);
+        let mut normal = Vec::new();
+        let mut held = draft.values(attribute).to_vec();
+        let before = held.len();
+        held.retain(|value| {
+            normal.clear();
+            schema.normalize(attribute, value, &mut normal).is_err() || normal != key
+        });
+        if held.len() == before {
+            return Ok(());
+        }
+        draft.set(Description::plain(attribute), held);
+        if self.txn.link(entry.id, view.edge, target).is_none() {
+            self.set_link(Link { source: entry.id, attribute: view.edge, target, level: view.level.unwrap_or_default() });
+        }
+        let place = self.place_of(entry);
+        self.put(Some(entry), &draft, place)?;
+        Ok(())
+    }
+}
+
+fn shows(view: LinkView, level: Level) -> bool {
+    match view.level {
+        Some(shown) => level == shown,
+        None => level >= Level::Full,
+    }
+}

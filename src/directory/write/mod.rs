@@ -1,0 +1,295 @@
+//! Changing: one pipeline for every door. Outside the writer thread a change is read and its passwords are hashed;
+//! on it, in one step: find, precondition, access, apply to a draft, domain rules, seal by the schema, put. What the
+//! change brings with it (sessions that end, references that can be joined, mails) is in the same commit.
+
+mod add;
+mod delete;
+mod effects;
+mod links;
+mod modify;
+mod password;
+mod rename;
+mod stamp;
+
+use super::core::{Core, Current};
+use super::filter::{Context, Matcher, Truth};
+use super::request::{OwnedEntry, Write, WriteOptions, WriteOutcome};
+use super::session::SERVER;
+use super::tree::{self, Resolved};
+use super::view::{Renderer, Selection};
+use super::{Caller, Directory, Error, Standing};
+use crate::access::{EntryAccess, Grants};
+use crate::base::Timestamp;
+use crate::domain::check::{Actor, Proposal, check};
+use crate::domain::organisation_of;
+use crate::model::entry::Place;
+use crate::model::{AttributeId, Dn, Draft, Entry, Facts, Kind, Link};
+use crate::schema::{SealOptions, Violation};
+use crate::store::{AuditRecord, Transaction};
+use std::sync::Arc;
+
+impl Directory {
+    /// Makes one change.
+    pub async fn write(&self, caller: &Caller, write: Write, options: WriteOptions) -> Result<WriteOutcome, Error> {
+        let (write, generated) = self.prepare(caller, write, &options).await?;
+        let core = Arc::clone(self.core());
+        let caller = caller.clone();
+        let mut outcome = self.store().write(move |txn| Work::begin(&core, txn, &caller, &options)?.run(write)).await?;
+        outcome.generated_password = generated;
+        Ok(outcome)
+    }
+
+    /// Many changes in one step, all or nothing: imports and bulk loads, by the operator.
+    pub async fn write_all(&self, caller: &Caller, writes: Vec<Write>, options: WriteOptions) -> Result<usize, Error> {
+        let mut ready = Vec::with_capacity(writes.len());
+        for write in writes {
+            ready.push(self.prepare(caller, write, &options).await?.0);
+        }
+        let core = Arc::clone(self.core());
+        let caller = caller.clone();
+        self.store()
+            .write(move |txn| {
+                let mut work = Work::begin(&core, txn, &caller, &options)?;
+                let count = ready.len();
+                for write in ready {
+                    work.run(write)?;
+                }
+                Ok(count)
+            })
+            .await
+    }
+}
+
+/// One change on the writer thread.
+pub(crate) struct Work<'a, 't> {
+    pub(crate) core: &'a Arc<Core>,
+    pub(crate) current: Arc<Current>,
+    pub(crate) txn: &'a mut Transaction<'t>,
+    pub(crate) caller: &'a Caller,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) options: &'a WriteOptions,
+    pub(crate) now: Timestamp,
+    /// What a config file owns may be changed: only when the files themselves are reconciled.
+    pub(crate) from_file: bool,
+    /// Links that this change sets and removes, for the rules.
+    linked: Vec<Link>,
+    unlinked: Vec<Link>,
+}
+
+impl<'a, 't> Work<'a, 't> {
+    pub(crate) fn begin(
+        core: &'a Arc<Core>,
+        txn: &'a mut Transaction<'t>,
+        caller: &'a Caller,
+        options: &'a WriteOptions,
+    ) -> Result<Self, Error> {
+        let current = core.current();
+        // The authority may have changed since the caller bound; what counts is what it may do now (R7).
+        let grants = core.grants(&current, &*txn, caller);
+        if options.relax && !caller.identity.is_operator() {
+            return Err(Error::InsufficientAccess("only the operator may write operational attributes".to_owned()));
+        }
+        Ok(Self {
+            core,
+            current,
+            txn,
+            caller,
+            grants,
+            options,
+            now: core.clock.now(),
+            from_file: false,
+            linked: Vec::new(),
+            unlinked: Vec::new(),
+        })
+    }
+
+    pub(crate) fn run(&mut self, write: Write) -> Result<WriteOutcome, Error> {
+        match write {
+            Write::Add { dn, attributes } => self.add(&dn, attributes),
+            Write::Delete { dn } => self.delete(&dn),
+            Write::Modify { dn, modifications } => self.modify(&dn, &modifications),
+            Write::Password { dn, new, .. } => self.set_password(dn.as_deref(), new),
+            Write::Rename { dn, new_rdn, delete_old_rdn, new_superior } => {
+                self.rename(&dn, &new_rdn, delete_old_rdn, new_superior.as_deref())
+            }
+        }
+    }
+
+    fn resolve(&self, dn: &Dn) -> Resolved {
+        tree::resolve(&self.core.schema, &self.current.suffixes, &*self.txn, dn)
+    }
+
+    fn access(&self, entry: &Entry) -> EntryAccess<'_> {
+        self.grants.on(&*self.txn, entry)
+    }
+
+    /// The entry of a name, if the caller may know that it is there.
+    fn find(&self, text: &str) -> Result<Arc<Entry>, Error> {
+        let dn = tree::parse_dn(text)?;
+        self.refuse_declared(&dn)?;
+        self.find_parsed(&dn)
+    }
+
+    fn find_parsed(&self, dn: &Dn) -> Result<Arc<Entry>, Error> {
+        let resolved = self.resolve(dn);
+        if let Resolved::Found(id) = resolved
+            && let Some(entry) = self.txn.entry(id)
+            && self.access(&entry).disclosed
+        {
+            return Ok(entry);
+        }
+        Err(self.no_such_object(&resolved))
+    }
+
+    fn no_such_object(&self, resolved: &Resolved) -> Error {
+        let mut next = match resolved {
+            Resolved::Found(id) => self.txn.entry(*id).and_then(|entry| entry.parent),
+            Resolved::Missing { nearest, .. } => *nearest,
+            Resolved::Outside => None,
+        };
+        while let Some(entry) = next.and_then(|id| self.txn.entry(id)) {
+            if self.access(&entry).disclosed {
+                return Error::NoSuchObject { matched: tree::dn_of(&*self.txn, entry.id) };
+            }
+            next = entry.parent;
+        }
+        Error::NoSuchObject { matched: String::new() }
+    }
+
+    /// What a config file declares is owned by the file (O4).
+    fn refuse_declared(&self, dn: &Dn) -> Result<(), Error> {
+        if self.from_file || self.current.declared.is_empty() {
+            return Ok(());
+        }
+        match self.current.declared.get(&self.core.schema.name_key(dn)) {
+            Some(file) => Err(Error::Unwilling(format!("\"{dn}\" is declared in {file} and can only be changed there (rule O4)"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The assertion control, If-Match, and the read before the change.
+    fn precondition(&mut self, entry: &Entry) -> Result<Option<OwnedEntry>, Error> {
+        if self.options.expected_revision.is_some_and(|expected| expected != entry.revision) {
+            return Err(Error::AssertionFailed("the entry has been changed since it was read".to_owned()));
+        }
+        if let Some(filter) = &self.options.assertion {
+            let context = Context { schema: &self.core.schema, suffixes: &self.current.suffixes, facts: &*self.txn };
+            let matcher = Matcher::prepare(&context, filter);
+            let access = self.access(entry);
+            if matcher.matches(&self.core.schema, &*self.txn, entry, access.search) != Truth::True {
+                return Err(Error::AssertionFailed("the assertion does not hold for the entry".to_owned()));
+            }
+        }
+        Ok(self.options.pre_read.as_deref().map(|attributes| self.read(entry, attributes)))
+    }
+
+    fn read(&self, entry: &Entry, attributes: &[String]) -> OwnedEntry {
+        let names: Vec<&str> = attributes.iter().map(String::as_str).collect();
+        let selection = Selection::parse(&self.core.schema, &names, false);
+        let access = self.access(entry);
+        let facts: &dyn Facts = &*self.txn;
+        Renderer::default().render(&self.core.schema, facts, entry, &selection, access.read, |visible| visible.to_owned())
+    }
+
+    fn outcome(&self, entry: &Entry, pre_read: Option<OwnedEntry>) -> WriteOutcome {
+        let post_read = self.options.post_read.as_deref().map(|attributes| self.read(entry, attributes));
+        WriteOutcome { id: entry.id, revision: entry.revision, pre_read, post_read, generated_password: None }
+    }
+
+    /// Domain rules and schema on the finished draft, then put. Links have been changed already, so that both count them.
+    pub(crate) fn put(&mut self, before: Option<&Entry>, draft: &Draft, place: Place) -> Result<Arc<Entry>, Error> {
+        let id = place.id;
+        let relax = SealOptions { relax: self.options.relax };
+        let txn = &*self.txn;
+        let edges = |attribute: AttributeId| match self.core.schema.attribute_type(attribute).link {
+            Some(view) => txn.target_count(id, view.edge),
+            None => 0,
+        };
+        let sealed = self.core.schema.seal(draft, place, &edges, relax).map_err(violation)?;
+        self.check(before, Some(&sealed))?;
+        let entry = self.txn.put(sealed);
+        self.note_authority(entry.kind);
+        if let Some(before) = before.filter(|before| before.kind != entry.kind) {
+            self.note_authority(before.kind);
+        }
+        Ok(entry)
+    }
+
+    /// The rules of the domain. Links of the change are set already, the entry itself is as it was.
+    fn check(&self, before: Option<&Entry>, after: Option<&Entry>) -> Result<(), Error> {
+        let actor = match self.caller.identity.standing {
+            Standing::Operator if self.is_server() => Actor::Server,
+            Standing::Operator => Actor::Operator,
+            Standing::Client => Actor::Client,
+            Standing::Anonymous | Standing::Service | Standing::User => Actor::Other,
+        };
+        let proposal = Proposal { before, after, linked: &self.linked, unlinked: &self.unlinked, actor };
+        check(&self.core.schema, &*self.txn, proposal).map_err(Error::from)
+    }
+
+    /// Whether the server makes the change itself: sessions, and what config files declare.
+    fn is_server(&self) -> bool {
+        self.from_file || self.caller.identity.name == SERVER
+    }
+
+    /// Changes to who may do what reach open connections at once (R7).
+    pub(crate) fn note_authority(&mut self, kind: Kind) {
+        match kind {
+            Kind::Content | Kind::Generic | Kind::Person | Kind::Staff => {}
+            Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Session | Kind::User => {
+                let core = Arc::clone(self.core);
+                self.txn.when_settled(move |committed| {
+                    if committed {
+                        core.authority_changed();
+                    }
+                });
+            }
+        }
+    }
+
+    /// One who-changed-what record in the same commit.
+    pub(crate) fn audit(&mut self, operation: &str, entry: &Entry, attributes: Vec<String>, detail: String) {
+        let known = self.core.schema.known();
+        let organisation = organisation_of(&*self.txn, entry.id)
+            .and_then(|id| self.txn.entry(id))
+            .and_then(|entry| entry.text(known.entry_uuid).map(str::to_owned));
+        let record = AuditRecord {
+            time: self.now.millis(),
+            organisation,
+            actor: self.caller.identity.name.clone(),
+            origin: self.caller.origin.describe(),
+            operation: operation.to_owned(),
+            target: tree::dn_of(&*self.txn, entry.id),
+            target_id: entry.text(known.entry_uuid).unwrap_or_default().to_owned(),
+            attributes,
+            detail,
+        };
+        self.txn.audit(record);
+    }
+
+    fn insufficient(&self, what: &str, entry: &Entry) -> Error {
+        Error::InsufficientAccess(format!("no right to {what} \"{}\"", tree::dn_of(&*self.txn, entry.id)))
+    }
+
+    fn place_of(&mut self, entry: &Entry) -> Place {
+        let revision = self.txn.new_revision();
+        Place { id: entry.id, parent: entry.parent, rdn: entry.rdn.clone(), rdn_key: entry.rdn_key.clone(), revision }
+    }
+}
+
+/// The cause of a schema violation.
+fn violation(violation: Violation) -> Error {
+    match violation {
+        Violation::InvalidSyntax(text) => Error::InvalidSyntax(text),
+        Violation::Naming(text) => Error::Naming(text),
+        Violation::ObjectClass(text) => Error::ObjectClass(text),
+        Violation::SingleValue(text) => Error::Constraint(text),
+        Violation::DuplicateValue(text) => Error::AttributeOrValueExists(text),
+        Violation::UndefinedType(text) => Error::UndefinedType(text),
+    }
+}
+
+/// The name of an attribute a client spelled, for messages.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", tree::shorten(text))
+}

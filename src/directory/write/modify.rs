@@ -1,0 +1,175 @@
+//! Modifying (RFC 4511 §4.6, increment by RFC 4525).
+
+use super::links::LinkValues;
+use super::{Work, quoted};
+use crate::directory::{Error, WriteOutcome, tree};
+use crate::domain::structured;
+use crate::model::{AttributeId, Description, Draft, Entry, Modification, ModificationKind};
+
+impl Work<'_, '_> {
+    pub(super) fn modify(&mut self, text: &str, modifications: &[Modification]) -> Result<WriteOutcome, Error> {
+        let entry = self.find(text)?;
+        let pre_read = self.precondition(&entry)?;
+        self.check_modifications(&entry, modifications)?;
+        let before = self.core.schema.unseal(&entry);
+        let mut draft = before.clone();
+        for modification in modifications {
+            self.apply(&entry, &mut draft, modification)?;
+        }
+        self.keep_rdn(&entry, &before, &draft)?;
+        if !self.options.relax {
+            self.stamp_changed(&mut draft);
+        }
+        structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
+        let place = self.place_of(&entry);
+        let after = self.put(Some(&entry), &draft, place)?;
+        self.keep_structure(&entry, &after)?;
+        self.after_modify(&entry, &after)?;
+        let names = modifications.iter().map(|modification| modification.attribute.clone()).collect();
+        self.audit("modify", &after, names, String::new());
+        Ok(self.outcome(&after, pre_read))
+    }
+
+    /// The caller must be allowed to write each attribute it names.
+    pub(super) fn check_modifications(&self, entry: &Entry, modifications: &[Modification]) -> Result<(), Error> {
+        for modification in modifications {
+            let description = self.writable(&modification.attribute)?;
+            if !self.access(entry).write.contains(description.attribute) {
+                return Err(self.insufficient(&format!("write {} of", quoted(&modification.attribute)), entry));
+            }
+        }
+        Ok(())
+    }
+
+    /// The attribute, if a client may write it at all.
+    pub(super) fn writable(&self, name: &str) -> Result<Description, Error> {
+        let schema = &self.core.schema;
+        let description =
+            schema.description(name).ok_or_else(|| Error::UndefinedType(format!("attribute type {} is not defined", quoted(name))))?;
+        let definition = schema.attribute_type(description.attribute);
+        if definition.derived {
+            return Err(Error::Constraint(format!("{} is made by the server and cannot be written", definition.name())));
+        }
+        if definition.no_user_modification && !self.options.relax {
+            return Err(Error::Constraint(format!("{} may only be written by the server (NO-USER-MODIFICATION)", definition.name())));
+        }
+        Ok(description)
+    }
+
+    pub(super) fn apply(&mut self, entry: &Entry, draft: &mut Draft, modification: &Modification) -> Result<(), Error> {
+        let description = self.writable(&modification.attribute)?;
+        let values = modification.values.clone();
+        if modification.kind == ModificationKind::Add && values.is_empty() {
+            return Err(Error::Protocol(format!("{}: no value to add", quoted(&modification.attribute))));
+        }
+        if let Some(view) = self.core.schema.attribute_type(description.attribute).link {
+            let links = LinkValues { attribute: description.attribute, view, values };
+            return match modification.kind {
+                ModificationKind::Add => self.add_links(entry, draft, links),
+                ModificationKind::Delete => self.delete_links(entry, draft, links, true),
+                ModificationKind::Replace => self.replace_links(entry, draft, links),
+                ModificationKind::Increment => Err(not_a_number(&modification.attribute)),
+            };
+        }
+        match modification.kind {
+            ModificationKind::Add => self.add_values(draft, description, values),
+            ModificationKind::Delete => self.delete_values(draft, description, values, &modification.attribute),
+            ModificationKind::Replace => {
+                draft.set(description, values);
+                Ok(())
+            }
+            ModificationKind::Increment => increment(draft, &description, &values, &modification.attribute),
+        }
+    }
+
+    /// Sealing refuses a value that is there twice, so adding only appends.
+    fn add_values(&self, draft: &mut Draft, description: Description, values: Vec<Vec<u8>>) -> Result<(), Error> {
+        let mut all = draft.get(&description).unwrap_or_default().to_vec();
+        for value in values {
+            if self.index_of(description.attribute, &all, &value)?.is_some() {
+                let name = self.core.schema.describe(&description);
+                return Err(Error::AttributeOrValueExists(format!("{name}: the value is there already")));
+            }
+            all.push(value);
+        }
+        draft.set(description, all);
+        Ok(())
+    }
+
+    fn delete_values(&self, draft: &mut Draft, description: Description, values: Vec<Vec<u8>>, name: &str) -> Result<(), Error> {
+        let Some(held) = draft.get(&description) else {
+            return Err(Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name))));
+        };
+        let mut held = held.to_vec();
+        if values.is_empty() {
+            held.clear();
+        }
+        for value in values {
+            match self.index_of(description.attribute, &held, &value)? {
+                Some(at) => drop(held.remove(at)),
+                None => return Err(Error::NoSuchAttribute(format!("{}: the value to delete is not there", quoted(name)))),
+            }
+        }
+        draft.set(description, held);
+        Ok(())
+    }
+
+    fn index_of(&self, attribute: AttributeId, held: &[Vec<u8>], value: &[u8]) -> Result<Option<usize>, Error> {
+        let schema = &self.core.schema;
+        if let Some(at) = held.iter().position(|other| other == value) {
+            return Ok(Some(at));
+        }
+        let mut key = Vec::new();
+        schema
+            .normalize(attribute, value, &mut key)
+            .map_err(|error| Error::InvalidSyntax(format!("{}: {error}", schema.attribute_type(attribute).name())))?;
+        let mut normal = Vec::new();
+        Ok(held.iter().position(|other| {
+            normal.clear();
+            schema.normalize(attribute, other, &mut normal).is_ok() && normal == key
+        }))
+    }
+
+    /// The values of the RDN cannot go but by a rename.
+    fn keep_rdn(&self, entry: &Entry, before: &Draft, after: &Draft) -> Result<(), Error> {
+        let Some(rdn) = tree::own_rdn(entry) else { return Ok(()) };
+        for ava in &rdn.0 {
+            let Some(attribute) = self.core.schema.attribute(&ava.attribute) else { continue };
+            let was_there = self.index_of(attribute, before.values(attribute), &ava.value)?.is_some();
+            if was_there && self.index_of(attribute, after.values(attribute), &ava.value)?.is_none() {
+                return Err(Error::NotAllowedOnRdn(format!("the value of {} names the entry; rename it instead", quoted(&ava.attribute))));
+            }
+        }
+        Ok(())
+    }
+
+    /// The structural class of an entry never changes (RFC 4512 §2.4.2).
+    fn keep_structure(&self, before: &Entry, after: &Entry) -> Result<(), Error> {
+        let structural = self.core.schema.known().structural_object_class;
+        let (was, is) = (before.text(structural).unwrap_or_default(), after.text(structural).unwrap_or_default());
+        match was == is || was.is_empty() || self.options.relax {
+            true => Ok(()),
+            false => Err(Error::ObjectClassModification(format!("the structural class cannot change from {was} to {is}"))),
+        }
+    }
+}
+
+fn not_a_number(name: &str) -> Error {
+    Error::Constraint(format!("{}: only whole numbers can be incremented", quoted(name)))
+}
+
+fn increment(draft: &mut Draft, description: &Description, values: &[Vec<u8>], name: &str) -> Result<(), Error> {
+    let number = |value: &[u8]| std::str::from_utf8(value).ok().and_then(|text| text.parse::<i128>().ok());
+    let [by] = values else { return Err(Error::Protocol(format!("{}: an increment takes one value", quoted(name)))) };
+    let by = number(by).ok_or_else(|| not_a_number(name))?;
+    let Some(held) = draft.get(description) else {
+        return Err(Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name))));
+    };
+    let sums = held
+        .iter()
+        .map(|value| number(value).and_then(|value| value.checked_add(by)).map(|sum| sum.to_string().into_bytes()))
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| not_a_number(name))?;
+    draft.set(description.clone(), sums);
+    Ok(())
+}

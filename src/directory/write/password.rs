@@ -1,0 +1,201 @@
+//! Passwords on their way in (RFC 3062, RFC 4511 §4.6): never stored as they come, and hashed before the writer
+//! thread sees them.
+
+use super::{Work, quoted};
+use crate::base::{Secret, random};
+use crate::directory::password_hash::is_usable;
+use crate::directory::tree::{self, Resolved};
+use crate::directory::{Caller, Directory, Error, Write, WriteOptions, WriteOutcome};
+use crate::domain::User;
+use crate::domain::password_policy::{self, Demands};
+use crate::model::{Description, Entry, Facts, Modification, ModificationKind};
+use std::sync::Arc;
+
+impl Directory {
+    /// What takes time is done here, outside the writer thread: hashing, and checking an old password.
+    pub(super) async fn prepare(&self, caller: &Caller, write: Write, options: &WriteOptions) -> Result<(Write, Option<Secret>), Error> {
+        match write {
+            Write::Add { dn, mut attributes } => {
+                for (name, values) in &mut attributes {
+                    if self.is_password(name) {
+                        *values = self.hashed(caller, values.clone(), options, None).await?;
+                    }
+                }
+                Ok((Write::Add { dn, attributes }, None))
+            }
+            Write::Modify { dn, mut modifications } => {
+                for modification in &mut modifications {
+                    self.prepare_modification(caller, &dn, modification, options).await?;
+                }
+                Ok((Write::Modify { dn, modifications }, None))
+            }
+            Write::Password { dn, old, new } => self.prepare_password(caller, dn, old, new).await,
+            other @ (Write::Delete { .. } | Write::Rename { .. }) => Ok((other, None)),
+        }
+    }
+
+    fn is_password(&self, name: &str) -> bool {
+        self.schema().description(name).is_some_and(|description| description.attribute == self.schema().known().user_password)
+    }
+
+    fn password_entry(&self, dn: &str) -> Option<Arc<Entry>> {
+        let dn = tree::parse_dn(dn).ok()?;
+        match tree::resolve(self.schema(), &self.current().suffixes, self.memory(), &dn) {
+            Resolved::Found(id) => self.memory().entry(id),
+            Resolved::Missing { .. } | Resolved::Outside => None,
+        }
+    }
+
+    async fn prepare_modification(
+        &self,
+        caller: &Caller,
+        dn: &str,
+        change: &mut Modification,
+        options: &WriteOptions,
+    ) -> Result<(), Error> {
+        if !self.is_password(&change.attribute) {
+            return Ok(());
+        }
+        let entry = self.password_entry(dn);
+        match change.kind {
+            ModificationKind::Add | ModificationKind::Replace => {
+                change.values = self.hashed(caller, std::mem::take(&mut change.values), options, entry.as_deref()).await?;
+            }
+            // "delete the old one, add the new one": the value to delete is the stored hash of what the client names.
+            ModificationKind::Delete => {
+                let access = entry
+                    .as_ref()
+                    .map(|entry| self.grants(caller).on(self.memory(), entry).write.contains(self.schema().known().user_password));
+                if let Some(entry) = entry.filter(|_| access == Some(true)) {
+                    let values = std::mem::take(&mut change.values);
+                    for value in values {
+                        change.values.push(self.stored_form(caller, &entry, value).await?);
+                    }
+                }
+            }
+            ModificationKind::Increment => {}
+        }
+        Ok(())
+    }
+
+    async fn stored_form(&self, caller: &Caller, entry: &Entry, value: Vec<u8>) -> Result<Vec<u8>, Error> {
+        for stored in entry.values(self.schema().known().user_password) {
+            if stored == value || self.password_matches(&caller.origin, vec![stored.to_vec()], Secret::new(value.clone())).await? {
+                return Ok(stored.to_vec());
+            }
+        }
+        Ok(value)
+    }
+
+    /// Hashes what is not a hash yet. A hash of a known scheme is taken from those who may import accounts (HB5).
+    async fn hashed(
+        &self,
+        caller: &Caller,
+        values: Vec<Vec<u8>>,
+        options: &WriteOptions,
+        entry: Option<&Entry>,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        let mut out = Vec::with_capacity(values.len());
+        for value in values {
+            if is_usable(&value) {
+                let own = caller.identity.entry.is_some() && caller.identity.entry == entry.map(|entry| entry.id);
+                if own {
+                    return Err(Error::Constraint("a password of one's own is set as it is, not as a hash".to_owned()));
+                }
+                out.push(value);
+                continue;
+            }
+            let password = Secret::new(value);
+            if !options.relax && !caller.identity.is_operator() {
+                self.check_password(&password, entry)?;
+            }
+            out.push(self.hash(caller, password).await?);
+        }
+        Ok(out)
+    }
+
+    pub(crate) async fn hash(&self, caller: &Caller, password: Secret) -> Result<Vec<u8>, Error> {
+        if password.expose().is_empty() || password.expose().len() > self.settings().limits.password {
+            return Err(Error::Constraint("a password has between 1 and 1024 octets".to_owned()));
+        }
+        let hasher = Arc::clone(self.hasher());
+        let hashed = self.pool().run(caller.origin.address, move || hasher.hash(&password)).await??;
+        Ok(hashed.into_bytes())
+    }
+
+    /// The policy for passwords that people choose (hardening §2.1).
+    pub(crate) fn check_password(&self, password: &Secret, entry: Option<&Entry>) -> Result<(), Error> {
+        let user = entry.and_then(|entry| User::of(self.schema(), entry));
+        let words: Vec<&str> = user.iter().flat_map(|user| [user.name(), Some(user.display_name()), user.mail()]).flatten().collect();
+        let settings = self.settings();
+        let demands = Demands {
+            minimum_length: settings.password_policy.minimum_length,
+            blocked: &settings.password_policy.blocked,
+            own_words: &words,
+        };
+        password_policy::check(password, &demands).map_err(|weakness| Error::Constraint(weakness.to_string()))
+    }
+
+    async fn prepare_password(
+        &self,
+        caller: &Caller,
+        dn: Option<String>,
+        old: Option<Secret>,
+        new: Option<Secret>,
+    ) -> Result<(Write, Option<Secret>), Error> {
+        let dn = dn.unwrap_or_else(|| caller.identity.name.clone());
+        let entry = self.password_entry(&dn);
+        let own = entry.as_ref().is_some_and(|entry| caller.identity.entry == Some(entry.id));
+        let entry = entry.filter(|entry| own || self.discloses(&self.grants(caller), entry));
+        let Some(entry) = entry else { return Err(Error::NoSuchObject { matched: String::new() }) };
+        let may_write = self.grants(caller).on(self.memory(), &entry).write.contains(self.schema().known().user_password);
+        if !own && !may_write {
+            return Err(Error::InsufficientAccess("no right to set that password".to_owned()));
+        }
+        if let Some(old) = old {
+            let hashes: Vec<Vec<u8>> = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
+            if !self.password_matches(&caller.origin, hashes, old).await? {
+                return Err(Error::InvalidCredentials);
+            }
+        }
+        let (new, generated) = match new {
+            Some(new) => {
+                if !caller.identity.is_operator() {
+                    self.check_password(&new, Some(&entry))?;
+                }
+                (new, None)
+            }
+            None => {
+                let made = Secret::new(random::token().into_bytes());
+                (made.clone(), Some(made))
+            }
+        };
+        let hashed = self.hash(caller, new).await?;
+        Ok((Write::Password { dn: Some(dn), old: None, new: Some(Secret::new(hashed)) }, generated))
+    }
+}
+
+impl Work<'_, '_> {
+    /// Puts a hash in the place of the passwords there are.
+    pub(super) fn set_password(&mut self, dn: Option<&str>, hashed: Option<Secret>) -> Result<WriteOutcome, Error> {
+        let (Some(dn), Some(hashed)) = (dn, hashed) else { return Err(Error::Internal) };
+        let parsed = tree::parse_dn(dn)?;
+        let Resolved::Found(id) = self.resolve(&parsed) else { return Err(Error::NoSuchObject { matched: String::new() }) };
+        let entry = self.txn.entry(id).ok_or(Error::Internal)?;
+        let known = *self.core.schema.known();
+        let own = self.caller.identity.entry == Some(entry.id);
+        if !own && !self.access(&entry).write.contains(known.user_password) {
+            return Err(Error::InsufficientAccess(format!("no right to set the password of {}", quoted(dn))));
+        }
+        let pre_read = self.precondition(&entry)?;
+        let mut draft = self.core.schema.unseal(&entry);
+        draft.set(Description::plain(known.user_password), vec![hashed.expose().to_vec()]);
+        draft.set_one(known.pwd_changed_time, self.now.generalized());
+        self.stamp_changed(&mut draft);
+        let place = self.place_of(&entry);
+        let after = self.put(Some(&entry), &draft, place)?;
+        self.after_modify(&entry, &after)?;
+        self.audit("password", &after, vec!["userPassword".to_owned()], String::new());
+        Ok(self.outcome(&after, pre_read))
+    }
+}

@@ -1,0 +1,46 @@
+//! The operational attributes that every change keeps (RFC 4512 §3.4, RFC 4530, draft on entryCSN).
+
+use super::Work;
+use crate::base::ids;
+use crate::model::{Ava, Dn, Draft, Rdn};
+
+impl Work<'_, '_> {
+    /// A new entry's: what the import gave stays where that is allowed.
+    pub(crate) fn stamp_new(&self, draft: &mut Draft) {
+        let known = *self.core.schema.known();
+        let mut default = |attribute, value: String| {
+            if draft.values(attribute).is_empty() {
+                draft.set_one(attribute, value);
+            }
+        };
+        default(known.entry_uuid, ids::new_uuid(self.now).to_string());
+        default(known.create_timestamp, self.now.generalized());
+        default(known.creators_name, self.actor_name());
+        default(known.modify_timestamp, self.now.generalized());
+        default(known.modifiers_name, self.actor_name());
+        default(known.entry_csn, self.csn());
+    }
+
+    /// A changed entry's; an import that gives them keeps what it gave.
+    pub(super) fn stamp_changed(&self, draft: &mut Draft) {
+        let known = *self.core.schema.known();
+        draft.set_one(known.modify_timestamp, self.now.generalized());
+        draft.set_one(known.modifiers_name, self.actor_name());
+        draft.set_one(known.entry_csn, self.csn());
+    }
+
+    /// A DN, as the attribute wants; tokens act under a name of their own.
+    fn actor_name(&self) -> String {
+        let name = &self.caller.identity.name;
+        match Dn::parse(name) {
+            Ok(dn) if !dn.is_root() => name.clone(),
+            _ => Rdn(vec![Ava { attribute: "cn".to_owned(), value: name.clone().into_bytes() }]).to_string(),
+        }
+    }
+
+    /// `20260102030405.678000Z#000000#000#000000`, as slapd writes them.
+    fn csn(&self) -> String {
+        let time = self.now.generalized_millis();
+        format!("{}000Z#000000#000#000000", time.trim_end_matches('Z'))
+    }
+}

@@ -1,0 +1,20 @@
+//! Questions about definitions that more than one layer asks.
+
+use super::{AttributeType, Schema};
+use crate::model::{AttributeId, Entry};
+
+impl Schema {
+    /// The attribute types whose values are links.
+    pub fn link_types(&self) -> impl Iterator<Item = &AttributeType> {
+        self.attribute_types().iter().filter(|definition| definition.link.is_some())
+    }
+
+    /// Whether the entry shows its links in this attribute: one of its classes allows it. Several attributes may show
+    /// the same edges (`member`, `uniqueMember`), and each class allows its own.
+    pub fn shows_link(&self, entry: &Entry, attribute: AttributeId) -> bool {
+        let classes = entry.values(self.known().object_class).filter_map(|name| self.class(std::str::from_utf8(name).ok()?));
+        classes.map(|class| self.object_class(class)).any(|class| {
+            class.must.contains(&attribute) || class.may.contains(&attribute) || class.names.iter().any(|name| name == "extensibleObject")
+        })
+    }
+}
