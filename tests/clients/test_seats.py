@@ -59,7 +59,7 @@ class Seats(unittest.TestCase):
     def test_the_fourth_gets_in_after_the_extended_operation(self):
         self.fill()
         session = self.sessions()[0][1]["hcSessionId"][0]
-        inner = b"\x80" + bytes([len(session)]) + session
+        inner = b"\x04" + bytes([len(session)]) + session
         request = ldap.extop.ExtendedRequest(END_SESSION, b"\x30" + bytes([len(inner)]) + inner)
         self.operator().extop_s(request)
         self.fourth_gets_in()

@@ -106,7 +106,7 @@ fn s6_the_extended_operation_ends_a_session() {
     let session = session_of(&demo, &demo.users[2]);
     let found = demo.as_operator().entries(&session, &crate::wire::present("objectClass"), &["hcSessionId"]);
     let id = found[0].values("hcSessionId").pop().expect("hcSessionId");
-    let request = extended_request(END_SESSION, Some(&sequence(&[&tlv(0x80, id.as_bytes())])));
+    let request = extended_request(END_SESSION, Some(&sequence(&[&octets(id)])));
     let answer = demo.as_operator().ask(&request, &[]);
     assert_eq!(answer.code(), 0, "{}", answer.text());
     assert_told(&mut kept[2]);
@@ -125,6 +125,28 @@ fn session_of(demo: &Demo, person: &Person) -> String {
 fn assert_told(wire: &mut Wire) {
     let answers = wire.receive_all();
     assert!(answers.last().is_some_and(crate::wire::Answer::is_notice), "{answers:?}");
+}
+
+#[test]
+fn s6_an_application_ends_the_session_of_its_own_connection() {
+    let demo = Demo::start();
+    let mut kept = fill(&demo);
+    kept[0].send(&crate::wire::message(77, &extended_request(END_SESSION, None), &[]));
+    let answers = kept[0].receive_all();
+    assert!(answers.iter().any(|answer| answer.id == 77 && answer.code() == 0), "{answers:?}");
+    assert_eq!(bind(&demo, &demo.users[3]), 0);
+}
+
+#[test]
+fn s6_nobody_ends_the_session_of_somebody_else() {
+    let demo = Demo::start();
+    let mut kept = fill(&demo);
+    let session = session_of(&demo, &demo.users[1]);
+    assert_ne!(kept[0].ask(&delete_request(&session), &[]).code(), 0);
+    let id =
+        demo.as_operator().entries(&session, &crate::wire::present("objectClass"), &["hcSessionId"])[0].values("hcSessionId").remove(0);
+    assert_ne!(kept[0].ask(&extended_request(END_SESSION, Some(&sequence(&[&octets(id)]))), &[]).code(), 0);
+    assert_eq!(demo.sessions().len(), 3);
 }
 
 #[test]

@@ -110,6 +110,29 @@ fn s5_s6_an_idle_session_ends_and_an_active_one_does_not() {
 }
 
 #[test]
+fn s5_an_application_without_a_connection_renews_a_session() {
+    let demo = Demo::start();
+    demo.set_licence("hcIdleTimeout", "2");
+    drop(demo.signed_in(&demo.users[0]));
+    let mut operator = demo.as_operator();
+    let found = operator.entries(&demo.organisation(), &crate::wire::equal("objectClass", b"hcSession"), &["hcSessionId"]);
+    let id = found[0].values("hcSessionId").remove(0);
+    let request = crate::wire::extended_request(RENEW_SESSION, Some(&sequence(&[&crate::wire::octets(&id)])));
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
+        let answer = operator.ask(&request, &[]);
+        assert_eq!(answer.code(), 0, "{}", answer.text());
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    assert_eq!(demo.sessions().len(), 1, "renewing is activity");
+    eventually(Duration::from_secs(6), "it does not end", || demo.sessions().is_empty());
+    assert_ne!(operator.ask(&request, &[]).code(), 0, "a session that is over cannot be renewed");
+}
+
+/// Ours (design §7): extended operations are arc 4.
+const RENEW_SESSION: &str = "2.25.128590336736012936669972887359999261034.4.2";
+
+#[test]
 fn s6_a_session_has_a_maximum_age_where_one_is_set() {
     let demo = Demo::start();
     demo.set_licence("hcMaximumAge", "2");
