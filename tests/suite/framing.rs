@@ -251,8 +251,8 @@ fn garbage_ends_its_connection_and_nothing_else() {
         }
         // A message that became longer than what is sent would wait for the rest: the closed sending side ends it.
         let mut stream = std::net::TcpStream::connect(demo.ldap).unwrap();
-        std::io::Write::write_all(&mut stream, &octets).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = std::io::Write::write_all(&mut stream, &octets);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
         stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
         let mut answer = Vec::new();
         if let Err(error) = std::io::Read::read_to_end(&mut stream, &mut answer) {

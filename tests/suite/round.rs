@@ -176,8 +176,11 @@ fn every_filter_choice_finds_what_it_should() {
         ("(cn= a*n )", "ann"),
         ("(cn=*i*)", "cid"),
         ("(cn=b*b)", "bob"),
-        ("(cn>=bob)", "bob cid"),
-        ("(cn<=bob)", "ann bob"),
+        // Without an ORDERING rule (RFC 4519) an ordering match is Undefined.
+        ("(cn>=bob)", ""),
+        ("(!(cn<=bob))", ""),
+        ("(createTimestamp>=20200101000000Z)", "ann bob cid"),
+        ("(createTimestamp<=20200101000000Z)", ""),
         ("(cn~=ann)", "ann"),
         ("(title=*)", "bob"),
         ("(!(title=*))", "ann cid"),
