@@ -66,6 +66,7 @@ class Demo:
         self.token = facts["scim_token"]
         scim = facts["scim_url"].rstrip("/")
         self.scim = scim if scim.endswith("/scim/v2") else scim + "/scim/v2"
+        self.http = self.scim.removesuffix("/scim/v2")
         self.mail = pathlib.Path(facts["mail_folder"])
         return facts
 
@@ -99,7 +100,7 @@ class Demo:
         command = ["curl", "-sSk", "--max-time", "30", "-i", "-X", method, "-H", f"Authorization: Bearer {self.token}", *more]
         if body is not None:
             command += ["-H", "Content-Type: application/scim+json", "--data-binary", json.dumps(body)]
-        answer = subprocess.run([*command, self.scim + path], capture_output=True, check=True).stdout.decode()
+        answer = subprocess.run([*command, path if "://" in path else self.scim + path], capture_output=True, check=True).stdout.decode()
         head, _, text = answer.partition("\r\n\r\n")
         while head.startswith("HTTP/1.1 100"):
             head, _, text = text.partition("\r\n\r\n")

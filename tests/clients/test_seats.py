@@ -74,6 +74,20 @@ class Seats(unittest.TestCase):
         self.assertEqual(self.demo.curl("GET", "/Sessions")[2]["totalResults"], 2)
         self.fourth_gets_in()
 
+    def test_an_application_renews_and_ends_a_session_by_http(self):
+        self.fill()
+        session = self.sessions()[0][1]["hcSessionId"][0].decode()
+        status, _, renewed = self.demo.curl("POST", f"{self.demo.http}/sessions/{session}/renew")
+        self.assertEqual((status, renewed["id"]), (200, session))
+        self.assertGreater(renewed["expiresAt"], renewed["lastSeen"])
+        status = self.demo.curl("POST", f"{self.demo.http}/sessions/{session}/end", {"message": "the shift is over"})[0]
+        self.assertEqual(status, 204)
+        self.assertEqual(self.demo.curl("POST", f"{self.demo.http}/sessions/{session}/renew")[0], 404)
+        self.fourth_gets_in()
+        other = self.sessions()[0][1]["hcSessionId"][0].decode()
+        self.assertEqual(self.demo.curl("DELETE", f"{self.demo.http}/sessions/{other}")[0], 204)
+        self.assertEqual(len(self.sessions()), 2)
+
     def test_the_same_after_kill_9(self):
         self.fill()
         before = sorted(dn for dn, _ in self.sessions())
