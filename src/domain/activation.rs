@@ -57,7 +57,7 @@ impl LinkRecord {
     /// A new link for a user, as long as it has an address, is not disabled, and is one that signs in by password
     /// pages (type `app`). Answers the token, for the mail only, and the record.
     pub fn issue(user: &User<'_>, purpose: Purpose, now: Timestamp, lifetime: Duration) -> Option<(Secret, Self)> {
-        if user.user_type() != UserType::App || user.state() == AccountState::Disabled {
+        if user.user_type() != UserType::App || user.state() == AccountState::Disabled || !user.takes_mail() {
             return None;
         }
         let token = random::token();
@@ -115,7 +115,8 @@ impl User<'_> {
     /// Whether a write calls for a welcome mail (U4, U5): the user has no password, and is new or has a new address.
     pub fn wants_welcome(&self, before: Option<&User<'_>>) -> bool {
         let new_address = before.is_none_or(|before| before.mail() != self.mail());
-        self.user_type() == UserType::App && self.state() == AccountState::NotActivated && self.mail().is_some() && new_address
+        let waits = self.user_type() == UserType::App && self.state() == AccountState::NotActivated;
+        waits && self.mail().is_some() && self.takes_mail() && new_address
     }
 }
 

@@ -140,6 +140,11 @@ impl<'a> User<'a> {
         self.entry.text(self.schema.known().hc_user_type).and_then(UserType::parse).unwrap_or_default()
     }
 
+    /// Whether the server may write to it (`hcNoMail`).
+    pub fn takes_mail(&self) -> bool {
+        self.schema.attribute("hcNoMail").and_then(|attribute| boolean(self.entry, attribute)) != Some(true)
+    }
+
     /// The password hashes.
     pub(super) fn password_hashes(&self) -> impl Iterator<Item = &'a [u8]> {
         self.entry.values(self.schema.known().user_password)

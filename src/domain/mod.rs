@@ -23,3 +23,8 @@ pub use lens::{AccountState, Group, Licence, Role, Session, User, UserType, orga
 pub use roles::Rights;
 pub use seats::{Decision, LicenceTerms, Seat, SeatBook};
 pub use session::SessionHandle;
+
+#[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
+pub(crate) mod world;

@@ -227,11 +227,11 @@ fn reconcile_address(
             Some(value) => {
                 object.insert((*part).to_owned(), Value::String(value.to_owned()));
                 // It was put together from the parts as they were.
-                object.remove("formatted");
+                object.shift_remove("formatted");
             }
             None if object.contains_key(*part) => {
-                object.remove(*part);
-                object.remove("formatted");
+                object.shift_remove(*part);
+                object.shift_remove("formatted");
             }
             None => {}
         }
