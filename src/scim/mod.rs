@@ -23,4 +23,5 @@ pub mod resource;
 pub mod resources;
 pub mod routes;
 pub mod schema;
+pub mod server;
 mod sessions;
