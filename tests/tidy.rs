@@ -27,7 +27,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("ldap3_proto", &["src/ldap/"]),
     ("axum::", &["src/scim/", "src/console/", "src/daemon/"]),
     ("lettre::", &["src/mail/"]),
-    ("clap::", &["src/cli/"]),
+    ("clap::", &["src/cli/", "src/daemon/control/"]),
     ("SystemTime::now", &["src/base/clock.rs"]),
     ("Instant::now", &["src/base/clock.rs"]),
     ("rand::", &["src/base/random.rs"]),
