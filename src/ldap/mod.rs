@@ -25,6 +25,8 @@ mod update;
 
 #[cfg(test)]
 mod codec_tests;
+#[cfg(test)]
+mod connection_tests;
 
 pub use listener::{Door, Endpoint};
 
