@@ -102,9 +102,8 @@ fn foreign_crates_and_the_clock_stay_where_they_belong() {
         for (name, places) in CONFINED {
             let shown = path.display().to_string();
             let whole_word = |line: &str| {
-                line.match_indices(name).any(|(at, _)| {
-                    !line[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == '-')
-                })
+                line.match_indices(name)
+                    .any(|(at, _)| !line[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == '-'))
             };
             if !places.iter().any(|place| shown.starts_with(place))
                 && let Some(line) = code.lines().find(|line| whole_word(line))

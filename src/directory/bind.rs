@@ -7,7 +7,7 @@ use super::identity::{Caller, Identity, Origin, Protocol, Standing};
 use super::password_hash::Verdict;
 use super::tree::{self, Resolved};
 use super::{Bound, Directory, SessionRequest};
-use crate::base::{EntryId, Secret};
+use crate::base::Secret;
 use crate::domain::{AccountState, User, UserType};
 use crate::model::{Dn, Entry, Facts, Kind};
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use super::error::Error;
 use super::identity::{Caller, Identity, Origin};
 use super::settings::Settings;
 use super::tree::{self, Suffix};
+use super::view::Selection;
 use crate::access::{AccessSubject, Grants, Policy, Standing};
 use crate::base::{Clock, EntryId};
 use crate::domain::{Rights, SeatBook, User, UserType, groups, organisation_of};
@@ -30,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) released: Mutex<Vec<EntryId>>,
     /// Wakes the maintenance before its time.
     pub(crate) wake: Notify,
+    /// All user attributes: what most searches ask for.
+    all_user: Arc<Selection>,
 }
 
 /// The settings in force, compiled.
@@ -64,7 +67,9 @@ impl Current {
 
 impl Core {
     pub(crate) fn new(schema: Arc<Schema>, clock: Arc<dyn Clock>, current: Current) -> Self {
+        let all_user = Arc::new(Selection::parse(&schema, &["*"], false));
         Self {
+            all_user,
             schema,
             clock,
             current: ArcSwap::from_pointee(current),
@@ -79,6 +84,14 @@ impl Core {
     pub(crate) fn load_schema(settings: &Settings) -> Result<Schema, Error> {
         let extra: Vec<Source> = settings.schema.iter().map(|(name, text)| Source { name: name.clone(), text: text.clone() }).collect();
         Schema::load(&extra).map_err(|error| Error::Constraint(error.to_string()))
+    }
+
+    /// The selection of a search.
+    pub(crate) fn selection(&self, requested: &[&str], types_only: bool) -> Arc<Selection> {
+        match requested {
+            [] | ["*"] if !types_only => Arc::clone(&self.all_user),
+            _ => Arc::new(Selection::parse(&self.schema, requested, types_only)),
+        }
     }
 
     pub(crate) fn current(&self) -> Arc<Current> {

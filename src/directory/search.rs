@@ -3,12 +3,12 @@
 
 use super::filter::{Context, Matcher, Truth};
 use super::plan;
-use super::request::{EntrySink, Page, Progress, Scope, SearchRequest};
+use super::request::{EntrySink, Page, Progress, Scope, SearchRequest, Visible};
 use super::root;
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
 use super::{Caller, Directory, Error};
-use crate::access::Grants;
+use crate::access::{AttributeSet, Grants};
 use crate::base::EntryId;
 use crate::model::{Entry, Facts};
 use crate::schema::Schema;
@@ -25,7 +25,7 @@ pub struct Search {
     directory: Arc<Directory>,
     grants: Arc<Grants>,
     matcher: Matcher,
-    selection: Selection,
+    selection: Arc<Selection>,
     source: Source,
     /// Where an entry must stand, when the source does not say so.
     place: Place,
@@ -68,7 +68,7 @@ impl Directory {
         let context = Context { schema: self.schema(), suffixes: &current.suffixes, facts: memory };
         let grants = self.grants(caller);
         let matcher = Matcher::prepare(&context, &request.filter);
-        let selection = Selection::parse(self.schema(), &request.attributes, request.types_only);
+        let selection = self.core().selection(&request.attributes, request.types_only);
         let base = self.find_base(caller, &grants, request)?;
         let (source, place, exact) = match base {
             Base::Virtual(entry) => (Source::Virtual(entry), Place::Anywhere, false),
@@ -221,6 +221,7 @@ impl Search {
     pub fn step(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
         let directory = Arc::clone(&self.directory);
         let memory = directory.memory();
+        let grants = Arc::clone(&self.grants);
         for looked_at in 0..STEP {
             if looked_at % 64 == 63 && directory.clock().monotonic() > self.deadline {
                 return Err(Error::TimeLimit);
@@ -237,13 +238,19 @@ impl Search {
                 return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
             }
             let Some(entry) = memory.entry(id) else { continue };
-            if !self.wanted(directory.schema(), memory, &entry) {
+            if !self.is_in_place(memory, &entry) {
+                continue;
+            }
+            let access = grants.on(memory, &entry);
+            if !access.disclosed || !self.is_wanted(directory.schema(), memory, &entry, access.search) {
                 continue;
             }
             if self.sent >= self.size_limit {
                 return Err(Error::SizeLimit);
             }
-            self.send(directory.schema(), memory, &entry, sink);
+            let take = |visible: &Visible<'_>| sink.entry(visible);
+            self.renderer.render(directory.schema(), memory, &entry, &self.selection, access.read, take);
+            self.sent += 1;
             if self.page.as_ref().is_some_and(|page| self.sent >= page.size) {
                 return Ok(self.end_of_page(memory, id));
             }
@@ -294,30 +301,18 @@ impl Search {
         }
     }
 
-    fn wanted(&self, schema: &Schema, memory: &Memory, entry: &Entry) -> bool {
-        let placed = match self.place {
+    fn is_in_place(&self, memory: &Memory, entry: &Entry) -> bool {
+        match self.place {
             Place::Anywhere => true,
             Place::Child(base) => entry.parent == Some(base),
             Place::Within(base) => tree::is_within(memory, entry.id, base),
             Place::Below(base) => entry.id != base && tree::is_within(memory, entry.id, base),
-        };
-        if !placed {
-            return false;
         }
-        let access = self.grants.on(memory, entry);
-        if !access.disclosed {
-            return false;
-        }
-        if self.exact && self.matcher.is_about(access.search) {
-            return true;
-        }
-        self.matcher.matches(schema, memory, entry, access.search) == Truth::True
     }
 
-    fn send(&mut self, schema: &Schema, memory: &Memory, entry: &Entry, sink: &mut dyn EntrySink) {
-        let access = self.grants.on(memory, entry);
-        self.renderer.render(schema, memory, entry, &self.selection, access.read, |visible| sink.entry(visible));
-        self.sent += 1;
+    /// Where the indexes were exact, only the right to assert is left to ask.
+    fn is_wanted(&self, schema: &Schema, memory: &Memory, entry: &Entry, searchable: &AttributeSet) -> bool {
+        (self.exact && self.matcher.is_about(searchable)) || self.matcher.matches(schema, memory, entry, searchable) == Truth::True
     }
 
     fn send_virtual(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {

@@ -13,8 +13,8 @@ pub(crate) struct Suffix {
     pub(crate) text: String,
     /// The normal form of the whole DN: the key of its entry at the top.
     pub(crate) key: Vec<u8>,
-    /// How many RDNs it has.
-    pub(crate) depth: usize,
+    /// The normal forms of its RDNs, the leaf first.
+    rdns: Vec<Box<[u8]>>,
 }
 
 impl Suffix {
@@ -24,8 +24,17 @@ impl Suffix {
         if dn.is_root() {
             return Err(Error::InvalidName("a suffix must not be the empty name".to_owned()));
         }
-        Ok(Self { text: text.to_owned(), key: schema.name_key(&dn), depth: dn.0.len() })
+        Ok(Self { text: text.to_owned(), key: schema.name_key(&dn), rdns: keys(schema, &dn) })
     }
+
+    /// Whether the name is that of the suffix itself.
+    pub(crate) fn is(&self, dn: &Dn) -> bool {
+        self.rdns.len() == dn.0.len()
+    }
+}
+
+fn keys(schema: &Schema, dn: &Dn) -> Vec<Box<[u8]>> {
+    dn.0.iter().map(|rdn| schema.rdn_key(rdn)).collect()
 }
 
 /// A name looked up as far as entries go.
@@ -59,23 +68,22 @@ pub(crate) fn shorten(text: &str) -> &str {
 
 /// The naming context that holds the name.
 pub(crate) fn suffix_of<'s>(schema: &Schema, suffixes: &'s [Suffix], dn: &Dn) -> Option<&'s Suffix> {
-    suffixes.iter().filter(|suffix| suffix.depth <= dn.0.len()).find(|suffix| {
-        let tail = dn.0.get(dn.0.len() - suffix.depth..).unwrap_or_default();
-        schema.name_key(&Dn(tail.to_vec())) == suffix.key
-    })
+    let keys = keys(schema, dn);
+    suffixes.iter().find(|suffix| keys.ends_with(&suffix.rdns))
 }
 
 /// Looks a name up.
 pub(crate) fn resolve(schema: &Schema, suffixes: &[Suffix], facts: &dyn Facts, dn: &Dn) -> Resolved {
-    let Some(suffix) = suffix_of(schema, suffixes, dn) else { return Resolved::Outside };
-    let below = dn.0.len() - suffix.depth;
+    let keys = keys(schema, dn);
+    let Some(suffix) = suffixes.iter().find(|suffix| keys.ends_with(&suffix.rdns)) else { return Resolved::Outside };
+    let below = keys.get(..keys.len() - suffix.rdns.len()).unwrap_or_default();
     let Some(mut current) = facts.child(None, &suffix.key) else {
-        return Resolved::Missing { nearest: None, missing: below + 1 };
+        return Resolved::Missing { nearest: None, missing: below.len() + 1 };
     };
-    for (done, rdn) in dn.0.iter().take(below).rev().enumerate() {
-        match facts.child(Some(current), &schema.rdn_key(rdn)) {
+    for (done, key) in below.iter().rev().enumerate() {
+        match facts.child(Some(current), key) {
             Some(child) => current = child,
-            None => return Resolved::Missing { nearest: Some(current), missing: below - done },
+            None => return Resolved::Missing { nearest: Some(current), missing: below.len() - done },
         }
     }
     Resolved::Found(current)

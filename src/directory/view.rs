@@ -19,7 +19,7 @@ pub(crate) struct Selection {
     /// Asked for with options: only with these.
     with_options: Vec<(AttributeId, Vec<String>)>,
     /// The link attributes among `types`.
-    links: AttributeSet,
+    links: Vec<AttributeId>,
     types_only: bool,
 }
 
@@ -27,13 +27,8 @@ impl Selection {
     /// Reads the list of a search request: descriptions, `*`, `+`, `1.1`, `@class` (RFC 4529); what is unknown is passed over.
     pub(crate) fn parse(schema: &Schema, requested: &[&str], types_only: bool) -> Self {
         let count = schema.attribute_types().len();
-        let mut selection = Self {
-            types: AttributeSet::none(count),
-            derived: Vec::new(),
-            with_options: Vec::new(),
-            links: AttributeSet::none(count),
-            types_only,
-        };
+        let mut selection =
+            Self { types: AttributeSet::none(count), derived: Vec::new(), with_options: Vec::new(), links: Vec::new(), types_only };
         if requested.is_empty() {
             selection.all_of(schema, Usage::User);
         }
@@ -55,7 +50,7 @@ impl Selection {
         for definition in schema.attribute_types().iter().filter(kept) {
             selection.types.insert(definition.id);
             if definition.link.is_some() {
-                selection.links.insert(definition.id);
+                selection.links.push(definition.id);
             }
         }
         selection
@@ -93,7 +88,7 @@ impl Selection {
         }
         self.types.insert(attribute);
         if definition.link.is_some() {
-            self.links.insert(attribute);
+            self.links.push(attribute);
         }
         if definition.derived {
             self.derived.push(attribute);
@@ -149,13 +144,13 @@ impl Renderer {
         let mut attributes = Vec::with_capacity(24);
         let stored = entry.attributes().filter(|held| readable.contains(held.attribute) && selection.takes(schema, held));
         if selection.types_only {
-            for held in stored.filter(|held| !selection.links.contains(held.attribute)).collect::<Vec<_>>() {
+            for held in stored.filter(|held| !selection.links.contains(&held.attribute)).collect::<Vec<_>>() {
                 self.push(held.description(), &[b""], true);
             }
         } else {
             // A link attribute with unresolved names was put together with its links already.
             attributes.extend(
-                stored.filter(|held| !selection.links.contains(held.attribute)).map(|held| VisibleAttribute { encoded: held.encoded() }),
+                stored.filter(|held| !selection.links.contains(&held.attribute)).map(|held| VisibleAttribute { encoded: held.encoded() }),
             );
         }
         let made = self.made_parts.iter().map(|part| VisibleAttribute { encoded: self.made.get(part.clone()).unwrap_or_default() });
@@ -165,14 +160,14 @@ impl Renderer {
 
     fn make_links(&mut self, schema: &Schema, facts: &dyn Facts, entry: &Entry, selection: &Selection, readable: &AttributeSet) {
         let edges = facts.link_attributes(entry.id);
-        let text = entry.attributes().any(|held| selection.links.contains(held.attribute));
+        let text = entry.attributes().any(|held| selection.links.contains(&held.attribute));
         if edges.is_empty() && !text {
             return;
         }
-        for definition in schema.link_types() {
+        for definition in selection.links.iter().map(|attribute| schema.attribute_type(*attribute)) {
             let Some(view) = definition.link else { continue };
-            let wanted = selection.links.contains(definition.id) && readable.contains(definition.id);
-            if !wanted || !schema.shows_link(entry, definition.id) {
+            let there = edges.contains(&view.edge) || entry.has(definition.id);
+            if !there || !readable.contains(definition.id) || !schema.shows_link(entry, definition.id) {
                 continue;
             }
             let mut values = if edges.contains(&view.edge) { derived::link_values(facts, entry, view) } else { Vec::new() };

@@ -44,7 +44,7 @@ impl Work<'_, '_> {
         let Some(suffix) = tree::suffix_of(&self.core.schema, &self.current.suffixes, dn) else {
             return Err(Error::NoSuchObject { matched: String::new() });
         };
-        if suffix.depth == dn.0.len() {
+        if suffix.is(dn) {
             return match self.caller.identity.is_operator() {
                 true => Ok(None),
                 false => Err(Error::InsufficientAccess("only the operator adds the entry of a suffix".to_owned())),
