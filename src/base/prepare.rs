@@ -77,18 +77,25 @@ pub fn prepare(text: &[u8], case: Case, insignificant: Insignificant, out: &mut 
     Ok(())
 }
 
-/// The same for ASCII alone, without a look at any table. Answers false at the first octet that is not ASCII.
+/// The same for ASCII alone, without a look at any table, in runs between spaces. Answers false at the first octet
+/// that is not ASCII.
 fn prepare_ascii(text: &[u8], case: Case, insignificant: Insignificant, out: &mut Vec<u8>) -> bool {
     let mut writer = Writer::new(insignificant, out);
-    for &octet in text {
+    let telephone = insignificant == Insignificant::Telephone;
+    let mut rest = text;
+    while let Some(&octet) = rest.first() {
+        let length = rest.iter().take_while(|octet| octet.is_ascii_graphic() && !(telephone && **octet == b'-')).count();
+        if let Some((run, after)) = rest.split_at_checked(length).filter(|_| length > 0) {
+            writer.run(run, case);
+            rest = after;
+            continue;
+        }
         match octet {
             b' ' | b'\t'..=b'\r' => writer.space(),
-            b'-' if insignificant == Insignificant::Telephone => (),
-            b'!'..=b'~' if case == Case::Ignore => writer.octet(octet.to_ascii_lowercase()),
-            b'!'..=b'~' => writer.octet(octet),
-            0..=0x1f | 0x7f => (),
+            b'-' | 0..=0x1f | 0x7f => (),
             _ => return false,
         }
+        rest = rest.get(1..).unwrap_or_default();
     }
     writer.finish();
     true
@@ -113,12 +120,12 @@ impl<'a> Writer<'a> {
         self.space = true;
     }
 
-    #[inline]
-    fn octet(&mut self, octet: u8) {
-        if self.space || !self.begun {
-            self.gap();
+    fn run(&mut self, octets: &[u8], case: Case) {
+        self.text(octets);
+        let start = self.out.len() - octets.len();
+        if let (Case::Ignore, Some(written)) = (case, self.out.get_mut(start..)) {
+            written.make_ascii_lowercase();
         }
-        self.out.push(octet);
     }
 
     fn text(&mut self, octets: &[u8]) {

@@ -310,8 +310,8 @@ impl Schema {
         }
     }
 
-    /// Appends assertions as `type=`, the length of the value's normal form, and that; `+` between. Every piece says where
-    /// it ends, so no two names share a key.
+    /// Appends assertions as `type=`, the length of the value's normal form (in one octet; from 255 on, 255 and eight), and
+    /// that; `+` between. Every piece says where it ends, so no two names share a key.
     fn put_rdn_key(&self, rdn: &Rdn, out: &mut Vec<u8>) {
         if let [only] = rdn.0.as_slice() {
             return self.put_assertion_key(&only.attribute, &only.value, out);
@@ -331,22 +331,22 @@ impl Schema {
         let attribute = self.attribute(name);
         let shown = attribute.map_or(name, |attribute| self.attribute_type(attribute).name());
         out.extend(shown.bytes().map(|octet| octet.to_ascii_lowercase()));
-        out.push(b'=');
-        let mut form = Vec::with_capacity(value.len() + 4);
-        let known = attribute.is_some_and(|attribute| self.normalize(attribute, value, &mut form).is_ok());
+        out.extend_from_slice(b"=\0");
+        let start = out.len();
+        let known = attribute.is_some_and(|attribute| self.normalize(attribute, value, out).is_ok());
         if !known {
-            form.clear();
-            if prepare(value, Case::Ignore, Insignificant::Spaces, &mut form).is_err() {
-                form.extend_from_slice(value);
+            out.truncate(start);
+            if prepare(value, Case::Ignore, Insignificant::Spaces, out).is_err() {
+                out.extend_from_slice(value);
             }
         }
-        match u8::try_from(form.len()) {
-            Ok(length @ 0..=0xfe) => out.push(length),
-            _ => {
-                out.push(0xff);
-                out.extend_from_slice(&(form.len() as u64).to_be_bytes());
-            }
+        let length = out.len() - start;
+        let short = u8::try_from(length).unwrap_or(u8::MAX);
+        if let Some(octet) = out.get_mut(start - 1) {
+            *octet = short;
         }
-        out.extend_from_slice(&form);
+        if short == u8::MAX {
+            out.splice(start..start, (length as u64).to_be_bytes());
+        }
     }
 }

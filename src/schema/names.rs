@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// What a name stands for, names in any case.
 #[derive(Clone, Debug)]
 pub(super) struct Names<T> {
-    map: HashMap<Box<[u8]>, T, BuildHasherDefault<Fnv>>,
+    map: HashMap<Box<[u8]>, T, BuildHasherDefault<Multiply>>,
 }
 
 /// The longest name that is looked up without allocation.
@@ -40,23 +40,32 @@ impl<T: Copy> Names<T> {
     }
 }
 
-/// FNV-1a. The names in the table come from the operator, so nobody can fill it with collisions.
-struct Fnv(u64);
+/// Eight octets at a time by multiplication. The names in the table come from the operator, so nobody can fill it
+/// with collisions.
+#[derive(Default)]
+struct Multiply(u64);
 
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
+/// 2^64 divided by the golden ratio, odd.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-impl Hasher for Fnv {
+impl Hasher for Multiply {
     fn write(&mut self, octets: &[u8]) {
-        for octet in octets {
-            self.0 = (self.0 ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
+        for chunk in octets.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(chunk).for_each(|(place, octet)| *place = *octet);
+            self.write_u64(u64::from_le_bytes(word));
         }
     }
 
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(FACTOR);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
     fn finish(&self) -> u64 {
-        self.0
+        self.0 ^ (self.0 >> 32)
     }
 }

@@ -98,7 +98,7 @@ impl Reader<'_> {
 
     fn directive(&mut self, found: &mut Definitions) -> Outcome<()> {
         let start = self.at;
-        let length = self.rest().find(|c: char| c.is_whitespace() || c == ':' || c == '(').unwrap_or(self.rest().len());
+        let length = self.rest().find(|c: char| c.is_whitespace() || c == ':' || c == '(').unwrap_or_else(|| self.rest().len());
         let word = self.rest().get(..length).unwrap_or_default().to_ascii_lowercase();
         self.at += length;
         if self.rest().starts_with(':') {

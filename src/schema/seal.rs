@@ -7,8 +7,9 @@ use crate::model::{AttributeId, Description, Dn, Draft, DraftAttribute, Entry, E
 /// What is let through for the operator and for imports.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SealOptions {
-    /// Values of attributes that only the server writes are taken as given, and values of derived attributes, which
-    /// are in the LDIF of other servers, are passed over instead of refused.
+    /// Values of attributes that only the server writes are taken as given. What is in the LDIF of other servers is let
+    /// through: values of derived attributes are passed over, and groups may be empty (a required attribute that
+    /// holds links may be absent).
     pub relax: bool,
 }
 
@@ -49,7 +50,7 @@ impl Schema {
         let structural = self.structural_class(&listed)?;
         self.check_values(draft, links, options)?;
         self.check_allowed(draft, &listed, links)?;
-        self.check_required(draft, &listed, links)?;
+        self.check_required(draft, &listed, links, options)?;
         self.check_naming(draft, &place)?;
         Ok(self.build(draft, place, structural, self.kind_of(&listed)))
     }
@@ -89,11 +90,9 @@ impl Schema {
             Kind::Staff,
             Kind::Person,
         ];
-        let said = |kind: &Kind| self.closure(listed).any(|class| self.object_class(class).entry_kind == Some(*kind));
-        if self.closure(listed).all(|class| self.object_class(class).entry_kind.is_none()) {
-            return Kind::Generic;
-        }
-        PRECEDENCE.into_iter().find(said).unwrap_or(Kind::Generic)
+        let rank = |kind: &Kind| PRECEDENCE.iter().position(|held| held == kind);
+        let said = self.closure(listed).filter_map(|class| self.object_class(class).entry_kind);
+        said.min_by_key(|kind| rank(kind).unwrap_or(PRECEDENCE.len())).unwrap_or(Kind::Generic)
     }
 
     /// The classes and all they derive from; some more than once.
@@ -204,13 +203,19 @@ impl Schema {
     }
 
     /// Every attribute that a class asks for is there, with or without options, or as edges.
-    fn check_required(&self, draft: &Draft, listed: &[ClassId], links: &dyn Fn(AttributeId) -> usize) -> Result<(), Violation> {
+    fn check_required(
+        &self,
+        draft: &Draft,
+        listed: &[ClassId],
+        links: &dyn Fn(AttributeId) -> usize,
+        options: SealOptions,
+    ) -> Result<(), Violation> {
         let present =
             |attribute: AttributeId| draft.attributes.iter().any(|held| held.description.attribute == attribute && !held.values.is_empty());
         for class in listed.iter().map(|class| self.object_class(*class)) {
             for attribute in &class.must {
                 let kind = self.attribute_type(*attribute);
-                if !present(*attribute) && !kind.link.is_some_and(|link| links(link.edge) > 0) {
+                if !present(*attribute) && kind.link.is_none_or(|link| !options.relax && links(link.edge) == 0) {
                     let class = class.names.first().map_or("", String::as_str);
                     return Err(Violation::ObjectClass(format!("{}: object class {class} requires it", kind.name())));
                 }

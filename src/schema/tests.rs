@@ -3,6 +3,7 @@
 use super::*;
 use crate::base::EntryId;
 use crate::model::entry::Place;
+use crate::model::ldif::{LdifBody, LdifReader};
 use crate::model::{Draft, DraftAttribute};
 use proptest::prelude::*;
 use std::sync::LazyLock;
@@ -182,6 +183,15 @@ fn rules_bring_equal_values_to_one_form() {
 }
 
 #[test]
+fn keys_of_long_values_are_told_apart_too() {
+    let long = "a".repeat(300);
+    let name = |value: &str| SCHEMA.name_key(&Dn::parse(&format!("cn={value},o=x")).unwrap());
+    assert_eq!(name(&long), name(&long.to_uppercase()));
+    assert_ne!(name(&long), name(&"a".repeat(299)));
+    assert_ne!(name(&"a".repeat(252)), name(&"a".repeat(253)));
+}
+
+#[test]
 fn values_that_are_none_have_no_form() {
     use MatchingRule::*;
     let cases: [(MatchingRule, &[u8]); 12] = [
@@ -306,6 +316,7 @@ fn edges_count_as_values_that_are_there() {
     assert!(SCHEMA.seal(&group, place("cn=g"), &edges(2), SealOptions::default()).is_ok());
     let none = SCHEMA.seal(&group, place("cn=g"), &edges(0), SealOptions::default()).unwrap_err();
     assert_eq!(none, Violation::ObjectClass("uniqueMember: object class groupOfUniqueNames requires it".to_owned()));
+    assert!(SCHEMA.seal(&group, place("cn=g"), &edges(0), SealOptions { relax: true }).is_ok());
     let managed = SCHEMA.seal(&group, place("cn=g"), &|_| 1, SealOptions::default()).unwrap_err();
     assert!(matches!(managed, Violation::ObjectClass(text) if text.contains("no object class of the entry allows it")));
     let user = draft(&[("objectClass", "account"), ("objectClass", "hcUser"), ("uid", "u"), ("hcStaff", "cn=a")]);
@@ -441,4 +452,81 @@ proptest! {
         prop_assert_ne!(name(&left, &right), turned);
         prop_assert_eq!(left == right, name(&left, &right) == name(&right, &left));
     }
+}
+
+/// Real directories: what our schema does not know is named, everything else seals.
+#[test]
+fn entries_of_real_directories_seal() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if !folder.is_dir() {
+        eprintln!("skipped: {} is absent", folder.display());
+        return;
+    }
+    for (file, entries, refusals) in REAL {
+        let text = std::fs::read(folder.join(file)).unwrap();
+        let (mut sealed, mut refused) = (0, Vec::new());
+        for record in LdifReader::new(text.as_slice()) {
+            let record = record.unwrap();
+            let LdifBody::Content(attributes) = record.body else { panic!("{} is no entry", record.dn) };
+            let mut draft = Draft::default();
+            for (name, values) in attributes {
+                match SCHEMA.description(&name) {
+                    Some(description) => draft.set(description, values),
+                    None => refused.push(format!("{name} of {}", record.dn)),
+                }
+            }
+            let dn = Dn::parse(&record.dn).unwrap();
+            match SCHEMA.seal(&draft, place(&dn.rdn().unwrap().to_string()), &|_| 0, SealOptions { relax: true }) {
+                Ok(entry) => {
+                    sealed += 1;
+                    assert_eq!(SCHEMA.restore(entry.octets(), place("cn=x")).unwrap().octets(), entry.octets());
+                }
+                Err(violation) => refused.push(format!("{}: {violation}", record.dn)),
+            }
+        }
+        assert_eq!((sealed, refused.len()), (*entries, *refusals), "{file}: {refused:#?}");
+    }
+}
+
+/// File, entries that seal, attributes and entries that do not.
+const REAL: &[(&str, usize, usize)] = &[("Example.ldif", 160, 14), ("European.ldif", 611, 4), ("example_com.slapcat.ldif", 14, 0)];
+
+/// Prints what the steps on the way of a search cost; run by hand.
+#[test]
+#[ignore = "measures, and says nothing about right or wrong"]
+fn speed() {
+    let measure = |what: &str, step: &mut dyn FnMut()| {
+        let clock = crate::base::SystemClock::default();
+        let started = crate::base::Clock::monotonic(&clock);
+        (0..1_000_000).for_each(|_| step());
+        println!("{what}: {} ns", (crate::base::Clock::monotonic(&clock) - started).as_nanos() / 1_000_000);
+    };
+    let uid = SCHEMA.attribute("uid").unwrap();
+    let mut out = Vec::with_capacity(64);
+    measure("attribute", &mut || {
+        std::hint::black_box(SCHEMA.attribute(std::hint::black_box("telephoneNumber")));
+    });
+    measure("normalize uid", &mut || {
+        out.clear();
+        SCHEMA.normalize(uid, std::hint::black_box(b"Anna.Blum-1234"), &mut out).unwrap();
+        std::hint::black_box(&out);
+    });
+    let dn = Dn::parse("uid=anna.blum,ou=People,dc=example,dc=com").unwrap();
+    measure("name_key", &mut || {
+        std::hint::black_box(SCHEMA.name_key(std::hint::black_box(&dn)));
+    });
+    let person = draft(&[
+        ("objectClass", "top"),
+        ("objectClass", "person"),
+        ("objectClass", "inetOrgPerson"),
+        ("cn", "Anna Blum"),
+        ("sn", "Blum"),
+        ("mail", "anna.blum@example.com"),
+        ("telephoneNumber", "+1 408 555 1234"),
+        ("uid", "anna.blum"),
+        ("description", "something of some length"),
+    ]);
+    measure("seal", &mut || {
+        std::hint::black_box(SCHEMA.seal(&person, place("uid=anna.blum"), &|_| 0, SealOptions::default()).unwrap());
+    });
 }
