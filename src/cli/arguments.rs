@@ -28,11 +28,32 @@ pub(super) struct Arguments {
 pub(super) enum Action {
     /// Read the config with everything it names, and say what is wrong.
     Check,
+    /// A server to try out, in a folder of its own on loopback, with an organisation, users and a licence of few seats.
+    Demo(DemoArguments),
+    /// Serve as the config says, until SIGTERM.
+    Serve,
     /// Hash a password for `[operator] password_hash`.
     Passwd(PasswordOptions),
     /// Everything that works on the directory.
     #[command(flatten)]
     Administer(Administration),
+}
+
+/// How the demo starts.
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// The folder for everything it keeps; a new one for temporary files where absent.
+    #[arg(long)]
+    pub(super) dir: Option<PathBuf>,
+    /// The port of LDAP; a free one where absent.
+    #[arg(long, value_name = "PORT")]
+    pub(super) ldap_port: Option<u16>,
+    /// The port of HTTP; a free one where absent.
+    #[arg(long, value_name = "PORT")]
+    pub(super) http_port: Option<u16>,
+    /// Seats of the licence when it is made.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) seats: u32,
 }
 
 /// Where a password comes from; it is asked for where nothing is said, and never stands on the command line.

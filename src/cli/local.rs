@@ -4,6 +4,7 @@ use super::Outcome;
 use super::arguments::PasswordOptions;
 use crate::base::Secret;
 use crate::daemon::config::Config;
+use crate::directory::password_hash::PasswordHasher;
 use crate::directory::settings::Hashing;
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
@@ -60,12 +61,8 @@ pub(super) fn passwd(config: &Path, options: &PasswordOptions) -> Outcome {
     }
 }
 
-/// The hash as it stands in the config and in `userPassword`: `{ARGON2}` and the PHC string.
-pub(super) fn hash(password: &Secret, hashing: &Hashing) -> Result<String, String> {
-    use argon2::password_hash::PasswordHasher;
-    let parameters = argon2::Params::new(hashing.memory, hashing.passes, 1, None).map_err(|error| error.to_string())?;
-    let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, parameters);
-    let salt = crate::base::random::bytes::<16>();
-    let hash = argon2.hash_password_with_salt(password.expose(), &salt).map_err(|error| error.to_string())?;
-    Ok(format!("{{ARGON2}}{hash}"))
+/// The hash as it stands in the config and in `userPassword`.
+fn hash(password: &Secret, hashing: &Hashing) -> Result<String, String> {
+    let hasher = PasswordHasher::new(hashing).map_err(|error| error.to_string())?;
+    hasher.hash(password).map_err(|_| "the machine has no memory for the hash".to_owned())
 }

@@ -8,6 +8,7 @@ mod administer;
 mod arguments;
 mod local;
 mod output;
+mod serve;
 
 use crate::daemon::config::Config;
 use arguments::{Action, Arguments};
@@ -44,6 +45,8 @@ pub fn run() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match arguments.action {
         Action::Check => check(&arguments.config).into(),
+        Action::Demo(options) => serve::demo(options, arguments.json).into(),
+        Action::Serve => serve::serve(&arguments.config).into(),
         Action::Passwd(options) => local::passwd(&arguments.config, &options).into(),
         Action::Administer(command) => administer::run(&arguments.config, command, arguments.json).into(),
     }

@@ -3,3 +3,10 @@
 
 pub mod config;
 pub mod control;
+pub mod demo;
+mod listen;
+pub mod logging;
+pub mod machine;
+pub mod server;
+pub mod tls;
+pub mod watch;

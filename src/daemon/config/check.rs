@@ -6,6 +6,7 @@ use super::problem::{Problem, Problems, SourceFile};
 use super::{Config, ListenAddress, Listener, Mail, MailWay, Network, TlsFiles, catalog, organisation, read, secret_file};
 use crate::access::RuleSettings;
 use crate::base::Secret;
+use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{Activation, Application, Catalog, DeclaredEntry, Hashing, Operator, PasswordPolicy, Settings};
 use crate::model::{Dn, Filter};
 use crate::schema::{Schema, Source};
@@ -103,6 +104,7 @@ fn inside(source: &SourceFile, given: &Spanned<String>, at: usize) -> std::ops::
 /// Checks a server file with everything it names.
 pub(super) fn check(source: SourceFile, file: ServerFile) -> Result<Config, Problems> {
     let mut checker = Checker { files: vec![source.path.clone()], source, problems: Vec::new() };
+    let folder = folder(&mut checker, &file);
     let (schema_files, schema) = load_schema(&mut checker, &file);
     let suffixes = suffixes(&mut checker, &file);
     let operator = file.operator.as_ref().map(|table| operator(&mut checker, table));
@@ -115,7 +117,7 @@ pub(super) fn check(source: SourceFile, file: ServerFile) -> Result<Config, Prob
     let catalog = load_catalog(&mut checker, &file);
     let organisations = organisations(&mut checker, &file, &catalog, &suffixes);
     let settings = Settings {
-        folder: checker.path(&file.folder),
+        folder,
         suffixes,
         operator,
         schema: schema_files,
@@ -151,6 +153,14 @@ pub(super) fn check(source: SourceFile, file: ServerFile) -> Result<Config, Prob
     })
 }
 
+fn folder(checker: &mut Checker, file: &ServerFile) -> PathBuf {
+    if file.folder.is_none() {
+        let problem = Problem::of_file(&checker.source.path, "names no data folder");
+        checker.problem(problem.help("add, as the first line,\n    folder = \"/var/lib/headcount\""));
+    }
+    checker.path(file.folder.as_deref().unwrap_or(Path::new("")))
+}
+
 fn suffixes(checker: &mut Checker, file: &ServerFile) -> Vec<String> {
     if file.suffixes.is_empty() {
         let problem = Problem::of_file(&checker.source.path, "names no suffix");
@@ -173,9 +183,8 @@ fn operator(checker: &mut Checker, table: &OperatorTable) -> Operator {
         checker.at(&table.dn, "the operator needs a name");
     }
     let hash = table.password_hash.get_ref();
-    let scheme = hash.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(scheme, _)| scheme.to_uppercase());
-    if scheme.is_none_or(|scheme| matches!(scheme.as_str(), "CLEARTEXT" | "PLAIN" | "CLEAR")) {
-        let problem = Problem::at(&checker.source, &table.password_hash.span(), "not a password hash");
+    if !is_usable(hash.as_bytes()) {
+        let problem = Problem::at(&checker.source, &table.password_hash.span(), "not a password hash that is verified here");
         checker.problem(problem.help("`headcount passwd` makes one, `{ARGON2}$argon2id$…`"));
     }
     let path = checker.source.path.clone();

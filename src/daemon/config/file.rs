@@ -12,8 +12,8 @@ use toml::Spanned;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerFile {
-    /// The data folder (slapd's `directory`).
-    pub folder: PathBuf,
+    /// The data folder (slapd's `directory`); checked later, so that everything that is wrong is told at once.
+    pub folder: Option<PathBuf>,
     /// Free space below which writes are refused.
     #[serde(default = "default_reserve")]
     pub reserve: Octets,

@@ -121,21 +121,25 @@ fn nearest<'a>(given: &str, candidates: &[&'a str]) -> Option<&'a str> {
     scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
-/// How many insertions, deletions and replacements lead from one to the other (Levenshtein).
+/// How many insertions, deletions, replacements and swaps of neighbours lead from one to the other (optimal string
+/// alignment).
 fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, left) in from.chars().enumerate() {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or_default();
+    let (mut before, mut row): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=to.len()).collect());
+    for (at, left) in from.iter().enumerate() {
         let mut next = vec![at + 1];
         for (index, right) in to.iter().enumerate() {
-            let diagonal = row.get(index).copied().unwrap_or_default() + usize::from(left != *right);
-            let above = row.get(index + 1).copied().unwrap_or_default() + 1;
-            let before = next.last().copied().unwrap_or_default() + 1;
-            next.push(diagonal.min(above).min(before));
+            let mut least = (cell(&row, index) + usize::from(left != right)).min(cell(&row, index + 1) + 1).min(cell(&next, index) + 1);
+            let swapped = at > 0 && index > 0 && from.get(at - 1) == Some(right) && to.get(index - 1) == Some(left);
+            if swapped {
+                least = least.min(cell(&before, index - 1) + 1);
+            }
+            next.push(least);
         }
-        row = next;
+        before = std::mem::replace(&mut row, next);
     }
-    row.last().copied().unwrap_or_default()
+    cell(&row, to.len())
 }
 
 impl fmt::Display for Problem {
@@ -178,6 +182,8 @@ mod tests {
     #[test]
     fn the_nearest_is_found_and_the_far_is_not() {
         assert_eq!(nearest("sufix", &["schema", "suffix", "access"]), Some("suffix"));
+        assert_eq!(nearest("raed", &["write", "read", "add"]), Some("read"));
+        assert_eq!((edits("", "abc"), edits("abc", ""), edits("kitten", "sitting"), edits("ab", "ba")), (3, 3, 3, 1));
         assert_eq!(nearest("rootdn", &["suffix", "operator"]), None);
         assert_eq!(nearest("LDAPS", &["ldap", "ldaps"]), Some("ldaps"));
     }

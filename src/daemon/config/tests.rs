@@ -109,7 +109,8 @@ fn r1_a_permission_that_requires_what_is_not_there_is_refused() {
 fn hg3_a_file_with_a_secret_that_others_can_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("headcount.toml");
-    std::fs::write(&path, format!("{GOOD}[operator]\ndn = \"cn=admin\"\npassword_hash = \"{{SSHA}}x\"\n")).unwrap();
+    std::fs::write(&path, format!("{GOOD}[operator]\ndn = \"cn=admin\"\npassword_hash = \"{{SSHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\"\n"))
+        .unwrap();
     std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
     let shown = Config::load(&path).unwrap_err().to_string();
     assert!(shown.contains("holds a secret and its mode is 0640") && shown.contains("chmod 600"), "{shown}");

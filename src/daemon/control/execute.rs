@@ -58,7 +58,7 @@ impl Execution<'_> {
             Command::RoleAdd { organisation, name, grants, restricts } => self.add_role(organisation, name, grants, restricts),
             Command::RoleAssign { user, role, remove } => self.assign_role(user, role, *remove),
             Command::Roles(within) => {
-                self.list(within, "hcRole", &[("dn", ""), ("grants", "hcRolePermission"), ("restricts", "hcRoleRestriction")])
+                self.list(within, "hcRoleDefinition", &[("dn", ""), ("grants", "hcRolePermission"), ("restricts", "hcRoleRestriction")])
             }
             Command::SessionEnd { id, message } => {
                 self.handle.block_on(directory.end_session(&self.caller, id, message.clone()))?;
@@ -210,8 +210,7 @@ impl Execution<'_> {
 
     fn add_group(&self, organisation: &str, name: &str, description: Option<&str>) -> Result<String, Failure> {
         let description: Vec<&str> = description.into_iter().collect();
-        let attributes: [(&str, &[&str]); 3] =
-            [("objectClass", &["groupOfNames", "hcGroup"]), ("cn", &[name]), ("description", &description)];
+        let attributes: [(&str, &[&str]); 3] = [("objectClass", &["hcGroup"]), ("cn", &[name]), ("description", &description)];
         self.add(under("cn", name, &format!("ou=groups,{organisation}")), &attributes)
     }
 
@@ -242,7 +241,7 @@ impl Execution<'_> {
         }
         let (grants, restricts) = (text(grants), text(restricts));
         let attributes: [(&str, &[&str]); 4] =
-            [("objectClass", &["hcRole"]), ("cn", &[name]), ("hcRolePermission", &grants), ("hcRoleRestriction", &restricts)];
+            [("objectClass", &["hcRoleDefinition"]), ("cn", &[name]), ("hcRolePermission", &grants), ("hcRoleRestriction", &restricts)];
         self.add(under("cn", name, &format!("ou=roles,{organisation}")), &attributes)
     }
 
@@ -254,7 +253,7 @@ impl Execution<'_> {
 
     /// The role of that name in the organisation of the user: the one whose container is nearest above it.
     fn role_named(&self, user: &str, name: &str) -> Result<String, Failure> {
-        let roles = self.find(&Within::default(), "hcRole", &["cn"])?;
+        let roles = self.find(&Within::default(), "hcRoleDefinition", &["cn"])?;
         let above = |role: &OwnedEntry| role.dn.split_once(",ou=roles,").is_some_and(|(_, organisation)| ends_with(user, organisation));
         let named = roles.iter().filter(|role| role.text("cn").is_some_and(|cn| cn.eq_ignore_ascii_case(name)) && above(role));
         let nearest = named.max_by_key(|role| role.dn.len());

@@ -1,0 +1,67 @@
+//! The commands that run the daemon.
+
+use super::arguments::DemoArguments;
+use super::{Outcome, load};
+use crate::daemon::config::Config;
+use crate::daemon::demo::{Demo, Options};
+use crate::daemon::logging;
+use crate::daemon::server::Server;
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+/// `headcount serve`.
+pub(super) fn serve(path: &Path) -> Outcome {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    let level = logging::begin(config.log_format, &config.log_level);
+    let workers = config.workers;
+    run(workers, async move { Server::start(path, config, level).await?.run().await })
+}
+
+/// `headcount demo`.
+pub(super) fn demo(arguments: DemoArguments, json: bool) -> Outcome {
+    let options =
+        Options { folder: arguments.dir, ldap_port: arguments.ldap_port, http_port: arguments.http_port, seats: arguments.seats, json };
+    let demo = match Demo::prepare(&options) {
+        Ok(demo) => demo,
+        Err(message) => return failed(&message),
+    };
+    let config: Config = match load(&demo.config_file()) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    let level = logging::begin(config.log_format, &config.log_level);
+    run(config.workers, demo.run(config, level))
+}
+
+/// Runs the daemon on a runtime with so many workers, 0 for one per processor.
+fn run(workers: usize, daemon: impl Future<Output = Result<(), String>>) -> Outcome {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or_default();
+        tracing::error!(place, message, "panic");
+    }));
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if workers > 0 {
+        builder.worker_threads(workers);
+    }
+    let runtime = match builder.enable_all().thread_name("worker").build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let ended = runtime.block_on(daemon);
+    // What is still under way has had its time to finish.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match ended {
+        Ok(()) => Outcome::Done,
+        Err(message) => failed(&message),
+    }
+}
+
+fn failed(message: &str) -> Outcome {
+    eprintln!("headcount: {message}");
+    Outcome::Failed
+}

@@ -1,0 +1,86 @@
+//! Logs: one line an event, as text or as JSON, to standard error. Whatever a peer sent, a line stays one line (HG1).
+
+use super::config::file::LogFormat;
+use std::io::{self, IsTerminal, Write};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt};
+
+/// Changes what is logged while the server runs.
+pub struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl Level {
+    /// Logs by `level` from now on, as the config's `[log] level`; what does not read is refused.
+    pub fn set(&self, level: &str) -> Result<(), String> {
+        let filter = EnvFilter::builder().parse(level).map_err(|error| error.to_string())?;
+        self.0.reload(filter).map_err(|error| error.to_string())
+    }
+}
+
+/// Begins to log. `None` where something logs already, as in tests.
+pub fn begin(format: LogFormat, level: &str) -> Option<Level> {
+    let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse_lossy(level));
+    let registry = tracing_subscriber::registry().with(filter);
+    let begun = match format {
+        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(Lines)).try_init(),
+        LogFormat::Text => registry.with(fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(Lines)).try_init(),
+    };
+    begun.ok().map(|()| Level(handle))
+}
+
+/// Standard error, one event a line.
+struct Lines;
+
+/// One event on its way out.
+struct Line;
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        io::stderr().lock().write_all(one_line(event, io::stderr().is_terminal()).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// The event with everything escaped that could begin a line or steer a terminal; the line end after it stays. Colours are
+/// our own where there is a terminal, and what a peer sent comes escaped out of the formatter by then.
+fn one_line(event: &[u8], coloured: bool) -> String {
+    let text = String::from_utf8_lossy(event);
+    let body = text.strip_suffix('\n').unwrap_or(&text);
+    let mut out = String::with_capacity(text.len() + 1);
+    for character in body.chars() {
+        let kept = !(character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')) || (coloured && character == '\u{1b}');
+        if kept {
+            out.push(character);
+        } else {
+            out.push_str(&format!("\\u{:04x}", u32::from(character)));
+        }
+    }
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn hg1_an_event_is_one_line_whatever_is_in_it() {
+        let shown = one_line("bind dn=\"cn=a\r\n{\\\"fake\\\":1}\u{1b}[2J\u{2028}\u{85}x\"\n".as_bytes(), false);
+        assert_eq!(shown, "bind dn=\"cn=a\\u000d\\u000a{\\\"fake\\\":1}\\u001b[2J\\u2028\\u0085x\"\n");
+        assert_eq!(shown.lines().count(), 1);
+    }
+}

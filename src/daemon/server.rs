@@ -1,0 +1,208 @@
+//! Serving: open the directory, bind the listeners, take a changed config over, and stop in order.
+
+use super::config::file::ListenerKind;
+use super::config::{Config, ListenAddress, Listener};
+use super::listen::{self, Bound};
+use super::logging::Level;
+use super::tls::{Loaded, Tls};
+use super::watch::Watch;
+use super::{control, machine};
+use crate::base::SystemClock;
+use crate::directory::{Directory, Settings};
+use crate::ldap::{self, Door};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+
+/// How long connections may take to finish when we stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A server that serves.
+pub struct Server {
+    path: PathBuf,
+    config: Config,
+    directory: Arc<Directory>,
+    ldap: Arc<Door>,
+    tls: Option<Tls>,
+    running: Vec<Running>,
+    level: Option<Level>,
+}
+
+/// A listener that accepts.
+struct Running {
+    listener: Listener,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens the directory and begins to accept. `path` is where the config came from; it is read again on a change.
+    pub async fn start(path: &Path, config: Config, level: Option<Level>) -> Result<Self, String> {
+        let descriptors = machine::raise_descriptor_limit();
+        let tls = config.tls.as_ref().map(Loaded::read).transpose()?.map(Tls::new);
+        let bound = bind_all(&config.listeners)?;
+        let settings = settings_of(&config);
+        let opened = tokio::task::spawn_blocking(move || Directory::open(settings, Arc::new(SystemClock::default()))).await;
+        let directory =
+            opened.map_err(|error| error.to_string())?.map_err(|error| format!("{}: {error}", config.settings.folder.display()))?;
+        let socket = config.settings.folder.join(control::SOCKET);
+        control::socket::serve(&socket, Arc::clone(&directory)).map_err(|error| format!("{}: {error}", socket.display()))?;
+        let ldap = Door::new(Arc::clone(&directory), tls.as_ref().map(|tls| Arc::clone(&tls.ldap)));
+        let mut server = Self { path: path.to_owned(), config, directory, ldap, tls, running: Vec::new(), level };
+        for (listener, bound) in bound {
+            server.accept(listener, bound);
+        }
+        tracing::info!(descriptors, listeners = server.running.len(), version = env!("CARGO_PKG_VERSION"), "serving");
+        Ok(server)
+    }
+
+    /// The directory it serves.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets what is under way finish.
+    pub async fn run(mut self) -> Result<(), String> {
+        let signal = |kind: SignalKind| signal(kind).map_err(|error| error.to_string());
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut watch = Watch::new(self.config.files.clone());
+        let watchdog = tokio::spawn(beat());
+        let maintenance = tokio::spawn(Arc::clone(&self.directory).maintain());
+        machine::tell_ready();
+        while self.next(&mut terminate, &mut interrupt, &mut hangup, &mut watch).await {
+            machine::tell_reloading();
+            match self.reload().await {
+                Ok(()) => tracing::info!(config = %self.path.display(), "the changed config is in force"),
+                Err(reasons) => {
+                    for reason in reasons {
+                        tracing::error!(config = %self.path.display(), reason, "the changed config is bad; the old one stays in force");
+                    }
+                }
+            }
+            watch.follow(self.config.files.clone());
+            machine::tell_ready();
+        }
+        watchdog.abort();
+        self.stop().await;
+        maintenance.abort();
+        Ok(())
+    }
+
+    /// Waits for something to happen: true for a changed config, false for the end.
+    async fn next(&self, terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal, watch: &mut Watch) -> bool {
+        tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => false,
+            _ = hangup.recv() => true,
+            () = watch.changed() => true,
+        }
+    }
+
+    /// Takes a changed config over: all of it, or nothing. Connections stay as they are.
+    async fn reload(&mut self) -> Result<(), Vec<String>> {
+        let one = |reason: String| vec![reason];
+        let path = self.path.clone();
+        let loaded = tokio::task::spawn_blocking(move || Config::load(&path)).await.map_err(|error| one(error.to_string()))?;
+        let config = loaded.map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let certificate = config.tls.as_ref().map(Loaded::read).transpose().map_err(one)?;
+        if certificate.is_some() != self.tls.is_some() {
+            return Err(one("[tls] comes and goes at a restart only".to_owned()));
+        }
+        if config.workers != self.config.workers || config.log_format != self.config.log_format {
+            return Err(one("`workers` and the log's format change at a restart only".to_owned()));
+        }
+        let added: Vec<Listener> = config
+            .listeners
+            .iter()
+            .filter(|listener| !self.running.iter().any(|running| running.listener == **listener))
+            .cloned()
+            .collect();
+        let bound = bind_all(&added).map_err(one)?;
+        self.directory.reload(settings_of(&config)).await.map_err(|error| one(error.to_string()))?;
+        if let (Some(tls), Some(certificate)) = (&self.tls, certificate) {
+            tls.exchange(certificate);
+        }
+        if let Some(level) = &self.level {
+            level.set(&config.log_level).map_err(one)?;
+        }
+        // A listener that is gone stops to accept; its connections go on.
+        self.running.retain(|running| {
+            let stays = config.listeners.contains(&running.listener);
+            if !stays {
+                running.task.abort();
+                tracing::info!(listener = running.listener.name, "stopped listening");
+            }
+            stays
+        });
+        for (listener, bound) in bound {
+            self.accept(listener, bound);
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: Listener, bound: Bound) {
+        let name = listener.name.clone();
+        let task = match bound {
+            Bound::Ldap(endpoint) => tokio::spawn(Arc::clone(&self.ldap).serve(name, endpoint)),
+            Bound::Http(_socket) => tokio::spawn(async {}),
+        };
+        tracing::info!(listener = listener.name, kind = listener.kind.word(), address = %describe(&listener.address), "listening");
+        self.running.push(Running { listener, task });
+    }
+
+    async fn stop(self) {
+        machine::tell_stopping();
+        tracing::info!("stopping");
+        self.ldap.stop(DRAIN).await;
+        for running in &self.running {
+            running.task.abort();
+            if let (ListenerKind::Ldapi, ListenAddress::Local(path)) = (running.listener.kind, &running.listener.address) {
+                remove(path);
+            }
+        }
+        remove(&self.config.settings.folder.join(control::SOCKET));
+        tracing::info!("stopped");
+    }
+}
+
+/// The settings with what the doors can do added, for the root DSE.
+fn settings_of(config: &Config) -> Settings {
+    Settings { protocol_features: ldap::features(config.tls.is_some()), ..config.settings.clone() }
+}
+
+fn bind_all(listeners: &[Listener]) -> Result<Vec<(Listener, Bound)>, String> {
+    listeners
+        .iter()
+        .map(|listener| match listen::bind(listener) {
+            Ok(bound) => Ok((listener.clone(), bound)),
+            Err(error) => Err(format!("listener {}: {}: {error}", listener.name, describe(&listener.address))),
+        })
+        .collect()
+}
+
+fn describe(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Local(path) => path.display().to_string(),
+        ListenAddress::Tcp(address) => address.to_string(),
+    }
+}
+
+fn remove(socket: &Path) {
+    if let Err(error) = std::fs::remove_file(socket) {
+        tracing::debug!(socket = %socket.display(), %error, "the socket is gone already");
+    }
+}
+
+/// Tells the service manager that the runtime still turns.
+async fn beat() {
+    let Some(interval) = machine::watchdog_interval() else { return };
+    let mut ticks = tokio::time::interval(interval);
+    loop {
+        ticks.tick().await;
+        machine::tell_alive();
+    }
+}

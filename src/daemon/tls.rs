@@ -1,0 +1,89 @@
+//! The certificate of the server. It can be exchanged while it serves: a connection keeps the one it began with (TLS 1.2
+//! and 1.3 only).
+
+use super::config::TlsFiles;
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::sync::Arc;
+
+/// The certificate in force, for the doors.
+#[derive(Clone)]
+pub struct Tls {
+    /// For LDAPS and StartTLS.
+    pub ldap: Arc<ArcSwap<ServerConfig>>,
+    /// For HTTPS.
+    pub https: Arc<ArcSwap<ServerConfig>>,
+}
+
+/// A certificate that was read and whose key belongs to it.
+pub struct Loaded {
+    ldap: Arc<ServerConfig>,
+    https: Arc<ServerConfig>,
+}
+
+impl Loaded {
+    /// Reads the files; the text names the file and what is wrong with it.
+    pub fn read(files: &TlsFiles) -> Result<Self, String> {
+        let chain = CertificateDer::pem_file_iter(&files.certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| format!("{}: {error}", files.certificate.display()))?;
+        if chain.is_empty() {
+            return Err(format!("{}: there is no certificate in it", files.certificate.display()));
+        }
+        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| format!("{}: {error}", files.key.display()))?;
+        let mut ldap = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|error| format!("{} and {}: {error}", files.certificate.display(), files.key.display()))?;
+        ldap.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
+        let mut https = ldap.clone();
+        https.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { ldap: Arc::new(ldap), https: Arc::new(https) })
+    }
+}
+
+impl Tls {
+    /// Begins with a certificate.
+    pub fn new(loaded: Loaded) -> Self {
+        Self { ldap: Arc::new(ArcSwap::new(loaded.ldap)), https: Arc::new(ArcSwap::new(loaded.https)) }
+    }
+
+    /// Serves with another certificate from now on.
+    pub fn exchange(&self, loaded: Loaded) {
+        self.ldap.store(loaded.ldap);
+        self.https.store(loaded.https);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_loads_with_its_own_key_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let one = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let two = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = write("one.pem", &one.cert.pem());
+        let key = write("one.key", &one.signing_key.serialize_pem());
+        let other = write("two.key", &two.signing_key.serialize_pem());
+        let tls = Tls::new(Loaded::read(&TlsFiles { certificate: certificate.clone(), key: key.clone() }).unwrap());
+        assert!(tls.ldap.load().alpn_protocols.is_empty());
+        let before = tls.ldap.load_full();
+        tls.exchange(Loaded::read(&TlsFiles { certificate: certificate.clone(), key }).unwrap());
+        assert!(!Arc::ptr_eq(&before, &tls.ldap.load_full()));
+        assert!(Loaded::read(&TlsFiles { certificate, key: other }).is_err());
+        let empty = write("empty.pem", "");
+        assert!(Loaded::read(&TlsFiles { certificate: empty.clone(), key: empty }).is_err());
+    }
+}

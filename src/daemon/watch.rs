@@ -1,0 +1,98 @@
+//! Notices when a file of the config changes. The folders are watched, because editors and certificate tools put a new
+//! file in the place of the old one; what happens in them is taken together for a moment, and counts only where the
+//! contents of a file differ.
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long it must be quiet after a change.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// Watches the files of the config.
+pub struct Watch {
+    watcher: Option<RecommendedWatcher>,
+    events: mpsc::UnboundedReceiver<()>,
+    folders: BTreeSet<PathBuf>,
+    files: Vec<PathBuf>,
+    seen: Vec<[u8; 32]>,
+}
+
+impl Watch {
+    /// Watches these files. Where the machine cannot, only SIGHUP reloads, and the log says so.
+    pub fn new(files: Vec<PathBuf>) -> Self {
+        let (sender, events) = mpsc::unbounded_channel();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+                // The receiver lives as long as the watcher.
+                drop(sender.send(()));
+            }
+        });
+        let watcher = watcher.inspect_err(|error| tracing::warn!(%error, "config files cannot be watched; SIGHUP reloads")).ok();
+        let mut watch = Self { watcher, events, folders: BTreeSet::new(), files: Vec::new(), seen: Vec::new() };
+        watch.follow(files);
+        watch
+    }
+
+    /// Watches these files from now on, as they are now.
+    pub fn follow(&mut self, files: Vec<PathBuf>) {
+        let folders: BTreeSet<PathBuf> = files.iter().filter_map(|file| file.parent()).map(Path::to_path_buf).collect();
+        if let Some(watcher) = &mut self.watcher {
+            for folder in self.folders.difference(&folders) {
+                // A folder that is gone cannot be given up.
+                drop(watcher.unwatch(folder));
+            }
+            for folder in folders.difference(&self.folders) {
+                if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                    tracing::warn!(folder = %folder.display(), %error, "the folder cannot be watched; SIGHUP reloads");
+                }
+            }
+        }
+        self.seen = files.iter().map(|file| digest(file)).collect();
+        (self.folders, self.files) = (folders, files);
+    }
+
+    /// Waits until a file differs from what it was at the last answer.
+    pub async fn changed(&mut self) {
+        loop {
+            if self.events.recv().await.is_none() {
+                // No watcher: nothing will ever come.
+                return std::future::pending().await;
+            }
+            while let Ok(Some(())) = tokio::time::timeout(QUIET, self.events.recv()).await {}
+            let now: Vec<[u8; 32]> = self.files.iter().map(|file| digest(file)).collect();
+            if now != self.seen {
+                self.seen = now;
+                return;
+            }
+        }
+    }
+}
+
+/// What is in the file; a file that cannot be read has a digest of its own.
+fn digest(file: &Path) -> [u8; 32] {
+    std::fs::read(file).map_or([0; 32], |octets| Sha256::digest(octets).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replaced_file_is_noticed_and_a_touched_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("headcount.toml");
+        std::fs::write(&file, "one").unwrap();
+        let mut watch = Watch::new(vec![file.clone()]);
+        std::fs::write(&file, "one").unwrap();
+        std::fs::write(folder.path().join("other"), "x").unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(700), watch.changed()).await.is_err());
+        let new = folder.path().join("new");
+        std::fs::write(&new, "two").unwrap();
+        std::fs::rename(&new, &file).unwrap();
+        tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
+    }
+}
