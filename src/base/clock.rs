@@ -44,6 +44,11 @@ impl Timestamp {
         self.zoned().strftime("%Y%m%d%H%M%SZ").to_string()
     }
 
+    /// For people, to the minute: `2 January 2026, 03:04 UTC`.
+    pub fn readable(self) -> String {
+        self.zoned().strftime("%-d %B %Y, %H:%M UTC").to_string()
+    }
+
     /// As generalizedTime with milliseconds, `20260102030405.678Z`.
     pub fn generalized_millis(self) -> String {
         self.zoned().strftime("%Y%m%d%H%M%S.%3fZ").to_string()

@@ -1,1 +1,130 @@
-//! The doors: web pages.
+//! The pages of activation: the link of a welcome or forgotten-password mail, and asking for one. A link is looked at
+//! with GET and used with POST only, because mail scanners follow links (HF1). Asking answers the same, as fast, for
+//! any address (HF4). Pages have no script, send no referrer, are kept by no cache, and load one style sheet of ours.
+//!
+//! Whoever serves the router puts an `Arc<Origin>` among the extensions of each request, so that limits count the
+//! true peer and not a header.
+
+mod guard;
+mod limit;
+mod page;
+
+use crate::base::Secret;
+use crate::directory::activation::{LinkPreview, RedeemError};
+use crate::directory::{Directory, Origin};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Extension, Form, Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use limit::Limits;
+use serde::Deserialize;
+use std::sync::Arc;
+
+const STYLE: &str = include_str!("../../templates/console/console.css");
+/// A form here is a password twice, each octet of it escaped.
+const LARGEST_FORM: usize = 16 << 10;
+
+/// What the pages share.
+struct Pages {
+    directory: Arc<Directory>,
+    limits: Limits,
+}
+
+#[derive(Deserialize)]
+struct PasswordForm {
+    password: String,
+    again: String,
+}
+
+#[derive(Deserialize)]
+struct AddressForm {
+    email: String,
+}
+
+/// The pages, to be served at the root of the public URL.
+pub fn router(directory: Arc<Directory>) -> Router {
+    let pages = Arc::new(Pages { directory, limits: Limits::default() });
+    Router::new()
+        .route("/activate/{token}", get(show_link).post(use_link))
+        .route("/forgot", get(show_forgot).post(ask_for_link))
+        .route("/console.css", get(style))
+        .layer(middleware::from_fn_with_state(Arc::clone(&pages), guard::same_site))
+        .layer(middleware::map_response(guard::headers))
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .with_state(pages)
+}
+
+async fn style() -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))], STYLE).into_response()
+}
+
+async fn show_link(State(pages): State<Arc<Pages>>, Path(token): Path<String>) -> Response {
+    match pages.directory.link_preview(&Secret::new(token.clone())) {
+        Some(preview) => page::activate(&preview, &token, None),
+        None => page::dead_link(),
+    }
+}
+
+async fn use_link(
+    State(pages): State<Arc<Pages>>,
+    Extension(origin): Extension<Arc<Origin>>,
+    Path(token): Path<String>,
+    Form(form): Form<PasswordForm>,
+) -> Response {
+    if !pages.limits.may_try(origin.address) {
+        return page::too_many();
+    }
+    let (password, again) = (Secret::new(form.password), Secret::new(form.again));
+    let secret = Secret::new(token.clone());
+    let Some(preview) = pages.directory.link_preview(&secret) else { return page::dead_link() };
+    if password.expose() != again.expose() {
+        return page::activate(&preview, &token, Some("The two passwords are not the same."));
+    }
+    match pages.directory.redeem_link(&origin, &secret, password).await {
+        Ok(()) => page::notice(StatusCode::OK, "Your password is set", "You can sign in with it now.", false),
+        Err(error) => refused(&preview, &token, error),
+    }
+}
+
+fn refused(preview: &LinkPreview, token: &str, error: RedeemError) -> Response {
+    match error {
+        RedeemError::Dead => page::dead_link(),
+        RedeemError::Password(reason) => page::activate(preview, token, Some(&reason)),
+        RedeemError::Busy => page::busy(),
+        RedeemError::Failed => page::failed(),
+    }
+}
+
+async fn show_forgot() -> Response {
+    page::forgot()
+}
+
+async fn ask_for_link(
+    State(pages): State<Arc<Pages>>,
+    Extension(origin): Extension<Arc<Origin>>,
+    Form(form): Form<AddressForm>,
+) -> Response {
+    if !pages.limits.may_ask(origin.address) {
+        return page::too_many();
+    }
+    // Beyond its share an address gets no more mails, and whoever asks is told nothing of it.
+    if pages.limits.may_mail(&form.email)
+        && let Some(permit) = pages.limits.begin()
+    {
+        // Nobody waits for it, so that the time of the answer tells nothing either.
+        tokio::spawn(async move {
+            if let Err(error) = pages.directory.request_link(&origin, &form.email).await {
+                tracing::error!(%error, "a link that was asked for could not be sent");
+            }
+            drop(permit);
+        });
+    }
+    page::notice(
+        StatusCode::OK,
+        "Look into your mail",
+        "If there is an account with that address, a link to choose a new password is on its way to it.",
+        false,
+    )
+}

@@ -1,6 +1,7 @@
 //! The one API of the house: bind, search, compare, add, modify, delete, rename, password and sessions. LDAP,
 //! SCIM, the pages and the command line all come through here, so a rule that holds here holds everywhere.
 
+pub mod activation;
 mod bind;
 pub(crate) mod core;
 mod derived;

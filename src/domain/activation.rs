@@ -23,6 +23,8 @@ pub enum Purpose {
     Welcome,
     /// A user that forgot its password.
     Forgotten,
+    /// A user whose address changed, and whose password went with the old one.
+    NewAddress,
 }
 
 /// The record of a link.

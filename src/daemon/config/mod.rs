@@ -19,6 +19,7 @@ mod secret_file;
 pub mod units;
 
 use crate::directory::Settings;
+pub use crate::mail::{MailSettings as Mail, MailWay};
 use file::{ListenerKind, LogFormat};
 use problem::{Problem, Problems, SourceFile};
 use std::net::{IpAddr, SocketAddr};
@@ -88,33 +89,6 @@ pub struct Network {
     pub address: IpAddr,
     /// How many leading bits count.
     pub prefix: u8,
-}
-
-/// How mail leaves.
-#[derive(Clone, Debug)]
-pub struct Mail {
-    /// The sender.
-    pub from: String,
-    /// By what way.
-    pub way: MailWay,
-}
-
-/// By what way mail leaves.
-#[derive(Clone, Debug)]
-pub enum MailWay {
-    /// Put in a folder, one file each.
-    Drop(PathBuf),
-    /// Sent to a server.
-    Smtp {
-        /// The server's name or address.
-        host: String,
-        /// Its port.
-        port: u16,
-        /// TLS from the first octet; StartTLS otherwise.
-        implicit_tls: bool,
-        /// Who signs in, and the password.
-        credentials: Option<(String, crate::base::Secret)>,
-    },
 }
 
 impl Network {

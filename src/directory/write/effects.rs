@@ -11,12 +11,12 @@ impl Work<'_, '_> {
         if entry.kind == Kind::Session {
             return Err(Error::Unwilling("sessions are made by signing in, not by adding entries".to_owned()));
         }
-        Ok(())
+        self.post_welcome(None, entry)
     }
 
     pub(super) fn after_modify(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
         let schema = std::sync::Arc::clone(&self.core.schema);
-        let Some(was) = User::of(&schema, before) else { return Ok(()) };
+        let Some(was) = User::of(&schema, before) else { return self.post_welcome(Some(before), after) };
         let Some(is) = User::of(&schema, after) else {
             self.end_sessions_of(before.id, "no longer a user");
             return Ok(());
@@ -29,7 +29,7 @@ impl Work<'_, '_> {
         } else if !before.values(known.user_password).eq(after.values(known.user_password)) && was.state() == AccountState::Active {
             self.end_sessions_of(after.id, "password changed");
         }
-        Ok(())
+        self.post_welcome(Some(before), after)
     }
 
     pub(super) fn before_delete(&mut self, entry: &Entry) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use super::{Work, quoted};
 use crate::directory::{Error, WriteOutcome, tree};
 use crate::domain::structured;
 use crate::model::{AttributeId, Description, Draft, Entry, Modification, ModificationKind};
+use std::sync::Arc;
 
 impl Work<'_, '_> {
     pub(super) fn modify(&mut self, text: &str, modifications: &[Modification]) -> Result<WriteOutcome, Error> {
@@ -21,13 +22,24 @@ impl Work<'_, '_> {
             self.stamp_changed(&mut draft);
         }
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
-        let place = self.place_of(&entry);
-        let after = self.put(Some(&entry), &draft, place)?;
+        let after = self.put_modified(&entry, &before, &draft)?;
         self.keep_structure(&entry, &after)?;
         self.after_modify(&entry, &after)?;
         let names = modifications.iter().map(|modification| modification.attribute.clone()).collect();
         self.audit("modify", &after, names, String::new());
         Ok(self.outcome(&after, pre_read))
+    }
+
+    /// Puts the draft, without the credentials where they go with the old address; the last administrator keeps them (U5).
+    fn put_modified(&mut self, entry: &Entry, before: &Draft, draft: &Draft) -> Result<Arc<Entry>, Error> {
+        if let Some(without) = self.without_credentials(entry, before, draft) {
+            let place = self.place_of(entry);
+            if let Ok(after) = self.put(Some(entry), &without, place) {
+                return Ok(after);
+            }
+        }
+        let place = self.place_of(entry);
+        self.put(Some(entry), draft, place)
     }
 
     /// The caller must be allowed to write each attribute it names.
