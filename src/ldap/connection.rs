@@ -5,6 +5,8 @@
 //! Searches and compares are done on the spot. What waits for the writer or for a hash is a future in [`Connection::pending`].
 //! A bind waits until nothing else is under way, and nothing else is taken while it is (RFC 4511 §4.2.1).
 
+mod lifetime;
+
 use super::Door;
 use super::controls;
 use super::decode;
@@ -27,10 +29,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use zeroize::Zeroize;
 
 /// Octets read at a time.
 const READ: usize = 4 << 10;
@@ -278,6 +281,7 @@ impl Connection {
     fn take_messages(&mut self) {
         let mut input = std::mem::take(&mut self.input);
         let mut taken = 0;
+        let mut secret = false;
         self.blocked = false;
         while self.intake == Intake::Open && !self.blocked {
             let rest = input.get(taken..).unwrap_or_default();
@@ -286,6 +290,7 @@ impl Connection {
                     self.pipelined = rest.len() > frame.length;
                     self.last_message = self.now;
                     taken += frame.length;
+                    secret |= may_hold_password(frame.operation);
                     self.begin(&frame);
                 }
                 Ok(Some(_)) => self.blocked = true,
@@ -297,6 +302,9 @@ impl Connection {
                 }
                 Err(Refusal::Disconnect(reason)) => self.disconnect(&LdapResultCode::ProtocolError, reason),
             }
+        }
+        if secret && let Some(octets) = input.get_mut(..taken) {
+            octets.zeroize();
         }
         match taken == input.len() {
             true => input.clear(),
@@ -446,106 +454,13 @@ impl Connection {
         }
         self.last_message = self.now;
     }
+}
 
-    fn wrote(&mut self, count: usize) {
-        self.output.sent(count);
-        self.stalled_since = None;
-        self.unflushed = matches!(self.transport, Transport::Tls(_));
-    }
-
-    /// The peer is gone.
-    fn break_off(&mut self) {
-        self.unbind();
-        self.unflushed = false;
-        self.transport = Transport::Closed;
-    }
-
-    /// No more messages are taken; when what is under way is done, the peer is told why.
-    fn say_farewell(&mut self, text: &'static str) {
-        self.stopped = true;
-        if self.intake != Intake::Closed {
-            self.intake = Intake::Closed;
-            self.farewell = Some(text);
-        }
-    }
-
-    /// Begins TLS after the answer to StartTLS is out: the answers before it are for a peer that nobody knows (HA10).
-    async fn start_tls(&mut self) {
-        let Transport::Tcp(stream) = std::mem::replace(&mut self.transport, Transport::Closed) else {
-            return self.break_off();
-        };
-        match self.door.handshake(stream).await {
-            Ok(stream) => {
-                self.transport = Transport::Tls(Box::new(stream));
-                self.become_anonymous();
-                self.release_former();
-                let origin = Origin { encrypted: true, ..(*self.caller.origin).clone() };
-                self.caller.origin = Arc::new(origin);
-                self.intake = Intake::Open;
-            }
-            Err(error) => {
-                tracing::debug!(peer = %self.caller.origin.describe(), %error, "TLS did not begin");
-                self.break_off();
-            }
-        }
-    }
-
-    /// Makes sure that the clock is looked at soon.
-    fn note_activity(&mut self) {
-        if self.wake_at > self.now + TICK {
-            self.settings = self.door.directory.settings();
-            self.wake_in(TICK);
-        }
-    }
-
-    fn wake_in(&mut self, duration: Duration) {
-        self.wake_at = self.now + duration;
-        self.timer.set(tokio::time::sleep(duration));
-    }
-
-    /// Looks at the clock: a peer that does not read, or has not sent a whole message for too long, is cut off.
-    fn tick(&mut self) {
-        self.settings = self.door.directory.settings();
-        let limits = &self.settings.limits;
-        if self.stalled_since.is_some_and(|since| self.now.saturating_sub(since) >= limits.write_stall) {
-            tracing::debug!(peer = %self.caller.origin.describe(), "the peer does not read");
-            self.break_off();
-            return self.wake_in(TICK);
-        }
-        if !self.is_at_rest() || !self.output.is_empty() || self.unflushed {
-            return self.wake_in(TICK);
-        }
-        let at_most = if self.is_bound() && !self.partial { limits.idle_bound } else { limits.idle_anonymous };
-        let idle = self.now.saturating_sub(self.last_message);
-        if idle >= at_most {
-            self.disconnect(&LdapResultCode::Unavailable, "the connection was idle for too long");
-            return self.wake_in(TICK);
-        }
-        if self.caller.identity.session.as_ref().is_some_and(|session| session.has_ended()) && !self.refresh() {
-            return self.wake_in(TICK);
-        }
-        if idle < TICK {
-            return self.wake_in(TICK);
-        }
-        self.output.shrink();
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
-        self.wake_in(at_most.saturating_sub(idle));
-    }
-
-    /// Ends the stream so that the last words arrive: what the peer still sends is read, for a moment, because an
-    /// unread octet would make the system throw away what we wrote.
-    async fn close(&mut self) {
-        let words = async {
-            let mut scratch = [0; 1 << 10];
-            self.transport.shutdown().await?;
-            while !self.end_of_input && self.transport.read(&mut scratch).await? > 0 {}
-            Ok::<_, io::Error>(())
-        };
-        if tokio::time::timeout(LINGER, words).await.is_err() {
-            tracing::debug!(peer = %self.caller.origin.describe(), "the peer did not end the connection");
-        }
+/// Whether a request may carry a password, which must not stay in memory (HB6).
+const fn may_hold_password(operation: Operation) -> bool {
+    match operation {
+        Operation::Add | Operation::Bind | Operation::Extended | Operation::Modify => true,
+        Operation::Abandon | Operation::Compare | Operation::Delete | Operation::ModifyDn | Operation::Search | Operation::Unbind => false,
     }
 }
 

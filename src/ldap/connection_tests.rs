@@ -13,6 +13,7 @@ use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
 use ldap3_proto::control::LdapControl;
 use ldap3_proto::proto::*;
+use proptest::prelude::*;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -310,6 +311,43 @@ async fn ha9_a_failed_bind_leaves_nobody() {
     assert_eq!(client.who_am_i().await, "");
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever came before, the connection is who the last bind said, and nobody after one that failed.
+    #[test]
+    fn ha9_the_last_bind_says_who_it_is(steps in prop::collection::vec(0..6_u8, 1..12)) {
+        static SERVER: std::sync::OnceLock<(tokio::runtime::Runtime, Server)> = std::sync::OnceLock::new();
+        let (runtime, server) = SERVER.get_or_init(|| {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let server = runtime.block_on(Server::start(Limits::default()));
+            (runtime, server)
+        });
+        runtime.block_on(async {
+            let mut client = server.client().await;
+            let mut who = String::new();
+            for step in steps {
+                let (name, password) = match step {
+                    0 | 1 => (OPERATOR, PASSWORD),
+                    2 => (OPERATOR, "wrong"),
+                    3 => (OPERATOR, ""),
+                    4 => ("", ""),
+                    _ => ("cn=nobody,dc=example,dc=com", PASSWORD),
+                };
+                // The question is on its way together with the bind.
+                let octets = [client.message(bind(name, password), Vec::new()), client.message(extended(WHO_AM_I, None), Vec::new())];
+                client.stream.write_all(&octets.concat()).await.unwrap();
+                let bound = client.result().await == LdapResultCode::Success;
+                who = if bound && !name.is_empty() { format!("dn:{name}") } else { String::new() };
+                assert_eq!(bound, matches!(step, 0 | 1 | 4));
+                let LdapOp::ExtendedResponse(answer) = client.next().await.unwrap().op else { panic!("no answer") };
+                assert_eq!(String::from_utf8(answer.value.unwrap()).unwrap(), who);
+            }
+            assert_eq!(client.who_am_i().await, who);
+        });
+    }
+}
+
 fn sasl(mechanism: &str) -> LdapBindRequest {
     let credentials = SaslCredentials { mechanism: mechanism.to_owned(), credentials: Vec::new() };
     LdapBindRequest { version: 3, dn: String::new(), cred: LdapBindCred::SASL(credentials) }
@@ -493,6 +531,37 @@ async fn ha8_changes_before_an_unbind_are_made() {
     let filter = LdapFilter::Equality("description".into(), "kept".into());
     let (found, ..) = client.search(search(&person(0), LdapSearchScope::Base, filter), Vec::new()).await;
     assert_eq!(found, [person(0)]);
+}
+
+#[tokio::test]
+async fn ha8_a_connection_may_end_at_any_octet() {
+    let (server, mut client) = Server::with_people(20, Limits::default()).await;
+    let abandoned = client.next + 2;
+    let octets = [
+        client.message(bind(OPERATOR, PASSWORD), Vec::new()),
+        client.message(people(), Vec::new()),
+        client.message(replace(&person(0), "description", "x"), Vec::new()),
+        client.message(LdapOp::AbandonRequest(abandoned), Vec::new()),
+        client.message(extended(WHO_AM_I, None), Vec::new()),
+        client.message(LdapOp::UnbindRequest, Vec::new()),
+    ]
+    .concat();
+    for end in 0..=octets.len() {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(&octets[..end]).await.unwrap();
+        if end % 2 == 0 {
+            // A reset in the place of an orderly end.
+            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+    }
+    for _ in 0..100 {
+        if server.door.connections() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(server.door.connections(), 1, "connections were left over");
+    assert_eq!(client.who_am_i().await, format!("dn:{OPERATOR}"));
 }
 
 #[tokio::test]
