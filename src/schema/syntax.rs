@@ -101,11 +101,7 @@ impl Syntax {
         match self {
             Self::Audio | Self::Binary | Self::Fax | Self::Jpeg | Self::OctetString => Ok(()),
             Self::Certificate | Self::CertificateList | Self::CertificatePair | Self::SupportedAlgorithm => Ok(()),
-            Self::DirectoryString => match std::str::from_utf8(value) {
-                Ok("") => Err(Bad("a directory string is not empty")),
-                Ok(_) => Ok(()),
-                Err(_) => Err(Bad("a directory string is UTF-8")),
-            },
+            Self::DirectoryString => directory_string(value),
             Self::Ia5String => or(value.is_ascii(), "an IA5 string holds ASCII only"),
             Self::PrintableString => or(is_printable(value), PRINTABLE),
             Self::TelephoneNumber => or(is_printable(value), "a telephone number is of letters, digits, space and '()+,-./:=?"),
@@ -161,6 +157,15 @@ impl Syntax {
 
 const PRINTABLE: &str = "a printable string is of letters, digits, space and '()+,-./:=?";
 const DEFINITION: &str = "a definition stands in parentheses";
+
+/// 1*UTF8 (RFC 4517 §3.3.6).
+fn directory_string(value: &[u8]) -> Result<(), InvalidValue> {
+    match std::str::from_utf8(value) {
+        Ok("") => Err(InvalidValue("a directory string is not empty")),
+        Ok(_) => Ok(()),
+        Err(_) => Err(InvalidValue("a directory string is UTF-8")),
+    }
+}
 
 /// 1*PrintableCharacter (RFC 4517 §3.2).
 fn is_printable(value: &[u8]) -> bool {
