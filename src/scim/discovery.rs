@@ -59,7 +59,7 @@ pub fn schema(held: &Schema, base_url: &str) -> Value {
 }
 
 /// All resources of a discovery endpoint as a list.
-pub fn list(resources: Vec<Value>) -> Value {
+pub fn list(resources: &[Value]) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "totalResults": resources.len(),

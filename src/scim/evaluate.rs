@@ -39,17 +39,17 @@ pub enum Operand {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predicate {
     /// All of them.
-    And(Vec<Predicate>),
+    And(Vec<Self>),
     /// One of them.
-    Or(Vec<Predicate>),
+    Or(Vec<Self>),
     /// The opposite.
-    Not(Box<Predicate>),
+    Not(Box<Self>),
     /// A comparison.
     Compare(Location, Operator, Operand),
     /// There is a value.
     Present(Location),
     /// One element matches.
-    Element(Location, Box<Predicate>),
+    Element(Location, Box<Self>),
 }
 
 /// Nanoseconds since 1970 of an xsd:dateTime.

@@ -50,17 +50,17 @@ pub enum Operator {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
     /// All of them; two at least.
-    And(Vec<Filter>),
+    And(Vec<Self>),
     /// One of them; two at least.
-    Or(Vec<Filter>),
+    Or(Vec<Self>),
     /// The opposite.
-    Not(Box<Filter>),
+    Not(Box<Self>),
     /// A comparison.
     Compare(AttributePath, Operator, Value),
     /// The attribute has a value.
     Present(AttributePath),
     /// One element of a multi-valued attribute matches the whole inner filter.
-    Element(AttributePath, Box<Filter>),
+    Element(AttributePath, Box<Self>),
 }
 
 /// Why text is not a filter or a path.

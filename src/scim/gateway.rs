@@ -127,17 +127,10 @@ impl Gateway {
         Ok(found.map(|entry| entry.dn))
     }
 
-    /// The direct members of a group, past ones left out; at most `limit`.
+    /// The direct members of a group, past ones left out; at most about `limit`.
     pub(super) fn members(&self, group: &OwnedEntry, limit: usize) -> Result<Vec<Membership>, ScimError> {
-        let mut members: Vec<Membership> = Vec::new();
-        let mut after = None;
-        while members.len() < limit {
-            let step = self.directory.members(&self.caller, group.id, after, PAGE)?;
-            let Some(last) = step.last() else { break };
-            after = Some(last.id);
-            members.extend(step.into_iter().filter(|member| member.level != Level::Past));
-        }
-        members.truncate(limit);
+        let mut members = self.directory.members(&self.caller, group.id, None, limit)?;
+        members.retain(|member| member.level != Level::Past);
         Ok(members)
     }
 

@@ -117,7 +117,7 @@ fn names(body: &Object, name: &str) -> Result<Vec<String>, ScimError> {
 }
 
 /// A ListResponse.
-pub fn response(total: usize, query: &Query, resources: Vec<Object>) -> Value {
+pub fn response(total: usize, query: &Query, resources: &[Object]) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "totalResults": total,
@@ -246,7 +246,7 @@ impl Found<'_> {
             let projection = Projection::new(&self.query.attributes, &self.query.excluded, resource_type)?;
             resources.push(projection.apply(resource, resource_type));
         }
-        Ok(response(self.total, self.query, resources))
+        Ok(response(self.total, self.query, &resources))
     }
 }
 

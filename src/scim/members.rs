@@ -172,6 +172,7 @@ fn holds(gateway: &Gateway, group: &OwnedEntry, attribute: &str, dn: &str) -> Re
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 mod tests {
     use super::*;
     use crate::scim::patch;

@@ -25,3 +25,6 @@ pub mod routes;
 pub mod schema;
 pub mod server;
 mod sessions;
+
+#[cfg(test)]
+mod tests;

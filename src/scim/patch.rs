@@ -378,6 +378,7 @@ fn hand_over(attribute: &Attribute, elements: &mut [Value], touched: &[usize]) -
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 mod tests {
     use super::*;
     use crate::scim::error::ScimType;

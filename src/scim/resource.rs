@@ -150,6 +150,7 @@ fn put(object: &mut Object, name: &str, value: Value) -> Result<(), ScimError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 mod tests {
     use super::*;
     use crate::scim::schema::Catalogue;

@@ -58,7 +58,10 @@ impl Family {
 /// All of SCIM under `/scim/v2` (and `/scim`, for clients that leave the version out), and the calls for applications
 /// under `/sessions`.
 pub fn router(state: Arc<Scim>) -> Router {
-    Router::new().nest("/scim/v2", endpoints()).nest("/scim", endpoints()).nest("/sessions", sessions::calls()).with_state(state)
+    // The base with a slash is no path of the nested router.
+    let base = finish(Routes::new().route("/scim/v2/", get(list_all)).route("/scim/", get(list_all)));
+    let nested = Routes::new().nest("/scim/v2", endpoints()).nest("/scim", endpoints()).nest("/sessions", sessions::calls());
+    base.reset_fallback().merge(nested).with_state(state)
 }
 
 type Routes = Router<Arc<Scim>>;
@@ -196,7 +199,7 @@ async fn service_provider_config(State(state): State<Arc<Scim>>, Parameters(para
 
 async fn resource_types(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
     unfiltered(&parameters)?;
-    Ok(scim(StatusCode::OK, &discovery::list(discovery::resource_types(&state.catalogue, &state.base_url))))
+    Ok(scim(StatusCode::OK, &discovery::list(&discovery::resource_types(&state.catalogue, &state.base_url))))
 }
 
 async fn resource_type(State(state): State<Arc<Scim>>, Path(id): Path<String>) -> Result<Response, ScimError> {
@@ -206,7 +209,7 @@ async fn resource_type(State(state): State<Arc<Scim>>, Path(id): Path<String>) -
 
 async fn schemas(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
     unfiltered(&parameters)?;
-    Ok(scim(StatusCode::OK, &discovery::list(discovery::schemas(&state.catalogue, &state.base_url))))
+    Ok(scim(StatusCode::OK, &discovery::list(&discovery::schemas(&state.catalogue, &state.base_url))))
 }
 
 async fn schema(State(state): State<Arc<Scim>>, Path(id): Path<String>) -> Result<Response, ScimError> {

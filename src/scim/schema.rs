@@ -77,7 +77,7 @@ pub struct Attribute {
     pub returned: Returned,
     /// What a complex attribute is made of.
     #[serde(default)]
-    pub sub_attributes: Vec<Attribute>,
+    pub sub_attributes: Vec<Self>,
 }
 
 impl Attribute {

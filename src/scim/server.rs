@@ -220,7 +220,7 @@ fn peer(headers: &HeaderMap, address: IpAddr, encrypted: bool, proxies: &[IpAddr
     }
     let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     // The nearest hop that is not a proxy of ours; what stands further left anybody can write.
-    let client = forwarded.filter_map(|hop| hop.trim().parse::<IpAddr>().ok()).filter(|hop| !proxies.contains(hop)).last();
+    let client = forwarded.filter_map(|hop| hop.trim().parse::<IpAddr>().ok()).rfind(|hop| !proxies.contains(hop));
     let secure = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
     Peer { address: client.or(Some(address)), encrypted: encrypted || secure, ..direct }
 }
