@@ -82,6 +82,13 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// Why changes are refused now; `None` where they are taken.
+    pub fn read_only(&self) -> Option<String> {
+        self.store().read_only()
+    }
+}
+
 fn only_operator(caller: &Caller) -> Result<(), Error> {
     match caller.identity.is_operator() {
         true => Ok(()),
