@@ -4,7 +4,6 @@
 pub mod config;
 pub mod control;
 pub mod demo;
-mod http;
 mod listen;
 pub mod logging;
 pub mod machine;

@@ -1,13 +1,14 @@
 //! The file layer under the journal, the checkpoint, the snapshots and the audit file. It is a trait so that a test
 //! can cut the power at any write or sync; [`MachineDisk`] is the real one.
 
+use std::any::Any;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// An open file. Writes are only sure to last after [`DiskFile::sync`].
-pub trait DiskFile: Send + Sync {
+pub(super) trait DiskFile: Send + Sync {
     /// Reads up to `buffer.len()` octets at `offset`; answers how many there were.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
     /// Writes all of `octets` at `offset`.
@@ -23,7 +24,7 @@ pub trait DiskFile: Send + Sync {
 }
 
 /// A place for files.
-pub trait Disk: Send + Sync {
+pub(super) trait Disk: Send + Sync {
     /// Opens a file for reading and writing, and makes it (mode 0600) where it is absent and `create` says so.
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>>;
     /// Puts the file `from` in the place of `to` in one step; lasting after [`Disk::sync_folder`].
@@ -38,10 +39,12 @@ pub trait Disk: Send + Sync {
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     /// The octets that may still be written where `folder` is.
     fn free_space(&self, folder: &Path) -> io::Result<u64>;
+    /// Takes the lock file for this process alone, as long as what is answered lives. `WouldBlock`: another has it.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send + Sync>>;
 }
 
 /// The disk of the machine.
-pub struct MachineDisk;
+pub(super) struct MachineDisk;
 
 impl Disk for MachineDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
@@ -73,6 +76,12 @@ impl Disk for MachineDisk {
     fn free_space(&self, folder: &Path) -> io::Result<u64> {
         let space = rustix::fs::statvfs(folder)?;
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        file.try_lock()?;
+        Ok(Box::new(file))
     }
 }
 

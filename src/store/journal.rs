@@ -3,7 +3,7 @@
 //! is the exception, because what was begun can be wiped out and that wiping synced.
 
 use super::disk::{self, Disk, DiskFile};
-use super::segment::{self, FRAME, HEADER, Header, Tail};
+use super::segment::{self, FRAME, HEADER, Header};
 use crate::base::random;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -95,10 +95,12 @@ pub(super) struct Extent {
     pub first: u64,
     /// The sequence number of the next change set.
     pub next: u64,
+    /// Whether changes are damaged that `after` covers, so that a snapshot before them is worth nothing any more.
+    pub damaged: bool,
     last: PathBuf,
     header: Header,
     end: u64,
-    tail: Tail,
+    torn: bool,
 }
 
 fn segment_path(folder: &Path, first: u64) -> PathBuf {
@@ -114,7 +116,8 @@ pub(super) fn segments(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Reads every change set after `after` in order. Answers where the journal ends; `None` where there is none.
-/// An unfinished frame at the very end is passed over; damage anywhere else is an error.
+/// An unfinished frame at the very end is passed over; damage anywhere else is an error, unless only changes up to
+/// `after` are lost.
 pub(super) fn scan(
     disk: &dyn Disk,
     folder: &Path,
@@ -124,6 +127,7 @@ pub(super) fn scan(
     let found = segments(disk, folder).map_err(|error| format!("the journal cannot be listed: {error}"))?;
     let Some(&first) = found.first() else { return Ok(None) };
     let mut extent = None;
+    let mut damaged = false;
     for (at, &begins) in found.iter().enumerate() {
         let following = found.get(at + 1).copied();
         let path = segment_path(folder, begins);
@@ -141,15 +145,17 @@ pub(super) fn scan(
                 each(sequence, body).map_err(|text| format!("{}: change {sequence}: {text}", path.display()))?;
             }
         }
-        let damaged = match following {
-            Some(following) => contents.next != following,
-            None => contents.tail == Tail::Damaged,
-        };
-        if damaged {
-            return Err(format!("{}: damaged at octet {}, change {}", path.display(), contents.end, contents.next));
+        // In a segment that another follows, what is missing at its end is a gap too.
+        let last_gap = following.filter(|following| contents.next != *following).map(|following| (contents.next, following));
+        for (lost, whole) in contents.gaps.iter().copied().chain(last_gap) {
+            if whole <= lost || whole > after.saturating_add(1) {
+                return Err(format!("{}: damaged from change {lost} on", path.display()));
+            }
+            tracing::warn!(path = %path.display(), lost, "the journal is damaged where the kept state makes up for it");
+            damaged = true;
         }
-        let (header, end, tail, next) = (contents.header, contents.end, contents.tail, contents.next);
-        extent = Some(Extent { first, next, last: path, header, end, tail });
+        let (header, end, torn, next) = (contents.header, contents.end, contents.torn, contents.next);
+        extent = Some(Extent { first, next, damaged, last: path, header, end, torn });
     }
     Ok(extent)
 }
@@ -166,18 +172,13 @@ impl Journal {
         };
         let file = disk.open(&extent.last, false).map_err(text)?;
         let size = file.length().map_err(text)?;
-        if extent.tail != Tail::Clean {
+        if extent.torn {
             wipe(&*file, extent.end, size).map_err(text)?;
         }
         // What was read may have been in the machine's cache only, if a sync failed before.
         file.sync().map_err(text)?;
         let Extent { next, header, end, .. } = extent;
         Ok(Self { disk, folder: folder.to_path_buf(), segment_size, file, header, size, end, next, poison: None })
-    }
-
-    /// The sequence number that the next change set will have.
-    pub(super) const fn next(&self) -> u64 {
-        self.next
     }
 
     /// Why it takes nothing more, where that is so.
@@ -302,4 +303,13 @@ pub(super) fn remove_through(disk: &dyn Disk, folder: &Path, upto: u64) -> io::R
         removed += 1;
     }
     Ok(removed)
+}
+
+/// Puts all segments aside, because what they end with is damaged and the kept state is past it.
+pub(super) fn set_aside(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    for first in segments(disk, folder)? {
+        let path = segment_path(folder, first);
+        disk.rename(&path, &path.with_extension("damaged"))?;
+    }
+    disk.sync_folder(folder)
 }

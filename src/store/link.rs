@@ -154,6 +154,11 @@ impl Links {
         all.map(|(attribute, source, level)| Link { source, attribute, target, level }).collect()
     }
 
+    /// Whether the link is found from its target with the same level.
+    pub(super) fn to_has(&self, link: Link) -> bool {
+        self.backward.read(link.target, link.attribute, |ends| ends.get(link.source)) == Some(link.level)
+    }
+
     /// Every entry that has links, in no order.
     pub(super) fn all_sources(&self) -> Vec<EntryId> {
         self.forward.0.iter().flat_map(|shard| shard.read().keys().copied().collect::<Vec<_>>()).collect()

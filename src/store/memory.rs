@@ -117,7 +117,7 @@ impl Memory {
 
     /// The sequence number of the last change that readers see.
     pub fn revision(&self) -> super::Revision {
-        super::Revision(u128::from(self.applied.load(Ordering::Acquire)))
+        super::Revision(u128::from(self.applied()))
     }
 
     /// Whether the attribute has an index that search may use. Link attributes have none: their values are links.
@@ -161,9 +161,21 @@ impl Memory {
         Some(self.index(attribute)?.key_count())
     }
 
+    /// About how many octets entries and indexes take. It goes through all of them.
+    pub fn size(&self) -> usize {
+        let of_slots = |slots: &Slots| slots.read().iter().flatten().map(|entry| entry.size()).sum::<usize>();
+        let entries: usize = self.slots.iter().map(of_slots).sum();
+        entries + self.indexed.iter().filter_map(|attribute| self.index(*attribute)).map(Index::size).sum::<usize>()
+    }
+
     /// Whether `child` stands directly under `parent`.
     pub(super) fn has_child(&self, parent: EntryId, child: EntryId) -> bool {
         shard(&self.children, u64::from(parent.0)).read().get(&parent).is_some_and(|held| held.contains(child.0))
+    }
+
+    /// Every entry that others stand under, in no order.
+    pub(super) fn parents(&self) -> Vec<EntryId> {
+        self.children.iter().flat_map(|shard| shard.read().keys().copied().collect::<Vec<_>>()).collect()
     }
 
     pub(super) fn links(&self) -> &Links {
@@ -188,6 +200,11 @@ impl Memory {
     pub(super) fn raise(&self, id: u32, revision: u64) {
         self.highest_id.fetch_max(id, Ordering::AcqRel);
         self.highest_revision.fetch_max(revision, Ordering::AcqRel);
+    }
+
+    /// The sequence number of the last change set that readers see.
+    pub(super) fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
     }
 
     /// Says that readers see everything up to this change set.

@@ -3,36 +3,54 @@
 //! closure changed is journalled in a group with others, synced, published to [`Memory`], and only then
 //! answered. A closure that fails changes nothing.
 
+mod audit;
+mod background;
 mod change_set;
 mod checkpoint;
 mod disk;
+mod feed;
 mod index;
 mod journal;
+mod kv;
+mod kv_sled;
 mod link;
+mod loader;
 mod memory;
 mod overlay;
 mod posting;
+mod record;
 mod recovery;
 mod segment;
 mod shared;
+#[cfg(test)]
+mod simulated;
+mod snapshot;
+#[cfg(test)]
+mod tests;
 mod transaction;
+mod verify;
 mod writer;
 
 use crate::base::Clock;
 use crate::model::AttributeId;
 use crate::schema::Schema;
+use background::Order;
 use parking_lot::Mutex;
 use shared::Shared;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use writer::{Message, Request};
 
+pub use feed::{Change, ChangeEvent, Changes};
 pub use index::Candidates;
 pub use memory::Memory;
+pub use recovery::OpenReport;
 pub use shared::Counts;
 pub use transaction::Transaction;
+pub use verify::Findings;
 
 /// How a store is opened.
 pub struct StoreOptions {
@@ -91,15 +109,31 @@ pub struct AuditRecord {
 /// An open store.
 pub struct Store {
     shared: Arc<Shared>,
-    queue: mpsc::Sender<Message>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// `None` only while it is dropped.
+    queue: Option<mpsc::Sender<Message>>,
+    orders: Option<SyncSender<Order>>,
+    /// The writer and the background step.
+    threads: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
+    report: OpenReport,
 }
 
 impl Store {
     /// Opens the store of a folder: sled, then the journal from the checkpoint; rebuilt from the newest good
-    /// snapshot and the journal where sled is damaged.
+    /// snapshot and the journal where sled is damaged. An empty folder becomes an empty store.
     pub fn open(options: StoreOptions, schema: Arc<Schema>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        recovery::open(options, schema, clock)
+        recovery::open_on(recovery::Ground::default(), options, schema, clock)
+    }
+
+    /// Puts a snapshot into an empty or absent folder, from which [`Store::open`] then opens. The whole file is
+    /// checked first. Answers the change it ends with.
+    pub fn restore(snapshot: &Path, folder: &Path) -> Result<Revision, StoreError> {
+        let end = snapshot::install(&disk::MachineDisk, snapshot, folder).map_err(StoreError::Unusable)?;
+        Ok(Revision(u128::from(end)))
+    }
+
+    /// How it was opened.
+    pub const fn report(&self) -> &OpenReport {
+        &self.report
     }
 
     /// The committed state.
@@ -117,7 +151,7 @@ impl Store {
         W: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
         let (request, answer) = Request::new(work);
-        self.queue.send(Message::Work(request)).await.map_err(|_| StoreError::Stopped)?;
+        self.queue()?.send(Message::Work(request)).await.map_err(|_| StoreError::Stopped)?;
         settled(answer.await)
     }
 
@@ -129,7 +163,7 @@ impl Store {
         W: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
         let (request, answer) = Request::new(work);
-        self.queue.blocking_send(Message::Work(request)).map_err(|_| StoreError::Stopped)?;
+        self.queue()?.blocking_send(Message::Work(request)).map_err(|_| StoreError::Stopped)?;
         settled(answer.blocking_recv())
     }
 
@@ -144,12 +178,72 @@ impl Store {
         &self.shared.counts
     }
 
-    /// Ends the writer after what is queued. Waits for it, so it must not be called on a thread of the runtime.
+    /// What goes on without harm to what was acknowledged, and needs a look: sled failed.
+    pub fn warning(&self) -> Option<String> {
+        self.shared.status.lock().kept.clone()
+    }
+
+    /// Writes a snapshot of the running store to a file (mode 0600) and reads it back: a backup that needs nothing
+    /// else. Answers the change it ends with.
+    pub async fn snapshot(&self, path: PathBuf) -> Result<Revision, StoreError> {
+        let end = self.order(|reply| Order::Snapshot(path, reply)).await??;
+        Ok(Revision(u128::from(end)))
+    }
+
+    /// Holds indexes against entries, links against each other, names against places and sled against memory.
+    /// Writes wait for the time it takes, reads do not.
+    pub async fn verify(&self) -> Result<Findings, StoreError> {
+        self.order(Order::Verify).await
+    }
+
+    /// Removes sled and writes it anew from memory. The store stays open.
+    pub async fn rebuild(&self) -> Result<(), StoreError> {
+        self.order(Order::Rebuild).await?
+    }
+
+    /// Makes a background step now: audit file, sled, checkpoint, and what else is due.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.order(Order::Step).await?
+    }
+
+    async fn order<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.as_ref().ok_or(StoreError::Stopped)?.try_send(order(reply)).map_err(|_| StoreError::Stopped)?;
+        answer.await.map_err(|_| StoreError::Stopped)
+    }
+
+    /// The changes after `revision`, in order, at most `limit` change sets: for those who follow the store.
+    pub fn changes_after(&self, revision: Revision, limit: usize) -> Result<Changes, StoreError> {
+        feed::changes_after(&self.shared, revision, limit)
+    }
+
+    /// Ends the writer after what is queued, brings sled and its checkpoint up to date and frees the folder. It
+    /// waits for that, so it must not be called on a thread of the runtime.
     pub fn close(&self) {
-        let Some(writer) = self.writer.lock().take() else { return };
-        // The writer is gone already where this fails.
-        drop(self.queue.blocking_send(Message::Close));
+        let Some((writer, background)) = self.threads.lock().take() else { return };
+        // Where one of these fails the thread is gone already, and everything acknowledged is durable anyway.
+        drop(self.queue().map(|queue| queue.blocking_send(Message::Close)));
         drop(writer.join());
+        drop(self.orders.as_ref().map(|orders| orders.send(Order::Close)));
+        drop(background.join());
+    }
+
+    fn queue(&self) -> Result<&mpsc::Sender<Message>, StoreError> {
+        self.queue.as_ref().ok_or(StoreError::Stopped)
+    }
+}
+
+impl Drop for Store {
+    /// Ends the threads, so that the folder is free afterwards. Sled is not brought up to date: the journal has everything.
+    fn drop(&mut self) {
+        (self.queue, self.orders) = (None, None);
+        let Some((writer, background)) = self.threads.lock().take() else { return };
+        // An effect of the last work may hold the last reference to us, and no thread may wait for itself.
+        let here = std::thread::current().id();
+        if [&writer, &background].iter().all(|thread| thread.thread().id() != here) {
+            drop(writer.join());
+            drop(background.join());
+        }
     }
 }
 

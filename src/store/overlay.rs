@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// A link with one end first: that end, attribute, other end.
 type End = (EntryId, AttributeId, EntryId);
+/// The names under one parent.
+type Names = HashMap<Box<[u8]>, Option<EntryId>>;
 type KeyMap = BTreeMap<Key, BTreeMap<EntryId, bool>>;
 
 /// The state of a key before a step; `None` where the overlay did not have it.
@@ -25,7 +27,7 @@ enum Undo {
 #[derive(Default)]
 pub(super) struct Overlay {
     pub entries: HashMap<EntryId, Option<Arc<Entry>>>,
-    pub names: HashMap<Option<EntryId>, HashMap<Box<[u8]>, Option<EntryId>>>,
+    pub names: HashMap<Option<EntryId>, Names>,
     /// By parent and child.
     pub children: BTreeMap<(EntryId, EntryId), bool>,
     pub keys: HashMap<AttributeId, KeyMap>,

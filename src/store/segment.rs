@@ -109,29 +109,20 @@ fn frame<'a>(salt: &[u8; 16], octets: &'a [u8]) -> Option<Frame<'a>> {
     whole.then_some(Frame { first: u64::from_le_bytes(*first), count: u32::from_le_bytes(*count), payload })
 }
 
-/// What stands behind the last whole frame of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tail {
-    /// Zeros.
-    Clean,
-    /// A frame that was never finished, and nothing whole behind it.
-    Torn,
-    /// A frame that is damaged: a later one, which was begun after it was synced, is whole.
-    Damaged,
-}
-
 /// A segment taken apart.
 pub(super) struct Contents<'a> {
     /// Its header.
     pub header: Header,
-    /// Its frames, in order and without a gap.
+    /// Its whole frames, in order.
     pub frames: Vec<Frame<'a>>,
+    /// Change sets that stood before a whole frame and are damaged: the first lost, and the first whole one after it.
+    pub gaps: Vec<(u64, u64)>,
     /// Where the next frame goes, in octets from the start of the file.
     pub end: u64,
     /// The sequence number of the next change set.
     pub next: u64,
-    /// What stands there.
-    pub tail: Tail,
+    /// Whether anything but zeros stands there: a frame that was never finished.
+    pub torn: bool,
 }
 
 /// Takes a segment apart; `None` where its header is damaged.
@@ -139,24 +130,29 @@ pub(super) fn parse(octets: &[u8]) -> Option<Contents<'_>> {
     let header = Header::decode(octets)?;
     let mut rest = octets.get(HEADER as usize..).unwrap_or_default();
     let mut next = header.first;
-    let mut frames = Vec::new();
-    while let Some(frame) = frame(&header.salt, rest).filter(|frame| frame.first == next) {
-        next = next.saturating_add(u64::from(frame.count));
-        rest = rest.get(frame.size()..).unwrap_or_default();
-        frames.push(frame);
+    let (mut frames, mut gaps) = (Vec::new(), Vec::new());
+    loop {
+        let found = match frame(&header.salt, rest).filter(|frame| frame.first == next) {
+            Some(frame) => frame,
+            None => {
+                let Some((at, frame)) = later(&header.salt, next, rest) else { break };
+                gaps.push((next, frame.first));
+                rest = rest.get(at..).unwrap_or_default();
+                frame
+            }
+        };
+        next = found.first.saturating_add(u64::from(found.count));
+        rest = rest.get(found.size()..).unwrap_or_default();
+        frames.push(found);
     }
-    let end = (octets.len() - rest.len()) as u64;
-    Some(Contents { header, frames, end, next, tail: tail(&header, next, rest) })
+    let (end, torn) = ((octets.len() - rest.len()) as u64, rest.iter().any(|&octet| octet != 0));
+    Some(Contents { header, frames, gaps, end, next, torn })
 }
 
-fn tail(header: &Header, next: u64, rest: &[u8]) -> Tail {
-    let later =
-        memchr::memmem::find_iter(rest, FRAME_MAGIC).filter_map(|at| frame(&header.salt, rest.get(at..)?)).any(|frame| frame.first > next);
-    match later {
-        true => Tail::Damaged,
-        false if rest.iter().all(|&octet| octet == 0) => Tail::Clean,
-        false => Tail::Torn,
-    }
+/// The first whole frame further on, and where it is: what stands before it was synced, and is damaged.
+fn later<'a>(salt: &[u8; 16], next: u64, rest: &'a [u8]) -> Option<(usize, Frame<'a>)> {
+    let all = memchr::memmem::find_iter(rest, FRAME_MAGIC).filter_map(|at| Some((at, frame(salt, rest.get(at..)?)?)));
+    all.into_iter().find(|(_, frame)| frame.first > next)
 }
 
 /// Makes a file of `size` octets all written as zeros and synced, so that a later write into it needs no room and
@@ -198,7 +194,8 @@ mod tests {
     fn frames_are_read_as_written() {
         let octets = segment(&[(5, payload(&[b"one"])), (6, payload(&[b"two"]))]);
         let contents = parse(&octets).unwrap();
-        assert_eq!((contents.frames.len(), contents.next, contents.tail), (2, 7, Tail::Clean));
+        assert_eq!((contents.frames.len(), contents.next, contents.torn), (2, 7, false));
+        assert!(contents.gaps.is_empty());
         let read: Vec<_> = contents.frames.iter().flat_map(Frame::change_sets).collect();
         assert_eq!(read, [(5, &b"one"[..]), (6, &b"two"[..])]);
         assert_eq!(contents.end, octets.len() as u64 - 100);
@@ -214,8 +211,8 @@ mod tests {
                 octets[at] ^= 1 << bit;
                 let contents = parse(&octets).unwrap();
                 let first_frame = at < HEADER as usize + FRAME + 7;
-                let expected = if first_frame { (0, Tail::Damaged) } else { (1, Tail::Torn) };
-                assert_eq!((contents.frames.len(), contents.tail), expected, "octet {at}, bit {bit}");
+                let expected = if first_frame { (vec![(5, 6)], 7, false) } else { (vec![], 6, true) };
+                assert_eq!((contents.gaps, contents.next, contents.torn), expected, "octet {at}, bit {bit}");
             }
         }
         for at in 0..HEADER as usize {
@@ -231,6 +228,7 @@ mod tests {
         let inner = [&frame_header(&[0; 16], 99, 1, b"xx")[..], b"xx"].concat();
         let mut octets = segment(&[(5, payload(&[&inner]))]);
         octets[HEADER as usize + FRAME + 1] ^= 1;
-        assert_eq!(parse(&octets).unwrap().tail, Tail::Torn);
+        let contents = parse(&octets).unwrap();
+        assert!(contents.torn && contents.gaps.is_empty() && contents.frames.is_empty());
     }
 }

@@ -6,6 +6,7 @@ use super::disk::Disk;
 use super::memory::Memory;
 use crate::base::Clock;
 use parking_lot::Mutex;
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -41,13 +42,29 @@ pub(super) struct Pending {
     pub audit: Vec<(u64, Vec<AuditRecord>)>,
 }
 
-/// Why writes are refused.
+impl Pending {
+    /// Takes everything out.
+    pub(super) fn take(&mut self) -> Self {
+        Self { dirty: std::mem::take(&mut self.dirty), upto: self.upto, audit: std::mem::take(&mut self.audit) }
+    }
+
+    /// Takes back what could not be written.
+    pub(super) fn put_back(&mut self, dirty: Dirty, audit: Vec<(u64, Vec<AuditRecord>)>) {
+        self.dirty.merge(dirty);
+        let later = std::mem::replace(&mut self.audit, audit);
+        self.audit.extend(later);
+    }
+}
+
+/// What is wrong.
 #[derive(Default)]
 pub(super) struct Status {
     /// A write or sync failed: until the next start.
     pub poison: Option<String>,
     /// The disk is below its reserve or full: until there is room.
     pub low: Option<String>,
+    /// Sled failed; the journal and memory go on without it until the next start.
+    pub kept: Option<String>,
 }
 
 /// Counts for metrics and tests.
@@ -65,10 +82,15 @@ pub struct Counts {
     pub snapshots: AtomicU64,
     /// Background steps that failed.
     pub failures: AtomicU64,
+    /// Octets of sled on disk, as of the last step.
+    pub kept_size: AtomicU64,
 }
 
 pub(super) struct Shared {
     pub disk: Arc<dyn Disk>,
+    /// Held against a second daemon in the same folder.
+    #[expect(dead_code, reason = "it is only held")]
+    pub lock: Box<dyn Any + Send + Sync>,
     pub folder: PathBuf,
     pub reserve: u64,
     pub tuning: Tuning,
@@ -83,11 +105,8 @@ impl Shared {
     /// Looks whether the disk has room; what is below the reserve stays refused until the background step finds
     /// room again and a spare segment lies ready.
     pub(super) fn look_at_space(&self) {
-        let free = match self.disk.free_space(&self.folder) {
-            Ok(free) => free,
-            // Nothing is known, so nothing changes: a write will tell.
-            Err(_) => return,
-        };
+        // Where nothing is known nothing changes: a write will tell.
+        let Ok(free) = self.disk.free_space(&self.folder) else { return };
         if free < self.reserve {
             self.refuse(format!("{free} octets are free on the disk, and {} are kept in reserve", self.reserve));
         }

@@ -2,6 +2,7 @@
 //! group has changed so far, appends what came of it as one frame, syncs once, publishes, and only then answers.
 //! While it syncs the next group queues up.
 
+use super::background::Order;
 use super::change_set::{self, Operation};
 use super::journal::{AppendError, Group, Journal};
 use super::overlay::Overlay;
@@ -12,6 +13,7 @@ use crate::base::random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -89,6 +91,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     journal: Journal,
     queue: mpsc::Receiver<Message>,
+    /// Wakes the background step.
+    orders: SyncSender<Order>,
     overlay: Overlay,
     counters: Counters,
     group: Group,
@@ -98,10 +102,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, journal: Journal, queue: mpsc::Receiver<Message>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, journal: Journal, queue: mpsc::Receiver<Message>, orders: SyncSender<Order>) -> Self {
         let (id, revision) = shared.memory.highest();
         let (overlay, group, counters) = (Overlay::default(), Group::default(), Counters { id, revision });
-        Self { shared, journal, queue, overlay, counters, group, waiting: Vec::new(), done: Vec::new(), space_looked_at: None }
+        Self { shared, journal, queue, orders, overlay, counters, group, waiting: Vec::new(), done: Vec::new(), space_looked_at: None }
     }
 
     /// Runs until the store closes.
@@ -237,6 +241,10 @@ impl Writer {
             pending.upto = sequence;
         }
         memory.set_applied(pending.upto);
+        if pending.dirty.len() >= self.shared.tuning.step_records {
+            // A full queue means that it is awake.
+            drop(self.orders.try_send(Order::Wake));
+        }
     }
 
     fn failed(&self, error: AppendError) -> StoreError {

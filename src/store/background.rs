@@ -1,0 +1,205 @@
+//! The background step, on a thread of its own: audit lines, sled and its checkpoint, snapshots, old segments, the
+//! spare segment. Nothing here is on the way of an acknowledgement, and whatever fails is tried again with the next
+//! step, except sled, which is not asked again after it failed once.
+
+use super::StoreError;
+use super::audit::AuditFile;
+use super::checkpoint::{self, Checkpoint, Dirty};
+use super::kv::{Kv, KvEngine};
+use super::record::Parts;
+use super::shared::{Pending, Shared};
+use super::verify::{self, Findings};
+use super::{journal, snapshot};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use tokio::sync::oneshot;
+
+/// What the thread is asked for.
+pub(super) enum Order {
+    /// There is much to write: do not wait for the next step.
+    Wake,
+    /// Makes a step now.
+    Step(oneshot::Sender<Result<(), StoreError>>),
+    /// Writes a snapshot to a file of the caller's.
+    Snapshot(PathBuf, oneshot::Sender<Result<u64, StoreError>>),
+    /// Holds everything against everything.
+    Verify(oneshot::Sender<Findings>),
+    /// Writes sled anew.
+    Rebuild(oneshot::Sender<Result<(), StoreError>>),
+    /// Makes a last step and ends.
+    Close,
+}
+
+pub(super) struct Background {
+    pub shared: Arc<Shared>,
+    pub engine: Arc<dyn KvEngine>,
+    /// `None` after it failed.
+    pub kv: Option<Box<dyn Kv>>,
+    pub parts: Parts,
+    pub audit: AuditFile,
+    /// The change of the last checkpoint.
+    pub checkpoint: u64,
+    /// A snapshot is due whatever the journal's length: the ones there are cannot be used any more.
+    pub snapshot_due: bool,
+    /// Whether the checkpoint that is on disk may be believed.
+    pub checkpoint_stands: bool,
+}
+
+impl Background {
+    /// Runs until the store closes.
+    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        loop {
+            let order = match self.shared.tuning.step_every {
+                Some(pause) => orders.recv_timeout(pause),
+                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match order {
+                Ok(Order::Wake) | Err(RecvTimeoutError::Timeout) => drop(self.step()),
+                // A caller who does not wait any more is not told; the same below.
+                Ok(Order::Step(reply)) => drop(reply.send(self.step())),
+                Ok(Order::Snapshot(path, reply)) => drop(reply.send(self.backup(&path))),
+                Ok(Order::Verify(reply)) => drop(reply.send(self.verify())),
+                Ok(Order::Rebuild(reply)) => drop(reply.send(self.rebuild())),
+                Ok(Order::Close) => {
+                    drop(self.step());
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// One step; a failure is counted and told, and what was to be written is kept for the next.
+    fn step(&mut self) -> Result<(), StoreError> {
+        let done = self.try_step();
+        match &done {
+            Ok(()) => self.shared.counts.steps.fetch_add(1, Ordering::Relaxed),
+            Err(error) => {
+                tracing::error!(%error, "a background step of the store failed");
+                self.shared.counts.failures.fetch_add(1, Ordering::Relaxed)
+            }
+        };
+        done.map_err(StoreError::Unusable)
+    }
+
+    fn try_step(&mut self) -> Result<(), String> {
+        self.find_room();
+        if self.shared.status.lock().low.is_some() {
+            // A full disk makes sled unusable, so it is left alone; the journal keeps everything.
+            return Ok(());
+        }
+        self.write_kept()?;
+        self.take_snapshot()?;
+        self.remove_segments()
+    }
+
+    /// Lays the spare segment ready, and lets writes in again where there is room.
+    fn find_room(&mut self) {
+        let shared = &self.shared;
+        shared.look_at_space();
+        let size = shared.tuning.segment_size;
+        let is_low = shared.status.lock().low.is_some();
+        let enough = shared.disk.free_space(&shared.folder).is_ok_and(|free| free >= shared.reserve);
+        let ready = journal::has_spare(&*shared.disk, &shared.folder, size)
+            || (enough && journal::make_spare(&*shared.disk, &shared.folder, size).is_ok());
+        if is_low && ready && enough {
+            tracing::info!("the disk has room again; the store takes changes");
+            shared.status.lock().low = None;
+        }
+    }
+
+    /// Writes audit lines, then what changed to sled, then the checkpoint that vouches for both.
+    fn write_kept(&mut self) -> Result<(), String> {
+        let shared = self.shared.clone();
+        let Pending { dirty, upto, audit } = shared.pending.lock().take();
+        if let Err(error) = self.audit.append(&*shared.disk, &audit) {
+            shared.pending.lock().put_back(dirty, audit);
+            return Err(error);
+        }
+        let Some(kv) = self.kv.as_deref().filter(|_| !dirty.is_empty() || upto != self.checkpoint || !self.checkpoint_stands) else {
+            shared.pending.lock().put_back(dirty, Vec::new());
+            return Ok(());
+        };
+        // The highest numbers are read after `upto`, so they are at least those of its changes.
+        let checkpoint = Checkpoint { upto, highest: shared.memory.highest() };
+        if let Err(error) = checkpoint::write(kv, &mut self.parts, &dirty.names(), &shared.memory) {
+            shared.pending.lock().put_back(dirty, Vec::new());
+            shared.status.lock().kept = Some(error.clone());
+            self.kv = None;
+            return Err(error);
+        }
+        if let Err(error) = checkpoint.save(&*shared.disk, &shared.folder) {
+            shared.pending.lock().put_back(dirty, Vec::new());
+            return Err(error);
+        }
+        (self.checkpoint, self.checkpoint_stands) = (upto, true);
+        // Only a number for the metrics: what sled thinks of its size is no reason to give it up.
+        shared.counts.kept_size.store(kv.size().unwrap_or_default(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn take_snapshot(&mut self) -> Result<(), String> {
+        let shared = &self.shared;
+        let segments = journal::segments(&*shared.disk, &shared.folder).map_err(|error| error.to_string())?;
+        let newest = snapshot::list(&*shared.disk, &shared.folder).map_err(|error| error.to_string())?.first().copied().unwrap_or_default();
+        // A segment whose end is not known yet is the current one, which does not count.
+        let since = segments.iter().skip(1).filter(|first| **first > newest.saturating_add(1)).count();
+        if since < shared.tuning.snapshot_every && !self.snapshot_due {
+            return Ok(());
+        }
+        snapshot::take(&*shared.disk, &shared.folder, &shared.memory)?;
+        self.snapshot_due = false;
+        shared.counts.snapshots.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Removes segments that the checkpoint and two snapshots are past.
+    fn remove_segments(&self) -> Result<(), String> {
+        let shared = &self.shared;
+        let snapshots = snapshot::list(&*shared.disk, &shared.folder).map_err(|error| error.to_string())?;
+        let Some(second) = snapshots.get(1).filter(|_| self.checkpoint_stands) else { return Ok(()) };
+        let removed = journal::remove_through(&*shared.disk, &shared.folder, self.checkpoint.min(*second));
+        removed.map(drop).map_err(|error| format!("old segments cannot be removed: {error}"))
+    }
+
+    fn backup(&self, path: &std::path::Path) -> Result<u64, StoreError> {
+        let shared = &self.shared;
+        snapshot::write(&*shared.disk, &shared.folder, &shared.memory, path).map_err(StoreError::Unusable)
+    }
+
+    /// Makes sled hold everything first, as far as it can, and then compares; publishing waits meanwhile.
+    fn verify(&mut self) -> Findings {
+        let stepped = self.step();
+        let pending = self.shared.pending.lock();
+        let mut findings = verify::memory(&self.shared.memory);
+        match (&self.kv, stepped) {
+            (Some(kv), Ok(())) => verify::kept(&**kv, &self.shared.memory, &pending.dirty, &mut findings),
+            (_, Err(error)) => findings.push(format!("sled could not be compared: {error}")),
+            (None, Ok(())) => findings.push("sled could not be compared".to_owned()),
+        }
+        findings
+    }
+
+    /// Removes sled and writes it anew. The checkpoint goes first, so that a power cut in between leads to the
+    /// snapshot and the journal.
+    fn rebuild(&mut self) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let mut begin = || -> Result<Box<dyn Kv>, String> {
+            if snapshot::list(&*shared.disk, &shared.folder).map_err(|error| error.to_string())?.is_empty() {
+                snapshot::take(&*shared.disk, &shared.folder, &shared.memory)?;
+            }
+            Checkpoint::remove(&*shared.disk, &shared.folder)?;
+            self.checkpoint_stands = false;
+            self.kv = None;
+            self.engine.discard(&shared.folder)?;
+            self.engine.open(&shared.folder)
+        };
+        let kv = begin().map_err(StoreError::Unusable)?;
+        (self.kv, self.parts) = (Some(kv), Parts::default());
+        self.shared.status.lock().kept = None;
+        self.shared.pending.lock().dirty.merge(Dirty::all(&self.shared.memory));
+        self.step()
+    }
+}

@@ -1,0 +1,118 @@
+//! The kept state in sled 0.34.7. What is known of it and why it is used so: only `iter`, `apply_batch` and
+//! `flush` on one tree, small values, nothing that acknowledges a write. `flush` does not sync its file on Linux, so
+//! we do. It panics on some errors, so each call is guarded; after a failure it is not asked again.
+
+use super::kv::{Batch, Each, Kv, KvEngine};
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "sled";
+/// Entries are served from our own memory, so its cache only has to hold what a step touches.
+const CACHE: u64 = 32 << 20;
+
+/// Opens sled in a folder of the store.
+pub(super) struct SledEngine;
+
+struct SledKv {
+    tree: sled::Db,
+    folder: PathBuf,
+}
+
+/// Runs a call of sled; a panic in it is an error like any other.
+fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|error| format!("sled: {error}")),
+        Err(_) => Err("sled panicked".to_owned()),
+    }
+}
+
+impl KvEngine for SledEngine {
+    fn open(&self, folder: &Path) -> Result<Box<dyn Kv>, String> {
+        let folder = folder.join(FOLDER);
+        let tree = guarded(|| sled::Config::new().path(&folder).cache_capacity(CACHE).flush_every_ms(None).open())?;
+        for (name, mode) in [("", 0o700), ("db", 0o600), ("conf", 0o600)] {
+            // Where one of them has another name there is nothing to protect.
+            drop(fs::set_permissions(folder.join(name), Permissions::from_mode(mode)));
+        }
+        Ok(Box::new(SledKv { tree, folder }))
+    }
+
+    fn move_aside(&self, folder: &Path) -> Result<Option<String>, String> {
+        if !folder.join(FOLDER).exists() {
+            return Ok(None);
+        }
+        let name = (1..).map(|number: u32| format!("{FOLDER}.damaged-{number}")).find(|name| !folder.join(name).exists());
+        let name = name.ok_or("no name is left for a damaged sled")?;
+        fs::rename(folder.join(FOLDER), folder.join(&name)).map_err(|error| format!("sled cannot be moved aside: {error}"))?;
+        Ok(Some(name))
+    }
+
+    fn discard(&self, folder: &Path) -> Result<(), String> {
+        match fs::remove_dir_all(folder.join(FOLDER)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("sled cannot be removed: {error}")),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Kv for SledKv {
+    fn range(&self, each: Each<'_>) -> Result<(), String> {
+        let mut all = self.tree.iter();
+        while let Some((key, value)) = guarded(|| all.next().transpose())? {
+            each(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), String> {
+        let mut all = sled::Batch::default();
+        for (key, value) in batch {
+            match value {
+                Some(value) => all.insert(key, value),
+                None => all.remove(key),
+            }
+        }
+        guarded(|| self.tree.apply_batch(all))
+    }
+
+    fn flush(&self) -> Result<(), String> {
+        guarded(|| self.tree.flush())?;
+        let synced = File::open(self.folder.join("db")).and_then(|file| file.sync_data());
+        synced.map_err(|error| format!("the file of sled cannot be synced: {error}"))
+    }
+
+    fn size(&self) -> Result<u64, String> {
+        guarded(|| self.tree.size_on_disk())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_applied_and_flushed_is_there_after_opening_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |key: &str, value: &str| (key.as_bytes().to_vec(), Some(value.as_bytes().to_vec()));
+        {
+            let kv = SledEngine.open(folder.path()).unwrap();
+            kv.apply(vec![put("b", "2"), put("a", "1"), put("c", "3")]).unwrap();
+            kv.apply(vec![(b"c".to_vec(), None)]).unwrap();
+            kv.flush().unwrap();
+        }
+        let kv = SledEngine.open(folder.path()).unwrap();
+        let mut seen = Vec::new();
+        kv.range(&mut |key, value| {
+            seen.push((key.to_vec(), value.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [(b"a".to_vec(), b"1".to_vec()), (b"b".to_vec(), b"2".to_vec())]);
+        drop(kv);
+        assert_eq!(SledEngine.move_aside(folder.path()).unwrap().as_deref(), Some("sled.damaged-1"));
+        assert_eq!(SledEngine.move_aside(folder.path()).unwrap(), None);
+    }
+}
