@@ -142,8 +142,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn of(octets: Vec<u8>) -> Self {
-        let outer = elements(&octets);
+    fn of(octets: &[u8]) -> Self {
+        let outer = elements(octets);
         let parts = elements(outer[0].1);
         let id = parts[0].1.iter().fold(0, |sum, octet| sum << 8 | i64::from(*octet));
         let controls = parts.get(2).map_or_else(Vec::new, |(_, list)| {
@@ -154,7 +154,7 @@ impl Answer {
             };
             elements(list).into_iter().map(|(_, content)| one(content)).collect()
         });
-        Self { id, tag: parts[1].0, content: parts[1].1.to_vec(), controls, octets: octets.clone() }
+        Self { id, tag: parts[1].0, content: parts[1].1.to_vec(), controls, octets: octets.to_vec() }
     }
 
     /// The result code of a response that ends an operation.
@@ -240,7 +240,7 @@ impl Wire {
         };
         octets.resize(2 + count + length, 0);
         self.fill(&mut octets, 2 + count)?;
-        Some(Answer::of(octets))
+        Some(Answer::of(&octets))
     }
 
     fn fill(&mut self, octets: &mut [u8], from: usize) -> Option<()> {
