@@ -55,7 +55,7 @@ class Ldap3(unittest.TestCase):
         dn, password = self.demo.users[0]
         c = self.connect((dn, password), tls=True)
         self.assertEqual(c.extend.standard.who_am_i(), f"dn:{dn}")
-        fresh = "correct horse battery staple"
+        fresh = "seven uncommon words of this very test"
         self.assertTrue(c.extend.standard.modify_password(dn, password, fresh), c.result)
         c.unbind()
         self.assertTrue(self.connect((dn, fresh)).bound)

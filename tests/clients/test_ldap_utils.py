@@ -46,9 +46,9 @@ class LdapUtils(unittest.TestCase):
     def test_password_and_who_am_i_over_start_tls(self):
         who = self.demo.users[0]
         self.assertIn(f"dn:{who[0]}", self.tool("ldapwhoami", who=who, tls=True))
-        self.tool("ldappasswd", "-a", who[1], "-s", "correct horse battery staple", who=who, tls=True)
+        self.tool("ldappasswd", "-a", who[1], "-s", "seven uncommon words of this very test", who=who, tls=True)
         self.tool("ldapwhoami", who=who, expect=49)
-        self.tool("ldapwhoami", who=(who[0], "correct horse battery staple"))
+        self.tool("ldapwhoami", who=(who[0], "seven uncommon words of this very test"))
 
     def test_a_changed_subtree_by_ldif(self):
         self.add_three()

@@ -81,7 +81,7 @@ class PythonLdap(unittest.TestCase):
         c.start_tls_s()
         c.simple_bind_s(dn, password)
         self.assertEqual(c.whoami_s(), f"dn:{dn}")
-        fresh = "correct horse battery staple"
+        fresh = "seven uncommon words of this very test"
         c.passwd_s(dn, password, fresh)
         c.unbind_s()
         with self.assertRaises(ldap.INVALID_CREDENTIALS):

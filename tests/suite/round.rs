@@ -113,7 +113,7 @@ fn the_ldap3_crate_changes_a_password_over_start_tls() {
     assert_eq!(exop.parse::<WhoAmIResp>().authzid, format!("dn:{}", user.dn));
     let change = |old, new| PasswordModify { user_id: None, old_pass: old, new_pass: new };
     assert_ne!(ldap.extended(change(Some("wrong"), Some("something long enough"))).unwrap().1.rc, 0);
-    let fresh = "correct horse battery staple";
+    let fresh = "seven uncommon words of this very test";
     assert_ne!(ldap.extended(change(Some(&user.password), Some("short"))).unwrap().1.rc, 0, "too short for the policy");
     ldap.extended(change(Some(&user.password), Some(fresh))).unwrap().success().unwrap();
     let mut again = connect(&demo);
