@@ -443,6 +443,7 @@ impl Connection {
             Ok(done) => {
                 if let Some(identity) = &done.identity {
                     self.caller.identity = Arc::clone(identity);
+                    self.door.directory.connected(identity);
                     self.settings = self.door.directory.settings();
                 }
                 self.answer(reply.id, reply.operation, &Outcome { extra: &done.extra, controls: &done.controls, ..Outcome::SUCCESS });

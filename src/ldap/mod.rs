@@ -46,6 +46,7 @@ pub fn features(start_tls: bool) -> Vec<(String, Vec<String>)> {
         feature("supportedControl", controls::supported().collect()),
         feature("supportedExtension", extended::supported(start_tls).collect()),
         feature("supportedFeatures", FEATURES.to_vec()),
+        feature("supportedLDAPVersion", vec!["3"]),
         feature("supportedSASLMechanisms", bind::SASL_MECHANISMS.to_vec()),
     ]
 }
