@@ -22,13 +22,16 @@ pub struct PolicyError {
     pub reason: String,
 }
 
+/// Keys of RDNs from the top down.
+type RdnKeys = Vec<Box<[u8]>>;
+
 /// A name compiled so that it is found by look-ups: where it may begin at a suffix, and the keys below.
 #[derive(Debug)]
 pub(super) struct CompiledName {
     /// The normal form of the whole name.
     key: Vec<u8>,
     /// From the longest to the shortest ending that may be a suffix: its key, and the RDN keys from there down.
-    paths: Vec<(Vec<u8>, Vec<Box<[u8]>>)>,
+    paths: Vec<(Vec<u8>, RdnKeys)>,
 }
 
 impl CompiledName {

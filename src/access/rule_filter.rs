@@ -7,9 +7,9 @@ use crate::schema::Schema;
 /// A filter with names looked up and values normalised.
 #[derive(Debug)]
 pub(super) enum RuleFilter {
-    And(Vec<RuleFilter>),
-    Or(Vec<RuleFilter>),
-    Not(Box<RuleFilter>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
     Present(Vec<AttributeId>),
     Equal(Vec<AttributeId>, Vec<u8>),
 }

@@ -76,6 +76,11 @@ async fn use_link(
     if !pages.limits.may_try(origin.address) {
         return page::too_many();
     }
+    // A password does not travel where others can read it (HB6), unless the config lets it.
+    let near = origin.address.is_none_or(|address| address.to_canonical().is_loopback());
+    if !(origin.encrypted || near || pages.directory.settings().allow_cleartext_passwords) {
+        return page::cleartext();
+    }
     let (password, again) = (Secret::new(form.password), Secret::new(form.again));
     let secret = Secret::new(token.clone());
     let Some(preview) = pages.directory.link_preview(&secret) else { return page::dead_link() };

@@ -83,6 +83,12 @@ pub(super) fn failed() -> Response {
     notice(StatusCode::INTERNAL_SERVER_ERROR, "That did not work", text, false)
 }
 
+/// A password that came without TLS.
+pub(super) fn cleartext() -> Response {
+    let text = "Passwords are only taken over https. Please open the link of the mail again.";
+    notice(StatusCode::FORBIDDEN, "Not without encryption", text, false)
+}
+
 /// A form that was sent from somewhere else.
 pub(super) fn foreign() -> Response {
     let text = "The form came from another site. Please open the link of the mail again.";

@@ -149,10 +149,6 @@ impl Rules<'_> {
         values(self.proposal.before) != values(self.proposal.after)
     }
 
-    fn changes_named(&self, name: &str) -> bool {
-        self.schema.attribute(name).is_some_and(|attribute| self.changes(attribute))
-    }
-
     fn organisation(&self, _after: &Entry) -> Result<(), Breach> {
         if self.begins(Kind::Organisation) {
             return self.only_operator("O1", "is made by the operator of the server only");
@@ -226,7 +222,7 @@ impl Rules<'_> {
             if groups::leads_to(self.facts, parent_group, link.target, after.id) {
                 return breach(Cause::Constraint, "G4", "the parent group would be below the group itself");
             }
-            if !self.facts.entry(link.target).is_some_and(|entry| Group::of(self.schema, &entry).is_some()) {
+            if self.facts.entry(link.target).is_none_or(|entry| Group::of(self.schema, &entry).is_none()) {
                 return breach(Cause::Constraint, "G4", "the parent of a group is a group");
             }
         }

@@ -89,10 +89,9 @@ pub(super) fn check_values(schema: &Schema, entry: &Entry) -> Result<(), Breach>
     let known = schema.known();
     let refuse = |text: String| Err(Breach { cause: Cause::Constraint, rule: "O3", text });
     let shown = |attribute| schema.attribute_type(attribute).name().to_owned();
-    let at_least_one =
-        [Some(known.hc_session_limit), Some(known.hc_per_user_limit), Some(known.hc_idle_timeout), Some(known.hc_maximum_age)];
-    for attribute in at_least_one.into_iter().flatten().filter(|attribute| entry.has(*attribute)) {
-        if !number(entry, attribute).is_some_and(|number| (1..=u64::from(u32::MAX)).contains(&number)) {
+    let at_least_one = [known.hc_session_limit, known.hc_per_user_limit, known.hc_idle_timeout, known.hc_maximum_age];
+    for attribute in at_least_one.into_iter().filter(|attribute| entry.has(*attribute)) {
+        if number(entry, attribute).is_none_or(|number| !(1..=u64::from(u32::MAX)).contains(&number)) {
             return refuse(format!("{} must be a whole number, at least 1", shown(attribute)));
         }
     }
@@ -101,7 +100,7 @@ pub(super) fn check_values(schema: &Schema, entry: &Entry) -> Result<(), Breach>
     }
     let at_least_none = [Some(known.hc_overdraft), schema.attribute("hcMinimumIdle")];
     for attribute in at_least_none.into_iter().flatten().filter(|attribute| entry.has(*attribute)) {
-        if !number(entry, attribute).is_some_and(|number| number <= u64::from(u32::MAX)) {
+        if number(entry, attribute).is_none_or(|number| number > u64::from(u32::MAX)) {
             return refuse(format!("{} must be a whole number, at least 0", shown(attribute)));
         }
     }
