@@ -78,13 +78,13 @@ impl DomainAccess {
             named(&["objectClass", "structuralObjectClass", "o", "ou", "dc", "description", "entryDN", "entryUUID", "subschemaSubentry"]);
         Self {
             nothing: Access::none(count),
-            everything: everything,
+            everything,
             self_service: Access { write: named(&["hcSessionLimit", "hcPackage"]), ..view.clone() },
             end: Access { may_delete: true, ..view.clone() },
             run_group: Access { write: run, may_rename: true, ..view.clone() },
-            view: view,
-            hold: hold,
-            tend: tend,
+            view,
+            hold,
+            tend,
             signpost: reading(&signpost),
             person: reading(&person),
         }

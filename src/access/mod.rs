@@ -8,6 +8,8 @@
 
 mod domain;
 mod grants;
+#[cfg(test)]
+mod matrix_tests;
 mod policy;
 mod rule_filter;
 

@@ -31,15 +31,25 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
         Ok(config) => config,
         Err(outcome) => return outcome,
     };
+    let spent = match &administration {
+        Administration::Activate { file, .. } => Some(file.clone()),
+        _ => None,
+    };
     let carried = request(administration, &config).and_then(|request| {
         let counts = matches!(request.command, Command::Import(_)) || request.output.is_some();
         let mut output = Output::new(json, request.output.as_deref(), counts).map_err(|error| error.to_string())?;
         carry(&config, request, &mut output)
     });
-    carried.unwrap_or_else(|message| {
+    let outcome = carried.unwrap_or_else(|message| {
         eprintln!("headcount: {message}");
         Outcome::Failed
-    })
+    });
+    if let (Outcome::Done, Some(file)) = (outcome, spent)
+        && let Err(error) = std::fs::remove_file(&file)
+    {
+        eprintln!("headcount: {}: {error}; the token in it is of no use any more", file.display());
+    }
+    outcome
 }
 
 fn carry(config: &Config, request: Request, output: &mut Output) -> Result<Outcome, String> {
@@ -103,6 +113,11 @@ fn absolute(path: &Path) -> Result<PathBuf, String> {
 
 fn request(administration: Administration, config: &Config) -> Result<Request, String> {
     Ok(match administration {
+        Administration::Activate { file, password } => {
+            let token = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let password = local::password_of(&password).map_err(|error| error.to_string())?;
+            Command::Activate { token: token.trim().to_owned(), password: text(&password)? }.into()
+        }
         Administration::Backup { file } => Command::Backup { file: absolute(&file)? }.into(),
         Administration::Bootstrap { dn, file } => {
             let suffix = config.settings.suffixes.first().cloned().unwrap_or_default();
@@ -186,11 +201,14 @@ fn token(action: TokenAction) -> Command {
     }
 }
 
+fn text(password: &Secret) -> Result<String, String> {
+    String::from_utf8(password.expose().to_vec()).map_err(|_| "the password is not UTF-8".to_owned())
+}
+
 fn user(action: UserAction) -> Result<Command, String> {
     let password = |options: &_| {
         let read = local::read_password(options).map_err(|error| error.to_string())?;
-        read.map(|secret: Secret| String::from_utf8(secret.expose().to_vec()).map_err(|_| "the password is not UTF-8".to_owned()))
-            .transpose()
+        read.as_ref().map(text).transpose()
     };
     Ok(match action {
         UserAction::Add { organisation, uid, given_name, family_name, email, kind, role, password: options } => {

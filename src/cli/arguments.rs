@@ -67,12 +67,21 @@ pub(super) struct PasswordOptions {
 /// What works on the directory: by the running daemon, or here where none runs.
 #[derive(Debug, Subcommand)]
 pub(super) enum Administration {
+    /// Set the operator's password with the token that `bootstrap` made.
+    Activate {
+        /// The file the token is in; it is removed when the password is set.
+        #[arg(default_value = "headcount-bootstrap-token")]
+        file: PathBuf,
+        /// Where the password comes from.
+        #[command(flatten)]
+        password: PasswordOptions,
+    },
     /// Write a snapshot of everything, while the daemon runs or not.
     Backup {
         /// A file that does not exist yet.
         file: PathBuf,
     },
-    /// Make the operator's first credential: a one-time link or token in a file only you can read.
+    /// Make the operator's first credential: a one-time token in a file only you can read.
     Bootstrap {
         /// The user of type admin to make; `uid=operator` under the first suffix where absent.
         #[arg(long)]

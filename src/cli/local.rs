@@ -39,14 +39,18 @@ fn ask_twice() -> std::io::Result<Secret> {
     first_line(&mut first.as_bytes())
 }
 
+/// The password, from where the options say, or asked for.
+pub(super) fn password_of(options: &PasswordOptions) -> std::io::Result<Secret> {
+    match read_password(options)? {
+        Some(password) => Ok(password),
+        None if std::io::stdin().is_terminal() => ask_twice(),
+        None => first_line(&mut std::io::stdin().lock()),
+    }
+}
+
 /// `headcount passwd`: prints the hash, with the cost of the config where there is one.
 pub(super) fn passwd(config: &Path, options: &PasswordOptions) -> Outcome {
-    let password = match read_password(options) {
-        Ok(Some(password)) => Ok(password),
-        Ok(None) if std::io::stdin().is_terminal() => ask_twice(),
-        Ok(None) => first_line(&mut std::io::stdin().lock()),
-        Err(error) => Err(error),
-    };
+    let password = password_of(options);
     // A file with this hash in it may not be there yet, so a config that does not load is no reason to stop.
     let hashing = Config::load(config).map_or_else(|_| Hashing::default(), |config| config.settings.hashing);
     match password.map_err(|error| error.to_string()).and_then(|password| hash(&password, &hashing)) {

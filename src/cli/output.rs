@@ -85,7 +85,11 @@ impl Output {
 /// Rows as a table with the keys of the first row as its head; one row alone is shown as a list.
 fn table(rows: &[Map<String, Value>]) -> String {
     let Some(first) = rows.first() else { return String::new() };
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
     let mut out = String::new();
     if rows.len() == 1 {
         let width = first.keys().map(|key| key.chars().count()).max().unwrap_or_default();

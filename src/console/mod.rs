@@ -133,3 +133,110 @@ async fn ask_for_link(
         false,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::Protocol;
+    use crate::directory::activation::Posted;
+    use crate::directory::activation_tests::{PASSWORD, Scene, token_of};
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    async fn call(router: &Router, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, Response, String) {
+        let mut request = Request::builder().method(method).uri(path);
+        if method == "POST" {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        request.extensions_mut().insert(Arc::new(Origin { protocol: Protocol::Console, ..Origin::system() }));
+        let mut response = router.clone().oneshot(request).await.unwrap();
+        let body = to_bytes(std::mem::take(response.body_mut()), 1 << 20).await.unwrap();
+        (response.status(), response, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn scene_with_link() -> (Scene, Router, String) {
+        let scene = Scene::new().await;
+        scene.user("ann", None).await;
+        let [id] = scene.directory.outbox_due(1)[..] else { panic!() };
+        let letter = scene.directory.outbox_letter(id).await.unwrap().unwrap();
+        scene.directory.outbox_settled(id, Posted::Done).await.unwrap();
+        let path = format!("/activate/{}", std::str::from_utf8(token_of(&letter).expose()).unwrap());
+        let router = router(Arc::clone(&scene.directory));
+        (scene, router, path)
+    }
+
+    const OURS: [(&str, &str); 1] = [("sec-fetch-site", "same-origin")];
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn hf1_looking_uses_nothing_up_and_sending_the_form_does() {
+        let (_scene, router, path) = scene_with_link().await;
+        for _ in 0..3 {
+            let (status, _, page) = call(&router, "GET", &path, &[], "").await;
+            assert_eq!(status, StatusCode::OK);
+            assert!(
+                page.contains("ann@acme.example") && page.contains("Acme &#38; Sons") && page.matches("type=\"password\"").count() == 2,
+                "{page}"
+            );
+        }
+        let form = |one: &str, two: &str| format!("password={}&again={}&username=ann", one.replace(' ', "+"), two.replace(' ', "+"));
+        let (status, _, page) = call(&router, "POST", &path, &OURS, &form("short", "short")).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{page}");
+        let (status, _, page) = call(&router, "POST", &path, &OURS, &form(PASSWORD, "something else entirely")).await;
+        assert!(status == StatusCode::UNPROCESSABLE_ENTITY && page.contains("not the same") && !page.contains(PASSWORD), "{page}");
+        assert_eq!(call(&router, "POST", &path, &OURS, &form(PASSWORD, PASSWORD)).await.0, StatusCode::OK);
+        assert_eq!(call(&router, "POST", &path, &OURS, &form(PASSWORD, PASSWORD)).await.0, StatusCode::NOT_FOUND);
+        assert_eq!(call(&router, "GET", &path, &[], "").await.0, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn hf3_hf6_every_answer_has_the_headers_and_foreign_forms_are_refused() {
+        let (scene, router, path) = scene_with_link().await;
+        let form = format!("password={0}&again={0}", PASSWORD.replace(' ', "+"));
+        for (method, path, headers) in [
+            ("GET", path.as_str(), &[][..]),
+            ("GET", "/activate/nothing", &[]),
+            ("GET", "/forgot", &[]),
+            ("GET", "/console.css", &[]),
+            ("GET", "/elsewhere", &[]),
+            ("DELETE", path.as_str(), &OURS),
+            ("POST", path.as_str(), &[("sec-fetch-site", "cross-site")]),
+            ("POST", path.as_str(), &[("origin", "https://evil.example"), ("host", "evil.example")]),
+        ] {
+            let (status, response, _) = call(&router, method, path, headers, &form).await;
+            for name in ["content-security-policy", "referrer-policy", "cache-control", "x-content-type-options"] {
+                assert!(
+                    response.headers().contains_key(name) || status == StatusCode::NOT_FOUND && path == "/elsewhere",
+                    "{method} {path}: {name}"
+                );
+            }
+            if method == "POST" {
+                assert_eq!(status, StatusCode::FORBIDDEN);
+            }
+        }
+        assert_eq!(call(&router, "GET", &path, &[], "").await.0, StatusCode::OK, "the link is as good as before");
+        drop(scene);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn hf4_asking_answers_the_same_for_any_address() {
+        let (scene, router, _) = scene_with_link().await;
+        let mut answers = Vec::new();
+        for email in ["ann%40acme.example", "nobody%40acme.example", "", "%3Cscript%3E"] {
+            let (status, _, page) = call(&router, "POST", "/forgot", &OURS, &format!("email={email}")).await;
+            answers.push((status, page));
+        }
+        assert!(answers.iter().all(|answer| *answer == answers[0]));
+        for _ in 0..100 {
+            if !scene.directory.outbox_due(9).is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(scene.directory.outbox_due(9).len(), 1);
+    }
+}

@@ -4,6 +4,7 @@
 pub mod config;
 pub mod control;
 pub mod demo;
+mod http;
 mod listen;
 pub mod logging;
 pub mod machine;

@@ -6,15 +6,17 @@ use super::listen::{self, Bound};
 use super::logging::Level;
 use super::tls::{Loaded, Tls};
 use super::watch::Watch;
-use super::{control, machine};
+use super::{control, http, machine};
 use crate::base::SystemClock;
 use crate::directory::{Directory, Settings};
 use crate::ldap::{self, Door};
+use crate::{mail, scim};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// How long connections may take to finish when we stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -26,6 +28,8 @@ pub struct Server {
     directory: Arc<Directory>,
     ldap: Arc<Door>,
     tls: Option<Tls>,
+    /// Cancelled when we stop.
+    stopping: CancellationToken,
     running: Vec<Running>,
     level: Option<Level>,
 }
@@ -49,9 +53,10 @@ impl Server {
         let socket = config.settings.folder.join(control::SOCKET);
         control::socket::serve(&socket, Arc::clone(&directory)).map_err(|error| format!("{}: {error}", socket.display()))?;
         let ldap = Door::new(Arc::clone(&directory), tls.as_ref().map(|tls| Arc::clone(&tls.ldap)));
-        let mut server = Self { path: path.to_owned(), config, directory, ldap, tls, running: Vec::new(), level };
+        let mut server =
+            Self { path: path.to_owned(), config, directory, ldap, tls, stopping: CancellationToken::new(), running: Vec::new(), level };
         for (listener, bound) in bound {
-            server.accept(listener, bound);
+            server.accept(listener, bound)?;
         }
         tracing::info!(descriptors, listeners = server.running.len(), version = env!("CARGO_PKG_VERSION"), "serving");
         Ok(server)
@@ -70,12 +75,18 @@ impl Server {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut watch = Watch::new(self.config.files.clone());
         let watchdog = tokio::spawn(beat());
+        let mut mail = self.send_mail();
         let maintenance = tokio::spawn(Arc::clone(&self.directory).maintain());
         machine::tell_ready();
         while self.next(&mut terminate, &mut interrupt, &mut hangup, &mut watch).await {
             machine::tell_reloading();
             match self.reload().await {
-                Ok(()) => tracing::info!(config = %self.path.display(), "the changed config is in force"),
+                Ok(()) => {
+                    // Nothing is lost: a letter leaves the outbox when it was taken over.
+                    mail.iter().for_each(JoinHandle::abort);
+                    mail = self.send_mail();
+                    tracing::info!(config = %self.path.display(), "the changed config is in force");
+                }
                 Err(reasons) => {
                     for reason in reasons {
                         tracing::error!(config = %self.path.display(), reason, "the changed config is bad; the old one stays in force");
@@ -88,7 +99,14 @@ impl Server {
         watchdog.abort();
         self.stop().await;
         maintenance.abort();
+        mail.iter().for_each(JoinHandle::abort);
         Ok(())
+    }
+
+    /// Sends what is in the outbox, where the config says how.
+    fn send_mail(&self) -> Option<JoinHandle<()>> {
+        let settings = self.config.mail.clone()?;
+        Some(tokio::spawn(mail::run(Arc::clone(&self.directory), settings)))
     }
 
     /// Waits for something to happen: true for a changed config, false for the end.
@@ -138,28 +156,36 @@ impl Server {
             stays
         });
         for (listener, bound) in bound {
-            self.accept(listener, bound);
+            self.accept(listener, bound).map_err(one)?;
         }
         self.config = config;
         Ok(())
     }
 
-    fn accept(&mut self, listener: Listener, bound: Bound) {
+    fn accept(&mut self, listener: Listener, bound: Bound) -> Result<(), String> {
         let name = listener.name.clone();
         let task = match bound {
             Bound::Ldap(endpoint) => tokio::spawn(Arc::clone(&self.ldap).serve(name, endpoint)),
-            Bound::Http(_socket) => tokio::spawn(async {}),
+            Bound::Http(socket) => {
+                let tls = self.tls.as_ref().filter(|_| listener.kind == ListenerKind::Https).map(|tls| Arc::clone(&tls.https));
+                let router = http::router(&self.directory, &http::base_url(&self.config, &listener), self.stopping.clone())?;
+                let settings = http::settings(&self.config, &listener, tls);
+                tokio::spawn(scim::server::serve(socket, router, settings, self.stopping.clone()))
+            }
         };
         tracing::info!(listener = listener.name, kind = listener.kind.word(), address = %describe(&listener.address), "listening");
         self.running.push(Running { listener, task });
+        Ok(())
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
         machine::tell_stopping();
         tracing::info!("stopping");
-        self.ldap.stop(DRAIN).await;
+        self.stopping.cancel();
+        let web = self.running.iter_mut().filter(|running| matches!(running.listener.kind, ListenerKind::Http | ListenerKind::Https));
+        let web: Vec<&mut JoinHandle<()>> = web.map(|running| &mut running.task).collect();
+        tokio::join!(self.ldap.stop(DRAIN), finish(web));
         for running in &self.running {
-            running.task.abort();
             if let (ListenerKind::Ldapi, ListenAddress::Local(path)) = (running.listener.kind, &running.listener.address) {
                 remove(path);
             }
@@ -194,6 +220,15 @@ fn describe(address: &ListenAddress) -> String {
 fn remove(socket: &Path) {
     if let Err(error) = std::fs::remove_file(socket) {
         tracing::debug!(socket = %socket.display(), %error, "the socket is gone already");
+    }
+}
+
+/// Waits for the web's listeners, which let their requests finish; each has its own limit below ours.
+async fn finish(tasks: Vec<&mut JoinHandle<()>>) {
+    for task in tasks {
+        if tokio::time::timeout(DRAIN, &mut *task).await.is_err() {
+            task.abort();
+        }
     }
 }
 

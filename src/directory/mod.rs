@@ -2,6 +2,8 @@
 //! SCIM, the pages and the command line all come through here, so a rule that holds here holds everywhere.
 
 pub mod activation;
+#[cfg(test)]
+pub(crate) mod activation_tests;
 mod bind;
 pub(crate) mod core;
 mod derived;

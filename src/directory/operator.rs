@@ -3,12 +3,30 @@
 pub use super::token::TokenInfo;
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
-use super::{Caller, Directory, Error, OwnedEntry};
+use super::{Caller, Directory, Error, OwnedEntry, Write, WriteOptions};
 use crate::access::AttributeSet;
-use crate::base::{EntryId, Secret};
-use crate::model::Facts;
+use crate::base::{EntryId, Secret, Timestamp, random};
+use crate::domain::{AccountState, User, UserType};
+use crate::model::{Dn, Facts};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// Where the record of the one-time token is kept.
+const BOOTSTRAP: &str = "bootstrap";
+/// How long the one-time token is good.
+const BOOTSTRAP_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+
+/// What is kept of the one-time token.
+#[derive(Serialize, Deserialize)]
+struct Bootstrap {
+    hash: [u8; 32],
+    dn: String,
+    expires: Timestamp,
+}
 
 /// What a check of everything found.
 #[derive(Clone, Debug)]
@@ -62,11 +80,76 @@ impl Directory {
         Ok(Export { directory: Arc::clone(self), selection: Selection::stored(self.schema(), operational), waiting })
     }
 
-    /// Makes the user `dn` of type `admin`, not activated, and answers a one-time token with which its password is set.
-    /// Refused where there is a user of type `admin` that is active already.
+    /// Makes the user `dn` of type `admin`, without a password, and answers a one-time token with which its password is
+    /// set, once, within a day. Refused where a user of type `admin` can sign in already. A token made before is dead.
     pub async fn bootstrap(&self, caller: &Caller, dn: &str) -> Result<Secret, Error> {
-        let _ = (caller, dn);
-        todo!()
+        only_operator(caller)?;
+        if self.has_active_admin() {
+            return Err(Error::Unwilling("there is a user of type admin who can sign in; who is that can make others".to_owned()));
+        }
+        let parsed = tree::parse_dn(dn)?;
+        self.make_suffix_entry(caller, &parsed).await?;
+        match self.write(caller, add_admin(dn, &parsed), WriteOptions { no_mail: true, ..WriteOptions::default() }).await {
+            Ok(_) | Err(Error::AlreadyExists(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let token = random::token();
+        let record = Bootstrap { hash: digest(token.as_bytes()), dn: dn.to_owned(), expires: self.clock().now().plus(BOOTSTRAP_LIFETIME) };
+        let octets = serde_json::to_vec(&record).map_err(|_| Error::Internal)?;
+        self.store().write(move |txn| Ok::<_, Error>(txn.put_meta(BOOTSTRAP, Some(octets)))).await?;
+        Ok(Secret::new(token))
+    }
+
+    /// Sets the password of the user a token of [`bootstrap`](Self::bootstrap) is for, and answers its DN. The token works
+    /// once; where the password is refused it works again.
+    pub async fn redeem_bootstrap(&self, caller: &Caller, token: &Secret, password: Secret) -> Result<String, Error> {
+        only_operator(caller)?;
+        let (hash, now) = (digest(token.expose()), self.clock().now());
+        let taken = self.store().write(move |txn| {
+            let octets = txn.meta(BOOTSTRAP).ok_or(Error::InvalidCredentials)?;
+            let record: Bootstrap = serde_json::from_slice(&octets).map_err(|_| Error::Internal)?;
+            if record.expires < now || !bool::from(record.hash.ct_eq(&hash)) {
+                return Err(Error::InvalidCredentials);
+            }
+            txn.put_meta(BOOTSTRAP, None);
+            Ok((record, octets))
+        });
+        let (record, octets) = taken.await?;
+        let write = Write::Password { dn: Some(record.dn.clone()), old: None, new: Some(password) };
+        let written = self.write(caller, write, WriteOptions::default()).await;
+        if let Err(error) = written {
+            let octets = octets.to_vec();
+            self.store().write(move |txn| Ok::<_, Error>(txn.put_meta(BOOTSTRAP, Some(octets)))).await?;
+            return Err(error);
+        }
+        Ok(record.dn)
+    }
+
+    fn has_active_admin(&self) -> bool {
+        let (schema, memory) = (self.schema(), self.memory());
+        memory.equal(schema.known().hc_user_type, b"admin").into_iter().filter_map(|id| memory.entry(id)).any(|entry| {
+            let user = User::of(schema, &entry);
+            user.is_some_and(|user| user.user_type() == UserType::Admin && user.state() == AccountState::Active)
+        })
+    }
+
+    /// A new server has no entry for its suffix yet; one is made where the suffix says by itself what it is.
+    async fn make_suffix_entry(&self, caller: &Caller, dn: &Dn) -> Result<(), Error> {
+        let current = self.current();
+        let Some(suffix) = tree::suffix_of(self.schema(), &current.suffixes, dn) else { return Ok(()) };
+        if suffix.key == self.schema().name_key(dn) || self.memory().child(None, &suffix.key).is_some() {
+            return Ok(());
+        }
+        let attribute = tree::parse_dn(&suffix.text)?.rdn().and_then(|rdn| rdn.0.first()).map(|ava| ava.attribute.to_lowercase());
+        let class = match attribute.as_deref() {
+            Some("dc") => "domain",
+            Some("o") => "organization",
+            Some("ou") => "organizationalUnit",
+            Some("c") => "country",
+            Some(_) | None => return Err(Error::Unwilling(format!("add the entry of the suffix {} first", suffix.text))),
+        };
+        let attributes = vec![("objectClass".to_owned(), vec![class.as_bytes().to_vec()])];
+        self.write(caller, Write::Add { dn: suffix.text.clone(), attributes }, WriteOptions::default()).await.map(drop)
     }
 
     /// Checks entries, indexes, links and what is kept on disk against each other.
@@ -80,6 +163,35 @@ impl Directory {
         let _ = (caller, file);
         todo!()
     }
+}
+
+impl Directory {
+    /// Why changes are refused now; `None` where they are taken.
+    pub fn read_only(&self) -> Option<String> {
+        self.store().read_only()
+    }
+}
+
+fn digest(secret: &[u8]) -> [u8; 32] {
+    Sha256::digest(secret).into()
+}
+
+/// The first administrator: its name is what the DN says.
+fn add_admin(dn: &str, parsed: &Dn) -> Write {
+    let naming = parsed.rdn().and_then(|rdn| rdn.0.first());
+    let (attribute, name) = naming.map(|ava| (ava.attribute.clone(), ava.value.clone())).unwrap_or_default();
+    let mut attributes = vec![
+        ("objectClass".to_owned(), vec![b"inetOrgPerson".to_vec(), b"hcUser".to_vec()]),
+        ("hcUserType".to_owned(), vec![b"admin".to_vec()]),
+    ];
+    attributes.extend(
+        ["uid", "cn", "sn"]
+            .into_iter()
+            .filter(|other| !attribute.eq_ignore_ascii_case(other))
+            .map(|other| (other.to_owned(), vec![name.clone()])),
+    );
+    attributes.push((attribute, vec![name]));
+    Write::Add { dn: dn.to_owned(), attributes }
 }
 
 fn only_operator(caller: &Caller) -> Result<(), Error> {

@@ -58,7 +58,7 @@ impl Scene {
             None => self.world.add(Some(roles), "cn=Admin", &[("objectClass", "hcRoleDefinition"), ("hcRoleSystem", "organisation-admin")]),
         };
         let user = self.world.user(self.users, name, more);
-        self.world.link(user, "hcRole", role, Level::Full);
+        self.world.join(user, "hcRole", role, Level::Full);
         (user, role)
     }
 }
@@ -221,7 +221,7 @@ fn r6_u5_the_last_administrator_stays_whichever_way_it_would_go() {
     // The look-ups may show the links as they will be.
     scene.world.unlink(ann, "hcRole", role);
     assert_eq!(rule(scene.propose(Some(ann), Some(&scene.world.get(ann)), &[], &lose, Actor::Operator)), "R6");
-    scene.world.link(ann, "hcRole", role, Level::Full);
+    scene.world.join(ann, "hcRole", role, Level::Full);
     // One who never chose a password, or is disabled, does not count as another.
     scene.administrator("new", &[("userPassword", "")]);
     scene.administrator("off", &[("hcActive", "FALSE")]);
@@ -254,10 +254,10 @@ fn t2_staff_referred_to_stay_and_u7_are_linked_once() {
     let dora = scene.world.add(Some(scene.staff), "cn=Dora", &person);
     let emil = scene.world.add(Some(scene.staff), "cn=Emil", &person);
     let (ann, bob) = (scene.world.user(scene.users, "ann", &[]), scene.world.user(scene.users, "bob", &[]));
-    scene.world.link(ann, "hcStaff", dora, Level::Full);
+    scene.world.join(ann, "hcStaff", dora, Level::Full);
     assert_eq!(rule(scene.propose(Some(dora), None, &[], &[], Actor::Operator)), "T2");
     assert_eq!(scene.propose(Some(emil), None, &[], &[], Actor::Operator), Ok(()));
-    scene.world.link(dora, "manager", emil, Level::Full);
+    scene.world.join(dora, "manager", emil, Level::Full);
     assert_eq!(rule(scene.propose(Some(emil), None, &[], &[], Actor::Operator)), "T2");
     let taken = [edge(bob, "hcStaff", dora)];
     assert_eq!(rule(scene.propose(Some(bob), Some(&scene.world.get(bob)), &taken, &[], Actor::Other)), "U7");
@@ -268,8 +268,8 @@ fn g4_no_circle_of_parents_and_levels_flow_down() {
     let mut scene = scene();
     let group = |scene: &mut Scene, name: &str| scene.world.add(Some(scene.groups), name, &[("objectClass", "hcGroup")]);
     let [top, middle, leaf] = ["cn=top", "cn=middle", "cn=leaf"].map(|name| group(&mut scene, name));
-    scene.world.link(middle, "hcParentGroup", top, Level::Full);
-    scene.world.link(leaf, "hcParentGroup", middle, Level::Full);
+    scene.world.join(middle, "hcParentGroup", top, Level::Full);
+    scene.world.join(leaf, "hcParentGroup", middle, Level::Full);
     for parent in [top, middle, leaf] {
         let link = [edge(top, "hcParentGroup", parent)];
         assert_eq!(rule(scene.propose(Some(top), Some(&scene.world.get(top)), &link, &[], Actor::Other)), "G4");
@@ -278,14 +278,14 @@ fn g4_no_circle_of_parents_and_levels_flow_down() {
     assert_eq!(scene.propose(Some(leaf), Some(&scene.world.get(leaf)), &link, &[], Actor::Other), Ok(()));
 
     let ann = scene.world.user(scene.users, "ann", &[]);
-    scene.world.link(top, "member", ann, Level::Full);
-    scene.world.link(leaf, "member", ann, Level::Administrator);
-    scene.world.link(middle, "member", ann, Level::ViewOnly);
+    scene.world.join(top, "member", ann, Level::Full);
+    scene.world.join(leaf, "member", ann, Level::Administrator);
+    scene.world.join(middle, "member", ann, Level::ViewOnly);
     let levels = groups::levels(schema(), &scene.world, ann);
     assert_eq!((levels[&top], levels[&middle], levels[&leaf]), (Level::Full, Level::Full, Level::Administrator));
     let outer = group(&mut scene, "cn=outer");
-    scene.world.link(outer, "member", leaf, Level::Full);
-    scene.world.link(leaf, "member", outer, Level::Full);
+    scene.world.join(outer, "member", leaf, Level::Full);
+    scene.world.join(leaf, "member", outer, Level::Full);
     assert!(groups::containing(schema(), &scene.world, ann).contains(&outer), "LDAP nesting goes up, and a circle ends");
     assert!(!levels.contains_key(&outer));
 }

@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Sets a link.
-    pub(crate) fn link(&mut self, source: EntryId, attribute: &str, target: EntryId, level: Level) {
+    pub(crate) fn join(&mut self, source: EntryId, attribute: &str, target: EntryId, level: Level) {
         self.links.insert((source, id(attribute), target), level);
     }
 

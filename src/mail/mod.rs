@@ -109,3 +109,39 @@ async fn deliver(directory: &Directory, from: &Mailbox, transport: &Transport) -
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::activation_tests::Scene;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_letter_becomes_one_file_and_leaves_the_outbox() {
+        let scene = Scene::new().await;
+        scene.user("ann", None).await;
+        let folder = scene.folder.path().join("mail");
+        let settings = MailSettings { from: "Directory <directory@example.com>".to_owned(), way: MailWay::Drop(folder.clone()) };
+        let (from, transport) = transport::open(&settings).unwrap();
+        assert!(deliver(&scene.directory, &from, &transport).await);
+        assert!(deliver(&scene.directory, &from, &transport).await);
+        let files: Vec<_> = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        let mail = std::fs::read_to_string(&files[0]).unwrap();
+        assert!(mail.contains("To: ann <ann@acme.example>") && mail.contains("https://id.example.com/activate/"), "{mail}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_way_out_that_does_not_work_loses_nothing() {
+        let scene = Scene::new().await;
+        scene.user("ann", None).await;
+        let file = scene.folder.path().join("no-folder");
+        std::fs::write(&file, "in the way").unwrap();
+        let settings = MailSettings { from: "directory@example.com".to_owned(), way: MailWay::Drop(file.clone()) };
+        let (from, transport) = transport::open(&settings).unwrap();
+        assert!(!deliver(&scene.directory, &from, &transport).await);
+        std::fs::remove_file(&file).unwrap();
+        scene.clock.advance(Duration::from_secs(60));
+        assert!(deliver(&scene.directory, &from, &transport).await);
+        assert_eq!(std::fs::read_dir(&file).unwrap().count(), 1);
+    }
+}

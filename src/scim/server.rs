@@ -3,6 +3,7 @@
 //! with a time limit each. The certificate can be replaced while connections are open.
 
 use super::request::Peer;
+use crate::base::Network;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::{HeaderMap, Request};
@@ -37,7 +38,7 @@ pub struct ServerSettings {
     /// HTTPS with this configuration; plain HTTP where it is absent.
     pub tls: Option<Tls>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     /// Connections at one time.
     pub connections: usize,
     /// Connections at one time from one address; loopback is not counted.
@@ -126,7 +127,7 @@ impl<'s> Counted<'s> {
     fn new(server: &'s Server, address: IpAddr) -> Option<Self> {
         let mut addresses = server.addresses.lock();
         let count = addresses.entry(address).or_default();
-        let trusted = address.is_loopback() || server.settings.trusted_proxies.contains(&address);
+        let trusted = address.is_loopback() || is_proxy(&server.settings.trusted_proxies, address);
         if *count >= server.settings.connections_per_address && !trusted {
             return None;
         }
@@ -213,16 +214,20 @@ impl Server {
 
 /// Who is at the other end: what a trusted proxy says last, or the peer of the connection. Headers of others are
 /// ignored (HB3).
-fn peer(headers: &HeaderMap, address: IpAddr, encrypted: bool, proxies: &[IpAddr], listener: &Arc<str>) -> Peer {
+fn peer(headers: &HeaderMap, address: IpAddr, encrypted: bool, proxies: &[Network], listener: &Arc<str>) -> Peer {
     let direct = Peer { address: Some(address), encrypted, listener: listener.clone() };
-    if !proxies.contains(&address) {
+    if !is_proxy(proxies, address) {
         return direct;
     }
     let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     // The nearest hop that is not a proxy of ours; what stands further left anybody can write.
-    let client = forwarded.filter_map(|hop| hop.trim().parse::<IpAddr>().ok()).rfind(|hop| !proxies.contains(hop));
+    let client = forwarded.filter_map(|hop| hop.trim().parse::<IpAddr>().ok()).rfind(|hop| !is_proxy(proxies, *hop));
     let secure = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
     Peer { address: client.or(Some(address)), encrypted: encrypted || secure, ..direct }
+}
+
+fn is_proxy(proxies: &[Network], address: IpAddr) -> bool {
+    proxies.iter().any(|network| network.contains(address))
 }
 
 /// A connection that breaks where its peer does not read for too long (HD1).
@@ -304,7 +309,7 @@ mod tests {
         assert!(exchange(address, &forwarded).await.ends_with("Some(127.0.0.1) false"));
         stop.cancel();
         task.await.unwrap();
-        let trusted = ServerSettings { trusted_proxies: vec![[127, 0, 0, 1].into()], ..ServerSettings::default() };
+        let trusted = ServerSettings { trusted_proxies: vec![Network::parse("127.0.0.0/8").unwrap()], ..ServerSettings::default() };
         let (address, _stop, _task) = started(trusted).await;
         assert!(exchange(address, &forwarded).await.ends_with("Some(10.0.0.9) true"));
     }

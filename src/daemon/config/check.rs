@@ -3,9 +3,9 @@
 
 use super::file::{AccessTable, ApplicationTable, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable};
 use super::problem::{Problem, Problems, SourceFile};
-use super::{Config, ListenAddress, Listener, Mail, MailWay, Network, TlsFiles, catalog, organisation, read, secret_file};
+use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, catalog, organisation, read, secret_file};
 use crate::access::RuleSettings;
-use crate::base::Secret;
+use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{Activation, Application, Catalog, DeclaredEntry, Hashing, Operator, PasswordPolicy, Settings};
 use crate::model::{Dn, Filter};

@@ -18,11 +18,12 @@ pub mod problem;
 mod secret_file;
 pub mod units;
 
+use crate::base::Network;
 use crate::directory::Settings;
 pub use crate::mail::{MailSettings as Mail, MailWay};
 use file::{ListenerKind, LogFormat};
 use problem::{Problem, Problems, SourceFile};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Where the config is unless the command line says otherwise.
@@ -80,51 +81,6 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The key.
     pub key: PathBuf,
-}
-
-/// A network of peers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Its address.
-    pub address: IpAddr,
-    /// How many leading bits count.
-    pub prefix: u8,
-}
-
-impl Network {
-    /// Reads `10.1.0.0/16`, `fd00::/8` or a single address; bits beyond the prefix must be 0.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address.parse::<IpAddr>().ok()?, Some(prefix.parse::<u8>().ok()?)),
-            None => (text.parse::<IpAddr>().ok()?, None),
-        };
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let network = Self { address, prefix: prefix.unwrap_or(width) };
-        (network.prefix <= width && network.masked(address) == network.masked_bits()).then_some(network)
-    }
-
-    /// Whether the address is of this network. A mapped IPv4 address counts as what it maps.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        address.is_ipv4() == self.address.is_ipv4() && self.masked(address) == self.masked_bits()
-    }
-
-    fn masked_bits(&self) -> u128 {
-        bits(self.address)
-    }
-
-    fn masked(&self, address: IpAddr) -> u128 {
-        let width: u32 = if self.address.is_ipv4() { 32 } else { 128 };
-        let dropped = width.saturating_sub(u32::from(self.prefix));
-        bits(address).checked_shr(dropped).and_then(|kept| kept.checked_shl(dropped)).unwrap_or(0)
-    }
-}
-
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        IpAddr::V6(address) => address.to_bits(),
-    }
 }
 
 impl Config {

@@ -40,6 +40,11 @@ impl Execution<'_> {
     fn run(&mut self, command: &Command, input: &mut dyn BufRead) -> Result<String, Failure> {
         let directory = Arc::clone(self.directory);
         match command {
+            Command::Activate { token, password } => {
+                let (token, password) = (Secret::new(token.as_bytes()), Secret::new(password.as_bytes()));
+                let dn = self.handle.block_on(directory.redeem_bootstrap(&self.caller, &token, password))?;
+                Ok(format!("{dn} can sign in"))
+            }
             Command::Backup { file } => {
                 let octets = self.handle.block_on(directory.backup(&self.caller, file))?;
                 Ok(format!("{octets} octets in {}", file.display()))
@@ -203,7 +208,7 @@ impl Execution<'_> {
     fn bootstrap(&mut self, dn: &str) -> Result<String, Failure> {
         let token = self.handle.block_on(self.directory.bootstrap(&self.caller, dn))?;
         match (self.reply)(Reply::Ldif(format!("{}\n", shown_once(&token)))) {
-            true => Ok(format!("{dn} is the operator once its password is set with the token")),
+            true => Ok(format!("{dn} can sign in once `headcount activate` has set its password with the token, within 24 hours")),
             false => Err(Failure { message: "nobody took the token".to_owned(), partly: true }),
         }
     }

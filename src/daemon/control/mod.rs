@@ -28,6 +28,13 @@ pub const SOCKET: &str = "control.sock";
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
+    /// Set the operator's password with the one-time token of `bootstrap`.
+    Activate {
+        /// The token.
+        token: String,
+        /// The password.
+        password: String,
+    },
     /// Write a snapshot to a file that does not exist.
     Backup {
         /// The file, an absolute path.

@@ -1,0 +1,249 @@
+//! Who may do what with what: a small golden matrix over the domain's defaults, and rules of the config by example.
+
+use super::*;
+use crate::base::EntryId;
+use crate::domain::groups;
+use crate::domain::world::{World, id, schema};
+use crate::model::{Facts, Level};
+use std::sync::Arc;
+
+struct Scene {
+    world: World,
+    named: Vec<(&'static str, EntryId)>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut world = World::default();
+        let suffix = world.add(None, "dc=example,dc=com", &[("objectClass", "domain")]);
+        let lab = world.add(Some(suffix), "ou=lab", &[("objectClass", "organizationalUnit")]);
+        let printer = world.add(Some(lab), "cn=printer", &[("objectClass", "device"), ("description", "colour")]);
+        let [acme, users, roles, groups, licences, sessions, staff] = world.organisation(suffix, "Acme");
+        let [other, others, ..] = world.organisation(suffix, "Other");
+        let ann = world.user(users, "ann", &[]);
+        let bob = world.user(users, "bob", &[]);
+        let off = world.user(users, "off", &[("hcActive", "FALSE")]);
+        let root = world.user(users, "root", &[("hcUserType", "admin")]);
+        let eve = world.user(others, "eve", &[]);
+        let person = [("objectClass", "inetOrgPerson"), ("objectClass", "hcStaffRecord"), ("sn", "x")];
+        let dora = world.add(Some(staff), "cn=dora", &person);
+        let role = world.add(Some(roles), "cn=clerk", &[("objectClass", "hcRoleDefinition")]);
+        let team = world.add(Some(groups), "cn=team", &[("objectClass", "hcGroup")]);
+        let locked = world.add(Some(groups), "cn=locked", &[("objectClass", "hcGroup"), ("hcAdminOnly", "TRUE")]);
+        let licence = world.add(Some(licences), "cn=main", &[("objectClass", "hcLicence"), ("hcSessionLimit", "3")]);
+        let session = |world: &mut World, number: &str, user| {
+            let session = [("objectClass", "hcSession")];
+            let id = world.add(Some(sessions), &format!("hcSessionId={number}"), &session);
+            world.join(id, "hcSessionUser", user, Level::Full);
+            id
+        };
+        let (own, foreign) = (session(&mut world, "1", ann), session(&mut world, "2", bob));
+        world.join(ann, "hcRole", role, Level::Full);
+        let named = vec![
+            ("suffix", suffix),
+            ("printer", printer),
+            ("organisation", acme),
+            ("ou=users", users),
+            ("herself", ann),
+            ("bob", bob),
+            ("disabled", off),
+            ("operator's", root),
+            ("staff", dora),
+            ("role", role),
+            ("group", team),
+            ("locked group", locked),
+            ("licence", licence),
+            ("own session", own),
+            ("session", foreign),
+            ("other org", other),
+            ("other user", eve),
+        ];
+        Self { world, named }
+    }
+
+    fn get(&self, name: &str) -> EntryId {
+        self.named.iter().find(|(held, _)| *held == name).unwrap().1
+    }
+
+    /// Ann, with the standing and permissions given.
+    fn ann(&self, standing: Standing, permissions: &[&str]) -> AccessSubject {
+        let ann = self.get("herself");
+        AccessSubject {
+            standing,
+            entry: (standing != Standing::Client).then_some(ann),
+            organisation: Some(self.get("organisation")),
+            permissions: permissions.iter().map(|name| (*name).into()).collect(),
+            groups: groups::levels(schema(), &self.world, ann),
+            roles: vec!["clerk".into()],
+            ..AccessSubject::anonymous("192.0.2.7".parse().ok(), true)
+        }
+    }
+
+    /// One line per entry: `r` reads cn, `w` writes sn or cn, `+` adds under it, `-` deletes, `n` renames, `d` only disclosed.
+    fn row(&self, policy: &Arc<Policy>, subject: AccessSubject) -> String {
+        let grants = policy.grants(subject, &self.world);
+        let mut row = Vec::new();
+        for (name, entry) in &self.named {
+            let access = grants.on(&self.world, &self.world.get(*entry));
+            assert!(!access.read.contains(id("userPassword")) && !access.search.contains(id("userPassword")), "{name}");
+            assert!(!access.compare.contains(id("userPassword")), "{name}");
+            let letter = |given: bool, letter: &str| if given { letter.to_owned() } else { String::new() };
+            let rights = [
+                letter(access.read.contains(id("cn")), "r"),
+                letter(access.write.contains(id("cn")), "w"),
+                letter(access.may_add_children, "+"),
+                letter(access.may_delete, "-"),
+                letter(access.may_rename, "n"),
+            ]
+            .concat();
+            assert_eq!(access.disclosed, access.read.contains(id("objectClass")), "{name}");
+            let rights = if rights.is_empty() && access.disclosed { "d".to_owned() } else { rights };
+            if !rights.is_empty() {
+                row.push(format!("{name}:{rights}"));
+            }
+        }
+        row.join(" ")
+    }
+}
+
+fn policy(rules: &[RuleSettings]) -> Arc<Policy> {
+    Arc::new(Policy::compile(schema(), rules).unwrap())
+}
+
+fn rule(who: &[&str], subtree: &str, filter: Option<&str>, attributes: &[&str], rights: &[&str]) -> RuleSettings {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    RuleSettings {
+        who: owned(who),
+        subtree: subtree.to_owned(),
+        filter: filter.map(str::to_owned),
+        attributes: owned(attributes),
+        rights: owned(rights),
+    }
+}
+
+#[test]
+fn the_domain_gives_what_its_rules_say_and_nothing_of_another_organisation() {
+    let scene = Scene::new();
+    let policy = policy(&[]);
+    let row = |subject| scene.row(&policy, subject);
+    assert_eq!(row(AccessSubject::anonymous(None, true)), "");
+    assert_eq!(row(scene.ann(Standing::Service, &[])), "suffix:d organisation:d ou=users:d herself:r".replace("organisation:d ", ""));
+    assert_eq!(row(scene.ann(Standing::User, &[])), "suffix:d organisation:d ou=users:d herself:r role:r own session:r-");
+    assert_eq!(
+        row(scene.ann(Standing::User, &["people.search-any", "groups.search-any"])),
+        "suffix:d organisation:d ou=users:d herself:r bob:r operator's:r staff:r role:r group:r locked group:r own session:r-"
+    );
+    assert_eq!(
+        row(scene.ann(Standing::User, &["people.search-any", "people.archived", "groups.maintain-all"])),
+        "suffix:d organisation:d ou=users:d herself:r bob:r disabled:r operator's:r staff:r role:r group:rw+-n locked group:r own session:r-"
+    );
+    assert_eq!(
+        row(AccessSubject { organisation_admin: true, ..scene.ann(Standing::User, &[]) }),
+        "suffix:d organisation:r+ ou=users:rw+ herself:rw+-n bob:rw+-n disabled:rw+-n operator's:r staff:rw+-n role:rw+-n group:rw+-n \
+         locked group:rw+-n licence:r own session:r- session:r-"
+    );
+    assert_eq!(
+        row(scene.ann(Standing::Client, &[])),
+        "suffix:d organisation:r+ ou=users:r+ herself:rw+-n bob:rw+-n disabled:rw+-n operator's:r staff:rw+-n role:r group:rw+-n \
+         locked group:r licence:r own session:r- session:r-"
+    );
+    let all: Vec<String> = scene.named.iter().map(|(name, _)| format!("{name}:rw+-n")).collect();
+    assert_eq!(row(AccessSubject { standing: Standing::Operator, ..scene.ann(Standing::User, &[]) }), all.join(" "));
+}
+
+#[test]
+fn g5_groups_and_people_by_membership() {
+    let mut scene = Scene::new();
+    let policy = policy(&[]);
+    let (team, locked, ann, bob) = (scene.get("group"), scene.get("locked group"), scene.get("herself"), scene.get("bob"));
+    scene.world.join(team, "member", bob, Level::ViewOnly);
+    let seen = |scene: &Scene, permissions: &[&str], name: &str| {
+        let grants = policy.grants(scene.ann(Standing::User, permissions), &scene.world);
+        let access = grants.on(&scene.world, &scene.world.get(scene.get(name)));
+        (access.disclosed, access.write.contains(id("member")), access.may_delete)
+    };
+    for level in [Level::Past, Level::ViewOnly] {
+        scene.world.join(team, "member", ann, level);
+        assert_eq!(seen(&scene, &["groups.search-own", "people.search"], "group"), (false, false, false), "{level:?}");
+        assert!(!seen(&scene, &["people.search"], "bob").0, "{level:?}");
+    }
+    scene.world.join(team, "member", ann, Level::Full);
+    assert_eq!(seen(&scene, &[], "group"), (false, false, false), "G7");
+    assert_eq!(seen(&scene, &["groups.search-own"], "group"), (true, false, false));
+    assert!(seen(&scene, &["people.search"], "bob").0 && !seen(&scene, &[], "bob").0);
+    assert!(!seen(&scene, &["people.search"], "staff").0);
+    scene.world.join(team, "member", bob, Level::Past);
+    assert!(!seen(&scene, &["people.search"], "bob").0);
+    scene.world.join(locked, "member", ann, Level::Administrator);
+    assert_eq!(seen(&scene, &[], "locked group"), (true, true, false), "G3: its own administrators");
+    assert_eq!(seen(&scene, &["groups.maintain-all"], "group"), (true, true, true));
+}
+
+#[test]
+fn rules_of_the_config_open_more_first_match_wins_and_organisations_stay_apart() {
+    let scene = Scene::new();
+    let rules = [
+        rule(&["self"], "", None, &["telephoneNumber"], &["write"]),
+        rule(&["anonymous"], "ou=lab,dc=example,dc=com", Some("(description=Colour)"), &["cn", "objectClass"], &["read"]),
+        rule(&["services"], "o=Acme,dc=example,dc=com", None, &["mail"], &["none"]),
+        rule(&["services", "encrypted", "address:192.0.2.0/24"], "o=Acme,dc=example,dc=com", None, &[], &["read"]),
+        rule(&["users"], "o=Other,dc=example,dc=com", None, &[], &["read", "write", "delete"]),
+    ];
+    let policy = policy(&rules);
+    assert_eq!(scene.row(&policy, AccessSubject::anonymous(None, false)), "printer:r");
+    let service = scene.ann(Standing::Service, &[]);
+    let on = |subject: &AccessSubject, name: &str| {
+        let grants = policy.grants(subject.clone(), &scene.world);
+        let access = grants.on(&scene.world, &scene.world.get(scene.get(name)));
+        let rights = |attribute| (access.read.contains(id(attribute)), access.write.contains(id(attribute)));
+        (rights("mail"), rights("cn"), rights("telephoneNumber"))
+    };
+    assert_eq!(on(&service, "bob"), ((false, false), (true, false), (true, false)));
+    assert_eq!(on(&service, "herself"), ((true, false), (true, false), (true, true)), "what the domain gives stays");
+    assert_eq!(on(&service, "other user"), ((false, false), (false, false), (false, false)), "O1");
+    for elsewhere in
+        [AccessSubject { encrypted: false, ..service.clone() }, AccessSubject { address: "198.51.100.1".parse().ok(), ..service.clone() }]
+    {
+        assert_eq!(on(&elsewhere, "bob"), ((false, false), (false, false), (false, false)));
+    }
+    let outside = AccessSubject { organisation: None, entry: None, ..service };
+    assert_eq!(on(&outside, "other user").0, (true, true), "an account of no organisation goes where its rules lead");
+    let grants = policy.grants(outside, &scene.world);
+    let eve = grants.on(&scene.world, &scene.world.get(scene.get("other user")));
+    assert!(eve.may_delete && !eve.may_rename && !eve.may_add_children && !eve.read.contains(id("userPassword")));
+}
+
+#[test]
+fn rules_that_cannot_be_meant_are_refused_by_number() {
+    let good = rule(&["users"], "", None, &[], &["read"]);
+    let bad = [
+        rule(&[], "", None, &[], &["read"]),
+        rule(&["everybody"], "", None, &[], &["read"]),
+        rule(&["dn:not a name"], "", None, &[], &["read"]),
+        rule(&["address:10.0.0.0/33"], "", None, &[], &["read"]),
+        rule(&["users"], "nonsense", None, &[], &["read"]),
+        rule(&["users"], "", Some("(cn=*x*)"), &[], &["read"]),
+        rule(&["users"], "", Some("(userPassword=x)"), &[], &["read"]),
+        rule(&["users"], "", None, &["noSuchAttribute"], &["read"]),
+        rule(&["users"], "", None, &["@noSuchClass"], &["read"]),
+        rule(&["users"], "", None, &[], &["own"]),
+        rule(&["users"], "", None, &[], &["none", "read"]),
+        rule(&["users"], "", None, &[], &[]),
+    ];
+    for rule in bad {
+        let error = Policy::compile(schema(), &[good.clone(), rule.clone()]).err().unwrap_or_else(|| panic!("{rule:?}"));
+        assert_eq!(error.rule, 2, "{error}");
+    }
+    assert_eq!(Policy::compile(schema(), &vec![good; 65]).err().unwrap().rule, 65);
+}
+
+#[test]
+fn a_subtree_that_appears_later_is_found_by_grants_made_before() {
+    let mut scene = Scene::new();
+    let policy = policy(&[rule(&["anonymous"], "ou=new,dc=example,dc=com", None, &[], &["read"])]);
+    let grants = policy.grants(AccessSubject::anonymous(None, true), &scene.world);
+    let suffix = scene.get("suffix");
+    let new = scene.world.add(Some(suffix), "ou=new", &[("objectClass", "organizationalUnit")]);
+    assert!(grants.on(&scene.world, &scene.world.entry(new).unwrap()).disclosed);
+    assert!(!grants.on(&scene.world, &scene.world.get(suffix)).disclosed);
+}

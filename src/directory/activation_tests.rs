@@ -1,0 +1,253 @@
+//! Activation from the inside: outbox, links, what they open.
+
+use super::activation::{Letter, LetterId, Posted, RedeemError};
+use super::*;
+use crate::base::{Clock, ManualClock, Secret, Timestamp};
+use crate::domain::activation::Purpose;
+use crate::model::{Modification, ModificationKind};
+use std::time::Duration;
+
+const ORGANISATION: &str = "o=acme,dc=example,dc=com";
+pub(crate) const PASSWORD: &str = "violet harbour seven lanterns";
+
+/// A directory with one organisation, and a public URL so that letters go out.
+pub(crate) struct Scene {
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+fn settings(folder: &std::path::Path) -> Settings {
+    let mut settings = Settings::new(folder.to_owned(), &["dc=example,dc=com"]);
+    settings.hashing.memory = 64;
+    settings.hashing.passes = 1;
+    settings.reserve = 0;
+    settings.activation.public_url = Some("https://id.example.com/".to_owned());
+    settings
+}
+
+fn open(settings: Settings, clock: &Arc<ManualClock>) -> Arc<Directory> {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    std::thread::spawn(move || Directory::open(settings, clock).unwrap()).join().unwrap()
+}
+
+fn origin(protocol: Protocol) -> Origin {
+    Origin { protocol, ..Origin::system() }
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
+        let directory = open(settings(folder.path()), &clock);
+        let scene = Self { directory, clock, folder };
+        scene.add("dc=example,dc=com", &[("objectClass", "domain")]).await;
+        let organisation = [("objectClass", "organization"), ("objectClass", "hcOrganisation"), ("displayName", "Acme & Sons")];
+        scene.add(ORGANISATION, &organisation).await;
+        scene
+    }
+
+    fn caller(protocol: Protocol) -> Caller {
+        Caller { identity: Arc::new(Identity::operator("cn=operator")), origin: Arc::new(origin(protocol)) }
+    }
+
+    async fn write(&self, protocol: Protocol, write: Write) {
+        self.directory.write(&Self::caller(protocol), write, WriteOptions::default()).await.unwrap();
+    }
+
+    async fn add(&self, dn: &str, attributes: &[(&str, &str)]) {
+        let mut grouped: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
+        for (name, value) in attributes {
+            match grouped.iter_mut().find(|(held, _)| held == name) {
+                Some((_, values)) => values.push(value.as_bytes().to_vec()),
+                None => grouped.push(((*name).to_owned(), vec![value.as_bytes().to_vec()])),
+            }
+        }
+        self.write(Protocol::Ldap, Write::Add { dn: dn.to_owned(), attributes: grouped }).await;
+    }
+
+    /// Adds a user; its address is `NAME@acme.example`.
+    pub(crate) async fn user(&self, name: &str, password: Option<&str>) {
+        let mail = format!("{name}@acme.example");
+        let mut attributes = vec![("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", name), ("sn", name), ("mail", &mail)];
+        attributes.extend(password.map(|password| ("userPassword", password)));
+        attributes.push(("hcUserType", "app"));
+        self.add(&dn(name), &attributes).await;
+    }
+
+    async fn replace(&self, protocol: Protocol, name: &str, attribute: &str, value: &str) {
+        let values = vec![value.as_bytes().to_vec()];
+        let modifications = vec![Modification { kind: ModificationKind::Replace, attribute: attribute.to_owned(), values }];
+        self.write(protocol, Write::Modify { dn: dn(name), modifications }).await;
+    }
+
+    /// The one letter that is due, made and settled.
+    async fn letter(&self) -> Letter {
+        let due = self.directory.outbox_due(9);
+        assert_eq!(due.len(), 1, "{due:?}");
+        let letter = self.directory.outbox_letter(due[0]).await.unwrap().unwrap();
+        self.directory.outbox_settled(due[0], Posted::Done).await.unwrap();
+        letter
+    }
+
+    fn due(&self) -> Vec<LetterId> {
+        self.directory.outbox_due(9)
+    }
+
+    async fn redeem(&self, token: &Secret, password: &str) -> Result<(), RedeemError> {
+        self.directory.redeem_link(&origin(Protocol::Console), token, Secret::new(password)).await
+    }
+
+    async fn ask(&self, address: &str) {
+        self.directory.request_link(&origin(Protocol::Console), address).await.unwrap();
+    }
+
+    /// Whether the password is taken: no licence stands in the way of being told so.
+    async fn knows(&self, name: &str, password: &str) -> bool {
+        let bound = self.directory.bind(&origin(Protocol::Ldap), &dn(name), &Secret::new(password), SessionRequest::default()).await;
+        !matches!(bound, Err(Error::InvalidCredentials))
+    }
+}
+
+fn dn(name: &str) -> String {
+    format!("uid={name},ou=users,{ORGANISATION}")
+}
+
+pub(crate) fn token_of(letter: &Letter) -> Secret {
+    Secret::new(letter.link.rsplit('/').next().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_from_a_new_user_to_one_that_signs_in() {
+    let scene = Scene::new().await;
+    scene.user("ann", None).await;
+    let letter = scene.letter().await;
+    assert_eq!((letter.to.as_str(), letter.organisation.as_str()), ("ann@acme.example", "Acme & Sons"));
+    assert!(letter.link.starts_with("https://id.example.com/activate/"), "{}", letter.link);
+    assert!(scene.due().is_empty());
+    let token = token_of(&letter);
+    let preview = scene.directory.link_preview(&token).unwrap();
+    assert_eq!((preview.user_name.as_str(), preview.mail.as_str(), preview.minimum_length), ("ann", "ann@acme.example", 15));
+    assert!(matches!(scene.redeem(&token, "short").await, Err(RedeemError::Password(_))));
+    assert!(!scene.knows("ann", "short").await);
+    assert_eq!(scene.redeem(&token, PASSWORD).await, Ok(()));
+    assert!(scene.knows("ann", PASSWORD).await);
+    assert_eq!(scene.redeem(&token, "another passphrase, longer").await, Err(RedeemError::Dead));
+    assert!(scene.directory.link_preview(&token).is_none());
+    assert!(scene.due().is_empty(), "no letter about it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hf1_of_many_redemptions_exactly_one_succeeds() {
+    let scene = Scene::new().await;
+    scene.user("ann", None).await;
+    let token = token_of(&scene.letter().await);
+    let tries = (0..20).map(|number| {
+        let (directory, token) = (Arc::clone(&scene.directory), token.clone());
+        let password = Secret::new(format!("correct horse battery {number}"));
+        tokio::spawn(async move { directory.redeem_link(&origin(Protocol::Console), &token, password).await })
+    });
+    let mut outcomes = Vec::new();
+    for task in tries.collect::<Vec<_>>() {
+        outcomes.push(task.await.unwrap());
+    }
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(RedeemError::Dead | RedeemError::Busy))), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hf1_a_link_dies_when_a_newer_one_is_made_and_when_it_is_old() {
+    let scene = Scene::new().await;
+    scene.user("ann", None).await;
+    let first = token_of(&scene.letter().await);
+    scene.ask(" ANN@acme.example ").await;
+    let letter = scene.letter().await;
+    assert_eq!(letter.purpose, Purpose::Welcome, "she has no password to forget");
+    let second = token_of(&letter);
+    assert_eq!(scene.redeem(&first, PASSWORD).await, Err(RedeemError::Dead));
+    assert!(scene.directory.link_preview(&second).is_some());
+    scene.clock.advance(Duration::from_secs(24 * 3_600));
+    assert_eq!(scene.redeem(&second, PASSWORD).await, Err(RedeemError::Dead));
+    scene.directory.forget_old_links().await.unwrap();
+    assert!(!scene.knows("ann", PASSWORD).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u5_a_forgotten_password_is_set_anew_and_nobody_else_is_written_to() {
+    let scene = Scene::new().await;
+    scene.user("ann", Some(PASSWORD)).await;
+    scene.user("off", Some(PASSWORD)).await;
+    scene.replace(Protocol::Ldap, "off", "hcActive", "FALSE").await;
+    for address in ["nobody@acme.example", "off@acme.example", "", "*", "ann@acme.example, x@example.com"] {
+        scene.ask(address).await;
+    }
+    assert!(scene.due().is_empty());
+    scene.ask("ann@acme.example").await;
+    let letter = scene.letter().await;
+    assert_eq!(letter.purpose, Purpose::Forgotten);
+    assert!(scene.knows("ann", PASSWORD).await, "asking changes nothing");
+    assert_eq!(scene.redeem(&token_of(&letter), "a quite different passphrase").await, Ok(()));
+    assert!(!scene.knows("ann", PASSWORD).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u5_a_new_address_takes_the_old_credentials_except_by_scim() {
+    let scene = Scene::new().await;
+    scene.user("ann", Some(PASSWORD)).await;
+    scene.replace(Protocol::Scim, "ann", "mail", "second@acme.example").await;
+    assert!(scene.knows("ann", PASSWORD).await && scene.due().is_empty());
+    scene.ask("second@acme.example").await;
+    let link = token_of(&scene.letter().await);
+    scene.replace(Protocol::Ldap, "ann", "mail", "third@acme.example").await;
+    assert!(!scene.knows("ann", PASSWORD).await);
+    assert_eq!(scene.redeem(&link, PASSWORD).await, Err(RedeemError::Dead), "it went to the old address");
+    let letter = scene.letter().await;
+    assert_eq!((letter.to.as_str(), letter.purpose), ("third@acme.example", Purpose::NewAddress));
+    assert_eq!(scene.redeem(&token_of(&letter), PASSWORD).await, Ok(()));
+    assert!(scene.knows("ann", PASSWORD).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u5_the_last_administrator_keeps_the_credentials() {
+    let scene = Scene::new().await;
+    let role = format!("cn=Boss,ou=roles,{ORGANISATION}");
+    scene.add(&role, &[("objectClass", "hcRoleDefinition"), ("hcRoleSystem", "organisation-admin")]).await;
+    scene.user("ann", Some(PASSWORD)).await;
+    scene.replace(Protocol::Ldap, "ann", "hcRole", &role).await;
+    scene.replace(Protocol::Ldap, "ann", "mail", "new@acme.example").await;
+    assert!(scene.knows("ann", PASSWORD).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_wait_over_a_restart_and_no_token_is_kept() {
+    let scene = Scene::new().await;
+    scene.user("ann", None).await;
+    let [id] = scene.due()[..] else { panic!() };
+    scene.directory.outbox_settled(id, Posted::Later).await.unwrap();
+    assert!(scene.due().is_empty(), "not at once again");
+    let Scene { directory, clock, folder } = scene;
+    std::thread::spawn(move || directory.close()).join().unwrap();
+    let scene = Scene { directory: open(settings(folder.path()), &clock), clock, folder };
+    scene.clock.advance(Duration::from_secs(6));
+    let letter = scene.letter().await;
+    let token = token_of(&letter);
+    let mut files = 0;
+    for file in walk(scene.folder.path()) {
+        let octets = std::fs::read(&file).unwrap_or_default();
+        files += 1;
+        assert!(memchr::memmem::find(&octets, token.expose()).is_none(), "the token is in {}", file.display());
+    }
+    assert!(files > 0);
+    assert!(scene.directory.link_preview(&token).is_some());
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(walk(&entry.path())),
+            false => found.push(entry.path()),
+        }
+    }
+    found
+}
