@@ -253,15 +253,6 @@ impl Lookup for Gateway {
     fn person_dn(&self, id: &str) -> Result<Option<String>, ScimError> {
         self.dn_of(id)
     }
-
-    fn role_dn(&self, id_or_name: &str) -> Result<Option<String>, ScimError> {
-        let named = match uuid::Uuid::try_parse(id_or_name) {
-            Ok(_) => equals("entryUUID", id_or_name),
-            Err(_) => equals("cn", id_or_name),
-        };
-        let filter = Filter::And(vec![equals("objectClass", "hcRole"), named]);
-        Ok(self.first(&self.organisation, Scope::Subtree, &filter, &["1.1"])?.map(|entry| entry.dn))
-    }
 }
 
 fn reference_of(entry: &OwnedEntry) -> Option<Reference> {

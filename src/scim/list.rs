@@ -456,9 +456,6 @@ mod tests {
         fn person_dn(&self, id: &str) -> Result<Option<String>, ScimError> {
             Ok((id == "u1").then(|| "uid=u1".to_owned()))
         }
-        fn role_dn(&self, _: &str) -> Result<Option<String>, ScimError> {
-            Ok(None)
-        }
     }
 
     fn narrowed(filter: &str, resource_type: &ResourceType) -> (Option<String>, bool) {

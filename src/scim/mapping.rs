@@ -151,8 +151,6 @@ pub trait Lookup {
     fn reference(&self, dn: &str) -> Option<Reference>;
     /// The DN of the person of an id.
     fn person_dn(&self, id: &str) -> Result<Option<String>, ScimError>;
-    /// The DN of a role, by id or by name.
-    fn role_dn(&self, id_or_name: &str) -> Result<Option<String>, ScimError>;
 }
 
 /// The version of an entry: the ETag (RFC 7644 §3.14).
@@ -203,8 +201,6 @@ fn shown(entry: &OwnedEntry, row: &Row) -> Option<Value> {
     let text = entry.text(row.ldap);
     match (row.ldap, row.codec) {
         ("userPassword", _) => None,
-        // An account that nobody has locked may sign in (U6).
-        ("hcActive", _) => Some(Value::Bool(!text.is_some_and(|text| text.eq_ignore_ascii_case("FALSE")))),
         // The name of the user stands in for a family name that nobody gave.
         ("sn", _) => text.filter(|text| Some(*text) != entry.text("uid")).map(Value::from),
         // An entry made by an LDAP client often has cn alone.
@@ -267,10 +263,6 @@ pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lo
         let dn = manager(after).map(|id| found(lookup.person_dn(id)?, "manager", id)).transpose()?;
         changes.push(("manager", dn.into_iter().collect()));
     }
-    if roles(before) != roles(after) {
-        let dns = roles(after).into_iter().map(|role| found(lookup.role_dn(role)?, "roles", role));
-        changes.push(("hcRole", dns.collect::<Result<_, _>>()?));
-    }
     Ok(changes)
 }
 
@@ -316,13 +308,11 @@ fn surname(resource: &Object) -> Option<&str> {
     text(resource, Some("name"), "familyName").or_else(|| text(resource, None, "userName"))
 }
 
+/// The id of the manager; the end of its URI where a client gives that alone.
 fn manager(resource: &Object) -> Option<&str> {
-    resource.get(ENTERPRISE)?.get("manager")?.get("value")?.as_str()
-}
-
-fn roles(resource: &Object) -> Vec<&str> {
-    let values = resource.get("roles").and_then(Value::as_array).into_iter().flatten();
-    values.filter_map(|role| role.get("value")?.as_str()).collect()
+    let manager = resource.get(ENTERPRISE)?.get("manager")?;
+    let text = |name: &str| manager.get(name).and_then(Value::as_str);
+    text("value").or_else(|| text("$ref").and_then(|uri| uri.trim_end_matches('/').rsplit('/').next()))
 }
 
 #[cfg(test)]
@@ -342,9 +332,6 @@ mod tests {
         }
         fn person_dn(&self, id: &str) -> Result<Option<String>, ScimError> {
             Ok((id != "nobody").then(|| format!("uid={id}")))
-        }
-        fn role_dn(&self, _: &str) -> Result<Option<String>, ScimError> {
-            Ok(None)
         }
     }
 
@@ -394,7 +381,7 @@ mod tests {
         assert_eq!(value("cn"), Some(vec![b"bjensen".to_vec()]));
         assert_eq!(value("sn"), Some(vec![b"bjensen".to_vec()]));
         let read = to_resource(&entry(&attributes), &catalogue.user, "", &Nobody);
-        assert!(!read.contains_key("name") && !read.contains_key("displayName") && read["active"] == json!(true));
+        assert!(!read.contains_key("name") && !read.contains_key("displayName") && !read.contains_key("active"));
     }
 
     #[test]
@@ -411,7 +398,5 @@ mod tests {
         let after = json!({ENTERPRISE: {"manager": {"value": "nobody"}}});
         let refused = changes(&Object::new(), after.as_object().unwrap(), &catalogue.user, &Nobody);
         assert_eq!(refused.unwrap_err().kind, Some(crate::scim::error::ScimType::InvalidValue));
-        let roles = json!({"roles": [{"value": "none"}]});
-        assert!(changes(&Object::new(), roles.as_object().unwrap(), &catalogue.user, &Nobody).is_err());
     }
 }

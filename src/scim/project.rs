@@ -124,10 +124,9 @@ impl Projection {
                 match sub.map(|sub| sub.returned) {
                     Some(Returned::Always) => true,
                     Some(Returned::Never) | None => false,
-                    Some(Returned::Request) if all => false,
-                    Some(Returned::Default | Returned::Request) => {
+                    Some(returned) => {
                         let named = chosen.iter().any(|selected| selected.sub.as_ref() == Some(name));
-                        (all || named) && !self.excludes_part(extension, attribute, name)
+                        (named || (all && returned == Returned::Default)) && !self.excludes_part(extension, attribute, name)
                     }
                 }
             });

@@ -54,7 +54,11 @@ pub async fn create(gateway: &Gateway, family: Family, mut body: Object, paramet
     let resource_type = family.of(&gateway.catalogue);
     let projection = projection(parameters, resource_type)?;
     let member_ids = if family == Family::Group { members::take(&mut body, resource_type)? } else { None };
-    let resource = normalize(&body, resource_type)?;
+    let mut resource = normalize(&body, resource_type)?;
+    if family == Family::User {
+        // Said outright, so that clients that look for it find it (U6).
+        resource.entry("active").or_insert(true.into());
+    }
     check_required(&resource, resource_type)?;
     check_unique(gateway, resource_type, &resource, None)?;
     let mut changes = mapping::changes(&Object::new(), &resource, resource_type, gateway)?;
@@ -95,7 +99,7 @@ pub async fn delete(gateway: &Gateway, family: Family, id: &str, headers: &Heade
 
 /// What a PUT or PATCH makes of a resource, and what becomes of its members.
 enum Change {
-    /// Everything a client may change is as here; `active`, `roles` and members stay where the body is silent on them.
+    /// Everything a client may change is as here; `active` and members stay where the body is silent on them.
     Replace(Object, Vec<Step>),
     /// Operations one after another.
     Patch(Vec<Operation>, Vec<Step>),
@@ -106,10 +110,8 @@ impl Change {
         let after = match self {
             Self::Replace(resource, _) => {
                 let mut after = resource.clone();
-                for name in ["active", "roles"] {
-                    if let (false, Some(held)) = (after.contains_key(name), before.get(name)) {
-                        after.insert(name.to_owned(), held.clone());
-                    }
+                if let (false, Some(held)) = (after.contains_key("active"), before.get("active")) {
+                    after.insert("active".to_owned(), held.clone());
                 }
                 after
             }

@@ -113,7 +113,7 @@ async fn end_plain(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Ends a session with a message to its user (S16): `{"message": "…"}` or `{}`.
+/// Ends a session with a message to its user (S16): `{"message": "…"}`, or no body.
 async fn end_told(
     State(state): State<Arc<Scim>>,
     Authenticated(caller): Authenticated,
