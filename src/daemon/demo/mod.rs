@@ -11,6 +11,7 @@ use super::server::Server;
 use crate::base::random;
 use crate::directory::password_hash::PasswordHasher;
 use crate::directory::settings::Hashing;
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
@@ -90,7 +91,7 @@ impl Demo {
         let mut state = kept.map_or_else(|| State::new(options.seats), Ok)?;
         state.choose_ports(options)?;
         let demo = Self { folder, state, json: options.json };
-        if !demo.folder.join("certificate.pem").exists() {
+        if !demo.folder.join("certificate.pem").exists() || !demo.folder.join("ca.pem").exists() {
             demo.make_certificate()?;
         }
         // A config that its user has changed stays as it is, unless the ports must move.
@@ -140,10 +141,10 @@ impl Demo {
     }
 
     fn make_certificate(&self) -> Result<(), String> {
-        let made =
-            rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).map_err(|error| error.to_string())?;
-        self.write("key.pem", &made.signing_key.serialize_pem())?;
-        self.write("certificate.pem", &made.cert.pem())
+        let (authority, certificate, key) = certificate().map_err(|error| format!("certificate: {error}"))?;
+        self.write("ca.pem", &authority)?;
+        self.write("key.pem", &key)?;
+        self.write("certificate.pem", &certificate)
     }
 
     fn config_text(&self) -> String {
@@ -230,6 +231,28 @@ impl State {
         (self.ldap_port, self.ldaps_port, self.http_port) = (*ldap, *ldaps, *http);
         Ok(())
     }
+}
+
+/// An authority of the demo's own, and a certificate for this machine by it, with its key; all as PEM. The authority's
+/// key is thrown away.
+fn certificate() -> Result<(String, String, String), rcgen::Error> {
+    let until = rcgen::date_time_ymd(2049, 12, 31);
+    let mut authority = CertificateParams::new(Vec::new())?;
+    authority.distinguished_name.push(DnType::CommonName, "Headcount demo authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    authority.not_after = until;
+    let authority_key = KeyPair::generate()?;
+    let authority_certificate = authority.self_signed(&authority_key)?;
+    let mut own = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(str::to_owned))?;
+    own.distinguished_name.push(DnType::CommonName, "localhost");
+    own.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    own.use_authority_key_identifier_extension = true;
+    own.not_after = until;
+    let key = KeyPair::generate()?;
+    let own = own.signed_by(&key, &Issuer::new(authority, authority_key))?;
+    Ok((authority_certificate.pem(), own.pem(), key.serialize_pem()))
 }
 
 /// A password of 100 random bits that can be read out and pasted anywhere.

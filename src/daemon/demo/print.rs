@@ -20,7 +20,7 @@ impl Demo {
             "mail_folder": path(&self.folder, "mail"),
             "dir": self.folder,
             "config": self.config_file(),
-            "ca": path(&self.folder, "certificate.pem"),
+            "ca": path(&self.folder, "ca.pem"),
         });
         serde_json::to_string(&line).map_err(|error| error.to_string())
     }
@@ -30,7 +30,7 @@ impl Demo {
         let State { ldap_port, ldaps_port, http_port, operator, users, scim_token, seats, .. } = &self.state;
         let (ldap, http) = (format!("ldap://127.0.0.1:{ldap_port}"), format!("http://127.0.0.1:{http_port}"));
         let (token, operator) = (scim_token.as_deref().unwrap_or_default(), sign_in(operator));
-        let (config, ca) = (self.config_file().display().to_string(), path(&self.folder, "certificate.pem"));
+        let (config, ca) = (self.config_file().display().to_string(), path(&self.folder, "ca.pem"));
         let apps: Vec<&Person> = users.iter().filter(|user| user.kind.as_deref() == Some("app")).collect();
         let service = users.iter().find(|user| user.kind.as_deref() == Some("service")).map(sign_in).unwrap_or_default();
         let binds: Vec<String> = apps.iter().take(4).map(|user| format!("  ldapwhoami -x -H {ldap} {}", sign_in(user))).collect();
@@ -64,7 +64,7 @@ impl Demo {
              \n\
              Search as an application; StartTLS:\n  \
              ldapsearch -x -LLL -H {ldap} {service} -b '{ORGANISATION}' '(uid=anna)' cn mail memberOf\n  \
-             LDAPTLS_CACERT={ca} ldapwhoami -x -ZZ -H ldap://localhost:{ldap_port} {operator}\n\
+             LDAPTLS_CACERT={ca} ldapwhoami -x -ZZ -H {ldap} {operator}\n\
              \n\
              Provision a user by SCIM; the mail with the link to create a password is put in the mail folder:\n  \
              curl -s -H 'Authorization: Bearer {token}' -H 'Content-Type: application/scim+json' {http}/scim/v2/Users -d \
