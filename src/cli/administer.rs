@@ -5,7 +5,9 @@ use super::output::Output;
 use super::{Outcome, load, local};
 use crate::base::{Secret, SystemClock};
 use crate::daemon::config::Config;
+use crate::daemon::config::file::LogFormat;
 use crate::daemon::control::{self, Command, ImportOptions, NewUser, Within};
+use crate::daemon::logging;
 use crate::directory::Directory;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -75,6 +77,8 @@ fn carry(config: &Config, request: Request, output: &mut Output) -> Result<Outco
 
 /// Opens the directory in this process: no daemon runs.
 fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mut Output) -> Outcome {
+    // What the store has to say about its files is for whoever sits here.
+    drop(logging::begin(LogFormat::Text, "warn"));
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -98,6 +102,7 @@ fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mu
             false
         }
     });
+    directory.close();
     match broken {
         Some(error) => {
             eprintln!("headcount: {error}");
@@ -139,6 +144,7 @@ fn request(administration: Administration, config: &Config) -> Result<Request, S
             Request { command: Command::Import(options), input: Some(arguments.file), output: None }
         }
         Administration::Licence(action) => licence(action)?.into(),
+        Administration::Rebuild => Command::Rebuild.into(),
         Administration::Role(action) => role(action).into(),
         Administration::Sessions(SessionAction::List) => Command::Sessions.into(),
         Administration::Sessions(SessionAction::End { id, message }) => Command::SessionEnd { id, message }.into(),

@@ -30,6 +30,11 @@ pub(super) enum Action {
     Check,
     /// A server to try out, in a folder of its own on loopback, with an organisation, users and a licence of few seats.
     Demo(DemoArguments),
+    /// Put a backup into the data folder, which must be empty or absent.
+    Restore {
+        /// The file that `backup` wrote.
+        file: PathBuf,
+    },
     /// Serve as the config says, until SIGTERM.
     Serve,
     /// Hash a password for `[operator] password_hash`.
@@ -109,6 +114,8 @@ pub(super) enum Administration {
     /// Licences and their seats.
     #[command(subcommand)]
     Licence(LicenceAction),
+    /// Throw away what is kept beside journal and snapshots, and write it anew.
+    Rebuild,
     /// Roles.
     #[command(subcommand)]
     Role(RoleAction),

@@ -11,6 +11,7 @@ mod output;
 mod serve;
 
 use crate::daemon::config::Config;
+use crate::directory::Directory;
 use arguments::{Action, Arguments};
 use clap::Parser;
 use std::path::Path;
@@ -46,6 +47,7 @@ pub fn run() -> ExitCode {
     match arguments.action {
         Action::Check => check(&arguments.config).into(),
         Action::Demo(options) => serve::demo(options, arguments.json).into(),
+        Action::Restore { file } => restore(&arguments.config, &file).into(),
         Action::Serve => serve::serve(&arguments.config).into(),
         Action::Passwd(options) => local::passwd(&arguments.config, &options).into(),
         Action::Administer(command) => administer::run(&arguments.config, command, arguments.json).into(),
@@ -60,6 +62,24 @@ fn load(path: &Path) -> Result<Config, Outcome> {
         eprintln!("\n{}: {count} {} found", path.display(), if count == 1 { "problem" } else { "problems" });
         Outcome::BadConfig
     })
+}
+
+fn restore(path: &Path, file: &Path) -> Outcome {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    let folder = &config.settings.folder;
+    match Directory::restore(file, folder) {
+        Ok(()) => {
+            println!("{} is in {}", file.display(), folder.display());
+            Outcome::Done
+        }
+        Err(error) => {
+            eprintln!("headcount: {}: {error}", folder.display());
+            Outcome::Failed
+        }
+    }
 }
 
 fn check(path: &Path) -> Outcome {

@@ -191,6 +191,10 @@ impl Server {
             }
         }
         remove(&self.config.settings.folder.join(control::SOCKET));
+        let directory = Arc::clone(&self.directory);
+        if tokio::task::spawn_blocking(move || directory.close()).await.is_err() {
+            tracing::error!("the store did not close in order; what was acknowledged is in the journal");
+        }
         tracing::info!("stopped");
     }
 }

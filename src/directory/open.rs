@@ -6,14 +6,14 @@ use super::hash_pool::HashPool;
 use super::password_hash::PasswordHasher;
 use super::request::{Write, WriteOptions};
 use super::session::system_caller;
-use super::settings::Settings;
+use super::settings::{DeclaredEntry, Settings};
 use super::tree::{self, Suffix};
 use super::write::Work;
 use super::{Directory, Origin};
 use crate::base::Clock;
 use crate::model::{AttributeId, Entry, Facts, Modification, ModificationKind};
 use crate::schema::Schema;
-use crate::store::{Memory, Store, StoreOptions};
+use crate::store::{Memory, Store, StoreOptions, Transaction};
 use std::sync::Arc;
 
 /// Attributes that always have an index; links have theirs by nature.
@@ -74,7 +74,10 @@ impl Directory {
         }
         let current = Current::compile(self.schema(), settings)?;
         self.core.replace(current);
-        self.reconcile_declared()
+        for declaration in self.declarations() {
+            self.store.write(declaration).await?;
+        }
+        Ok(())
     }
 
     /// Ends the store after what is queued. Not to be called on a thread of the runtime.
@@ -82,25 +85,27 @@ impl Directory {
         self.store.close();
     }
 
-    /// Brings the entries that config files declare to what the files say (O4).
+    /// Brings the entries that config files declare to what the files say (O4). Not to be called within the runtime.
     fn reconcile_declared(&self) -> Result<(), Error> {
-        for declared in &self.settings().organisations {
-            let attributes: Vec<(String, Vec<Vec<u8>>)> = declared
-                .attributes
-                .iter()
-                .map(|(name, values)| (name.clone(), values.iter().map(|value| value.clone().into_bytes()).collect()))
-                .collect();
-            let core = Arc::clone(&self.core);
-            let dn = declared.dn.clone();
-            self.store.write_blocking(move |txn| {
+        self.declarations().into_iter().try_for_each(|declaration| self.store.write_blocking(declaration))
+    }
+
+    /// One piece of work for the writer for each declared entry.
+    fn declarations(&self) -> Vec<impl FnOnce(&mut Transaction<'_>) -> Result<(), Error> + Send + use<>> {
+        let declare = |declared: &DeclaredEntry| {
+            let octets = |values: &Vec<String>| values.iter().map(|value| value.clone().into_bytes()).collect();
+            let attributes: Vec<(String, Vec<Vec<u8>>)> =
+                declared.attributes.iter().map(|(name, values)| (name.clone(), octets(values))).collect();
+            let (core, dn) = (Arc::clone(&self.core), declared.dn.clone());
+            move |txn: &mut Transaction<'_>| {
                 let caller = system_caller(&Origin::system());
                 let options = WriteOptions::default();
                 let mut work = Work::begin(&core, txn, &caller, &options)?;
                 work.from_file = true;
                 work.declare(dn, attributes)
-            })?;
-        }
-        Ok(())
+            }
+        };
+        self.settings().organisations.iter().map(declare).collect()
     }
 
     /// The schema in force.

@@ -8,6 +8,7 @@ use crate::access::AttributeSet;
 use crate::base::{EntryId, Secret, Timestamp, random};
 use crate::domain::{AccountState, User, UserType};
 use crate::model::{Dn, Facts};
+use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -32,9 +33,11 @@ struct Bootstrap {
 #[derive(Clone, Debug)]
 pub struct VerifyReport {
     /// How many entries were looked at.
-    pub entries: u64,
-    /// What is wrong, one sentence each.
+    pub entries: usize,
+    /// What is wrong, one sentence each; the first of them.
     pub problems: Vec<String>,
+    /// How much is wrong.
+    pub count: usize,
 }
 
 /// An export under way. It holds no lock between steps.
@@ -152,16 +155,37 @@ impl Directory {
         self.write(caller, Write::Add { dn: suffix.text.clone(), attributes }, WriteOptions::default()).await.map(drop)
     }
 
-    /// Checks entries, indexes, links and what is kept on disk against each other.
-    pub fn verify(&self, caller: &Caller) -> Result<VerifyReport, Error> {
-        let _ = caller;
-        todo!()
+    /// Checks entries, indexes, links and what is kept on disk against each other. Changes wait for the time it takes.
+    pub async fn verify(&self, caller: &Caller) -> Result<VerifyReport, Error> {
+        only_operator(caller)?;
+        let findings = self.store().verify().await?;
+        Ok(VerifyReport { entries: findings.entries, problems: findings.told, count: findings.count })
     }
 
-    /// Writes a snapshot of everything to a file that does not exist (mode 0600), reads it back, and answers its size.
-    pub async fn backup(&self, caller: &Caller, file: &Path) -> Result<u64, Error> {
-        let _ = (caller, file);
-        todo!()
+    /// Writes a snapshot of everything to a file that does not exist (mode 0600) and reads it back.
+    pub async fn backup(&self, caller: &Caller, file: &Path) -> Result<(), Error> {
+        only_operator(caller)?;
+        self.store().snapshot(file.to_owned()).await.map(drop).map_err(for_operator)
+    }
+
+    /// Throws away what is kept beside journal and snapshots, and writes it anew from memory.
+    pub async fn rebuild(&self, caller: &Caller) -> Result<(), Error> {
+        only_operator(caller)?;
+        self.store().rebuild().await.map_err(for_operator)
+    }
+
+    /// Puts a backup into a data folder that is empty or absent; the whole file is checked first. Nobody may have the
+    /// folder open.
+    pub fn restore(backup: &Path, folder: &Path) -> Result<(), Error> {
+        Store::restore(backup, folder).map(drop).map_err(for_operator)
+    }
+}
+
+/// What is wrong with files, in the words meant for the operator.
+fn for_operator(error: StoreError) -> Error {
+    match error {
+        StoreError::Unusable(text) | StoreError::ReadOnly(text) => Error::Unavailable(text),
+        StoreError::TooLarge(_) | StoreError::Stopped => error.into(),
     }
 }
 

@@ -46,8 +46,8 @@ impl Execution<'_> {
                 Ok(format!("{dn} can sign in"))
             }
             Command::Backup { file } => {
-                let octets = self.handle.block_on(directory.backup(&self.caller, file))?;
-                Ok(format!("{octets} octets in {}", file.display()))
+                self.handle.block_on(directory.backup(&self.caller, file))?;
+                Ok(format!("everything is in {}", file.display()))
             }
             Command::Bootstrap { dn } => self.bootstrap(dn),
             Command::Export { base, operational } => export::export(&directory, &self.caller, base.as_deref(), *operational, self.reply),
@@ -59,6 +59,10 @@ impl Execution<'_> {
             Command::LicenceSet { licence, changes } => {
                 let modifications = changes.iter().map(|(name, value)| replace(name, value.as_deref())).collect();
                 self.modify(licence, modifications)
+            }
+            Command::Rebuild => {
+                self.handle.block_on(directory.rebuild(&self.caller))?;
+                Ok("written anew".to_owned())
             }
             Command::RoleAdd { organisation, name, grants, restricts } => self.add_role(organisation, name, grants, restricts),
             Command::RoleAssign { user, role, remove } => self.assign_role(user, role, *remove),
@@ -303,13 +307,13 @@ impl Execution<'_> {
     }
 
     fn verify(&mut self) -> Result<String, Failure> {
-        let report = self.directory.verify(&self.caller)?;
+        let report = self.handle.block_on(self.directory.verify(&self.caller))?;
         for problem in &report.problems {
             (self.reply)(Reply::Warning(problem.clone()));
         }
-        match report.problems.len() {
+        match report.count {
             0 => Ok(format!("{} entries, clean", report.entries)),
-            problems => Err(Failure::nothing(format!("{} entries, {}", report.entries, count(problems, "problem", "problems")))),
+            found => Err(Failure::nothing(format!("{} entries, {}", report.entries, count(found, "problem", "problems")))),
         }
     }
 }

@@ -83,6 +83,8 @@ pub enum Command {
         /// Attribute and value; no value removes the attribute.
         changes: Vec<(String, Option<String>)>,
     },
+    /// Write what is kept beside journal and snapshots anew.
+    Rebuild,
     /// Give a role to a user, or take it away.
     RoleAssign {
         /// The user's DN.
