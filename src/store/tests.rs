@@ -592,3 +592,53 @@ fn hg6_a_backup_of_a_running_store_is_a_whole_store() {
     assert_eq!(Model::of_memory(store.memory()), model);
     store.close();
 }
+
+/// Goal of the design: 100 000 entries are open within two seconds. Run with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn a_hundred_thousand_entries_open_within_two_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(crate::base::SystemClock::default());
+    let options = || StoreOptions { folder: folder.path().join("store"), ..options(0) };
+    let store = Store::open(options(), schema(), clock.clone()).unwrap();
+    let begun = clock.monotonic();
+    for group in 0..100 {
+        let written: Result<(), StoreError> = store.write_blocking(move |transaction| {
+            for at in 0..1_000 {
+                let id = transaction.new_id();
+                let name = format!("user-{}", group * 1_000 + at);
+                let text = format!("{name}@example.com");
+                let added = entry(transaction, id, Some(EntryId(1)).filter(|_| id.0 > 1), &name, &text);
+                transaction.put(added);
+                transaction.set_link(Link { source: EntryId(1), attribute: schema().known().member, target: id, level: Level::Full });
+            }
+            Ok(())
+        });
+        written.unwrap();
+    }
+    println!("loaded in {:?}", clock.monotonic() - begun);
+    let begun = clock.monotonic();
+    store.close();
+    println!("closed in {:?}, sled has {} octets", clock.monotonic() - begun, store.counts().kept_size.load(Ordering::Relaxed));
+    drop(store);
+    let store = Store::open(options(), schema(), clock.clone()).unwrap();
+    println!("opened: {:?}; memory {} octets", store.report(), store.memory().size());
+    let took = store.report().took;
+    let begun = clock.monotonic();
+    for at in 0..1_000_u32 {
+        let written: Result<(), StoreError> = store.write_blocking(move |transaction| {
+            let changed = entry(transaction, EntryId(at + 2), Some(EntryId(1)), &format!("user-{}", at + 1), "changed@example.com");
+            transaction.put(changed);
+            Ok(())
+        });
+        written.unwrap();
+    }
+    println!("1 000 changes one by one in {:?}", clock.monotonic() - begun);
+    let begun = clock.monotonic();
+    println!("verified: {:?} in {:?}", wait(store.verify()).unwrap(), clock.monotonic() - begun);
+    let begun = clock.monotonic();
+    wait(store.snapshot(folder.path().join("backup"))).unwrap();
+    println!("snapshot in {:?}", clock.monotonic() - begun);
+    store.close();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
