@@ -259,7 +259,7 @@ fn equality_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) ->
     let schema = context.schema;
     let definition = schema.attribute_type(attribute);
     if definition.link.is_some() || attribute == schema.known().member_of {
-        return link_test(context, value);
+        return link_test(context, attribute, value);
     }
     if attribute == schema.known().object_class {
         return class_test(schema, value);
@@ -275,13 +275,16 @@ fn rule_test(schema: &Schema, rule: MatchingRule, value: &[u8]) -> Option<Test> 
     Some(Test::Rule(rule, value.to_vec()))
 }
 
-fn link_test(context: &Context<'_>, value: &[u8]) -> Option<Test> {
+fn link_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) -> Option<Test> {
     let dn = Dn::parse(std::str::from_utf8(value).ok()?).ok()?;
     let target = match tree::resolve(context.schema, context.suffixes, context.facts, &dn) {
         tree::Resolved::Found(id) => Some(id),
         tree::Resolved::Missing { .. } | tree::Resolved::Outside => None,
     };
-    Some(Test::Link { target, key: context.schema.name_key(&dn) })
+    // References to names that are no entries are text, under the attribute's own rule.
+    let mut key = Vec::new();
+    context.schema.normalize(attribute, value, &mut key).ok()?;
+    Some(Test::Link { target, key })
 }
 
 /// A class matches entries of the classes derived from it too, whether or not they list it.

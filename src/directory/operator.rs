@@ -130,7 +130,11 @@ impl Directory {
 
     fn has_active_admin(&self) -> bool {
         let (schema, memory) = (self.schema(), self.memory());
-        memory.equal(schema.known().hc_user_type, b"admin").into_iter().filter_map(|id| memory.entry(id)).any(|entry| {
+        let mut key = Vec::new();
+        if schema.normalize(schema.known().hc_user_type, b"admin", &mut key).is_err() {
+            return false;
+        }
+        memory.equal(schema.known().hc_user_type, &key).into_iter().filter_map(|id| memory.entry(id)).any(|entry| {
             let user = User::of(schema, &entry);
             user.is_some_and(|user| user.user_type() == UserType::Admin && user.state() == AccountState::Active)
         })

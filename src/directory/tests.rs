@@ -188,6 +188,32 @@ async fn members_are_links_that_follow_renames_and_wait_for_entries() {
 }
 
 #[tokio::test]
+async fn a_group_outlives_its_last_member_but_nobody_takes_the_last_one_out() {
+    let bench = Bench::with_people().await;
+    let group = "cn=team,dc=example,dc=com";
+    let ada = "uid=ada,ou=people,dc=example,dc=com";
+    bench.add(group, &[("objectClass", "groupOfUniqueNames"), ("uniqueMember", ada)]).await.unwrap();
+    let refused = bench.modify(group, ModificationKind::Delete, "uniqueMember", &[ada]).await.unwrap_err();
+    assert!(matches!(refused, Error::ObjectClass(_)), "{refused:?}");
+    bench.write(Write::Delete { dn: ada.to_owned() }).await.unwrap();
+    bench.modify(group, ModificationKind::Replace, "description", &["empty"]).await.unwrap();
+    let bob = "uid=bob,ou=people,dc=example,dc=com";
+    bench.modify(group, ModificationKind::Add, "uniqueMember", &[bob]).await.unwrap();
+    assert_eq!(bench.names("dc=example,dc=com", Scope::Subtree, &format!("(uniqueMember={bob})")), [group]);
+}
+
+#[tokio::test]
+async fn a_unique_member_waits_for_its_entry() {
+    let bench = Bench::with_people().await;
+    let later = "uid=later,ou=people,dc=example,dc=com";
+    let group = "cn=team,dc=example,dc=com";
+    bench.add(group, &[("objectClass", "groupOfUniqueNames"), ("uniqueMember", later)]).await.unwrap();
+    assert_eq!(bench.names("dc=example,dc=com", Scope::Subtree, &format!("(uniqueMember={later})")), [group]);
+    bench.add(later, &[("objectClass", "inetOrgPerson"), ("cn", "Later"), ("sn", "Later")]).await.unwrap();
+    assert_eq!(bench.names("dc=example,dc=com", Scope::Subtree, &format!("(memberOf={group})")), [later]);
+}
+
+#[tokio::test]
 async fn s1_s4_a_full_licence_refuses_the_next_user_and_s6_an_ended_session_lets_it_in() {
     let bench = Bench::with_organisation("2").await;
     let ada = bench.bind("ada").await.unwrap();

@@ -200,11 +200,13 @@ impl Work<'_, '_> {
 
     /// A name has become an entry: references to it that were kept as text become links.
     pub(super) fn join_references(&mut self, dn: &Dn, id: EntryId) -> Result<(), Error> {
-        let key = self.core.schema.name_key(dn);
+        let name = dn.to_string();
         let organisation = organisation_of(&*self.txn, id);
         let core = Arc::clone(self.core);
         for definition in core.schema.link_types() {
-            let Some(view) = definition.link else { continue };
+            let Some(view) = definition.link.filter(|_| self.txn.may_hold(definition.id)) else { continue };
+            let mut key = Vec::new();
+            core.schema.normalize(definition.id, name.as_bytes(), &mut key).map_err(|_| Error::Internal)?;
             for source in self.txn.equal(definition.id, &key) {
                 let Some(entry) = self.txn.entry(source) else { continue };
                 if organisation_of(&*self.txn, source) == organisation {
