@@ -105,7 +105,9 @@ impl Import<'_> {
             if self.options.skip_existing && matches!(error, Error::AlreadyExists(_)) {
                 self.existing += 1;
             } else {
-                self.refuse(format!("line {line}: {dn}: {error}"))?;
+                let unknown = matches!(error, Error::UndefinedType(_)) && !self.options.skip_unknown;
+                let way_out = if unknown { " (--skip-unknown leaves out what the schema does not know)" } else { "" };
+                self.refuse(format!("line {line}: {dn}: {error}{way_out}"))?;
             }
         }
         if (self.reply)(Reply::Progress(self.done)) { Ok(()) } else { Err("nobody is listening".to_owned()) }
@@ -152,6 +154,15 @@ impl Import<'_> {
                 return Err(format!("{name} is operational: --operational keeps such attributes, --skip-operational leaves them out"));
             }
         }
+        // Nothing is lost: the server makes them again from what they follow from.
+        attributes.retain(|(name, _)| {
+            let definition = schema.description(name).map(|description| schema.attribute_type(description.attribute));
+            let derived = self.options.operational && definition.is_some_and(|definition| definition.derived);
+            if derived {
+                *self.unknown.entry(format!("attribute {name} (made by the server)")).or_default() += 1;
+            }
+            !derived
+        });
         if self.options.skip_unknown {
             self.leave_out_unknown(&schema, &mut attributes);
         }
