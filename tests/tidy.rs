@@ -1,6 +1,8 @@
 //! The shape of the house, held by a test: imports point down only, foreign crates stay where they belong, files stay
 //! short, and the clock, randomness and the environment are asked for in one place each (ARCHITECTURE.md).
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

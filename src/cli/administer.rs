@@ -40,7 +40,7 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
     let carried = request(administration, &config).and_then(|request| {
         let counts = matches!(request.command, Command::Import(_)) || request.output.is_some();
         let mut output = Output::new(json, request.output.as_deref(), counts).map_err(|error| error.to_string())?;
-        carry(&config, request, &mut output)
+        carry(&config, &request, &mut output)
     });
     let outcome = carried.unwrap_or_else(|message| {
         eprintln!("headcount: {message}");
@@ -54,7 +54,7 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
     outcome
 }
 
-fn carry(config: &Config, request: Request, output: &mut Output) -> Result<Outcome, String> {
+fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {
     let input: Box<dyn Read + Send> = match &request.input {
         Some(path) if path == Path::new("-") => Box::new(std::io::stdin()),
         Some(path) => Box::new(File::open(path).map_err(|error| format!("{}: {error}", path.display()))?),

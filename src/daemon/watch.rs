@@ -28,7 +28,7 @@ impl Watch {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
                 // The receiver lives as long as the watcher.
-                drop(sender.send(()));
+                let _ = sender.send(());
             }
         });
         let watcher = watcher.inspect_err(|error| tracing::warn!(%error, "config files cannot be watched; SIGHUP reloads")).ok();

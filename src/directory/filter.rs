@@ -13,11 +13,11 @@ use crate::schema::{MatchingRule, Schema, SubstringPart};
 #[derive(Debug)]
 pub(crate) enum Matcher {
     /// All of them.
-    And(Vec<Matcher>),
+    And(Vec<Self>),
     /// One of them.
-    Or(Vec<Matcher>),
+    Or(Vec<Self>),
     /// The opposite.
-    Not(Box<Matcher>),
+    Not(Box<Self>),
     /// The same for every entry.
     Constant(Truth),
     /// One assertion.
@@ -71,7 +71,7 @@ pub(super) enum Test {
         key: Vec<u8>,
     },
     /// A derived attribute, asked by its values.
-    Derived(Box<Test>),
+    Derived(Box<Self>),
 }
 
 /// What making a filter ready needs to know.

@@ -98,8 +98,7 @@ impl Directory {
         }
         let token = random::token();
         let record = Bootstrap { hash: digest(token.as_bytes()), dn: dn.to_owned(), expires: self.clock().now().plus(BOOTSTRAP_LIFETIME) };
-        let octets = serde_json::to_vec(&record).map_err(|_| Error::Internal)?;
-        self.store().write(move |txn| Ok::<_, Error>(txn.put_meta(BOOTSTRAP, Some(octets)))).await?;
+        self.keep_bootstrap(serde_json::to_vec(&record).map_err(|_| Error::Internal)?).await?;
         Ok(Secret::new(token))
     }
 
@@ -121,11 +120,20 @@ impl Directory {
         let write = Write::Password { dn: Some(record.dn.clone()), old: None, new: Some(password) };
         let written = self.write(caller, write, WriteOptions::default()).await;
         if let Err(error) = written {
-            let octets = octets.to_vec();
-            self.store().write(move |txn| Ok::<_, Error>(txn.put_meta(BOOTSTRAP, Some(octets)))).await?;
+            self.keep_bootstrap(octets.to_vec()).await?;
             return Err(error);
         }
         Ok(record.dn)
+    }
+
+    /// Keeps the record of the one bootstrap token there can be.
+    async fn keep_bootstrap(&self, octets: Vec<u8>) -> Result<(), Error> {
+        self.store()
+            .write(move |txn| {
+                txn.put_meta(BOOTSTRAP, Some(octets));
+                Ok(())
+            })
+            .await
     }
 
     fn has_active_admin(&self) -> bool {

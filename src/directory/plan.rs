@@ -106,7 +106,7 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
                 }
                 None => {
                     let holds = |key: &[u8]| super::filter::holds_parts(key, None, any, last.as_deref());
-                    memory.scan(attribute, &holds, SCAN_LIMIT)?.into()
+                    memory.scan(attribute, holds, SCAN_LIMIT)?.into()
                 }
             },
             Test::Link { target, key } => plan_link(schema, memory, attribute, *target, key)?,

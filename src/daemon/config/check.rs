@@ -47,7 +47,7 @@ impl Checker {
 
     /// A path of the server file, taken from the folder that file is in.
     fn path(&self, path: &Path) -> PathBuf {
-        self.source.path.parent().unwrap_or(Path::new("/")).join(path)
+        self.source.path.parent().unwrap_or_else(|| Path::new("/")).join(path)
     }
 
     /// Reads a file that the server file names; it is watched from now on.
@@ -102,20 +102,20 @@ fn inside(source: &SourceFile, given: &Spanned<String>, at: usize) -> std::ops::
 }
 
 /// Checks a server file with everything it names.
-pub(super) fn check(source: SourceFile, file: ServerFile) -> Result<Config, Problems> {
+pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Problems> {
     let mut checker = Checker { files: vec![source.path.clone()], source, problems: Vec::new() };
-    let folder = folder(&mut checker, &file);
-    let (schema_files, schema) = load_schema(&mut checker, &file);
-    let suffixes = suffixes(&mut checker, &file);
+    let folder = folder(&mut checker, file);
+    let (schema_files, schema) = load_schema(&mut checker, file);
+    let suffixes = suffixes(&mut checker, file);
     let operator = file.operator.as_ref().map(|table| operator(&mut checker, table));
     let access = file.access.iter().map(|table| access(&mut checker, table, schema.as_ref())).collect();
-    let listeners = listeners(&mut checker, &file);
+    let listeners = listeners(&mut checker, file);
     let applications = file.applications.iter().map(|table| application(&mut checker, table, &listeners)).collect();
-    let indexes = indexes(&mut checker, &file, schema.as_ref());
+    let indexes = indexes(&mut checker, file, schema.as_ref());
     let tls = file.tls.as_ref().map(|table| tls(&mut checker, table));
     let mail = file.mail.as_ref().and_then(|table| mail(&mut checker, table));
-    let catalog = load_catalog(&mut checker, &file);
-    let organisations = organisations(&mut checker, &file, &catalog, &suffixes);
+    let catalog = load_catalog(&mut checker, file);
+    let organisations = organisations(&mut checker, file, &catalog, &suffixes);
     let settings = Settings {
         folder,
         suffixes,
@@ -124,15 +124,15 @@ pub(super) fn check(source: SourceFile, file: ServerFile) -> Result<Config, Prob
         indexes,
         reserve: file.reserve.0,
         limits: file.limits.limits(),
-        hashing: hashing(&mut checker, &file),
+        hashing: hashing(&mut checker, file),
         allow_cleartext_passwords: file.passwords.allow_cleartext,
         strict_references: file.schema.strict_references,
         access,
         applications,
         organisations,
         catalog,
-        password_policy: password_policy(&mut checker, &file),
-        activation: activation(&mut checker, &file),
+        password_policy: password_policy(&mut checker, file),
+        activation: activation(&mut checker, file),
         protocol_features: crate::ldap::features(tls.is_some()),
     };
     let trusted_proxies = networks(&mut checker, &file.proxy.trusted);
@@ -158,7 +158,7 @@ fn folder(checker: &mut Checker, file: &ServerFile) -> PathBuf {
         let problem = Problem::of_file(&checker.source.path, "names no data folder");
         checker.problem(problem.help("add, as the first line,\n    folder = \"/var/lib/headcount\""));
     }
-    checker.path(file.folder.as_deref().unwrap_or(Path::new("")))
+    checker.path(file.folder.as_deref().unwrap_or_else(|| Path::new("")))
 }
 
 fn suffixes(checker: &mut Checker, file: &ServerFile) -> Vec<String> {
@@ -212,7 +212,10 @@ fn load_schema(checker: &mut Checker, file: &ServerFile) -> (Vec<(String, String
 
 fn access(checker: &mut Checker, table: &AccessTable, schema: Option<&Schema>) -> RuleSettings {
     for who in &table.who {
-        let (word, value) = who.get_ref().split_once(':').map_or((who.get_ref().as_str(), None), |(word, value)| (word, Some(value)));
+        let (word, value) = match who.get_ref().split_once(':') {
+            Some((word, value)) => (word, Some(value)),
+            None => (who.get_ref().as_str(), None),
+        };
         let right_form = if value.is_some() { WHO_WITH_VALUE.contains(&word) } else { WHO_ALONE.contains(&word) };
         if !right_form {
             let forms = WHO_ALONE.into_iter().chain(["dn:…", "group:…", "role:…", "address:…"]);

@@ -89,7 +89,7 @@ impl Config {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let source = read(&path).map_err(|problem| Problems(vec![problem]))?;
         let server: file::ServerFile = toml::from_str(&source.text).map_err(|error| Problems(vec![Problem::of_toml(&source, &error)]))?;
-        check::check(source, server)
+        check::check(source, &server)
     }
 }
 

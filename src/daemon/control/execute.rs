@@ -102,13 +102,13 @@ impl Execution<'_> {
         Ok(format!("{dn} is changed"))
     }
 
-    fn add(&self, dn: String, attributes: &[(&str, &[&str])]) -> Result<String, Failure> {
+    fn add(&self, dn: &str, attributes: &[(&str, &[&str])]) -> Result<String, Failure> {
         let attributes = attributes
             .iter()
             .filter(|(_, values)| !values.is_empty())
             .map(|(name, values)| ((*name).to_owned(), values.iter().map(|value| value.as_bytes().to_vec()).collect()))
             .collect();
-        self.write(Write::Add { dn: dn.clone(), attributes })?;
+        self.write(Write::Add { dn: dn.to_owned(), attributes })?;
         Ok(format!("{dn} is added"))
     }
 
@@ -220,7 +220,7 @@ impl Execution<'_> {
     fn add_group(&self, organisation: &str, name: &str, description: Option<&str>) -> Result<String, Failure> {
         let description: Vec<&str> = description.into_iter().collect();
         let attributes: [(&str, &[&str]); 3] = [("objectClass", &["hcGroup"]), ("cn", &[name]), ("description", &description)];
-        self.add(under("cn", name, &format!("ou=groups,{organisation}")), &attributes)
+        self.add(&under("cn", name, &format!("ou=groups,{organisation}")), &attributes)
     }
 
     fn set_member(&self, group: &str, member: &str, level: MembershipLevel) -> Result<String, Failure> {
@@ -251,7 +251,7 @@ impl Execution<'_> {
         let (grants, restricts) = (text(grants), text(restricts));
         let attributes: [(&str, &[&str]); 4] =
             [("objectClass", &["hcRoleDefinition"]), ("cn", &[name]), ("hcRolePermission", &grants), ("hcRoleRestriction", &restricts)];
-        self.add(under("cn", name, &format!("ou=roles,{organisation}")), &attributes)
+        self.add(&under("cn", name, &format!("ou=roles,{organisation}")), &attributes)
     }
 
     fn assign_role(&self, user: &str, role: &str, remove: bool) -> Result<String, Failure> {
@@ -293,7 +293,7 @@ impl Execution<'_> {
             .filter(|(_, values)| !values.is_empty())
             .map(|(name, values)| (name.to_owned(), values.into_iter().map(String::into_bytes).collect()))
             .collect();
-        self.write(Write::Add { dn: dn.clone(), attributes })?;
+        self.write(Write::Add { dn: dn.to_owned(), attributes })?;
         Ok(format!("{dn} is added"))
     }
 
