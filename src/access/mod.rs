@@ -14,7 +14,7 @@ mod policy;
 mod rule_filter;
 
 pub use grants::Grants;
-pub use policy::{Network, Policy, PolicyError};
+pub use policy::{Policy, PolicyError};
 
 use crate::base::EntryId;
 use crate::model::AttributeId;

@@ -3,10 +3,9 @@
 use super::domain::DomainAccess;
 use super::rule_filter::RuleFilter;
 use super::{Access, AccessSubject, AttributeSet, Grants, RuleSettings, Standing};
-use crate::base::EntryId;
+use crate::base::{EntryId, Network};
 use crate::model::{Dn, Facts, Filter, Level};
 use crate::schema::{Schema, Usage};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Rules are told apart by one bit each.
@@ -66,39 +65,6 @@ enum Condition {
     Services,
     Network(Network),
     Encrypted,
-}
-
-/// A network of addresses, `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// Reads `address/bits`, or one address; `None` where it is neither.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Some(most), |bits| bits.parse().ok())?;
-        (bits <= most).then_some(Self { address, bits })
-    }
-
-    /// Whether the address is in it; IPv4 addresses mapped into IPv6 count as what they are.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let differ = u32::from(own) ^ u32::from(other);
-                differ.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let differ = u128::from(own) ^ u128::from(other);
-                differ.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
 }
 
 /// The rights a rule gives.
