@@ -17,4 +17,12 @@ impl Schema {
             class.must.contains(&attribute) || class.may.contains(&attribute) || class.names.iter().any(|name| name == "extensibleObject")
         })
     }
+
+    /// Whether a class of the entry asks for an attribute that shows these edges, and the entry has no value of it in
+    /// text. One without any such edge is a group whose last member is gone.
+    pub fn lacks_link(&self, entry: &Entry, edge: AttributeId) -> bool {
+        let classes = entry.values(self.known().object_class).filter_map(|name| self.class(std::str::from_utf8(name).ok()?));
+        let shows = |attribute: &AttributeId| self.attribute_type(*attribute).link.is_some_and(|view| view.edge == edge);
+        classes.flat_map(|class| &self.object_class(class).must).any(|attribute| shows(attribute) && !entry.has(*attribute))
+    }
 }

@@ -202,7 +202,7 @@ impl<'a, 't> Work<'a, 't> {
         let relax = SealOptions { relax: self.options.relax };
         let txn = &*self.txn;
         let taken_out = |edge: AttributeId| self.unlinked.iter().any(|link| link.source == id && link.attribute == edge);
-        let was_empty = |before: &Entry, edge: AttributeId| self.core.schema.shows_link(before, edge) && !taken_out(edge);
+        let was_empty = |before: &Entry, edge: AttributeId| self.core.schema.lacks_link(before, edge) && !taken_out(edge);
         let edges = |attribute: AttributeId| match self.core.schema.attribute_type(attribute).link {
             Some(view) => match txn.target_count(id, view.edge) {
                 // A group whose last member was deleted stays a group: only taking the last one out is refused.
