@@ -8,8 +8,9 @@ use super::password_hash::Verdict;
 use super::tree::{self, Resolved};
 use super::{Bound, Directory, SessionRequest};
 use crate::base::Secret;
-use crate::domain::{AccountState, User, UserType};
+use crate::domain::{AccountState, User, UserType, organisation_of};
 use crate::model::{Dn, Entry, Facts, Kind};
+use crate::schema::Schema;
 use std::sync::Arc;
 
 /// A name that may be signed in with, and what it is checked against.
@@ -58,8 +59,13 @@ impl Directory {
         let memory = self.memory();
         let Resolved::Found(id) = tree::resolve(self.schema(), &self.current().suffixes, memory, dn) else { return nobody };
         let Some(entry) = memory.entry(id) else { return nobody };
-        // Staff alone can never bind (T1); sessions, roles and the like have no password of their own.
-        let may_bind = matches!(entry.kind, Kind::User | Kind::Generic | Kind::Person);
+        // Staff alone can never bind (T1); sessions, roles and the like have no password of their own. In an organisation
+        // only its users sign in (U1): a password on anything else would be a way in past the seats.
+        let may_bind = match entry.kind {
+            Kind::User => true,
+            Kind::Generic | Kind::Person => organisation_of(memory, id).is_none(),
+            Kind::Content | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Session | Kind::Staff => false,
+        };
         let usable = may_bind && User::of(self.schema(), &entry).is_none_or(|user| user.state() == AccountState::Active);
         let hashes = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
         Candidate { entry: Some(entry), hashes, usable }
@@ -80,9 +86,7 @@ impl Directory {
         let (schema, memory) = (self.schema(), self.memory());
         let current = self.current();
         let mut identity = self.core().identity(&current, memory, entry.id).ok_or(Error::InvalidCredentials)?;
-        let takes_seat = User::of(schema, entry).is_some_and(|user| user.user_type() == UserType::App)
-            && identity.organisation.is_some()
-            && !(identity.organisation_admin && self.is_administrative(origin));
+        let takes_seat = needs_seat(schema, entry, &identity) && !(identity.organisation_admin && self.is_administrative(origin));
         let mut seat = None;
         if takes_seat {
             let (session, report) = self.take_seat(origin, &identity, hashes, request).await?;
@@ -139,6 +143,11 @@ impl Directory {
             return None;
         }
         let fresh = core.identity(&core.current(), self.memory(), id)?;
+        // Who was let in without a seat, as a service account or to administer, and is that no longer, has to ask for one.
+        let still_free = identity.standing == Standing::User && identity.organisation_admin && fresh.organisation_admin;
+        if identity.session.is_none() && needs_seat(&core.schema, &entry, &fresh) && !still_free {
+            return None;
+        }
         Some(Identity { session: identity.session.clone(), ..fresh })
     }
 
@@ -157,4 +166,9 @@ impl Directory {
     pub(crate) fn grants(&self, caller: &Caller) -> Arc<crate::access::Grants> {
         self.core().grants(&self.current(), self.memory(), caller)
     }
+}
+
+/// Whether the entry takes a seat where it does not sign in to administer (S3, S7).
+fn needs_seat(schema: &Schema, entry: &Entry, identity: &Identity) -> bool {
+    identity.organisation.is_some() && User::of(schema, entry).is_some_and(|user| user.user_type() == UserType::App)
 }

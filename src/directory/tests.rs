@@ -292,3 +292,26 @@ async fn hc4_anonymous_sees_nothing_but_the_root_dse_and_the_schema() {
     assert_eq!(bench.search(&nobody, "", Scope::Base, "(objectClass=*)", &["+", "*"]).unwrap().len(), 1);
     assert_eq!(bench.search(&nobody, "cn=Subschema", Scope::Base, "(objectClass=subschema)", &["+", "*"]).unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn u1_in_an_organisation_only_its_users_sign_in() {
+    let bench = Bench::with_organisation("1").await;
+    bench.bind("ada").await.unwrap();
+    let person = [("objectClass", "inetOrgPerson"), ("cn", "p"), ("sn", "p"), ("userPassword", "correct horse battery staple")];
+    bench.add(&user("person"), &person).await.unwrap();
+    assert_eq!(bench.bind("person").await.unwrap_err(), Error::InvalidCredentials);
+    bench.add("uid=person,dc=example,dc=com", &person).await.unwrap();
+    let password = Secret::new(b"correct horse battery staple".to_vec());
+    let outside = bench.directory.bind(&Origin::system(), "uid=person,dc=example,dc=com", &password, SessionRequest::default()).await;
+    assert!(outside.unwrap().seat.is_none());
+}
+
+#[tokio::test]
+async fn s11_who_was_let_in_without_a_seat_and_needs_one_now_has_to_sign_in_again() {
+    let bench = Bench::with_organisation("1").await;
+    bench.modify(&user("bob"), ModificationKind::Replace, "hcUserType", &["service"]).await.unwrap();
+    let bob = bench.bind("bob").await.unwrap();
+    assert!(bob.seat.is_none() && bench.directory.refresh(&bob.identity).is_some());
+    bench.modify(&user("bob"), ModificationKind::Replace, "hcUserType", &["app"]).await.unwrap();
+    assert!(bench.directory.refresh(&bob.identity).is_none());
+}
