@@ -3,7 +3,7 @@
 use super::domain::{Profile, Subject};
 use super::{Access, AccessSubject, EntryAccess, Policy, Standing};
 use crate::base::EntryId;
-use crate::model::{Entry, Facts, Kind};
+use crate::model::{Entry, Facts, Kind, upwards};
 use std::sync::{Arc, OnceLock};
 
 /// What one identity may do. Made by [`Policy::grants`]; good as long as the authority it rests on.
@@ -54,13 +54,11 @@ struct Lineage {
 impl Lineage {
     fn of(facts: &dyn Facts, entry: &Entry) -> Self {
         let mut lineage = Self { ids: vec![entry.id], organisation: (entry.kind == Kind::Organisation).then_some(entry.id) };
-        let mut parent = entry.parent;
-        while let Some(above) = parent.and_then(|id| facts.entry(id)) {
+        for above in entry.parent.into_iter().flat_map(|id| upwards(facts, id)) {
             lineage.ids.push(above.id);
             if lineage.organisation.is_none() && above.kind == Kind::Organisation {
                 lineage.organisation = Some(above.id);
             }
-            parent = above.parent;
         }
         lineage
     }

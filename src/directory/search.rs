@@ -146,21 +146,9 @@ impl Directory {
         grants.on(self.memory(), entry).disclosed
     }
 
-    /// The answer for what is not there or not visible, with the nearest visible entry above (HC2).
+    /// The answer for what is not there or not visible (HC2).
     pub(crate) fn no_such_object(&self, grants: &Grants, resolved: &Resolved) -> Error {
-        let memory = self.memory();
-        let mut next = match resolved {
-            Resolved::Found(id) => memory.entry(*id).and_then(|entry| entry.parent),
-            Resolved::Missing { nearest, .. } => *nearest,
-            Resolved::Outside => None,
-        };
-        while let Some(entry) = next.and_then(|id| memory.entry(id)) {
-            if self.discloses(grants, &entry) {
-                return Error::NoSuchObject { matched: tree::dn_of(memory, entry.id) };
-            }
-            next = entry.parent;
-        }
-        Error::NoSuchObject { matched: String::new() }
+        tree::no_such_object(self.memory(), resolved, |entry| self.discloses(grants, entry))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::error::Error;
 use crate::base::EntryId;
-use crate::model::{Dn, Facts, Rdn};
+use crate::model::{Dn, Entry, Facts, Rdn, upwards};
 use crate::schema::Schema;
 
 /// A naming context.
@@ -91,13 +91,11 @@ pub(crate) fn resolve(schema: &Schema, suffixes: &[Suffix], facts: &dyn Facts, d
 
 /// Appends the DN of an entry.
 pub(crate) fn write_dn(facts: &dyn Facts, id: EntryId, out: &mut String) {
-    let mut next = Some(id);
-    while let Some(entry) = next.and_then(|id| facts.entry(id)) {
+    for entry in upwards(facts, id) {
         if !out.is_empty() && !out.ends_with(',') {
             out.push(',');
         }
         out.push_str(&entry.rdn);
-        next = entry.parent;
     }
 }
 
@@ -110,18 +108,22 @@ pub(crate) fn dn_of(facts: &dyn Facts, id: EntryId) -> String {
 
 /// Whether `id` is `ancestor` or stands somewhere below it.
 pub(crate) fn is_within(facts: &dyn Facts, id: EntryId, ancestor: EntryId) -> bool {
-    let mut next = Some(id);
-    while let Some(current) = next {
-        if current == ancestor {
-            return true;
-        }
-        next = facts.entry(current).and_then(|entry| entry.parent);
-    }
-    false
+    id == ancestor || upwards(facts, id).any(|entry| entry.parent == Some(ancestor))
+}
+
+/// The answer for what is not there or not visible, with the nearest entry above that the caller may know of (HC2).
+pub(crate) fn no_such_object(facts: &dyn Facts, resolved: &Resolved, disclosed: impl Fn(&Entry) -> bool) -> Error {
+    let nearest = match resolved {
+        Resolved::Found(id) => facts.entry(*id).and_then(|entry| entry.parent),
+        Resolved::Missing { nearest, .. } => *nearest,
+        Resolved::Outside => None,
+    };
+    let seen = nearest.and_then(|id| upwards(facts, id).find(|entry| disclosed(entry)));
+    Error::NoSuchObject { matched: seen.map_or_else(String::new, |entry| dn_of(facts, entry.id)) }
 }
 
 /// The RDN of an entry out of what it keeps, which for a suffix is the whole DN.
-pub(crate) fn own_rdn(entry: &crate::model::Entry) -> Option<Rdn> {
+pub(crate) fn own_rdn(entry: &Entry) -> Option<Rdn> {
     match entry.parent {
         Some(_) => Rdn::parse(&entry.rdn).ok(),
         None => Dn::parse(&entry.rdn).ok()?.0.into_iter().next(),

@@ -1,7 +1,7 @@
 //! Lenses: an entry read as what it is to the domain, without copying.
 
 use crate::base::{EntryId, Timestamp};
-use crate::model::{AttributeId, Entry, Facts, Kind};
+use crate::model::{AttributeId, Entry, Facts, Kind, upwards};
 use crate::schema::Schema;
 
 /// The value of `hcRoleSystem` that makes a role the Organisation Admin role; its name may be any.
@@ -250,12 +250,5 @@ fn first_target(facts: &dyn Facts, source: EntryId, attribute: AttributeId) -> O
 
 /// The organisation that `id` is, or that is the nearest above it (O1).
 pub fn organisation_of(facts: &dyn Facts, id: EntryId) -> Option<EntryId> {
-    let mut at = Some(id);
-    while let Some(entry) = at.and_then(|id| facts.entry(id)) {
-        if entry.kind == Kind::Organisation {
-            return Some(entry.id);
-        }
-        at = entry.parent;
-    }
-    None
+    upwards(facts, id).find(|entry| entry.kind == Kind::Organisation).map(|entry| entry.id)
 }

@@ -45,3 +45,8 @@ pub trait Facts {
     /// All records outside the tree whose key begins with `prefix`, in order of key.
     fn meta_range(&self, prefix: &str) -> Vec<(String, Arc<[u8]>)>;
 }
+
+/// The entry of that number and those above it, the nearest first, up to its suffix.
+pub fn upwards(facts: &dyn Facts, id: EntryId) -> impl Iterator<Item = Arc<Entry>> {
+    std::iter::successors(facts.entry(id), |entry| facts.entry(entry.parent?))
+}

@@ -14,7 +14,7 @@ pub use change::{Modification, ModificationKind};
 pub use dn::{Ava, AvaReader, Dn, DnError, RawAva, Rdn};
 pub use draft::{Description, Draft, DraftAttribute};
 pub use entry::{Attribute, Entry, EntryBuilder, Kind};
-pub use facts::Facts;
+pub use facts::{Facts, upwards};
 pub use filter::{Extensible, Filter, FilterError, Substrings};
 pub use link::{Level, Link};
 

@@ -142,18 +142,7 @@ impl<'a, 't> Work<'a, 't> {
     }
 
     fn no_such_object(&self, resolved: &Resolved) -> Error {
-        let mut next = match resolved {
-            Resolved::Found(id) => self.txn.entry(*id).and_then(|entry| entry.parent),
-            Resolved::Missing { nearest, .. } => *nearest,
-            Resolved::Outside => None,
-        };
-        while let Some(entry) = next.and_then(|id| self.txn.entry(id)) {
-            if self.access(&entry).disclosed {
-                return Error::NoSuchObject { matched: tree::dn_of(&*self.txn, entry.id) };
-            }
-            next = entry.parent;
-        }
-        Error::NoSuchObject { matched: String::new() }
+        tree::no_such_object(&*self.txn, resolved, |entry| self.access(entry).disclosed)
     }
 
     /// What a config file declares is owned by the file (O4).
