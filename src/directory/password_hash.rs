@@ -112,11 +112,6 @@ impl PasswordHasher {
         cheap.find_map(|value| self.verify(value, password).ok().filter(|verdict| *verdict != Verdict::Wrong))
     }
 
-    /// Takes as long as checking a wrong password against a value of ours: for users that do not exist.
-    pub fn verify_dummy(&self, password: &Secret) -> Result<(), Busy> {
-        self.spend(work(&self.params), password)
-    }
-
     /// Does so much work (KiB times passes) and throws the result away; as often as a check would.
     fn spend(&self, work: u64, password: &Secret) -> Result<(), Busy> {
         let passes = self.params.t_cost();

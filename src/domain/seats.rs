@@ -322,11 +322,6 @@ impl SeatBook {
         self.seats.values().map(|kept| &kept.seat)
     }
 
-    /// All sessions of a user, on any licence.
-    pub fn sessions_of(&self, user: EntryId) -> Vec<Seat> {
-        self.sheets.keys().flat_map(|licence| self.of_user(*licence, user)).cloned().collect()
-    }
-
     /// The sessions whose activity has moved since they were last asked for, to be written in a batch (S10). All of
     /// them where the wall clock was set in between, so that what is on disk agrees with the clock that will read it.
     pub fn take_unsaved(&mut self, now: Moment) -> Vec<Arc<SessionHandle>> {

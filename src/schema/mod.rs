@@ -16,7 +16,7 @@ mod tests;
 mod text;
 
 use crate::base::prepare::{Case, Insignificant, prepare};
-use crate::model::{AttributeId, Description, Dn, Entry, Kind, Level, Rdn};
+use crate::model::{AttributeId, Description, Dn, Kind, Level, Rdn};
 pub use known::Known;
 pub use matching::{Comparison, InvalidValue, MatchingRule, SubstringPart};
 use names::Names;
@@ -255,13 +255,6 @@ impl Schema {
     /// Whether `class` is `ancestor` or derives from it.
     pub fn derives_from(&self, class: ClassId, ancestor: ClassId) -> bool {
         self.ancestors.get(usize::from(class.0)).is_some_and(|above| above.binary_search(&ancestor).is_ok())
-    }
-
-    /// Whether the entry is of the class, by its object classes and what they derive from.
-    pub fn is_a(&self, entry: &Entry, class: &str) -> bool {
-        let Some(wanted) = self.class(class) else { return false };
-        let mut classes = entry.values(self.known.object_class).filter_map(|value| self.class(std::str::from_utf8(value).ok()?));
-        classes.any(|class| self.derives_from(class, wanted))
     }
 
     /// The matching rule of a name or OID.

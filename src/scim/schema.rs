@@ -178,11 +178,6 @@ impl ResourceType {
     pub fn extension(&self, urn: &str) -> Option<&Schema> {
         self.extensions.iter().find(|extension| extension.id.eq_ignore_ascii_case(urn))
     }
-
-    /// The common attributes and those of the schema.
-    pub fn core_attributes(&self) -> impl Iterator<Item = &Attribute> {
-        self.common.attributes.iter().chain(&self.schema.attributes)
-    }
 }
 
 /// All types of resources served.

@@ -120,11 +120,6 @@ impl Memory {
         super::Revision(u128::from(self.applied()))
     }
 
-    /// Whether the attribute has an index that search may use. Link attributes have none: their values are links.
-    pub fn has_index(&self, attribute: AttributeId) -> bool {
-        self.index(attribute).is_some() && self.schema.attribute_type(attribute).link.is_none()
-    }
-
     /// The entries with a value equal to the normal form `key`; `None` without an index.
     pub fn equal_bitmap(&self, attribute: AttributeId, key: &[u8]) -> Option<Candidates> {
         Some(self.index(attribute)?.equal_bitmap(key))

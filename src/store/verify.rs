@@ -23,11 +23,6 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Whether everything agrees.
-    pub fn is_clean(&self) -> bool {
-        self.count == 0
-    }
-
     pub(super) fn push(&mut self, text: String) {
         self.count += 1;
         if self.told.len() < TOLD {

@@ -76,18 +76,6 @@ impl<W: Write> LdifWriter<W> {
         }
     }
 
-    /// Comment lines, before the next record.
-    pub fn comment(&mut self, text: &str) -> io::Result<()> {
-        self.version()?;
-        self.output.write_all(b"\n")?;
-        for line in text.lines() {
-            self.line.extend_from_slice(b"# ");
-            self.line.extend(line.bytes().map(|octet| if octet == b'\r' { b' ' } else { octet }));
-            self.end_line()?;
-        }
-        Ok(())
-    }
-
     /// The output, all lines written to it.
     pub fn into_inner(mut self) -> io::Result<W> {
         self.version()?;
