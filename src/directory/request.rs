@@ -57,6 +57,24 @@ pub struct SearchRequest<'a> {
     pub page: Option<Page>,
 }
 
+impl<'a> SearchRequest<'a> {
+    /// A search for these attributes without limits or anything else of its own.
+    pub const fn new(base: &'a str, scope: Scope, filter: Filter<'a>, attributes: Vec<&'a str>) -> Self {
+        Self {
+            base,
+            scope,
+            dereference: Dereference::Never,
+            size_limit: 0,
+            time_limit: 0,
+            types_only: false,
+            filter,
+            attributes,
+            manage_dsa_it: false,
+            page: None,
+        }
+    }
+}
+
 /// A page of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {

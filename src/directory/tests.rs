@@ -65,18 +65,7 @@ impl Bench {
             }
             fn reference(&mut self, _: &[String]) {}
         }
-        let request = SearchRequest {
-            base,
-            scope,
-            dereference: Dereference::Never,
-            size_limit: 0,
-            time_limit: 0,
-            types_only: false,
-            filter: Filter::parse(filter).unwrap(),
-            attributes: attributes.to_vec(),
-            manage_dsa_it: false,
-            page: None,
-        };
+        let request = SearchRequest::new(base, scope, Filter::parse(filter).unwrap(), attributes.to_vec());
         let mut search = self.directory.search(caller, &request)?;
         let mut sink = Sink(Vec::new());
         while search.step(&mut sink)? == Progress::More {}

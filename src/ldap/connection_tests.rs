@@ -6,7 +6,7 @@ use super::extended::{PASSWORD_MODIFY, START_TLS, WHO_AM_I};
 use super::transport::Transport;
 use super::{Door, Endpoint, features};
 use crate::base::{Limits, SystemClock};
-use crate::directory::settings::{Activation, Catalog, Hashing, Operator, PasswordPolicy};
+use crate::directory::settings::{Hashing, Operator};
 use crate::directory::{Directory, Origin, Protocol, Settings};
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
@@ -38,23 +38,12 @@ impl Server {
     async fn start(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
-            folder: folder.path().join("data"),
-            suffixes: vec!["dc=example,dc=com".to_owned()],
             operator: Some(Operator { dn: OPERATOR.to_owned(), password: PASSWORD_HASH.to_owned() }),
-            schema: Vec::new(),
-            indexes: Vec::new(),
             reserve: 0,
             limits,
             hashing: Hashing { memory: 64, passes: 1, ..Hashing::default() },
-            allow_cleartext_passwords: false,
-            strict_references: false,
-            access: Vec::new(),
-            applications: Vec::new(),
-            organisations: Vec::new(),
-            catalog: Catalog::default(),
-            password_policy: PasswordPolicy::default(),
-            activation: Activation::default(),
             protocol_features: features(true),
+            ..Settings::new(folder.path().join("data"), &["dc=example,dc=com"])
         };
         let directory = Directory::open(settings, Arc::new(SystemClock::default())).unwrap();
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();

@@ -6,7 +6,7 @@ use super::decode;
 use super::encode::Outcome;
 use super::frame::{Frame, Operation};
 use super::result::Failure;
-use crate::directory::{Dereference, EntrySink, Error, Page, Progress, Scope, Search, SearchRequest, Visible};
+use crate::directory::{EntrySink, Error, Page, Progress, Scope, Search, SearchRequest, Visible};
 use crate::model::Filter;
 use sha2::{Digest, Sha256};
 
@@ -89,18 +89,7 @@ impl Connection {
 
     /// The assertion control of an operation that changes nothing (RFC 4528 §3): the entry must match.
     pub(super) fn assert(&self, base: &str, filter: Filter<'_>) -> Result<(), Failure> {
-        let request = SearchRequest {
-            base,
-            scope: Scope::Base,
-            dereference: Dereference::Never,
-            size_limit: 0,
-            time_limit: 0,
-            types_only: true,
-            filter,
-            attributes: vec!["1.1"],
-            manage_dsa_it: true,
-            page: None,
-        };
+        let request = SearchRequest { types_only: true, manage_dsa_it: true, ..SearchRequest::new(base, Scope::Base, filter, vec!["1.1"]) };
         let mut found = Found(false);
         let mut search = self.door.directory.search(&self.caller, &request)?;
         while search.step(&mut found)? == Progress::More {}

@@ -5,7 +5,7 @@ use super::json::Object;
 use super::mapping::{self, Changes, Lookup, Reference};
 use super::schema::{Catalogue, ResourceType};
 use crate::directory::{
-    Caller, Dereference, Directory, EntrySink, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
+    Caller, Directory, EntrySink, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
 };
 use crate::model::{Dn, Filter, Kind, Level, Modification, ModificationKind, Rdn};
 use std::borrow::Cow;
@@ -58,16 +58,8 @@ impl Gateway {
         let mut after = None;
         loop {
             let request = SearchRequest {
-                base,
-                scope,
-                dereference: Dereference::Never,
-                size_limit: 0,
-                time_limit: 0,
-                types_only: false,
-                filter: filter.clone(),
-                attributes: attributes.to_vec(),
-                manage_dsa_it: false,
                 page: Some(Page { size: PAGE, after }),
+                ..SearchRequest::new(base, scope, filter.clone(), attributes.to_vec())
             };
             let mut search = self.directory.search(&self.caller, &request)?;
             let mut sink = Each(&mut *each);

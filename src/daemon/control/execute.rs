@@ -4,8 +4,7 @@ use super::import::replace;
 use super::{Command, Failure, MembershipLevel, NewUser, Reply, Within, export, import};
 use crate::base::Secret;
 use crate::directory::{
-    Caller, Dereference, Directory, EntrySink, Identity, Origin, OwnedEntry, Progress, Protocol, Scope, SearchRequest, Visible, Write,
-    WriteOptions,
+    Caller, Directory, EntrySink, Identity, Origin, OwnedEntry, Progress, Protocol, Scope, SearchRequest, Visible, Write, WriteOptions,
 };
 use crate::model::{Ava, Filter, Modification, ModificationKind, Rdn};
 use serde_json::{Map, Value, json};
@@ -128,18 +127,12 @@ impl Execution<'_> {
         };
         let mut sink = Collected(Vec::new());
         for base in &bases {
-            let request = SearchRequest {
+            let request = SearchRequest::new(
                 base,
-                scope: Scope::Subtree,
-                dereference: Dereference::Never,
-                size_limit: 0,
-                time_limit: 0,
-                types_only: false,
-                filter: Filter::Equality("objectClass".into(), class.as_bytes().into()),
-                attributes: attributes.to_vec(),
-                manage_dsa_it: false,
-                page: None,
-            };
+                Scope::Subtree,
+                Filter::Equality("objectClass".into(), class.as_bytes().into()),
+                attributes.to_vec(),
+            );
             let mut search = match self.directory.search(&self.caller, &request) {
                 Ok(search) => search,
                 // A suffix may have no entry yet.
