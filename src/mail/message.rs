@@ -9,39 +9,8 @@ use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{Address, Message};
 
-#[derive(Template)]
-#[template(path = "mail/welcome.txt", escape = "none")]
-struct WelcomeText<'a> {
-    name: &'a str,
-    organisation: &'a str,
-    link: &'a str,
-    until: &'a str,
-    forgot: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "mail/forgotten.txt", escape = "none")]
-struct ForgottenText<'a> {
-    name: &'a str,
-    organisation: &'a str,
-    link: &'a str,
-    until: &'a str,
-    forgot: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "mail/new_address.txt", escape = "none")]
-struct NewAddressText<'a> {
-    name: &'a str,
-    organisation: &'a str,
-    link: &'a str,
-    until: &'a str,
-    forgot: &'a str,
-}
-
-#[derive(Template)]
-#[template(path = "mail/letter.html")]
-struct LetterPage<'a> {
+/// What a letter says.
+struct Words<'a> {
     subject: &'a str,
     name: &'a str,
     organisation: &'a str,
@@ -49,6 +18,18 @@ struct LetterPage<'a> {
     until: &'a str,
     forgot: &'a str,
     purpose: Purpose,
+}
+
+#[derive(Template)]
+#[template(path = "mail/letter.txt", escape = "none")]
+struct LetterText<'a> {
+    words: &'a Words<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "mail/letter.html")]
+struct LetterPage<'a> {
+    words: &'a Words<'a>,
 }
 
 /// Tells machines that no person wrote it (RFC 3834), so that none answers.
@@ -88,19 +69,21 @@ pub(super) fn compose(from: &Mailbox, letter: &Letter) -> Result<Message, Unsend
     let address: Address = letter.to.parse().map_err(|error| Unsendable(format!("the address cannot be written to: {error}")))?;
     let (name, organisation) = (plain(&letter.name), plain(&letter.organisation));
     let name = if name.is_empty() { letter.to.clone() } else { name };
-    let (link, until, forgot) = (letter.link.as_str(), letter.until.as_str(), letter.forgot.as_str());
     let subject = match letter.purpose {
         Purpose::Welcome => format!("Your account at {organisation}: choose a password"),
         Purpose::Forgotten => format!("A new password for your account at {organisation}"),
         Purpose::NewAddress => format!("Your new address at {organisation}: choose a password"),
     };
-    let text = match letter.purpose {
-        Purpose::Welcome => WelcomeText { name: &name, organisation: &organisation, link, until, forgot }.render(),
-        Purpose::Forgotten => ForgottenText { name: &name, organisation: &organisation, link, until, forgot }.render(),
-        Purpose::NewAddress => NewAddressText { name: &name, organisation: &organisation, link, until, forgot }.render(),
+    let words = Words {
+        subject: &subject,
+        name: &name,
+        organisation: &organisation,
+        link: &letter.link,
+        until: &letter.until,
+        forgot: &letter.forgot,
+        purpose: letter.purpose,
     };
-    let html =
-        LetterPage { subject: &subject, name: &name, organisation: &organisation, link, until, forgot, purpose: letter.purpose }.render();
+    let (text, html) = (LetterText { words: &words }.render(), LetterPage { words: &words }.render());
     let (Ok(text), Ok(html)) = (text, html) else { return Err(Unsendable("the template does not render".to_owned())) };
     let id = format!("<{}@{}>", random::token(), from.email.domain());
     Message::builder()
@@ -140,6 +123,44 @@ mod tests {
         assert_eq!(mail.matches("https://id.example.com/activate/abc").count(), 3, "{mail}");
         for header in ["From: ", "To: ", "Subject: ", "Date: ", "Message-ID: <", "Auto-Submitted: auto-generated"] {
             assert!(mail.contains(header), "{header} in {mail}");
+        }
+    }
+
+    #[test]
+    fn the_text_has_its_paragraphs_whatever_it_is_for() {
+        for (purpose, what) in [
+            (Purpose::Welcome, "Example Ltd has made an account for you. To use it, choose a password here:"),
+            (
+                Purpose::Forgotten,
+                "somebody, we hope you, has asked for a new password for your account at Example Ltd. To choose one, go here:",
+            ),
+            (
+                Purpose::NewAddress,
+                "the e-mail address of your account at Example Ltd is now this one. The old password does not work any more; choose a new one here:",
+            ),
+        ] {
+            let given = letter();
+            let words = Words {
+                subject: "",
+                name: &given.name,
+                organisation: &given.organisation,
+                link: &given.link,
+                until: &given.until,
+                forgot: &given.forgot,
+                purpose,
+            };
+            let text = LetterText { words: &words }.render().unwrap();
+            let paragraphs: Vec<&str> = text.split("\n\n").collect();
+            let expected = [
+                "Hello Ann Example,",
+                what,
+                &given.link,
+                "The link works once, until 2 January 2026, 03:04 UTC. If it has run out, ask for a new one here:",
+                &given.forgot,
+            ];
+            assert_eq!(paragraphs[..5], expected, "{text}");
+            assert!(paragraphs.len() == 6 && paragraphs[5].contains("you need not do anything"), "{text}");
+            assert!(!paragraphs[5].contains('\n'), "{text}");
         }
     }
 
