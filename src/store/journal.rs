@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 const PREFIX: &str = "journal-";
 const SPARE: &str = "journal.spare";
+/// The segment that is about to begin.
+const NEXT: &str = "journal.next";
 
 /// Why a group was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,38 +258,55 @@ fn wipe(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
 }
 
 /// Begins a segment: from the spare where it has the size, or from a new file. It gets its name when its header lasts.
+/// The spare is taken by one rename, and what is filled here has a name of its own, because another thread lays spares
+/// at any time.
 fn begin(disk: &dyn Disk, folder: &Path, size: u64, first: u64) -> io::Result<(Box<dyn DiskFile>, Header)> {
-    let spare = folder.join(SPARE);
-    if !has_spare(disk, folder, size) {
-        make_spare(disk, folder, size)?;
+    let (spare, next) = (folder.join(SPARE), folder.join(NEXT));
+    if disk.rename(&spare, &next).is_err() || !has_length(disk, &next, size) {
+        lay(disk, &next, size)?;
     }
-    let file = disk.open(&spare, false)?;
-    let header = Header { first, salt: random::bytes() };
-    file.write_at(0, &header.encode())?;
-    file.sync()?;
-    disk.rename(&spare, &segment_path(folder, first))?;
-    disk.sync_folder(folder)?;
-    Ok((file, header))
+    let named = || {
+        let file = disk.open(&next, false)?;
+        let header = Header { first, salt: random::bytes() };
+        file.write_at(0, &header.encode())?;
+        file.sync()?;
+        disk.rename(&next, &segment_path(folder, first))?;
+        disk.sync_folder(folder)?;
+        Ok((file, header))
+    };
+    named().inspect_err(|_| {
+        // The room it takes stays reserved; where even this fails, the next attempt lays a new one.
+        let _ = disk.rename(&next, &spare);
+    })
+}
+
+fn has_length(disk: &dyn Disk, path: &Path, size: u64) -> bool {
+    disk.open(path, false).and_then(|file| file.length()).is_ok_and(|length| length == size)
 }
 
 /// Whether a spare segment of that size lies ready.
 pub(super) fn has_spare(disk: &dyn Disk, folder: &Path, size: u64) -> bool {
-    disk.open(&folder.join(SPARE), false).and_then(|file| file.length()).is_ok_and(|length| length == size)
+    has_length(disk, &folder.join(SPARE), size)
 }
 
 /// Lays a spare segment ready, so that the journal can go on in it when the disk is full.
 pub(super) fn make_spare(disk: &dyn Disk, folder: &Path, size: u64) -> io::Result<()> {
     let beside = folder.join("journal.filling");
-    let made = disk.open(&beside, true).and_then(|file| {
+    lay(disk, &beside, size)?;
+    disk.rename(&beside, &folder.join(SPARE))
+}
+
+/// A file of that size, written and synced.
+fn lay(disk: &dyn Disk, path: &Path, size: u64) -> io::Result<()> {
+    let made = disk.open(path, true).and_then(|file| {
         file.set_length(0)?;
         segment::fill(&*file, size)
     });
-    if let Err(error) = made {
-        // Half a spare only takes room from others.
-        disk.remove(&beside)?;
-        return Err(error);
+    if made.is_err() {
+        // Half a file only takes room from others.
+        disk.remove(path)?;
     }
-    disk.rename(&beside, &folder.join(SPARE))
+    made
 }
 
 /// Removes the segments whose change sets are all of number `upto` or below. The last segment stays.
@@ -312,4 +331,31 @@ pub(super) fn set_aside(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
         disk.rename(&path, &path.with_extension("damaged"))?;
     }
     disk.sync_folder(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::MachineDisk;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn a_segment_begins_while_another_thread_lays_spares() {
+        const SIZE: u64 = 64 << 10;
+        let folder = tempfile::tempdir().unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    make_spare(&MachineDisk, folder.path(), SIZE).unwrap();
+                }
+            });
+            let begun: io::Result<Vec<()>> = (1..200).map(|first| begin(&MachineDisk, folder.path(), SIZE, first).map(drop)).collect();
+            done.store(true, Ordering::Relaxed);
+            begun.unwrap();
+        });
+        for first in 1..200 {
+            assert!(has_length(&MachineDisk, &segment_path(folder.path(), first), SIZE), "segment {first}");
+        }
+    }
 }
