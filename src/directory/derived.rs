@@ -38,7 +38,9 @@ pub(crate) fn values(schema: &Schema, facts: &dyn Facts, entry: &Entry, attribut
         return role_names(schema, facts, entry);
     }
     if attribute == known.hc_effective_member {
-        return targets(facts, entry.id, known.member, Level::Full..=Level::Administrator);
+        let mut found = NameList::default();
+        targets(facts, entry.id, known.member, &(Level::Full..=Level::Administrator), &mut Names::default(), &mut found);
+        return found.iter().map(<[u8]>::to_vec).collect();
     }
     Vec::new()
 }
@@ -85,22 +87,50 @@ pub(crate) fn has_links(facts: &dyn Facts, entry: &Entry, view: LinkView) -> boo
 }
 
 /// The DNs that a link attribute of the entry shows.
-pub(crate) fn link_values(facts: &dyn Facts, entry: &Entry, view: LinkView) -> Vec<Vec<u8>> {
-    targets(facts, entry.id, view.edge, shown(view))
+pub(crate) fn link_names(facts: &dyn Facts, entry: &Entry, view: LinkView, names: &mut Names, out: &mut NameList) {
+    targets(facts, entry.id, view.edge, &shown(view), names, out);
 }
 
-fn targets(facts: &dyn Facts, source: EntryId, edge: AttributeId, levels: std::ops::RangeInclusive<Level>) -> Vec<Vec<u8>> {
-    let mut names = Names::default();
-    let mut values = Vec::new();
+fn targets(
+    facts: &dyn Facts,
+    source: EntryId,
+    edge: AttributeId,
+    levels: &std::ops::RangeInclusive<Level>,
+    names: &mut Names,
+    out: &mut NameList,
+) {
     let mut after = None;
     loop {
         let chunk = facts.targets(source, edge, after, CHUNK);
-        let shown = chunk.iter().filter(|(_, level)| levels.contains(level));
-        values.extend(shown.filter_map(|(target, _)| names.dn(facts, *target)).map(String::into_bytes));
+        for entry in chunk.iter().filter(|(_, level)| levels.contains(level)).filter_map(|(target, _)| facts.entry(*target)) {
+            names.write(facts, &entry, &mut out.text);
+            out.ends.push(out.text.len());
+        }
         match chunk.last() {
             Some((last, _)) if chunk.len() == CHUNK => after = Some(*last),
-            _ => return values,
+            _ => return,
         }
+    }
+}
+
+/// Names one after another in one text, because a large group has many.
+#[derive(Default)]
+pub(crate) struct NameList {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl NameList {
+    /// Takes all names out.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+    }
+
+    /// The names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| self.text.as_bytes().get(start..*end).unwrap_or_default())
     }
 }
 
@@ -111,14 +141,6 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The DN of an entry, or `None` where it is gone.
-    pub(crate) fn dn(&mut self, facts: &dyn Facts, id: EntryId) -> Option<String> {
-        let entry = facts.entry(id)?;
-        let mut out = String::with_capacity(96);
-        self.write(facts, &entry, &mut out);
-        Some(out)
-    }
-
     /// Appends the DN of an entry.
     pub(crate) fn write(&mut self, facts: &dyn Facts, entry: &Entry, out: &mut String) {
         out.push_str(&entry.rdn);

@@ -1,7 +1,7 @@
 //! From an entry to what a caller gets of it: the selection of attributes, the access decision, links and derived
 //! attributes put in. The stored part is a copy of slices.
 
-use super::derived::{self, Names};
+use super::derived::{self, NameList, Names};
 use super::request::{Visible, VisibleAttribute};
 use crate::access::AttributeSet;
 use crate::model::entry::put_attribute;
@@ -116,6 +116,7 @@ impl Selection {
 #[derive(Default)]
 pub(crate) struct Renderer {
     names: Names,
+    linked: NameList,
     dn: String,
     made: Vec<u8>,
     made_parts: Vec<Range<usize>>,
@@ -170,9 +171,14 @@ impl Renderer {
             if !there || !readable.contains(definition.id) || !schema.shows_link(entry, definition.id) {
                 continue;
             }
-            let mut values = if edges.contains(&view.edge) { derived::link_values(facts, entry, view) } else { Vec::new() };
-            values.extend(entry.values(definition.id).map(<[u8]>::to_vec));
+            let mut linked = std::mem::take(&mut self.linked);
+            linked.clear();
+            if edges.contains(&view.edge) {
+                derived::link_names(facts, entry, view, &mut self.names, &mut linked);
+            }
+            let values: Vec<&[u8]> = linked.iter().chain(entry.values(definition.id)).collect();
             self.push(definition.name(), &values, selection.types_only);
+            self.linked = linked;
         }
     }
 
