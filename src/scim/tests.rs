@@ -407,3 +407,15 @@ async fn discovery_is_truthful_and_takes_no_filter() {
     bench.get("/Schemas?filter=id%20pr").await.refused(403, None);
     bench.call("POST", "/Schemas", json!({})).await.refused(405, None);
 }
+
+#[tokio::test]
+async fn u6_a_user_that_another_door_made_is_active_here_too() {
+    let bench = Bench::new().await;
+    let attributes = [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "Bob"), ("sn", "Bob"), ("mail", "bob@acme.example")];
+    bench.add("uid=bob,ou=users,o=acme,dc=example,dc=com", &attributes).await;
+    for filter in ["active%20eq%20true", "active%20pr", "not%20(active%20eq%20false)", "active%20ne%20false"] {
+        let found = bench.get(&format!("/Users?filter={filter}")).await.ok();
+        assert_eq!((&found["totalResults"], &found["Resources"][0]["active"]), (&json!(1), &json!(true)), "{filter}");
+    }
+    assert_eq!(bench.get("/Users?filter=active%20eq%20false").await.ok()["totalResults"], json!(0));
+}
