@@ -411,7 +411,8 @@ async fn discovery_is_truthful_and_takes_no_filter() {
 #[tokio::test]
 async fn u6_a_user_that_another_door_made_is_active_here_too() {
     let bench = Bench::new().await;
-    let attributes = [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "Bob"), ("sn", "Bob"), ("mail", "bob@acme.example")];
+    let attributes =
+        [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "Bob"), ("sn", "Bob"), ("mail", "bob@acme.example")];
     bench.add("uid=bob,ou=users,o=acme,dc=example,dc=com", &attributes).await;
     for filter in ["active%20eq%20true", "active%20pr", "not%20(active%20eq%20false)", "active%20ne%20false"] {
         let found = bench.get(&format!("/Users?filter={filter}")).await.ok();

@@ -124,7 +124,7 @@ impl Background {
         };
         // The highest numbers are read after `upto`, so they are at least those of its changes.
         let checkpoint = Checkpoint { upto, highest: shared.memory.highest() };
-        if let Err(error) = checkpoint::write(kv, &mut self.parts, &dirty.names(), &shared.memory) {
+        if let Err(error) = checkpoint::write(kv, &mut self.parts, &dirty.names(), &shared.memory, upto) {
             shared.pending.lock().put_back(dirty, Vec::new());
             shared.status.lock().kept = Some(error.clone());
             self.kv = None;

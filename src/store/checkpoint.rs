@@ -13,6 +13,8 @@ use std::path::Path;
 
 const FILE: &str = "checkpoint";
 const MAGIC: &[u8; 8] = b"hcchkp\x00\x01";
+/// The key in sled under which it says itself up to where it is good. No record has one like it.
+const STAMP: &[u8] = b"\0upto";
 /// Parts of records in one step of sled.
 const BATCH: usize = 1_000;
 
@@ -83,8 +85,8 @@ impl Dirty {
     }
 }
 
-/// Writes the records of these names as memory has them now, and makes them last.
-pub(super) fn write(kv: &dyn Kv, parts: &mut Parts, names: &[Name], memory: &Memory) -> Result<(), String> {
+/// Writes the records of these names as memory has them now, then that sled is good up to `upto`, and makes them last.
+pub(super) fn write(kv: &dyn Kv, parts: &mut Parts, names: &[Name], memory: &Memory, upto: u64) -> Result<(), String> {
     let mut batch = Batch::new();
     for name in names {
         let key = name.key(memory.schema());
@@ -93,10 +95,22 @@ pub(super) fn write(kv: &dyn Kv, parts: &mut Parts, names: &[Name], memory: &Mem
             kv.apply(std::mem::take(&mut batch))?;
         }
     }
-    if !batch.is_empty() {
-        kv.apply(batch)?;
-    }
+    batch.push((STAMP.to_vec(), Some(upto.to_be_bytes().to_vec())));
+    kv.apply(batch)?;
     kv.flush()
+}
+
+/// Reads all records of sled, and answers up to which change it says it is good; `None` where it does not say.
+pub(super) fn read(kv: &dyn Kv, record: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), String>) -> Result<Option<u64>, String> {
+    let mut upto = None;
+    kv.range(&mut |key, value| match key {
+        STAMP => {
+            upto = value.try_into().ok().map(u64::from_be_bytes);
+            Ok(())
+        }
+        key => record(key, value),
+    })?;
+    Ok(upto)
 }
 
 /// Says up to where sled is good.

@@ -3,7 +3,7 @@
 
 use super::audit::AuditFile;
 use super::background::Background;
-use super::checkpoint::{Checkpoint, Dirty};
+use super::checkpoint::{self, Checkpoint, Dirty};
 use super::disk::{Disk, MachineDisk};
 use super::journal::{self, Extent, Journal};
 use super::kv::{Kv, KvEngine};
@@ -167,12 +167,17 @@ impl Opening<'_> {
         let kv = self.ground.engine.open(self.folder)?;
         let memory = self.empty();
         let mut assembler = Assembler::default();
-        loader::load(&memory, |feed| {
-            kv.range(&mut |key, part| match assembler.take(key, part)? {
+        let upto = loader::load(&memory, |feed| {
+            checkpoint::read(&*kv, &mut |key, part| match assembler.take(key, part)? {
                 Some((key, value)) => feed.put(key, value),
                 None => Ok(()),
             })
         })?;
+        // An empty sled, or an older one that was put back, opens without complaint.
+        if upto.is_none_or(|upto| upto < checkpoint.upto) {
+            let good = upto.map_or_else(|| "nothing".to_owned(), |upto| format!("the changes up to {upto}"));
+            return Err(format!("sled has {good}, and the checkpoint vouches for {}", checkpoint.upto));
+        }
         let (id, revision) = checkpoint.highest;
         memory.raise(id, revision);
         memory.set_applied(checkpoint.upto);

@@ -591,6 +591,16 @@ fn hg6_a_backup_of_a_running_store_is_a_whole_store() {
     assert!(folder.path().join("one/sled.damaged-1").exists());
     assert_eq!(Model::of_memory(store.memory()), model);
     store.close();
+    drop(store);
+    // Gone for good, which leaves nothing to find damage in.
+    for name in ["one", "two"] {
+        std::fs::remove_dir_all(folder.path().join(name).join("sled")).unwrap();
+        let store = Store::open(options(name), schema(), clock.clone()).unwrap();
+        assert!(store.report().rebuilt.is_some(), "{name}");
+        assert_eq!(Model::of_memory(store.memory()), model, "{name}");
+        assert_clean(&store);
+        store.close();
+    }
 }
 
 /// Goal of the design: 100 000 entries are open within two seconds. Run with `--release -- --ignored --nocapture`.

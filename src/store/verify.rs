@@ -1,7 +1,7 @@
 //! Holds everything against everything: indexes against entries, links against each other and against entries,
 //! names against places, sled against memory. It answers what does not agree, in words for the operator.
 
-use super::checkpoint::Dirty;
+use super::checkpoint::{self, Dirty};
 use super::kv::Kv;
 use super::memory::Memory;
 use super::record::{self, Assembler, Name, Record};
@@ -108,7 +108,7 @@ pub(super) fn kept(kv: &dyn Kv, memory: &Memory, dirty: &Dirty, findings: &mut F
     let pending: BTreeSet<Vec<u8>> = dirty.names().iter().map(|name| name.key(schema)).collect();
     let mut expected: BTreeSet<Vec<u8>> = Dirty::all(memory).names().iter().map(|name| name.key(schema)).collect();
     let mut assembler = Assembler::default();
-    let read = kv.range(&mut |key, part| {
+    let read = checkpoint::read(kv, &mut |key, part| {
         let Some((key, value)) = assembler.take(key, part)? else { return Ok(()) };
         let expected = expected.remove(&key);
         let right = pending.contains(&key) || (expected && agrees(memory, &key, &value)?);
@@ -117,7 +117,7 @@ pub(super) fn kept(kv: &dyn Kv, memory: &Memory, dirty: &Dirty, findings: &mut F
         }
         Ok(())
     });
-    if let Err(error) = read.and_then(|()| assembler.finish().map(drop)) {
+    if let Err(error) = read.and_then(|_| assembler.finish().map(drop)) {
         findings.push(error);
         return;
     }
@@ -130,7 +130,7 @@ fn agrees(memory: &Memory, key: &[u8], value: &[u8]) -> Result<bool, String> {
     let name = match record::decode(key, value, memory.schema())? {
         Record::Entry(entry) => Some(Name::Entry(entry.id)),
         Record::Links(links) => {
-            links.first().map(|link| Name::Links(link.source, link.target.0 >> super::checkpoint::CHUNK_BITS, link.attribute))
+            links.first().map(|link| Name::Links(link.source, link.target.0 >> checkpoint::CHUNK_BITS, link.attribute))
         }
         Record::Meta(key, _) => Some(Name::Meta(key)),
     };
