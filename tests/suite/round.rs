@@ -26,6 +26,48 @@ fn person(name: &'static str) -> Vec<(&'static str, HashSet<&'static str>)> {
     ]
 }
 
+fn read(ldap: &mut LdapConn, dn: &str) -> SearchEntry {
+    let (found, _) = ldap.search(dn, Scope::Base, "(objectClass=*)", vec!["*"]).unwrap().success().unwrap();
+    SearchEntry::construct(found.into_iter().next().unwrap())
+}
+
+fn changes_are_made_together_or_not_at_all(ldap: &mut LdapConn, ann: &str) {
+    let changes = vec![
+        Mod::Add("mail", set(&["ann@example.com", "a@example.com"])),
+        Mod::Delete("description", set(&["TWO"])),
+        Mod::Replace("sn", set(&["Other"])),
+        Mod::Increment("cn", "1"),
+    ];
+    assert_eq!(ldap.modify(ann, changes).unwrap().rc, 19, "a name cannot be incremented");
+    assert_eq!(read(ldap, ann).attrs["sn"], ["Example"], "all or nothing");
+    let changes = vec![
+        Mod::Add("mail", set(&["ann@example.com", "a@example.com"])),
+        Mod::Delete("description", set(&["TWO"])),
+        Mod::Replace("sn", set(&["Other"])),
+    ];
+    ldap.modify(ann, changes).unwrap().success().unwrap();
+    let entry = read(ldap, ann);
+    assert_eq!((entry.attrs["sn"].as_slice(), entry.attrs["description"].as_slice()), (&["Other".to_owned()][..], &["one".to_owned()][..]));
+    assert_eq!(ldap.modify(ann, vec![Mod::Delete("mail", set(&["nobody@example.com"]))]).unwrap().rc, 16);
+    assert_eq!(ldap.modify(ann, vec![Mod::Add("sn", set(&["other"]))]).unwrap().rc, 20, "the value is there, in any case");
+    assert_eq!(ldap.modify(ann, vec![Mod::Delete("sn", set(&[]))]).unwrap().rc, 65, "sn must be there");
+    assert_eq!(ldap.modify(ann, vec![Mod::Add("noSuchType", set(&["x"]))]).unwrap().rc, 17);
+}
+
+fn pages_of_any_size_hold_everybody(ldap: &mut LdapConn, folder: &str) {
+    for page in 1..=7 {
+        let adapters: Vec<Box<dyn Adapter<_, _>>> = vec![Box::new(EntriesOnly::new()), Box::new(PagedResults::new(page))];
+        let mut stream = ldap.streaming_search_with(adapters, folder, Scope::Subtree, "(objectClass=person)", vec!["cn"]).unwrap();
+        let mut names = Vec::new();
+        while let Some(entry) = stream.next().unwrap() {
+            names.push(SearchEntry::construct(entry).attrs["cn"][0].clone());
+        }
+        stream.result().success().unwrap();
+        names.sort();
+        assert_eq!(names, ["anna", "bob", "cid", "dan", "eve"], "pages of {page}");
+    }
+}
+
 #[test]
 fn the_ldap3_crate_does_a_full_round() {
     let demo = Demo::start();
@@ -42,31 +84,7 @@ fn the_ldap3_crate_does_a_full_round() {
     assert_eq!(ldap.add(&format!("cn=fay,cn=nobody,{folder}"), person("fay")).unwrap().rc, 32, "no parent");
 
     let ann = format!("cn=ann,{folder}");
-    let changes = vec![
-        Mod::Add("mail", set(&["ann@example.com", "a@example.com"])),
-        Mod::Delete("description", set(&["TWO"])),
-        Mod::Replace("sn", set(&["Other"])),
-        Mod::Increment("cn", "1"),
-    ];
-    assert_eq!(ldap.modify(&ann, changes).unwrap().rc, 19, "a name cannot be incremented");
-    let read = |ldap: &mut LdapConn, dn: &str| {
-        let (found, _) = ldap.search(dn, Scope::Base, "(objectClass=*)", vec!["*"]).unwrap().success().unwrap();
-        SearchEntry::construct(found.into_iter().next().unwrap())
-    };
-    assert_eq!(read(&mut ldap, &ann).attrs["sn"], ["Example"], "all or nothing");
-    let changes = vec![
-        Mod::Add("mail", set(&["ann@example.com", "a@example.com"])),
-        Mod::Delete("description", set(&["TWO"])),
-        Mod::Replace("sn", set(&["Other"])),
-    ];
-    ldap.modify(&ann, changes).unwrap().success().unwrap();
-    let entry = read(&mut ldap, &ann);
-    assert_eq!((entry.attrs["sn"].as_slice(), entry.attrs["description"].as_slice()), (&["Other".to_owned()][..], &["one".to_owned()][..]));
-    assert_eq!(ldap.modify(&ann, vec![Mod::Delete("mail", set(&["nobody@example.com"]))]).unwrap().rc, 16);
-    assert_eq!(ldap.modify(&ann, vec![Mod::Add("sn", set(&["other"]))]).unwrap().rc, 20, "the value is there, in any case");
-    assert_eq!(ldap.modify(&ann, vec![Mod::Delete("sn", set(&[]))]).unwrap().rc, 65, "sn must be there");
-    assert_eq!(ldap.modify(&ann, vec![Mod::Add("noSuchType", set(&["x"]))]).unwrap().rc, 17);
-
+    changes_are_made_together_or_not_at_all(&mut ldap, &ann);
     assert!(ldap.compare(&ann, "mail", "ANN@example.com").unwrap().equal().unwrap());
     assert!(!ldap.compare(&ann, "mail", "bob@example.com").unwrap().equal().unwrap());
 
@@ -79,18 +97,7 @@ fn the_ldap3_crate_does_a_full_round() {
     assert_eq!(read(&mut ldap, &anna).attrs["cn"], ["anna"]);
     assert_eq!(ldap.search(&ann, Scope::Base, "(objectClass=*)", vec!["1.1"]).unwrap().1.rc, 32);
 
-    for page in 1..=7 {
-        let adapters: Vec<Box<dyn Adapter<_, _>>> = vec![Box::new(EntriesOnly::new()), Box::new(PagedResults::new(page))];
-        let mut stream = ldap.streaming_search_with(adapters, &moved, Scope::Subtree, "(objectClass=person)", vec!["cn"]).unwrap();
-        let mut names = Vec::new();
-        while let Some(entry) = stream.next().unwrap() {
-            names.push(SearchEntry::construct(entry).attrs["cn"][0].clone());
-        }
-        stream.result().success().unwrap();
-        names.sort();
-        assert_eq!(names, ["anna", "bob", "cid", "dan", "eve"], "pages of {page}");
-    }
-
+    pages_of_any_size_hold_everybody(&mut ldap, &moved);
     assert_eq!(ldap.delete(&moved).unwrap().rc, 66, "there are entries below");
     for name in ["anna", "bob", "cid", "dan", "eve"] {
         ldap.delete(&format!("cn={name},{moved}")).unwrap().success().unwrap();

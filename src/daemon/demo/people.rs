@@ -65,9 +65,11 @@ pub(super) async fn make(directory: &Arc<Directory>, state: &mut State) -> Resul
     let caller = Caller { identity: Arc::new(Identity::operator(&state.operator.dn)), origin: Arc::new(origin) };
     for write in entries(state) {
         let options = WriteOptions { no_mail: true, ..WriteOptions::default() };
-        match directory.write(&caller, write.clone(), options).await {
+        // The attributes of a person hold its password: an error tells the name only.
+        let dn = if let Write::Add { dn, .. } = &write { dn.clone() } else { String::new() };
+        match directory.write(&caller, write, options).await {
             Ok(_) | Err(Error::AlreadyExists(_)) => {}
-            Err(error) => return Err(format!("the demo's organisation: {write:?}: {error}")),
+            Err(error) => return Err(format!("the demo's organisation: {dn}: {error}")),
         }
     }
     let token = directory.mint_token(&caller, ORGANISATION, "demo", None).await.map_err(|error| error.to_string())?;
