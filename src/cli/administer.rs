@@ -1,7 +1,7 @@
 //! Commands that work on the directory: to the running daemon, or here where none runs.
 
 use super::arguments::{Administration, GroupAction, LicenceAction, RoleAction, SessionAction, TokenAction, UserAction};
-use super::output::Output;
+use super::output::{Output, tell};
 use super::{Outcome, load, local};
 use crate::base::{Secret, SystemClock};
 use crate::daemon::config::Config;
@@ -43,13 +43,13 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
         carry(&config, &request, &mut output)
     });
     let outcome = carried.unwrap_or_else(|message| {
-        eprintln!("headcount: {message}");
+        tell(format_args!("headcount: {message}"));
         Outcome::Failed
     });
     if let (Outcome::Done, Some(file)) = (outcome, spent)
         && let Err(error) = std::fs::remove_file(&file)
     {
-        eprintln!("headcount: {}: {error}; the token in it is of no use any more", file.display());
+        tell(format_args!("headcount: {}: {error}; the token in it is of no use any more", file.display()));
     }
     outcome
 }
@@ -69,7 +69,7 @@ fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outc
         }
         Ok(None) => Ok(here(config, &request.command, &mut BufReader::new(input), output)),
         Err(error) => {
-            eprintln!("headcount: {}: {error}", socket.display());
+            tell(format_args!("headcount: {}: {error}", socket.display()));
             Ok(Outcome::Unreachable)
         }
     }
@@ -82,7 +82,7 @@ fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mu
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("headcount: {error}");
+            tell(format_args!("headcount: {error}"));
             return Outcome::Failed;
         }
     };
@@ -90,7 +90,7 @@ fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mu
     let directory = match Directory::open(config.settings.clone(), Arc::new(SystemClock::default())) {
         Ok(directory) => directory,
         Err(error) => {
-            eprintln!("headcount: {}: {error}", config.settings.folder.display());
+            tell(format_args!("headcount: {}: {error}", config.settings.folder.display()));
             return Outcome::Unreachable;
         }
     };
@@ -105,7 +105,7 @@ fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mu
     directory.close();
     match broken {
         Some(error) => {
-            eprintln!("headcount: {error}");
+            tell(format_args!("headcount: {error}"));
             Outcome::Failed
         }
         None => output.outcome(),

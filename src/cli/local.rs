@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::arguments::PasswordOptions;
+use super::output::{answer, tell};
 use crate::base::Secret;
 use crate::daemon::config::Config;
 use crate::directory::password_hash::PasswordHasher;
@@ -54,12 +55,9 @@ pub(super) fn passwd(config: &Path, options: &PasswordOptions) -> Outcome {
     // A file with this hash in it may not be there yet, so a config that does not load is no reason to stop.
     let hashing = Config::load(config).map_or_else(|_| Hashing::default(), |config| config.settings.hashing);
     match password.map_err(|error| error.to_string()).and_then(|password| hash(&password, &hashing)) {
-        Ok(hash) => {
-            println!("{hash}");
-            Outcome::Done
-        }
+        Ok(hash) => answer(hash),
         Err(error) => {
-            eprintln!("headcount: {error}");
+            tell(format_args!("headcount: {error}"));
             Outcome::Failed
         }
     }

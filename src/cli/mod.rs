@@ -14,6 +14,7 @@ use crate::daemon::config::Config;
 use crate::directory::Directory;
 use arguments::{Action, Arguments};
 use clap::Parser;
+use output::{answer, tell};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -57,9 +58,9 @@ pub fn run() -> ExitCode {
 /// Reads the config, or says what is wrong with it.
 fn load(path: &Path) -> Result<Config, Outcome> {
     Config::load(path).map_err(|problems| {
-        eprintln!("{problems}");
+        tell(&problems);
         let count = problems.0.len();
-        eprintln!("\n{}: {count} {} found", path.display(), if count == 1 { "problem" } else { "problems" });
+        tell(format_args!("\n{}: {count} {} found", path.display(), if count == 1 { "problem" } else { "problems" }));
         Outcome::BadConfig
     })
 }
@@ -71,12 +72,9 @@ fn restore(path: &Path, file: &Path) -> Outcome {
     };
     let folder = &config.settings.folder;
     match Directory::restore(file, folder) {
-        Ok(()) => {
-            println!("{} is in {}", file.display(), folder.display());
-            Outcome::Done
-        }
+        Ok(()) => answer(format_args!("{} is in {}", file.display(), folder.display())),
         Err(error) => {
-            eprintln!("headcount: {}: {error}", folder.display());
+            tell(format_args!("headcount: {}: {error}", folder.display()));
             Outcome::Failed
         }
     }
@@ -86,7 +84,7 @@ fn check(path: &Path) -> Outcome {
     match load(path) {
         Ok(config) => {
             let settings = &config.settings;
-            println!(
+            answer(format_args!(
                 "{}: good ({} suffixes, {} listeners, {} access rules, {} roles, {} declared entries)",
                 path.display(),
                 settings.suffixes.len(),
@@ -94,8 +92,7 @@ fn check(path: &Path) -> Outcome {
                 settings.access.len(),
                 settings.catalog.roles.len(),
                 settings.organisations.len()
-            );
-            Outcome::Done
+            ))
         }
         Err(outcome) => outcome,
     }

@@ -4,6 +4,7 @@ use super::Outcome;
 use crate::daemon::control::Reply;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
@@ -40,19 +41,19 @@ impl Output {
         match reply {
             Reply::Ldif(text) => self.ldif.write_all(text.as_bytes())?,
             Reply::Progress(done) => self.progress.iter().for_each(|bar| bar.set_position(done)),
-            Reply::Row(row) if self.json => println!("{}", Value::Object(row)),
+            Reply::Row(row) if self.json => say(&format!("{}\n", Value::Object(row)))?,
             Reply::Row(row) => self.rows.push(row),
-            Reply::Warning(text) => self.tell(&text),
+            Reply::Warning(text) => self.warn(&text),
             Reply::Done(text) => {
                 self.finish()?;
                 if !text.is_empty() && !self.json {
-                    eprintln!("{text}");
+                    tell(text);
                 }
                 return Ok(false);
             }
             Reply::Failed(failure) => {
                 self.finish()?;
-                eprintln!("headcount: {}", failure.message);
+                tell(format_args!("headcount: {}", failure.message));
                 self.outcome = if failure.partly { Outcome::Partly } else { Outcome::Failed };
                 return Ok(false);
             }
@@ -65,10 +66,10 @@ impl Output {
         self.outcome
     }
 
-    fn tell(&self, text: &str) {
+    fn warn(&self, text: &str) {
         match &self.progress {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| tell(text)),
+            None => tell(text),
         }
     }
 
@@ -77,9 +78,33 @@ impl Output {
             bar.finish_and_clear();
         }
         self.ldif.flush()?;
-        print!("{}", table(&self.rows));
-        std::io::stdout().flush()
+        say(&table(&self.rows))
     }
+}
+
+/// Writes to standard output. That a reader has seen enough and closed it is no failure.
+fn say(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes the one line a command answers with, and says how that went.
+pub(super) fn answer(line: impl Display) -> Outcome {
+    match say(&format!("{line}\n")) {
+        Ok(()) => Outcome::Done,
+        Err(error) => {
+            tell(format_args!("headcount: {error}"));
+            Outcome::Failed
+        }
+    }
+}
+
+/// Writes a line to standard error. Where that cannot be written there is nobody to be told so.
+pub(super) fn tell(line: impl Display) {
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
 }
 
 /// Rows as a table with the keys of the first row as its head; one row alone is shown as a list.

@@ -1,6 +1,7 @@
 //! The commands that run the daemon.
 
 use super::arguments::DemoArguments;
+use super::output::tell;
 use super::{Outcome, load};
 use crate::daemon::config::Config;
 use crate::daemon::demo::{Demo, Options};
@@ -62,6 +63,6 @@ fn run(workers: usize, daemon: impl Future<Output = Result<(), String>>) -> Outc
 }
 
 fn failed(message: &str) -> Outcome {
-    eprintln!("headcount: {message}");
+    tell(format_args!("headcount: {message}"));
     Outcome::Failed
 }

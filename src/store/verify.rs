@@ -129,9 +129,7 @@ pub(super) fn kept(kv: &dyn Kv, memory: &Memory, dirty: &Dirty, findings: &mut F
 fn agrees(memory: &Memory, key: &[u8], value: &[u8]) -> Result<bool, String> {
     let name = match record::decode(key, value, memory.schema())? {
         Record::Entry(entry) => Some(Name::Entry(entry.id)),
-        Record::Links(links) => {
-            links.first().map(|link| Name::Links(link.source, link.target.0 >> checkpoint::CHUNK_BITS, link.attribute))
-        }
+        Record::Links(links) => links.first().map(|link| Name::Links(link.source, link.target.0 >> checkpoint::CHUNK_BITS, link.attribute)),
         Record::Meta(key, _) => Some(Name::Meta(key)),
     };
     Ok(name.and_then(|name| name.read(memory, key)).is_some_and(|held| held == value))

@@ -211,3 +211,18 @@ fn address(json: &serde_json::Value) -> SocketAddr {
     let host = url.trim_start_matches("ldap://").trim_end_matches('/');
     host.parse().unwrap_or_else(|error| panic!("{url}: {error}"))
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure_and_no_panic() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let run = |stderr: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_headcount"));
+        let mut child = command.args(["passwd"]).stdin(Stdio::piped()).stdout(full()).stderr(stderr).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"correct horse battery staple\n").unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let told = run(Stdio::piped());
+    assert_eq!(told.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&told.stderr).starts_with("headcount: "), "{told:?}");
+    assert_eq!(run(full().into()).status.code(), Some(1));
+}
