@@ -163,10 +163,22 @@ fn group(action: GroupAction) -> Command {
 }
 
 fn licence(action: LicenceAction) -> Result<Command, String> {
-    let (licence, settings) = match action {
+    let (licence, enforce, settings) = match action {
         LicenceAction::List(filter) => return Ok(Command::Licences(Within { organisation: filter.organisation })),
-        LicenceAction::Set { licence, session_limit, package, idle_timeout, counting, release, when_full, overdraft, report_only } => (
+        LicenceAction::Set {
             licence,
+            session_limit,
+            package,
+            idle_timeout,
+            counting,
+            release,
+            when_full,
+            overdraft,
+            report_only,
+            enforce,
+        } => (
+            licence,
+            enforce,
             [
                 ("hcSessionLimit", session_limit.map(|limit| limit.to_string())),
                 ("hcPackage", package),
@@ -180,10 +192,10 @@ fn licence(action: LicenceAction) -> Result<Command, String> {
         ),
     };
     let changes: Vec<_> = settings.into_iter().filter(|(_, value)| value.is_some()).map(|(name, value)| (name.to_owned(), value)).collect();
-    if changes.is_empty() {
+    if changes.is_empty() && !enforce {
         return Err("nothing to set: name at least one option".to_owned());
     }
-    Ok(Command::LicenceSet { licence, changes })
+    Ok(Command::LicenceSet { licence, changes, enforce })
 }
 
 fn role(action: RoleAction) -> Command {

@@ -223,6 +223,9 @@ pub(super) enum LicenceAction {
         /// Count and report, but refuse nobody.
         #[arg(long)]
         report_only: Option<bool>,
+        /// End the sessions idle longest that are more than the session limit; without it a lower limit ends nobody.
+        #[arg(long)]
+        enforce: bool,
     },
 }
 

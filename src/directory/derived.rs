@@ -3,7 +3,7 @@
 
 use super::tree;
 use crate::base::EntryId;
-use crate::domain::User;
+use crate::domain::{User, groups};
 use crate::model::{AttributeId, Entry, Facts, Level};
 use crate::schema::{LinkView, Schema};
 
@@ -29,7 +29,7 @@ pub(crate) fn values(schema: &Schema, facts: &dyn Facts, entry: &Entry, attribut
         return vec![SUBSCHEMA.as_bytes().to_vec()];
     }
     if attribute == known.member_of {
-        return groups_of(schema, facts, entry.id).into_iter().map(|group| tree::dn_of(facts, group).into_bytes()).collect();
+        return groups::containing(schema, facts, entry.id).into_iter().map(|group| tree::dn_of(facts, group).into_bytes()).collect();
     }
     if attribute == known.hc_account_state {
         return User::of(schema, entry).map(|user| user.state().name().as_bytes().to_vec()).into_iter().collect();
@@ -38,9 +38,7 @@ pub(crate) fn values(schema: &Schema, facts: &dyn Facts, entry: &Entry, attribut
         return role_names(schema, facts, entry);
     }
     if attribute == known.hc_effective_member {
-        let mut found = NameList::default();
-        targets(facts, entry.id, known.member, &(Level::Full..=Level::Administrator), &mut Names::default(), &mut found);
-        return found.iter().map(<[u8]>::to_vec).collect();
+        return effective_members(schema, facts, entry.id);
     }
     Vec::new()
 }
@@ -52,10 +50,15 @@ fn role_names(schema: &Schema, facts: &dyn Facts, entry: &Entry) -> Vec<Vec<u8>>
     roles.iter().filter_map(name).collect()
 }
 
-/// The groups in which the entry is a full member or administrator, directly.
-pub(crate) fn groups_of(schema: &Schema, facts: &dyn Facts, entry: EntryId) -> Vec<EntryId> {
-    let links = facts.sources(entry, schema.known().member);
-    links.into_iter().filter(|(_, level)| *level >= Level::Full).map(|(group, _)| group).collect()
+/// The members of a group by inheritance and nesting too (G6): those who show it in their memberOf.
+fn effective_members(schema: &Schema, facts: &dyn Facts, group: EntryId) -> Vec<Vec<u8>> {
+    let (candidates, all) = groups::candidates(schema, facts, group);
+    let is_in = |member: &EntryId| all || groups::containing(schema, facts, *member).contains(&group);
+    let (mut names, mut found) = (Names::default(), NameList::default());
+    for entry in candidates.iter().filter(|member| is_in(member)).filter_map(|member| facts.entry(*member)) {
+        found.push(facts, &entry, &mut names);
+    }
+    found.iter().map(<[u8]>::to_vec).collect()
 }
 
 /// The levels a link attribute shows.
@@ -103,8 +106,7 @@ fn targets(
     loop {
         let chunk = facts.targets(source, edge, after, CHUNK);
         for entry in chunk.iter().filter(|(_, level)| levels.contains(level)).filter_map(|(target, _)| facts.entry(*target)) {
-            names.write(facts, &entry, &mut out.text);
-            out.ends.push(out.text.len());
+            out.push(facts, &entry, names);
         }
         match chunk.last() {
             Some((last, _)) if chunk.len() == CHUNK => after = Some(*last),
@@ -125,6 +127,12 @@ impl NameList {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
+    }
+
+    /// Puts the DN of an entry in.
+    fn push(&mut self, facts: &dyn Facts, entry: &Entry, names: &mut Names) {
+        names.write(facts, entry, &mut self.text);
+        self.ends.push(self.text.len());
     }
 
     /// The names.

@@ -5,6 +5,7 @@ use super::derived;
 use super::tree::{self, Suffix};
 use crate::access::AttributeSet;
 use crate::base::EntryId;
+use crate::domain::groups;
 use crate::model::filter::{Extensible, Substrings};
 use crate::model::{AttributeId, Dn, Entry, Facts, Filter};
 use crate::schema::{MatchingRule, Schema, SubstringPart};
@@ -359,9 +360,7 @@ impl Item {
         let found = match (schema.attribute_type(attribute).link, target) {
             (Some(view), Some(target)) => derived::link_shows(facts, entry, view, target) || self.holds_text(schema, entry, attribute, key),
             (Some(_), None) => self.holds_text(schema, entry, attribute, key),
-            (None, Some(group)) if attribute == known.member_of => {
-                facts.link(group, known.member, entry.id).is_some_and(|level| level >= crate::model::Level::Full)
-            }
+            (None, Some(group)) if attribute == known.member_of => groups::containing(schema, facts, entry.id).contains(&group),
             (None, _) => false,
         };
         if found { Truth::True } else { Truth::False }

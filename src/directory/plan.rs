@@ -3,7 +3,8 @@
 
 use super::filter::{Item, Matcher, Test, Truth};
 use crate::base::EntryId;
-use crate::model::{AttributeId, Facts, Level};
+use crate::domain::groups;
+use crate::model::{AttributeId, Facts};
 use crate::schema::{MatchingRule, Schema};
 use crate::store::{Candidates, Memory};
 use roaring::RoaringBitmap;
@@ -122,16 +123,9 @@ fn plan_link(schema: &Schema, memory: &Memory, attribute: AttributeId, target: O
     let known = schema.known();
     let mut ids = RoaringBitmap::new();
     if attribute == known.member_of {
-        let group = target?;
-        let mut after = None;
-        loop {
-            let chunk = memory.targets(group, known.member, after, 4096);
-            ids.extend(chunk.iter().filter(|(_, level)| *level >= Level::Full).map(|(id, _)| id.0));
-            match chunk.last() {
-                Some((last, _)) if chunk.len() == 4096 => after = Some(*last),
-                _ => return Some(Plan { ids, exact: true }),
-            }
-        }
+        let (candidates, all) = groups::candidates(schema, memory, target?);
+        ids.extend(candidates.into_iter().map(|id| id.0));
+        return Some(Plan { ids, exact: all });
     }
     let view = schema.attribute_type(attribute).link?;
     if let Some(target) = target {

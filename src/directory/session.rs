@@ -242,6 +242,21 @@ impl Directory {
             .await
     }
 
+    /// Ends the sessions idle longest until no more are in than the licence has seats (S9), and answers how many. For those
+    /// who may change the licence.
+    pub async fn enforce_limit(&self, caller: &Caller, licence: &str) -> Result<usize, Error> {
+        let core = Arc::clone(self.core());
+        let caller = caller.clone();
+        let options = WriteOptions::default();
+        let licence = licence.to_owned();
+        self.store()
+            .write(move |txn| {
+                txn.may_use_reserve();
+                Work::begin(&core, txn, &caller, &options)?.enforce_limit(&licence)
+            })
+            .await
+    }
+
     async fn end_now(
         &self,
         sessions: Vec<EntryId>,
@@ -405,6 +420,26 @@ impl Work<'_, '_> {
             }
         });
         Ok(session)
+    }
+
+    fn enforce_limit(&mut self, licence: &str) -> Result<usize, Error> {
+        let entry = self.find(licence)?;
+        let known = self.core.schema.known();
+        if !self.access(&entry).write.contains(known.hc_session_limit) {
+            return Err(Error::InsufficientAccess("no right to change the session limit of that licence".to_owned()));
+        }
+        let Some(terms) = terms_of(self.core, &*self.txn, entry.id) else {
+            return Err(Error::Unwilling(format!("\"{}\" is no licence", tree::shorten(licence))));
+        };
+        let surplus = self.core.seats.lock().surplus(self.core.clock.moment(), entry.id, &terms);
+        let mut ended = 0;
+        for session in surplus {
+            if let Some(entry) = self.txn.entry(session.entry) {
+                self.end_session(&entry, "the session limit was enforced");
+                ended += 1;
+            }
+        }
+        Ok(ended)
     }
 
     /// Removes the entry of a session; the book and the connections follow when that is durable.

@@ -192,6 +192,28 @@ async fn a_group_outlives_its_last_member_but_nobody_takes_the_last_one_out() {
 }
 
 #[tokio::test]
+async fn g4_g6_members_come_from_nested_groups_and_from_groups_above() {
+    let bench = Bench::with_organisation("3").await;
+    let group = |name: &str| format!("cn={name},ou=groups,{ORGANISATION}");
+    bench.add(&group("inner"), &[("objectClass", "hcGroup"), ("member", &user("ada"))]).await.unwrap();
+    bench.add(&group("outer"), &[("objectClass", "hcGroup"), ("member", &group("inner")), ("member", &user("bob"))]).await.unwrap();
+    bench.add(&group("below"), &[("objectClass", "hcGroup"), ("hcParentGroup", &group("inner"))]).await.unwrap();
+    let groups_of = |name: &str| {
+        let read = bench.search(&bench.operator, &user(name), Scope::Base, "(objectClass=*)", &["memberOf"]).unwrap();
+        let mut groups: Vec<String> = read[0].values("memberOf").map(|value| String::from_utf8(value.to_vec()).unwrap()).collect();
+        groups.sort();
+        groups
+    };
+    assert_eq!(groups_of("ada"), [group("below"), group("inner"), group("outer")]);
+    assert_eq!(groups_of("bob"), [group("outer")]);
+    let people = |name: &str| bench.names(ORGANISATION, Scope::Subtree, &format!("(&(objectClass=hcUser)(memberOf={}))", group(name)));
+    assert_eq!(people("outer"), [user("ada"), user("bob")]);
+    assert_eq!(people("below"), [user("ada")]);
+    let read = bench.search(&bench.operator, &group("outer"), Scope::Base, "(objectClass=*)", &["hcEffectiveMember"]).unwrap();
+    assert_eq!(read[0].values("hcEffectiveMember").count(), 3);
+}
+
+#[tokio::test]
 async fn a_unique_member_waits_for_its_entry() {
     let bench = Bench::with_people().await;
     let later = "uid=later,ou=people,dc=example,dc=com";
@@ -216,6 +238,22 @@ async fn s1_s4_a_full_licence_refuses_the_next_user_and_s6_an_ended_session_lets
     assert!(bench.directory.refresh(&ada.identity).is_none());
     bench.bind("cleo").await.unwrap();
     assert_eq!(bench.directory.sessions(&bench.operator).len(), 2);
+}
+
+#[tokio::test]
+async fn s9_a_lower_limit_ends_nobody_until_it_is_enforced() {
+    let bench = Bench::with_organisation("3").await;
+    let licence = format!("cn=standard,ou=licences,{ORGANISATION}");
+    let ada = bench.bind("ada").await.unwrap();
+    bench.clock.advance(Duration::from_secs(60));
+    bench.bind("bob").await.unwrap();
+    bench.bind("cleo").await.unwrap();
+    bench.modify(&licence, ModificationKind::Replace, "hcSessionLimit", &["2"]).await.unwrap();
+    assert_eq!(bench.directory.sessions(&bench.operator).len(), 3);
+    assert_eq!(bench.directory.enforce_limit(&bench.operator, &licence).await.unwrap(), 1);
+    assert!(bench.directory.refresh(&ada.identity).is_none(), "the one idle longest gives way");
+    assert_eq!(bench.directory.sessions(&bench.operator).len(), 2);
+    assert!(matches!(bench.bind("ada").await, Err(Error::SessionLimit { .. })));
 }
 
 #[tokio::test]

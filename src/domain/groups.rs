@@ -42,6 +42,29 @@ pub fn containing(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeS
     found
 }
 
+/// Everybody whom [`containing`] may put into `group`: its members, those of groups in it, and those of groups above it.
+/// The flag says that only direct members were found, and then all of these are in.
+pub fn candidates(schema: &Schema, facts: &dyn Facts, group: EntryId) -> (BTreeSet<EntryId>, bool) {
+    let parent_group = schema.attribute("hcParentGroup");
+    let (mut found, mut seen, mut waiting) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
+    while let Some(at) = waiting.pop() {
+        if !seen.insert(at) {
+            continue;
+        }
+        for (member, level) in facts.targets(at, schema.known().member, None, usize::MAX) {
+            if level >= Level::Full {
+                found.insert(member);
+                if facts.target_count(member, schema.known().member) > 0 {
+                    waiting.push(member);
+                }
+            }
+        }
+        let above = parent_group.map(|attribute| facts.targets(at, attribute, None, usize::MAX)).unwrap_or_default();
+        waiting.extend(above.into_iter().map(|(group, _)| group));
+    }
+    (found, seen.len() == 1)
+}
+
 /// Whether `start`, or what it points to by `attribute` over any number of steps, is `sought`.
 pub fn leads_to(facts: &dyn Facts, attribute: AttributeId, start: EntryId, sought: EntryId) -> bool {
     let mut seen = BTreeSet::new();

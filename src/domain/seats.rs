@@ -237,18 +237,14 @@ impl SeatBook {
             return Decision::Granted { end, over_limit };
         }
         // Looks full: only now is it worth looking at every session, for those that are over.
-        let mut holders: HashMap<(EntryId, &str), Holder<'_>> = HashMap::new();
-        for seat in self.of_licence(licence) {
-            if end.iter().any(|ended| ended.entry == seat.session.entry) {
-                continue;
-            }
-            if terms.is_over(&seat.session, now.monotonic) {
+        let holders = self.holders(licence, terms.counting, |seat| {
+            let is_over = terms.is_over(&seat.session, now.monotonic);
+            let ends = end.iter().any(|ended| ended.entry == seat.session.entry);
+            if is_over && !ends {
                 end.push(Arc::clone(&seat.session));
-                continue;
             }
-            let client = if terms.counting == Counting::Users { "" } else { &*seat.client };
-            holders.entry((seat.user, client)).or_insert_with(|| Holder { sessions: Vec::new() }).sessions.push(seat);
-        }
+            !is_over && !ends
+        });
         let in_use = count(holders.len());
         if in_use >= terms.limit {
             match at_limit(now, terms, terms.when_full, terms.limit, holders.into_values().collect()) {
@@ -301,6 +297,26 @@ impl SeatBook {
             over.extend(self.of_licence(*licence).filter(is_over).cloned());
         }
         over
+    }
+
+    /// The sessions that must end so that no more are in than the limit: of the holders idle longest (S9). Changes nothing.
+    pub fn surplus(&self, now: Moment, licence: EntryId, terms: &LicenceTerms) -> Vec<Arc<SessionHandle>> {
+        let mut holders: Vec<Holder<'_>> = self.holders(licence, terms.counting, |_| true).into_values().collect();
+        holders.sort_by_key(|holder| holder.idle(now.monotonic));
+        let over = holders.into_iter().skip(usize::try_from(terms.limit).unwrap_or(usize::MAX));
+        over.flat_map(|holder| holder.sessions).map(|seat| Arc::clone(&seat.session)).collect()
+    }
+
+    /// Who takes a seat of the licence, by the sessions to be counted.
+    fn holders(&self, licence: EntryId, counting: Counting, mut counts: impl FnMut(&Seat) -> bool) -> HashMap<(EntryId, &str), Holder<'_>> {
+        let mut holders: HashMap<(EntryId, &str), Holder<'_>> = HashMap::new();
+        for seat in self.of_licence(licence) {
+            if counts(seat) {
+                let client = if counting == Counting::Users { "" } else { &*seat.client };
+                holders.entry((seat.user, client)).or_insert_with(|| Holder { sessions: Vec::new() }).sessions.push(seat);
+            }
+        }
+        holders
     }
 
     /// How many seats of the licence are taken, those over but not yet ended included.

@@ -55,10 +55,7 @@ impl Execution<'_> {
             Command::Groups(within) => self.list(within, "hcGroup", &[("dn", ""), ("description", "description")]),
             Command::Import(options) => import::import(&directory, self.handle, &self.caller, *options, input, self.reply),
             Command::Licences(within) => self.licences(within),
-            Command::LicenceSet { licence, changes } => {
-                let modifications = changes.iter().map(|(name, value)| replace(name, value.as_deref())).collect();
-                self.modify(licence, modifications)
-            }
+            Command::LicenceSet { licence, changes, enforce } => self.set_licence(licence, changes, *enforce),
             Command::Rebuild => {
                 self.handle.block_on(directory.rebuild(&self.caller))?;
                 Ok("written anew".to_owned())
@@ -200,6 +197,18 @@ impl Execution<'_> {
             }))?;
         }
         Ok(count(tokens.len(), "token", "tokens"))
+    }
+
+    fn set_licence(&mut self, licence: &str, changes: &[(String, Option<String>)], enforce: bool) -> Result<String, Failure> {
+        let mut said = String::new();
+        if !changes.is_empty() {
+            said = self.modify(licence, changes.iter().map(|(name, value)| replace(name, value.as_deref())).collect())?;
+        }
+        if enforce {
+            let ended = self.handle.block_on(self.directory.enforce_limit(&self.caller, licence))?;
+            said = format!("{said}{}{ended} sessions ended", if said.is_empty() { "" } else { "; " });
+        }
+        Ok(said)
     }
 
     fn bootstrap(&mut self, dn: &str) -> Result<String, Failure> {

@@ -82,6 +82,8 @@ pub enum Command {
         licence: String,
         /// Attribute and value; no value removes the attribute.
         changes: Vec<(String, Option<String>)>,
+        /// Whether sessions beyond the session limit end (S9).
+        enforce: bool,
     },
     /// Write what is kept beside journal and snapshots anew.
     Rebuild,

@@ -2,7 +2,7 @@
 
 use super::Work;
 use crate::directory::{Error, WriteOutcome};
-use crate::model::Facts;
+use crate::model::{Facts, Kind};
 
 impl Work<'_, '_> {
     pub(super) fn delete(&mut self, text: &str) -> Result<WriteOutcome, Error> {
@@ -13,6 +13,10 @@ impl Work<'_, '_> {
         }
         if self.txn.child_count(entry.id) > 0 {
             return Err(Error::NotAllowedOnNonLeaf("the entry has entries below it".to_owned()));
+        }
+        if entry.kind == Kind::Session {
+            // A seat can be freed on a full disk too.
+            self.txn.may_use_reserve();
         }
         self.before_delete(&entry)?;
         self.check(Some(&entry), None)?;

@@ -119,12 +119,12 @@ impl<'a, 't> Work<'a, 't> {
         tree::resolve(&self.core.schema, &self.current.suffixes, &*self.txn, dn)
     }
 
-    fn access(&self, entry: &Entry) -> EntryAccess<'_> {
+    pub(crate) fn access(&self, entry: &Entry) -> EntryAccess<'_> {
         self.grants.on(&*self.txn, entry)
     }
 
     /// The entry of a name, if the caller may know that it is there.
-    fn find(&self, text: &str) -> Result<Arc<Entry>, Error> {
+    pub(crate) fn find(&self, text: &str) -> Result<Arc<Entry>, Error> {
         let dn = tree::parse_dn(text)?;
         self.refuse_declared(&dn)?;
         self.find_parsed(&dn)
