@@ -342,3 +342,17 @@ async fn s11_who_was_let_in_without_a_seat_and_needs_one_now_has_to_sign_in_agai
     bench.modify(&user("bob"), ModificationKind::Replace, "hcUserType", &["app"]).await.unwrap();
     assert!(bench.directory.refresh(&bob.identity).is_none());
 }
+
+#[tokio::test]
+async fn g5_a_rename_writes_nothing_but_what_names_the_entry_without_the_right_to() {
+    let bench = Bench::with_organisation("3").await;
+    let group = format!("cn=team,ou=groups,{ORGANISATION}");
+    bench.add(&group, &[("objectClass", "hcGroup"), ("cn", "team"), ("hcAdministrator", &user("ada"))]).await.unwrap();
+    let ada = Caller { identity: bench.bind("ada").await.unwrap().identity, origin: Arc::new(Origin::system()) };
+    let rename = |new_rdn: &str| {
+        let write = Write::Rename { dn: group.clone(), new_rdn: new_rdn.to_owned(), delete_old_rdn: true, new_superior: None };
+        bench.directory.write(&ada, write, WriteOptions::default())
+    };
+    assert!(matches!(rename("cn=crew+hcAdminOnly=TRUE").await, Err(Error::InsufficientAccess(_))));
+    rename("cn=crew").await.unwrap();
+}

@@ -89,6 +89,11 @@ impl Work<'_, '_> {
             if definition.secret || definition.derived || definition.link.is_some() || definition.no_user_modification {
                 return Err(Error::Naming(format!("{} cannot name an entry", definition.name())));
             }
+            // The right to rename covers what names the entry; another attribute would be written by the way.
+            let named = old.0.iter().any(|ava| schema.attribute(&ava.attribute) == Some(attribute));
+            if !named && !self.access(entry).write.contains(attribute) {
+                return Err(self.insufficient(&format!("write {} of", quoted(definition.name())), entry));
+            }
             let mut values = self.without(attribute, draft.values(attribute), &ava.value);
             if definition.single_value {
                 values.clear();
