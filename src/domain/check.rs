@@ -350,8 +350,12 @@ impl Rules<'_> {
     /// R6 and U5: somebody must be left who can administer the organisation. An organisation that has nobody yet, or
     /// whose entry was made an ordinary one, is not held up by this.
     fn last_administrator(&self, before: &Entry, organisation: EntryId, roles: &[EntryId]) -> Result<(), Breach> {
-        let able = |entry: &Entry| User::of(self.schema, entry).is_some_and(|user| user.state() == AccountState::Active);
-        let enabled = |entry: &Entry| User::of(self.schema, entry).is_some_and(|user| user.state() != AccountState::Disabled);
+        // A service account administers nothing, whatever its roles.
+        let counts = |entry: &Entry, state: fn(AccountState) -> bool| {
+            User::of(self.schema, entry).is_some_and(|user| user.user_type() != UserType::Service && state(user.state()))
+        };
+        let able = |entry: &Entry| counts(entry, |state| state == AccountState::Active);
+        let enabled = |entry: &Entry| counts(entry, |state| state != AccountState::Disabled);
         let was_able = able(before);
         let keeps_role = roles
             .iter()

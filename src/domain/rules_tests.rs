@@ -203,6 +203,7 @@ fn r6_u5_the_last_administrator_stays_whichever_way_it_would_go() {
             scene.propose(Some(ann), None, &[], &[], Actor::Operator),
             scene.change(ann, &[("hcActive", "FALSE")], Actor::Operator),
             scene.change(ann, &[("userPassword", "")], Actor::Operator),
+            scene.change(ann, &[("hcUserType", "service")], Actor::Operator),
             scene.propose(Some(ann), Some(&scene.world.get(ann)), &[], &lose, Actor::Operator),
             scene.propose(
                 Some(ann),
