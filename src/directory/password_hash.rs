@@ -101,7 +101,7 @@ impl PasswordHasher {
             }
             spent += Stored::parse(value).map_or(0, |stored| stored.work());
         }
-        self.spend(work(&self.params).saturating_sub(spent), password)?;
+        self.spend(self.left_to_do(spent), password)?;
         Ok(Verdict::Wrong)
     }
 
@@ -110,6 +110,11 @@ impl PasswordHasher {
     pub fn verify_cheap<V: AsRef<[u8]>>(&self, stored: &[V], password: &Secret) -> Option<Verdict> {
         let mut cheap = stored.iter().map(AsRef::as_ref).filter(|value| !is_costly(value));
         cheap.find_map(|value| self.verify(value, password).ok().filter(|verdict| *verdict != Verdict::Wrong))
+    }
+
+    /// What is left of the work of one check by our settings (KiB times passes) after so much was done.
+    fn left_to_do(&self, spent: u64) -> u64 {
+        work(&self.params).saturating_sub(spent)
     }
 
     /// Does so much work (KiB times passes) and throws the result away; as often as a check would.
@@ -422,31 +427,22 @@ mod tests {
     }
 
     #[test]
-    fn hb2_a_refusal_takes_as_long_whatever_is_stored() {
+    fn hb2_a_refusal_does_the_same_work_whatever_is_stored() {
         let hasher = PasswordHasher::new(&Hashing { memory: 4096, passes: 2, ..Hashing::default() }).unwrap();
         let older = PasswordHasher::new(&Hashing { memory: 1024, passes: 3, ..Hashing::default() }).unwrap();
         let right = Secret::new("right");
-        let kinds: [Vec<Vec<u8>>; 5] = [
-            vec![],
-            vec![b"plain".to_vec()],
-            vec![b"{SSHA}X7b01ivSrJhQV4/2W10dEmgNUIEBAgMEBQYHCA==".to_vec()],
-            vec![hasher.hash(&right).unwrap().into_bytes()],
-            vec![older.hash(&right).unwrap().into_bytes()],
+        let kinds: [(Vec<Vec<u8>>, u64); 5] = [
+            (vec![], 0),
+            (vec![b"plain".to_vec()], 0),
+            (vec![b"{SSHA}X7b01ivSrJhQV4/2W10dEmgNUIEBAgMEBQYHCA==".to_vec()], 0),
+            (vec![hasher.hash(&right).unwrap().into_bytes()], 4096 * 2),
+            (vec![older.hash(&right).unwrap().into_bytes()], 1024 * 3),
         ];
-        let clock = crate::base::SystemClock::default();
-        let least = |stored: &[Vec<u8>]| {
-            let samples = (0..15).map(|_| {
-                let before = crate::base::Clock::monotonic(&clock);
-                assert_eq!(hasher.verify_all(stored, &Secret::new("wrong")).unwrap(), Verdict::Wrong);
-                crate::base::Clock::monotonic(&clock) - before
-            });
-            samples.min().unwrap_or_default().as_secs_f64()
-        };
-        let unknown = least(&kinds[0]);
-        for stored in &kinds[1..] {
-            let ratio = least(stored) / unknown;
-            // A rough bar for a busy machine: the work left out would halve or quarter it.
-            assert!((0.6..1.7).contains(&ratio), "{ratio}: {stored:?}");
+        for (stored, own) in kinds {
+            assert_eq!(hasher.verify_all(&stored, &Secret::new("wrong")).unwrap(), Verdict::Wrong);
+            let done: u64 = stored.iter().filter_map(|value| Stored::parse(value)).map(|stored| stored.work()).sum();
+            assert_eq!(done, own, "{stored:?}");
+            assert_eq!(done + hasher.left_to_do(done), 4096 * 2, "{stored:?}");
         }
     }
 }

@@ -390,7 +390,7 @@ impl Work<'_, '_> {
         let known = *core.schema.known();
         let container = format!("ou=sessions,{}", tree::dn_of(&*self.txn, seeker.organisation));
         let container = self.container(&tree::parse_dn(&container)?)?;
-        let name = uuid_like();
+        let name = new_session_id();
         let now = core.clock.moment();
         let mut draft = Draft::default();
         draft.set_one(known.object_class, "hcSession");
@@ -480,8 +480,8 @@ impl Work<'_, '_> {
     }
 }
 
-fn uuid_like() -> String {
-    // 128 bits are enough: the id is a name, the right to end a session is checked.
+/// 128 random bits in hexadecimal: the id is a name, the right to end a session is checked.
+fn new_session_id() -> String {
     random::bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
