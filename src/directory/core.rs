@@ -3,6 +3,7 @@
 
 use super::error::Error;
 use super::identity::{Caller, Identity, Origin};
+use super::link_cache::LinkCache;
 use super::settings::Settings;
 use super::tree::{self, Suffix};
 use super::view::Selection;
@@ -31,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) released: Mutex<Vec<EntryId>>,
     /// Wakes the maintenance before its time.
     pub(crate) wake: Notify,
+    /// The names of members of large groups.
+    pub(crate) links: Arc<LinkCache>,
     /// All user attributes: what most searches ask for.
     all_user: Arc<Selection>,
 }
@@ -70,6 +73,7 @@ impl Core {
         let all_user = Arc::new(Selection::parse(&schema, &["*"], false));
         Self {
             all_user,
+            links: Arc::default(),
             schema,
             clock,
             current: ArcSwap::from_pointee(current),

@@ -11,6 +11,7 @@ pub mod error;
 mod filter;
 pub mod hash_pool;
 pub mod identity;
+mod link_cache;
 mod maintenance;
 mod open;
 pub mod operator;

@@ -96,7 +96,7 @@ impl Directory {
             source,
             place,
             exact,
-            renderer: Renderer::default(),
+            renderer: Renderer::with_cache(Arc::clone(&self.core().links)),
             page: request.page.clone(),
             sent: 0,
             looked_at: 0,
@@ -236,6 +236,7 @@ impl Search {
             if self.sent >= self.size_limit {
                 return Err(Error::SizeLimit);
             }
+            self.renderer.bonds = memory.bonds();
             let take = |visible: &Visible<'_>| sink.entry(visible);
             self.renderer.render(directory.schema(), memory, &entry, &self.selection, access.read, take);
             self.sent += 1;

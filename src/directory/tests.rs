@@ -214,6 +214,66 @@ async fn g4_g6_members_come_from_nested_groups_and_from_groups_above() {
 }
 
 #[tokio::test]
+async fn a_large_group_shows_renames_deletions_and_new_members_at_once() {
+    let bench = Bench::with_people().await;
+    let person = |n: usize| format!("uid=p{n},ou=people,dc=example,dc=com");
+    for n in 0..40 {
+        bench.add(&person(n), &[("objectClass", "inetOrgPerson"), ("cn", "P"), ("sn", "P")]).await.unwrap();
+    }
+    let group = "cn=large,dc=example,dc=com";
+    let names: Vec<String> = (0..30).map(person).collect();
+    let mut attributes = vec![("objectClass", "groupOfNames")];
+    attributes.extend(names.iter().map(|name| ("member", name.as_str())));
+    bench.add(group, &attributes).await.unwrap();
+    let members = || {
+        let read = bench.search(&bench.operator, group, Scope::Base, "(objectClass=*)", &["member"]).unwrap();
+        let mut members: Vec<String> = read[0].values("member").map(|value| String::from_utf8(value.to_vec()).unwrap()).collect();
+        members.sort();
+        members
+    };
+    let sorted = |mut expected: Vec<String>| {
+        expected.sort();
+        expected
+    };
+    assert_eq!(members(), sorted(names.clone()));
+    bench.modify(group, ModificationKind::Add, "member", &[&person(30)]).await.unwrap();
+    assert_eq!(members(), sorted((0..31).map(person).collect()));
+    bench.write(Write::Delete { dn: person(0) }).await.unwrap();
+    assert_eq!(members(), sorted((1..31).map(person).collect()));
+    let rename = Write::Rename {
+        dn: "ou=people,dc=example,dc=com".to_owned(),
+        new_rdn: "ou=humans".to_owned(),
+        delete_old_rdn: true,
+        new_superior: None,
+    };
+    bench.write(rename).await.unwrap();
+    let renamed = (1..31).map(|n| person(n).replace("people", "humans")).collect();
+    assert_eq!(members(), sorted(renamed));
+}
+
+#[tokio::test]
+async fn a_level_that_nobody_has_in_a_large_group_shows_nobody() {
+    let bench = Bench::with_organisation("3").await;
+    let group = format!("cn=large,ou=groups,{ORGANISATION}");
+    let names: Vec<String> = (0..20).map(|n| format!("uid=p{n},ou=users,{ORGANISATION}")).collect();
+    for (n, name) in names.iter().enumerate() {
+        let mail = format!("p{n}@acme.example");
+        bench
+            .add(name, &[("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "P"), ("sn", "P"), ("mail", &mail)])
+            .await
+            .unwrap();
+    }
+    let mut attributes = vec![("objectClass", "hcGroup")];
+    attributes.extend(names.iter().map(|name| ("member", name.as_str())));
+    bench.add(&group, &attributes).await.unwrap();
+    for _ in 0..2 {
+        let read = bench.search(&bench.operator, &group, Scope::Base, "(objectClass=*)", &["*"]).unwrap();
+        assert_eq!(read[0].values("member").count(), 20);
+        assert_eq!(read[0].values("hcPastMember").count() + read[0].values("hcAdministrator").count(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_unique_member_waits_for_its_entry() {
     let bench = Bench::with_people().await;
     let later = "uid=later,ou=people,dc=example,dc=com";

@@ -2,12 +2,14 @@
 //! attributes put in. The stored part is a copy of slices.
 
 use super::derived::{self, NameList, Names};
+use super::link_cache::{LinkCache, WORTH_KEEPING};
 use super::request::{Visible, VisibleAttribute};
 use crate::access::AttributeSet;
 use crate::model::entry::put_attribute;
 use crate::model::{Attribute, AttributeId, Entry, Facts};
 use crate::schema::{Schema, Usage};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Which attributes a search returns (RFC 4511 §4.5.1.8).
 #[derive(Debug)]
@@ -120,9 +122,17 @@ pub(crate) struct Renderer {
     dn: String,
     made: Vec<u8>,
     made_parts: Vec<Range<usize>>,
+    cache: Option<Arc<LinkCache>>,
+    /// The generation of names and links, read before the entry is rendered; only with a cache.
+    pub(crate) bonds: u64,
 }
 
 impl Renderer {
+    /// One that keeps the names of large groups, for readers of the committed state.
+    pub(crate) fn with_cache(cache: Arc<LinkCache>) -> Self {
+        Self { cache: Some(cache), ..Self::default() }
+    }
+
     /// Reduces the entry and hands it to `take`.
     pub(crate) fn render<T>(
         &mut self,
@@ -171,14 +181,29 @@ impl Renderer {
             if !there || !readable.contains(definition.id) || !schema.shows_link(entry, definition.id) {
                 continue;
             }
+            let large = !selection.types_only && facts.target_count(entry.id, view.edge) >= WORTH_KEEPING;
+            let cache = self.cache.clone().filter(|_| large);
+            let key = (entry.id, definition.id);
+            if let Some(encoded) = cache.as_ref().and_then(|cache| cache.get(self.bonds, key, entry.revision)) {
+                self.made_parts.push(self.made.len()..self.made.len() + encoded.len());
+                self.made.extend_from_slice(&encoded);
+                continue;
+            }
             let mut linked = std::mem::take(&mut self.linked);
             linked.clear();
             if edges.contains(&view.edge) {
-                derived::link_names(facts, entry, view, &mut self.names, &mut linked);
+                // Names remembered from an earlier entry may be older than the generation, so they are not for keeping.
+                let mut fresh = Names::default();
+                let names = if cache.is_some() { &mut fresh } else { &mut self.names };
+                derived::link_names(facts, entry, view, names, &mut linked);
             }
+            let begun = self.made.len();
             let values: Vec<&[u8]> = linked.iter().chain(entry.values(definition.id)).collect();
             self.push(definition.name(), &values, selection.types_only);
             self.linked = linked;
+            if let (Some(cache), Some(encoded)) = (cache, self.made.get(begun..).filter(|encoded| !encoded.is_empty())) {
+                cache.put(self.bonds, key, entry.revision, encoded);
+            }
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Memory {
     highest_revision: AtomicU64,
     /// The sequence number of the last change set applied.
     applied: AtomicU64,
+    /// Grows after every change of a name or a link.
+    bonds: AtomicU64,
 }
 
 /// Takes the shard that a number falls into.
@@ -81,7 +83,18 @@ impl Memory {
             highest_id: AtomicU32::new(0),
             highest_revision: AtomicU64::new(0),
             applied: AtomicU64::new(0),
+            bonds: AtomicU64::new(0),
         }
+    }
+
+    /// Grows whenever a name or a link has changed, after the change can be seen: what was put together from names and
+    /// links since the number was last read is good as long as it stays.
+    pub fn bonds(&self) -> u64 {
+        self.bonds.load(Ordering::Acquire)
+    }
+
+    fn bonds_changed(&self) {
+        self.bonds.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The schema the entries are sealed by.
@@ -225,14 +238,17 @@ impl Memory {
                     dirty.link(link.source, link.attribute, link.target);
                 }
                 self.delete_entry(*id);
+                self.bonds_changed();
                 dirty.entry(*id);
             }
             Operation::PutLink(link) => {
                 self.links.set(*link);
+                self.bonds_changed();
                 dirty.link(link.source, link.attribute, link.target);
             }
             Operation::DeleteLink(source, attribute, target) => {
                 self.links.remove(*source, *attribute, *target);
+                self.bonds_changed();
                 dirty.link(*source, *attribute, *target);
             }
             Operation::PutMeta(key, value) => {
@@ -260,6 +276,9 @@ impl Memory {
         }
         if let Some(before) = before {
             self.drop_name(&before, Some(entry));
+            if (before.parent, &before.rdn) != (entry.parent, &entry.rdn) {
+                self.bonds_changed();
+            }
         }
     }
 
