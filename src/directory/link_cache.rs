@@ -12,6 +12,9 @@ pub(crate) const WORTH_KEEPING: usize = 16;
 /// Octets kept at most; then all is dropped.
 const MOST: usize = 32 << 20;
 
+/// The entry and the attribute that shows its links.
+type Key = (EntryId, AttributeId);
+
 /// Kept by entry and attribute. All of it is of one generation of names and links, and of the revision of its entry.
 #[derive(Default)]
 pub(crate) struct LinkCache {
@@ -22,19 +25,19 @@ pub(crate) struct LinkCache {
 struct Kept {
     generation: u64,
     octets: usize,
-    attributes: HashMap<(EntryId, AttributeId), (u64, Arc<[u8]>)>,
+    attributes: HashMap<Key, (u64, Arc<[u8]>)>,
 }
 
 impl LinkCache {
     /// The attribute, if it was put together in this generation from this revision of the entry.
-    pub(crate) fn get(&self, generation: u64, key: (EntryId, AttributeId), revision: u64) -> Option<Arc<[u8]>> {
+    pub(crate) fn get(&self, generation: u64, key: Key, revision: u64) -> Option<Arc<[u8]>> {
         let kept = self.kept.read();
         let (of, encoded) = kept.attributes.get(&key).filter(|_| kept.generation == generation)?;
         (*of == revision).then(|| Arc::clone(encoded))
     }
 
     /// Keeps an attribute that was put together after `generation` was read.
-    pub(crate) fn put(&self, generation: u64, key: (EntryId, AttributeId), revision: u64, encoded: &[u8]) {
+    pub(crate) fn put(&self, generation: u64, key: Key, revision: u64, encoded: &[u8]) {
         let mut kept = self.kept.write();
         if kept.generation > generation {
             return;

@@ -301,6 +301,28 @@ async fn s1_s4_a_full_licence_refuses_the_next_user_and_s6_an_ended_session_lets
 }
 
 #[tokio::test]
+async fn u1_s7_an_organisation_admin_makes_no_account_that_takes_no_seat() {
+    let bench = Bench::with_organisation("3").await;
+    let role = format!("cn=keepers,ou=roles,{ORGANISATION}");
+    bench.add(&role, &[("objectClass", "hcRoleDefinition"), ("cn", "keepers"), ("hcRoleSystem", "organisation-admin")]).await.unwrap();
+    bench.modify(&user("ada"), ModificationKind::Add, "hcRole", &[&role]).await.unwrap();
+    let ada = bench.bind("ada").await.unwrap();
+    let admin = Caller { identity: ada.identity, origin: Arc::new(Origin::system()) };
+    let change = |value: &str| Write::Modify {
+        dn: user("bob"),
+        modifications: vec![Modification {
+            kind: ModificationKind::Replace,
+            attribute: "hcUserType".to_owned(),
+            values: vec![value.as_bytes().to_vec()],
+        }],
+    };
+    bench.directory.write(&admin, change("app"), WriteOptions::default()).await.unwrap();
+    let refused = bench.directory.write(&admin, change("service"), WriteOptions::default()).await.unwrap_err();
+    assert!(matches!(refused, Error::InsufficientAccess(_)), "{refused:?}");
+    bench.write(change("service")).await.unwrap();
+}
+
+#[tokio::test]
 async fn s9_a_lower_limit_ends_nobody_until_it_is_enforced() {
     let bench = Bench::with_organisation("3").await;
     let licence = format!("cn=standard,ou=licences,{ORGANISATION}");

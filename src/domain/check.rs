@@ -267,6 +267,11 @@ impl Rules<'_> {
             if given == UserType::Admin && !self.proposal.actor.is_above() {
                 return breach(Cause::Forbidden, "U1", "a user of type admin is made and changed by the operator of the server only");
             }
+            // It takes no seat (S7), so who pays for seats must not make it.
+            let was = self.proposal.before.and_then(|before| User::of(self.schema, before)).map(|user| user.user_type());
+            if given == UserType::Service && was != Some(UserType::Service) && !self.proposal.actor.is_above() {
+                return breach(Cause::Forbidden, "U1", "a service account takes no seat, so the operator of the server makes it");
+            }
         }
         if let Some(organisation) = self.organisation_above(after) {
             for (attribute, rule, what) in [(known.mail, "U3", "the e-mail address"), (known.uid, "U3", "the user name")] {

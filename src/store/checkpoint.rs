@@ -100,8 +100,11 @@ pub(super) fn write(kv: &dyn Kv, parts: &mut Parts, names: &[Name], memory: &Mem
     kv.flush()
 }
 
+/// Takes key and value of a record.
+type Take<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), String> + 'a;
+
 /// Reads all records of sled, and answers up to which change it says it is good; `None` where it does not say.
-pub(super) fn read(kv: &dyn Kv, record: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), String>) -> Result<Option<u64>, String> {
+pub(super) fn read(kv: &dyn Kv, record: &mut Take<'_>) -> Result<Option<u64>, String> {
     let mut upto = None;
     kv.range(&mut |key, value| match key {
         STAMP => {
