@@ -405,6 +405,15 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn numbers_are_read_to_the_last_bit() {
+        for text in ["n ge -2.1555555555555554", "n eq 5.0072007849189284e+20"] {
+            let filter = Filter::parse(text).unwrap();
+            assert_eq!(Filter::parse(&filter.to_string()).unwrap(), filter);
+            assert_eq!(filter.to_string(), text);
+        }
+    }
+
+    #[test]
     fn the_examples_of_rfc7644_are_read() {
         let examples = [
             r#"userName eq "bjensen""#,

@@ -1,7 +1,7 @@
 //! Which records sled does not have yet, and up to which change it is good.
 
 use super::disk::{self, Disk};
-use super::kv::{Batch, Kv};
+use super::kv::{Batch, Each, Kv};
 use super::memory::Memory;
 use super::record::{Name, Parts};
 use crate::base::EntryId;
@@ -100,11 +100,8 @@ pub(super) fn write(kv: &dyn Kv, parts: &mut Parts, names: &[Name], memory: &Mem
     kv.flush()
 }
 
-/// Takes key and value of a record.
-type Take<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), String> + 'a;
-
 /// Reads all records of sled, and answers up to which change it says it is good; `None` where it does not say.
-pub(super) fn read(kv: &dyn Kv, record: &mut Take<'_>) -> Result<Option<u64>, String> {
+pub(super) fn read(kv: &dyn Kv, record: Each<'_>) -> Result<Option<u64>, String> {
     let mut upto = None;
     kv.range(&mut |key, value| match key {
         STAMP => {
