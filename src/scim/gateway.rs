@@ -206,15 +206,11 @@ impl Gateway {
             }
             _ => None,
         };
-        let meta = resource.shift_remove("meta").unwrap_or_default();
-        if resource_type.name == "User" {
-            // Who was never disabled is not (U6), whoever made the entry.
-            resource.entry("active").or_insert(true.into());
-        }
         if let Some((name, values)) = list.filter(|(_, values)| !values.is_empty()) {
+            let meta = resource.shift_remove("meta").unwrap_or_default();
             resource.insert(name.to_owned(), serde_json::Value::Array(values));
+            resource.insert("meta".to_owned(), meta);
         }
-        resource.insert("meta".to_owned(), meta);
         super::resource::set_schemas(&mut resource, resource_type);
         Ok(resource)
     }

@@ -21,6 +21,7 @@ impl Work<'_, '_> {
         if !self.options.relax {
             self.stamp_changed(&mut draft);
         }
+        self.state_of_new_user(Some(entry.kind), &mut draft);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
         let after = self.put_modified(&entry, &before, &draft)?;
         self.keep_structure(&entry, &after)?;

@@ -2,7 +2,7 @@
 
 use super::Work;
 use crate::base::ids;
-use crate::model::{Ava, Dn, Draft, Rdn};
+use crate::model::{Ava, Dn, Draft, Kind, Rdn};
 
 impl Work<'_, '_> {
     /// A new entry's: what the import gave stays where that is allowed.
@@ -27,6 +27,18 @@ impl Work<'_, '_> {
         draft.set_one(known.modify_timestamp, self.now.generalized());
         draft.set_one(known.modifiers_name, self.actor_name());
         draft.set_one(known.entry_csn, self.csn());
+    }
+
+    /// An entry that becomes a user is active unless it says otherwise (U6), whichever door makes it one; so every door
+    /// finds it by that. An import that keeps everything keeps this too.
+    pub(super) fn state_of_new_user(&self, before: Option<Kind>, draft: &mut Draft) {
+        let known = *self.core.schema.known();
+        let user = self.core.schema.class("hcUser");
+        let named = |value: &Vec<u8>| std::str::from_utf8(value).ok().and_then(|name| self.core.schema.class(name));
+        let is_user = draft.values(known.object_class).iter().any(|value| named(value) == user && user.is_some());
+        if is_user && before != Some(Kind::User) && draft.values(known.hc_active).is_empty() && !self.options.relax {
+            draft.set_one(known.hc_active, "TRUE");
+        }
     }
 
     /// A DN, as the attribute wants; tokens act under a name of their own.
