@@ -323,6 +323,17 @@ async fn u1_s7_an_organisation_admin_makes_no_account_that_takes_no_seat() {
 }
 
 #[tokio::test]
+async fn bootstrap_is_refused_once_an_admin_can_sign_in() {
+    let bench = Bench::new();
+    let dn = "uid=root,dc=example,dc=com";
+    let token = bench.directory.bootstrap(&bench.operator, dn).await.unwrap();
+    let password = Secret::new(b"a first password of some length".to_vec());
+    assert_eq!(bench.directory.redeem_bootstrap(&bench.operator, &token, password).await.unwrap(), dn);
+    let refused = bench.directory.bootstrap(&bench.operator, dn).await.unwrap_err();
+    assert!(matches!(refused, Error::Unwilling(_)), "{refused:?}");
+}
+
+#[tokio::test]
 async fn s9_a_lower_limit_ends_nobody_until_it_is_enforced() {
     let bench = Bench::with_organisation("3").await;
     let licence = format!("cn=standard,ou=licences,{ORGANISATION}");
