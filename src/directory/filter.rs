@@ -8,7 +8,7 @@ use crate::base::EntryId;
 use crate::domain::groups;
 use crate::model::filter::{Extensible, Substrings};
 use crate::model::{AttributeId, Dn, Entry, Facts, Filter};
-use crate::schema::{MatchingRule, Schema, SubstringPart};
+use crate::schema::{Comparison, MatchingRule, Schema, SubstringPart};
 
 /// A filter that can be asked.
 #[derive(Debug)]
@@ -156,8 +156,9 @@ impl Matcher {
         let schema = context.schema;
         let rule = match &assertion.rule {
             Some(name) => match schema.rule(name) {
-                Some(rule) => Some(rule),
-                None => return undefined,
+                // Nothing follows chains of links yet: to answer by direct links only would be another question.
+                Some(rule) if rule.comparison() != Comparison::InChain => Some(rule),
+                Some(_) | None => return undefined,
             },
             None => None,
         };

@@ -1,6 +1,6 @@
 //! The subschema entry (RFC 4512 §4.2): everything the server knows of its schema, as definitions.
 
-use super::{MatchingRule, Schema, Syntax};
+use super::{Comparison, MatchingRule, Schema, Syntax};
 
 impl Schema {
     /// The attributes of the subschema entry (RFC 4512 §4.2): name and values.
@@ -8,8 +8,8 @@ impl Schema {
         vec![
             ("attributeTypes", self.attributes.iter().map(|attribute| attribute.text.clone()).collect()),
             ("objectClasses", self.classes.iter().map(|class| class.text.clone()).collect()),
-            ("matchingRules", MatchingRule::ALL.iter().copied().map(matching_rule).collect()),
-            ("matchingRuleUse", MatchingRule::ALL.iter().filter_map(|rule| self.matching_rule_use(*rule)).collect()),
+            ("matchingRules", shown_rules().map(matching_rule).collect()),
+            ("matchingRuleUse", shown_rules().filter_map(|rule| self.matching_rule_use(rule)).collect()),
             ("ldapSyntaxes", Syntax::ALL.iter().copied().map(ldap_syntax).collect()),
         ]
     }
@@ -29,6 +29,11 @@ impl Schema {
         };
         Some(format!("( {} NAME '{}' APPLIES {applies} )", rule.oid(), rule.name()))
     }
+}
+
+/// The rules that work. Nothing follows chains of links yet, so that rule is known but not shown.
+fn shown_rules() -> impl Iterator<Item = MatchingRule> {
+    MatchingRule::ALL.iter().copied().filter(|rule| rule.comparison() != Comparison::InChain)
 }
 
 fn matching_rule(rule: MatchingRule) -> String {
