@@ -170,6 +170,7 @@ impl Matcher {
         let own = schema.attribute_type(attribute).equality;
         let test = match rule {
             None => equality_test(context, attribute, &assertion.value),
+            Some(rule) if !schema.rule_applies(rule, attribute) => None,
             Some(rule) if Some(rule) == own => equality_test(context, attribute, &assertion.value),
             Some(rule) => rule_test(schema, rule, &assertion.value),
         };
@@ -180,17 +181,16 @@ impl Matcher {
         }
     }
 
-    /// `(:rule:=value)`: every attribute the rule applies to (RFC 4511 §4.5.1.7.7).
+    /// `(:rule:=value)`: every attribute the rule applies to (RFC 4511 §4.5.1.7.7), links and what is derived each in its way.
     fn by_rule_alone(context: &Context<'_>, rule: MatchingRule, assertion: &Extensible<'_>) -> Self {
         let Some(test) = rule_test(context.schema, rule, &assertion.value) else { return Self::Constant(Truth::Undefined) };
-        let applies = |definition: &&crate::schema::AttributeType| {
-            !definition.secret
-                && !definition.derived
-                && definition.link.is_none()
-                && [definition.equality, definition.ordering, definition.substring].contains(&Some(rule))
-        };
-        let attributes = context.schema.attribute_types().iter().filter(applies).map(|definition| definition.id).collect();
-        Self::Item(Item { attributes, options: Vec::new(), test, dn_attributes: assertion.dn_attributes })
+        let applies = context.schema.attribute_types().iter().filter(|definition| context.schema.rule_applies(rule, definition.id));
+        let (made, stored): (Vec<_>, Vec<_>) = applies.partition(|definition| definition.link.is_some() || definition.derived);
+        let attributes = stored.iter().map(|definition| definition.id).collect();
+        let stored = Item { attributes, options: Vec::new(), test, dn_attributes: assertion.dn_attributes };
+        let named = |name: &str| Self::extensible(context, &Extensible { attribute: Some(name.to_owned().into()), ..assertion.clone() });
+        let made = made.iter().map(|definition| named(definition.name()));
+        Self::Or(made.chain([Self::Item(stored)]).collect())
     }
 
     fn item(schema: &Schema, attribute: AttributeId, options: Vec<String>, test: Test) -> Self {
@@ -266,9 +266,8 @@ fn equality_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) ->
     if attribute == schema.known().object_class {
         return class_test(schema, value);
     }
-    definition.equality?;
     let mut key = Vec::new();
-    schema.normalize(attribute, value, &mut key).ok()?;
+    definition.equality?.normalize_assertion(schema, value, &mut key).ok()?;
     Some(Test::Equal(key))
 }
 

@@ -7,7 +7,7 @@
 //! in it octet by octet, one after another. Whole numbers and times have forms whose order as octets is
 //! their order.
 
-use super::{Schema, text};
+use super::{Schema, Syntax, text};
 use crate::base::prepare::{Case, Insignificant, PrepareError, prepare};
 use crate::model::Dn;
 
@@ -204,6 +204,41 @@ impl MatchingRule {
             }
             Form::Bits | Form::Boolean | Form::Csn | Form::FirstInteger | Form::FirstOid | Form::FirstText | Form::Integer => Err(NO_PARTS),
             Form::Name | Form::NameAndUid | Form::Oid | Form::Time | Form::Uuid => Err(NO_PARTS),
+        }
+    }
+
+    /// Whether it is a rule for values of this syntax, as the sections of RFC 4517 §4.2 say of each rule.
+    pub(super) fn takes(self, syntax: Syntax) -> bool {
+        match self.form() {
+            Form::Bits => syntax == Syntax::BitString,
+            Form::Boolean => syntax == Syntax::Boolean,
+            Form::Csn => syntax == Syntax::ChangeSequenceNumber,
+            Form::FirstInteger => syntax == Syntax::DitStructureRuleDescription,
+            Form::FirstOid => matches!(
+                syntax,
+                Syntax::AttributeTypeDescription
+                    | Syntax::DitContentRuleDescription
+                    | Syntax::LdapSyntaxDescription
+                    | Syntax::MatchingRuleDescription
+                    | Syntax::MatchingRuleUseDescription
+                    | Syntax::NameFormDescription
+                    | Syntax::ObjectClassDescription
+            ),
+            Form::FirstText => false,
+            Form::Ia5(_) => syntax == Syntax::Ia5String,
+            Form::Integer => syntax == Syntax::Integer,
+            Form::Lines => syntax == Syntax::PostalAddress,
+            Form::Name => syntax == Syntax::DistinguishedName,
+            Form::NameAndUid => syntax == Syntax::NameAndOptionalUid,
+            Form::Numeric => syntax == Syntax::NumericString,
+            Form::Octets => matches!(syntax, Syntax::Audio | Syntax::Jpeg | Syntax::OctetString),
+            Form::Oid => syntax == Syntax::ObjectIdentifier,
+            Form::Telephone => syntax == Syntax::TelephoneNumber,
+            Form::Text(_) => {
+                matches!(syntax, Syntax::CountryString | Syntax::DirectoryString | Syntax::PrintableString | Syntax::TelephoneNumber)
+            }
+            Form::Time => syntax == Syntax::GeneralizedTime,
+            Form::Uuid => syntax == Syntax::Uuid,
         }
     }
 

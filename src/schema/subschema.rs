@@ -1,6 +1,7 @@
 //! The subschema entry (RFC 4512 §4.2): everything the server knows of its schema, as definitions.
 
 use super::{Comparison, MatchingRule, Schema, Syntax};
+use crate::model::AttributeId;
 
 impl Schema {
     /// The attributes of the subschema entry (RFC 4512 §4.2): name and values.
@@ -14,13 +15,17 @@ impl Schema {
         ]
     }
 
-    /// The attribute types a rule can be asked for in an extensible match: those that name it, and those whose own rules
-    /// bring values to the same form.
+    /// Whether an extensible match may ask for the type by the rule (RFC 4511 §4.5.1.7.7): it is a rule for its syntax, or
+    /// compares as one of the type's own. What the subschema says of the use of rules is this.
+    pub fn rule_applies(&self, rule: MatchingRule, attribute: AttributeId) -> bool {
+        let definition = self.attribute_type(attribute);
+        let own = [definition.equality, definition.ordering, definition.substring];
+        !definition.secret && (rule.takes(self.syntax_of(attribute)) || own.into_iter().flatten().any(|held| held.same_form(rule)))
+    }
+
+    /// The attribute types a rule can be asked for in an extensible match.
     fn matching_rule_use(&self, rule: MatchingRule) -> Option<String> {
-        let applies = self.attributes.iter().filter(|attribute| {
-            let own = [attribute.equality, attribute.ordering, attribute.substring];
-            !attribute.secret && own.into_iter().flatten().any(|held| held.same_form(rule))
-        });
+        let applies = self.attributes.iter().filter(|attribute| self.rule_applies(rule, attribute.id));
         let names: Vec<&str> = applies.map(|attribute| attribute.name()).collect();
         let applies = match names.as_slice() {
             [] => return None,
