@@ -56,7 +56,7 @@ fn present() -> Vec<u8> {
     element(0x87, &[b"cn".to_vec()])
 }
 
-fn limits() -> FrameLimits {
+pub(super) fn limits() -> FrameLimits {
     FrameLimits::anonymous(&Limits::default())
 }
 
@@ -430,7 +430,7 @@ fn ours(filter: &LdapFilter) -> Filter<'_> {
     }
 }
 
-fn foreign_request() -> impl Strategy<Value = LdapOp> {
+pub(super) fn foreign_request() -> impl Strategy<Value = LdapOp> {
     let attribute = || {
         (text(), prop::collection::vec(prop::collection::vec(any::<u8>(), 0..10), 0..3))
             .prop_map(|(atype, vals)| LdapPartialAttribute { atype, vals })
@@ -475,7 +475,7 @@ fn foreign_request() -> impl Strategy<Value = LdapOp> {
     ]
 }
 
-fn encoded(id: i32, op: LdapOp) -> Vec<u8> {
+pub(super) fn encoded(id: i32, op: LdapOp) -> Vec<u8> {
     let mut buffer = BytesMut::new();
     LdapCodec::default().encode(LdapMsg::new(id, op), &mut buffer).unwrap();
     buffer.to_vec()

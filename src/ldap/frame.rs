@@ -168,6 +168,9 @@ fn message(body: &[u8], length: usize, depth: usize) -> Result<Frame<'_>, Refusa
     if !reader.is_empty() {
         return Err(refuse("something follows the controls"));
     }
+    if operation == Operation::Unbind && !content.is_empty() {
+        return Err(refuse("an unbind has no content"));
+    }
     // The message itself and the request or the controls block are two levels.
     let room = depth.checked_sub(2).ok_or_else(|| refuse(TOO_DEEP))?;
     if element.first().is_some_and(|tag| tag & CONSTRUCTED != 0) {

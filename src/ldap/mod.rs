@@ -27,6 +27,8 @@ mod update;
 mod codec_tests;
 #[cfg(test)]
 mod connection_tests;
+#[cfg(test)]
+mod drift_tests;
 
 pub use listener::{Door, Endpoint};
 
