@@ -32,6 +32,41 @@ pub(super) enum Profile {
     RunGroup,
 }
 
+/// Why the rules of the domain give what they give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// Nobody has signed in.
+    Anonymous,
+    /// A provisioning client keeps the people and groups of its organisation.
+    Client,
+    /// It is an administrator of the group (G2, G5).
+    GroupAdministrator,
+    /// The entry is its own.
+    Itself,
+    /// This permission would open it, and is not in effect.
+    Lacks(&'static str),
+    /// `groups.maintain-all` does not change a group that is for its own administrators only (G3).
+    LockedGroup,
+    /// No rule of the domain opens such an entry to such a subject.
+    NoRule,
+    /// A container on the way to what it may see.
+    OnTheWay,
+    /// The operator may do everything.
+    Operator,
+    /// It holds the Organisation Admin role.
+    OrganisationAdmin,
+    /// Another organisation is never seen (O1).
+    OtherOrganisation,
+    /// It holds the role.
+    OwnRole,
+    /// The session is its own.
+    OwnSession,
+    /// This permission is in effect.
+    Permission(&'static str),
+    /// `people.search` shows who is in this group with it.
+    SharedGroup(EntryId),
+}
+
 /// The profiles for one schema.
 pub(super) struct DomainAccess {
     nothing: Access,
@@ -135,20 +170,20 @@ pub(super) struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// What the domain gives on `entry`, which belongs to `organisation`.
-    pub(super) fn profile(&self, entry: &Entry, organisation: Option<EntryId>) -> Profile {
+    /// What the domain gives on `entry`, which belongs to `organisation`, and why.
+    pub(super) fn profile(&self, entry: &Entry, organisation: Option<EntryId>) -> (Profile, Ground) {
         let own = self.subject.entry == Some(entry.id);
         let same = organisation.is_some() && organisation == self.subject.organisation;
         match self.subject.standing {
-            Standing::Operator => Profile::Everything,
-            Standing::Anonymous => Profile::Nothing,
-            _ if !same && self.above.contains(&entry.id) => Profile::Signpost,
-            Standing::Client if same => self.client(entry),
-            Standing::User if same && self.subject.organisation_admin => self.administrator(entry),
+            Standing::Operator => (Profile::Everything, Ground::Operator),
+            Standing::Anonymous => (Profile::Nothing, Ground::Anonymous),
+            _ if !same && self.above.contains(&entry.id) => (Profile::Signpost, Ground::OnTheWay),
+            Standing::Client if same => (self.client(entry), Ground::Client),
+            Standing::User if same && self.subject.organisation_admin => (self.administrator(entry), Ground::OrganisationAdmin),
             Standing::User if same => self.user(entry, own),
-            Standing::Service if same && self.is_container(entry) => Profile::Signpost,
-            Standing::Client | Standing::User | Standing::Service if own => Profile::View,
-            Standing::Client | Standing::User | Standing::Service => Profile::Nothing,
+            Standing::Service if same && self.is_container(entry) => (Profile::Signpost, Ground::OnTheWay),
+            Standing::Client | Standing::User | Standing::Service if own => (Profile::View, Ground::Itself),
+            Standing::Client | Standing::User | Standing::Service => (Profile::Nothing, Ground::NoRule),
         }
     }
 
@@ -183,51 +218,66 @@ impl Subject<'_> {
     }
 
     /// A user: itself, its sessions, its groups, and people by its permissions (§8).
-    fn user(&self, entry: &Entry, own: bool) -> Profile {
+    fn user(&self, entry: &Entry, own: bool) -> (Profile, Ground) {
         match entry.kind {
-            _ if own => Profile::View,
+            _ if own => (Profile::View, Ground::Itself),
             Kind::User | Kind::Staff | Kind::Person => self.person(entry),
             Kind::Group => self.group(entry),
             Kind::Session => {
                 let of = |user| self.facts.link(entry.id, self.schema.known().hc_session_user, user).is_some();
-                if self.subject.entry.is_some_and(of) { Profile::End } else { Profile::Nothing }
+                if self.subject.entry.is_some_and(of) { (Profile::End, Ground::OwnSession) } else { (Profile::Nothing, Ground::NoRule) }
             }
             Kind::Role => {
                 let held = |user| self.facts.link(user, self.schema.known().hc_role, entry.id).is_some();
-                if self.subject.entry.is_some_and(held) { Profile::View } else { Profile::Nothing }
+                if self.subject.entry.is_some_and(held) { (Profile::View, Ground::OwnRole) } else { (Profile::Nothing, Ground::NoRule) }
             }
-            Kind::Organisation => Profile::Signpost,
-            Kind::Generic if self.is_container(entry) => Profile::Signpost,
-            Kind::Generic | Kind::Licence | Kind::Content => Profile::Nothing,
+            Kind::Organisation => (Profile::Signpost, Ground::OnTheWay),
+            Kind::Generic if self.is_container(entry) => (Profile::Signpost, Ground::OnTheWay),
+            Kind::Generic | Kind::Licence | Kind::Content => (Profile::Nothing, Ground::NoRule),
         }
     }
 
-    fn person(&self, entry: &Entry) -> Profile {
+    fn person(&self, entry: &Entry) -> (Profile, Ground) {
         let known = self.schema.known();
         let disabled = User::of(self.schema, entry).is_some_and(|user| user.state() == AccountState::Disabled);
         let inactive = disabled || entry.text(known.hc_active).is_some_and(|text| text.eq_ignore_ascii_case("FALSE"));
         if inactive && !self.subject.may("people.archived") {
-            return Profile::Nothing;
+            return (Profile::Nothing, Ground::Lacks("people.archived"));
+        }
+        if self.subject.may("people.search-any") {
+            return (Profile::Person, Ground::Permission("people.search-any"));
+        }
+        if !self.subject.may("people.search") {
+            return (Profile::Nothing, Ground::Lacks("people.search"));
         }
         // Who shares a group sees one; those who only look on or have left do not (§8, G5).
         let share = |group: &EntryId| self.facts.link(*group, known.member, entry.id).is_some_and(|level| level > Level::Past);
-        let belongs = || self.subject.groups.iter().filter(|(_, level)| **level >= Level::Full);
-        let seen = self.subject.may("people.search-any") || (self.subject.may("people.search") && belongs().any(|(group, _)| share(group)));
-        if seen { Profile::Person } else { Profile::Nothing }
+        let belongs = self.subject.groups.iter().filter(|(_, level)| **level >= Level::Full).map(|(group, _)| *group);
+        match belongs.into_iter().find(share) {
+            Some(group) => (Profile::Person, Ground::SharedGroup(group)),
+            None => (Profile::Nothing, Ground::Lacks("people.search-any")),
+        }
     }
 
     /// G2, G3, G5, G7.
-    fn group(&self, entry: &Entry) -> Profile {
+    fn group(&self, entry: &Entry) -> (Profile, Ground) {
         let level = self.subject.groups.get(&entry.id).copied();
         let locked = Group::of(self.schema, entry).is_some_and(|group| group.admin_only());
         if level == Some(Level::Administrator) {
-            return Profile::RunGroup;
+            return (Profile::RunGroup, Ground::GroupAdministrator);
         }
         if self.subject.may("groups.maintain-all") {
-            return if locked { Profile::View } else { Profile::Everything };
+            let ground = if locked { Ground::LockedGroup } else { Ground::Permission("groups.maintain-all") };
+            return (if locked { Profile::View } else { Profile::Everything }, ground);
         }
-        let own = level == Some(Level::Full) && self.subject.may("groups.search-own");
-        if own || self.subject.may("groups.search-any") { Profile::View } else { Profile::Nothing }
+        if level == Some(Level::Full) && self.subject.may("groups.search-own") {
+            return (Profile::View, Ground::Permission("groups.search-own"));
+        }
+        match (self.subject.may("groups.search-any"), level) {
+            (true, _) => (Profile::View, Ground::Permission("groups.search-any")),
+            (false, Some(Level::Full)) => (Profile::Nothing, Ground::Lacks("groups.search-own")),
+            (false, _) => (Profile::Nothing, Ground::Lacks("groups.search-any")),
+        }
     }
 
     fn user_type(&self, entry: &Entry) -> UserType {

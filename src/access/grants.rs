@@ -1,14 +1,16 @@
 //! What one identity may do, entry by entry.
 
-use super::domain::{Profile, Subject};
+use super::domain::{Ground, Profile, Subject};
 use super::{Access, AccessSubject, EntryAccess, Policy, Standing};
 use crate::base::EntryId;
+use crate::domain::roles::is_organisation_admin;
+use crate::domain::{AccountState, User, UserType, organisation_of};
 use crate::model::{Entry, Facts, Kind, upwards};
 use std::sync::{Arc, OnceLock};
 
 /// What one identity may do. Made by [`Policy::grants`]; good as long as the authority it rests on.
 pub struct Grants {
-    policy: Arc<Policy>,
+    pub(super) policy: Arc<Policy>,
     subject: AccessSubject,
     /// The rules of the config that speak of the subject, one bit each.
     mask: u64,
@@ -64,6 +66,13 @@ impl Lineage {
     }
 }
 
+/// What speaks of one entry.
+pub(super) struct Found {
+    pub(super) profile: Profile,
+    pub(super) ground: Ground,
+    pub(super) mask: u64,
+}
+
 impl Grants {
     pub(super) fn new(policy: Arc<Policy>, subject: AccessSubject, mask: u64, facts: &dyn Facts) -> Self {
         let chosen = policy.rules.iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1);
@@ -88,19 +97,48 @@ impl Grants {
         if self.mask == 0 && self.subject.standing == Standing::Anonymous {
             return domain.get(Profile::Nothing).view();
         }
+        let found = self.look(facts, entry);
+        if found.mask == 0 {
+            return domain.get(found.profile).view();
+        }
+        let make = || domain.get(found.profile).united(&self.policy.combine(found.mask));
+        self.combined.get(found.profile, found.mask, make).view()
+    }
+
+    /// What the domain says about the entry and why, and which rules of the config speak of it.
+    pub(super) fn look(&self, facts: &dyn Facts, entry: &Entry) -> Found {
+        if self.subject.standing == Standing::Operator {
+            return Found { profile: Profile::Everything, ground: Ground::Operator, mask: 0 };
+        }
         let lineage = Lineage::of(facts, entry);
         // O1, before any rule: who belongs to an organisation never sees anything of another.
         if self.subject.organisation.is_some() && lineage.organisation.is_some() && lineage.organisation != self.subject.organisation {
-            return domain.get(Profile::Nothing).view();
+            return Found { profile: Profile::Nothing, ground: Ground::OtherOrganisation, mask: 0 };
         }
         let asked = Subject { schema: &self.policy.schema, facts, subject: &self.subject, above: &self.above };
-        let profile = asked.profile(entry, lineage.organisation);
-        let mask = self.matching(facts, entry, &lineage.ids);
-        if mask == 0 {
-            return domain.get(profile).view();
-        }
-        let make = || domain.get(profile).united(&self.policy.combine(mask));
-        self.combined.get(profile, mask, make).view()
+        let (profile, ground) = asked.profile(entry, lineage.organisation);
+        Found { profile, ground, mask: self.matching(facts, entry, &lineage.ids) }
+    }
+
+    /// Whether the subject may act for the user `entry` (RFC 4370): a service account that a rule names, for a user of its own
+    /// organisation, and never for a service account, the operator or an Organisation Admin (HB7).
+    pub fn may_proxy_as(&self, facts: &dyn Facts, entry: &Entry) -> bool {
+        let schema = &self.policy.schema;
+        let organisation = organisation_of(facts, entry.id);
+        // Whoever could sign in as a person, as the bind has it.
+        let person = match entry.kind {
+            Kind::User => {
+                let may_sign_in = |user: User<'_>| user.user_type() == UserType::App && user.state() == AccountState::Active;
+                User::of(schema, entry).is_some_and(may_sign_in)
+            }
+            Kind::Generic | Kind::Person => organisation.is_none(),
+            Kind::Content | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Session | Kind::Staff => false,
+        };
+        self.subject.standing == Standing::Service
+            && person
+            && organisation == self.subject.organisation
+            && !is_organisation_admin(schema, facts, entry.id)
+            && self.on(facts, entry).may_proxy
     }
 
     /// The rules that speak of the subject and of this entry.

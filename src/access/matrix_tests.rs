@@ -4,7 +4,7 @@ use super::*;
 use crate::base::EntryId;
 use crate::domain::groups;
 use crate::domain::world::{World, id, schema};
-use crate::model::{Facts, Level};
+use crate::model::{Dn, Facts, Level};
 use std::sync::Arc;
 
 struct Scene {
@@ -118,6 +118,7 @@ fn rule(who: &[&str], subtree: &str, filter: Option<&str>, attributes: &[&str], 
         filter: filter.map(str::to_owned),
         attributes: owned(attributes),
         rights: owned(rights),
+        place: String::new(),
     }
 }
 
@@ -229,6 +230,8 @@ fn rules_that_cannot_be_meant_are_refused_by_number() {
         rule(&["users"], "", None, &[], &["own"]),
         rule(&["users"], "", None, &[], &["none", "read"]),
         rule(&["users"], "", None, &[], &[]),
+        rule(&["users"], "", None, &["cn"], &["proxy"]),
+        rule(&["subtree:x"], "", None, &[], &["read"]),
     ];
     for rule in bad {
         let error = Policy::compile(schema(), &[good.clone(), rule.clone()]).err().unwrap_or_else(|| panic!("{rule:?}"));
@@ -246,4 +249,99 @@ fn a_subtree_that_appears_later_is_found_by_grants_made_before() {
     let new = scene.world.add(Some(suffix), "ou=new", &[("objectClass", "organizationalUnit")]);
     assert!(grants.on(&scene.world, &scene.world.entry(new).unwrap()).disclosed);
     assert!(!grants.on(&scene.world, &scene.world.get(suffix)).disclosed);
+}
+
+#[test]
+fn hb7_proxying_is_for_a_named_service_and_its_own_users_that_are_no_administrators() {
+    let mut scene = Scene::new();
+    let acme = "o=Acme,dc=example,dc=com";
+    let rules = [
+        rule(&["services"], "cn=team,ou=groups,o=Acme,dc=example,dc=com", None, &[], &["none"]),
+        rule(&["services", "dn:uid=ann,ou=users,o=Acme,dc=example,dc=com"], "", None, &[], &["proxy"]),
+        rule(&["services"], acme, None, &["cn"], &["read"]),
+        rule(&["users"], acme, None, &[], &["proxy"]),
+    ];
+    let policy = policy(&rules);
+    let may = |scene: &Scene, subject: AccessSubject, name: &str| {
+        let grants = policy.grants(subject, &scene.world);
+        grants.may_proxy_as(&scene.world, &scene.world.get(scene.get(name)))
+    };
+    let named = |scene: &Scene, standing| AccessSubject {
+        name_key: schema().name_key(&Dn::parse("uid=ann,ou=users,o=Acme,dc=example,dc=com").unwrap()),
+        ..scene.ann(standing, &[])
+    };
+    let service = named(&scene, Standing::Service);
+    let allowed: Vec<&str> = scene.named.iter().map(|(name, _)| *name).filter(|name| may(&scene, service.clone(), name)).collect();
+    assert_eq!(allowed, ["herself", "bob"], "no operator's account, nobody disabled, no staff record, nobody of another organisation");
+    assert!(!may(&scene, named(&scene, Standing::User), "bob") && !may(&scene, named(&scene, Standing::Client), "bob"));
+    assert!(!may(&scene, AccessSubject { organisation: None, ..service.clone() }, "bob"), "from outside the organisation");
+    let grants = policy.grants(service.clone(), &scene.world);
+    assert!(grants.on(&scene.world, &scene.world.get(scene.get("bob"))).read.contains(id("cn")), "a proxy rule denies no reading");
+    let (roles, bob) = (scene.world.get_child(scene.get("organisation"), "ou=roles").unwrap(), scene.get("bob"));
+    let chief = scene.world.add(Some(roles), "cn=chief", &[("objectClass", "hcRoleDefinition"), ("hcRoleSystem", "organisation-admin")]);
+    scene.world.join(bob, "hcRole", chief, Level::Full);
+    assert!(!may(&scene, service, "bob"), "never as an administrator");
+}
+
+#[test]
+fn who_may_be_a_subtree_and_must_have_a_certificate() {
+    let scene = Scene::new();
+    let rules = [rule(&["subtree:ou=users,o=Acme,dc=example,dc=com", "certificate"], "ou=lab,dc=example,dc=com", None, &[], &["read"])];
+    let policy = policy(&rules);
+    let sees = |subject: AccessSubject| {
+        let grants = policy.grants(subject, &scene.world);
+        grants.on(&scene.world, &scene.world.get(scene.get("printer"))).disclosed
+    };
+    let ann = AccessSubject { certificate: true, ..scene.ann(Standing::User, &[]) };
+    assert!(sees(ann.clone()));
+    assert!(!sees(AccessSubject { certificate: false, ..ann.clone() }));
+    assert!(!sees(AccessSubject { encrypted: false, ..ann.clone() }), "a certificate counts under TLS only");
+    assert!(!sees(AccessSubject { entry: Some(scene.get("staff")), ..ann }));
+}
+
+#[test]
+fn r9_an_explanation_names_what_decided_and_never_differs_from_the_decision() {
+    let scene = Scene::new();
+    let mut rules = vec![
+        rule(&["users"], "o=Acme,dc=example,dc=com", None, &["description"], &["none"]),
+        rule(&["users"], "o=Acme,dc=example,dc=com", None, &["telephoneNumber", "description"], &["read"]),
+        rule(&["services"], "", None, &[], &["read", "add"]),
+    ];
+    rules[1].place = "headcount.toml:7".to_owned();
+    let policy = policy(&rules);
+    let why = |subject: &AccessSubject, name: &str, right, attribute: &str| {
+        let grants = policy.grants(subject.clone(), &scene.world);
+        grants.explain(&scene.world, &scene.world.get(scene.get(name)), right, Some(id(attribute)))
+    };
+    let user = scene.ann(Standing::User, &["people.search"]);
+    let no = |because| Explained { given: false, because };
+    assert_eq!(why(&user, "bob", Right::Read, "cn"), no(Because::NothingGives(Ground::Lacks("people.search-any"))));
+    assert_eq!(why(&user, "bob", Right::Read, "telephoneNumber"), Explained { given: true, because: Because::Rule(2) });
+    assert_eq!(why(&user, "bob", Right::Search, "description"), no(Because::Rule(1)), "first match wins");
+    assert_eq!(why(&user, "herself", Right::Read, "cn"), Explained { given: true, because: Because::Domain(Ground::Itself) });
+    assert_eq!(why(&user, "herself", Right::Compare, "userPassword"), no(Because::Secret));
+    assert_eq!(why(&user, "other user", Right::Read, "cn"), no(Because::NothingGives(Ground::OtherOrganisation)));
+    let grants = policy.grants(user, &scene.world);
+    assert_eq!(grants.place_of_rule(2), "headcount.toml:7");
+    for standing in [Standing::Anonymous, Standing::Operator, Standing::Client, Standing::Service, Standing::User] {
+        let grants = policy.grants(scene.ann(standing, &["people.search-any", "groups.maintain-all"]), &scene.world);
+        for (name, entry) in &scene.named {
+            let entry = scene.world.get(*entry);
+            let access = grants.on(&scene.world, &entry);
+            let given = |right, attribute| grants.explain(&scene.world, &entry, right, attribute).given;
+            assert_eq!(access.may_delete, given(Right::Delete, None), "{standing:?} {name}");
+            assert_eq!(access.may_add_children, given(Right::Add, None), "{standing:?} {name}");
+            for attribute in schema().attribute_types().iter().map(|definition| definition.id) {
+                let rights = [
+                    (access.read, Right::Read),
+                    (access.search, Right::Search),
+                    (access.compare, Right::Compare),
+                    (access.write, Right::Write),
+                ];
+                for (set, right) in rights {
+                    assert_eq!(set.contains(attribute), given(right, Some(attribute)), "{standing:?} {name} {right:?}");
+                }
+            }
+        }
+    }
 }

@@ -7,14 +7,17 @@
 //! anything of another organisation (O1).
 
 mod domain;
+mod explain;
 mod grants;
 #[cfg(test)]
 mod matrix_tests;
 mod policy;
 mod rule_filter;
 
+pub use domain::Ground;
+pub use explain::{Because, Explained, Right};
 pub use grants::Grants;
-pub use policy::{Policy, PolicyError};
+pub use policy::{Policy, PolicyError, RulePart};
 
 use crate::base::EntryId;
 use crate::model::AttributeId;
@@ -40,8 +43,9 @@ pub enum Standing {
 /// One rule of the config's policy: who may do what. First match wins, the default is deny.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSettings {
-    /// `anonymous`, `users` (anyone signed in), `self`, `dn:…`, `group:…`, `role:…`, `services`, each alone or with
-    /// `address:10.0.0.0/8` and `encrypted`; all of the listed must hold.
+    /// `anonymous`, `users` (anyone signed in), `self`, `dn:…`, `subtree:…` (an entry and all below it), `group:…`,
+    /// `role:…`, `services`, each alone or with `address:10.0.0.0/8`, `encrypted` and `certificate` (the peer showed one);
+    /// all of the listed must hold.
     pub who: Vec<String>,
     /// The subtree it is about; empty for everything.
     pub subtree: String,
@@ -49,8 +53,11 @@ pub struct RuleSettings {
     pub filter: Option<String>,
     /// Only these attributes; empty for all attributes and the entry itself. `*`, `+`, `@class` and names.
     pub attributes: Vec<String>,
-    /// Any of `read`, `search`, `compare`, `write`, `add`, `delete`, `rename`, `none`; `read` includes search and compare.
+    /// Any of `read`, `search`, `compare`, `write`, `add`, `delete`, `rename`, `proxy`, `none`; `read` includes search and
+    /// compare. A rule that gives `proxy` alone says nothing about other rights.
     pub rights: Vec<String>,
+    /// Where it stands, `headcount.toml:57`, for explanations.
+    pub place: String,
 }
 
 /// A set of attribute types.
@@ -123,6 +130,8 @@ pub struct AccessSubject {
     pub address: Option<IpAddr>,
     /// Whether nobody on the way can read along.
     pub encrypted: bool,
+    /// Whether the peer has proved a client certificate.
+    pub certificate: bool,
 }
 
 impl AccessSubject {
@@ -139,6 +148,7 @@ impl AccessSubject {
             roles: Vec::new(),
             address,
             encrypted,
+            certificate: false,
         }
     }
 
@@ -165,6 +175,8 @@ pub struct EntryAccess<'a> {
     pub may_delete: bool,
     /// Whether it may be renamed or moved away.
     pub may_rename: bool,
+    /// Whether a rule lets one act for it; ask [`Grants::may_proxy_as`].
+    may_proxy: bool,
     /// Whether its existence may be known.
     pub disclosed: bool,
 }
@@ -179,6 +191,7 @@ struct Access {
     may_add_children: bool,
     may_delete: bool,
     may_rename: bool,
+    may_proxy: bool,
     disclosed: bool,
 }
 
@@ -194,12 +207,13 @@ impl Access {
             may_add_children: false,
             may_delete: false,
             may_rename: false,
+            may_proxy: false,
             disclosed: false,
         }
     }
 
     const fn view(&self) -> EntryAccess<'_> {
-        let Self { read, search, compare, write, may_add_children, may_delete, may_rename, disclosed } = self;
+        let Self { read, search, compare, write, may_add_children, may_delete, may_rename, may_proxy, disclosed } = self;
         EntryAccess {
             read,
             search,
@@ -208,6 +222,7 @@ impl Access {
             may_add_children: *may_add_children,
             may_delete: *may_delete,
             may_rename: *may_rename,
+            may_proxy: *may_proxy,
             disclosed: *disclosed,
         }
     }
@@ -222,6 +237,7 @@ impl Access {
         both.may_add_children |= other.may_add_children;
         both.may_delete |= other.may_delete;
         both.may_rename |= other.may_rename;
+        both.may_proxy |= other.may_proxy;
         both.disclosed |= other.disclosed;
         both
     }

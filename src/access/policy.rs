@@ -4,7 +4,7 @@ use super::domain::DomainAccess;
 use super::rule_filter::RuleFilter;
 use super::{Access, AccessSubject, AttributeSet, Grants, RuleSettings, Standing};
 use crate::base::{EntryId, Network};
-use crate::model::{Dn, Facts, Filter, Level};
+use crate::model::{Dn, Facts, Filter, Level, upwards};
 use crate::schema::{Schema, Usage};
 use std::sync::Arc;
 
@@ -17,8 +17,27 @@ const MOST_RULES: usize = 64;
 pub struct PolicyError {
     /// Which rule, from 1.
     pub rule: usize,
+    /// Which part of it.
+    pub part: RulePart,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// A part of a rule, for the caret under what is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RulePart {
+    /// The attribute at this place of the list.
+    Attribute(usize),
+    /// The filter.
+    Filter,
+    /// The rights.
+    Rights,
+    /// The subtree.
+    Subtree,
+    /// The rule as a whole.
+    Whole,
+    /// The condition at this place of `who`.
+    Who(usize),
 }
 
 /// Keys of RDNs from the top down.
@@ -65,6 +84,8 @@ enum Condition {
     Services,
     Network(Network),
     Encrypted,
+    Certificate,
+    Subtree(CompiledName),
 }
 
 /// The rights a rule gives.
@@ -77,6 +98,7 @@ pub(super) struct RuleRights {
     pub(super) add: bool,
     pub(super) delete: bool,
     pub(super) rename: bool,
+    pub(super) proxy: bool,
 }
 
 /// A rule of the config, compiled.
@@ -89,9 +111,13 @@ pub(super) struct Rule {
     pub(super) attributes: AttributeSet,
     /// Whether it speaks of the entry itself: adding under it, deleting, renaming.
     pub(super) of_entry: bool,
+    /// Whether it speaks of acting for the entry (RFC 4370). Only a rule that names `proxy`, or denies everything, does.
+    pub(super) of_proxy: bool,
     pub(super) rights: RuleRights,
     /// Whether `self` is among its conditions.
     pub(super) only_itself: bool,
+    /// Where it stands: file and line.
+    pub(super) place: Box<str>,
 }
 
 /// The compiled policy.
@@ -107,17 +133,23 @@ impl Policy {
     /// Compiles the rules of the config. Errors name the rule by its number, from 1.
     pub fn compile(schema: &Arc<Schema>, rules: &[RuleSettings]) -> Result<Self, PolicyError> {
         if rules.len() > MOST_RULES {
-            return Err(PolicyError { rule: MOST_RULES + 1, reason: format!("there may be at most {MOST_RULES} rules") });
+            let reason = format!("there may be at most {MOST_RULES} rules");
+            return Err(PolicyError { rule: MOST_RULES + 1, part: RulePart::Whole, reason });
         }
         let compiled = rules
             .iter()
             .enumerate()
-            .map(|(index, rule)| Rule::compile(schema, rule).map_err(|reason| PolicyError { rule: index + 1, reason }));
+            .map(|(index, rule)| Rule::compile(schema, rule).map_err(|(part, reason)| PolicyError { rule: index + 1, part, reason }));
         let rules = compiled.collect::<Result<Vec<_>, _>>()?;
         let mut secret = AttributeSet::none(schema.attribute_types().len());
         schema.attribute_types().iter().filter(|definition| definition.secret).for_each(|definition| secret.insert(definition.id));
         let domain = DomainAccess::new(schema, &secret);
         Ok(Self { schema: Arc::clone(schema), rules, secret, domain })
+    }
+
+    /// Checks one rule by itself; `number` is its number, from 1.
+    pub fn check(schema: &Schema, number: usize, rule: &RuleSettings) -> Result<(), PolicyError> {
+        Rule::compile(schema, rule).map(drop).map_err(|(part, reason)| PolicyError { rule: number, part, reason })
     }
 
     /// What an identity may do. Names in rules are looked up now: make it anew where a subtree was renamed or the
@@ -137,7 +169,7 @@ impl Policy {
         let count = self.schema.attribute_types().len();
         let mut access = Access::none(count);
         let mut decided = AttributeSet::none(count);
-        let mut entry_decided = false;
+        let (mut entry_decided, mut proxy_decided) = (false, false);
         for (_, rule) in self.rules.iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1) {
             let mut open = rule.attributes.clone();
             open.subtract(&decided);
@@ -157,6 +189,9 @@ impl Policy {
                 entry_decided = true;
                 (access.may_add_children, access.may_delete, access.may_rename) = (rule.rights.add, rule.rights.delete, rule.rights.rename);
             }
+            if rule.of_proxy && !proxy_decided {
+                (proxy_decided, access.may_proxy) = (true, rule.rights.proxy);
+            }
         }
         access.disclosed = !(access.read.is_empty() && access.search.is_empty());
         access
@@ -164,34 +199,41 @@ impl Policy {
 }
 
 impl Rule {
-    fn compile(schema: &Schema, settings: &RuleSettings) -> Result<Self, String> {
+    fn compile(schema: &Schema, settings: &RuleSettings) -> Result<Self, (RulePart, String)> {
         let mut who = Vec::new();
-        for text in &settings.who {
-            who.push(Condition::compile(schema, text)?);
+        for (index, text) in settings.who.iter().enumerate() {
+            who.push(Condition::compile(schema, text).map_err(|reason| (RulePart::Who(index), reason))?);
         }
         if who.is_empty() {
-            return Err("it does not say who".to_owned());
+            return Err((RulePart::Whole, "it does not say who".to_owned()));
         }
         let subtree = match settings.subtree.as_str() {
             "" => None,
-            text => Some(CompiledName::compile(schema, text)?),
+            text => Some(CompiledName::compile(schema, text).map_err(|reason| (RulePart::Subtree, reason))?),
         };
-        let filter = match &settings.filter {
-            None => None,
-            Some(text) => {
-                let parsed = Filter::parse(text).map_err(|error| error.to_string())?;
-                Some(RuleFilter::compile(schema, &parsed)?)
-            }
+        let filter = settings.filter.as_ref().map(|text| {
+            let parsed = Filter::parse(text).map_err(|error| error.to_string())?;
+            RuleFilter::compile(schema, &parsed)
+        });
+        let filter = filter.transpose().map_err(|reason| (RulePart::Filter, reason))?;
+        let rights = RuleRights::compile(&settings.rights).map_err(|reason| (RulePart::Rights, reason))?;
+        let all = settings.attributes.is_empty();
+        // Who may only act for others by it is told nothing about attributes by it, and nothing is denied either.
+        let attributes = match rights.only_proxy() {
+            true if !all => return Err((RulePart::Attribute(0), "`proxy` is not about attributes".to_owned())),
+            true => AttributeSet::none(schema.attribute_types().len()),
+            false => attributes(schema, &settings.attributes)?,
         };
-        let rights = RuleRights::compile(&settings.rights)?;
         Ok(Self {
             only_itself: who.iter().any(|condition| matches!(condition, Condition::Itself)),
             who,
             subtree,
             filter,
-            attributes: attributes(schema, &settings.attributes)?,
-            of_entry: settings.attributes.is_empty() || rights.add || rights.delete || rights.rename,
+            attributes,
+            of_entry: (all && !rights.only_proxy()) || rights.add || rights.delete || rights.rename,
+            of_proxy: rights.proxy || (all && rights.is_nothing()),
             rights,
+            place: settings.place.as_str().into(),
         })
     }
 }
@@ -208,10 +250,13 @@ impl RuleRights {
                 "add" => rights.add = true,
                 "delete" => rights.delete = true,
                 "rename" => rights.rename = true,
+                "proxy" => rights.proxy = true,
                 "none" if names.len() == 1 => {}
                 "none" => return Err("`none` stands alone".to_owned()),
                 other => {
-                    return Err(format!("{other} is no right; the rights are read, search, compare, write, add, delete, rename, none"));
+                    return Err(format!(
+                        "{other} is no right; the rights are read, search, compare, write, add, delete, rename, proxy, none"
+                    ));
                 }
             }
         }
@@ -220,6 +265,21 @@ impl RuleRights {
         }
         Ok(rights)
     }
+
+    /// Whether it gives nothing at all.
+    const fn is_nothing(self) -> bool {
+        !self.proxy && self.gives_nothing_else()
+    }
+
+    /// Whether acting for others is all it gives.
+    const fn only_proxy(self) -> bool {
+        self.proxy && self.gives_nothing_else()
+    }
+
+    const fn gives_nothing_else(self) -> bool {
+        let Self { read, search, compare, write, add, delete, rename, proxy: _ } = self;
+        !(read || search || compare || write || add || delete || rename)
+    }
 }
 
 impl Condition {
@@ -227,10 +287,11 @@ impl Condition {
         if let Some((kind, rest)) = text.split_once(':') {
             return match kind {
                 "dn" => CompiledName::compile(schema, rest).map(Self::Named),
+                "subtree" => CompiledName::compile(schema, rest).map(Self::Subtree),
                 "group" => CompiledName::compile(schema, rest).map(Self::Group),
                 "role" => Ok(Self::Role(rest.into())),
                 "address" => Network::parse(rest).map(Self::Network).ok_or_else(|| format!("{rest} is no network such as 10.0.0.0/8")),
-                other => Err(format!("{other}: is not known; known are dn:, group:, role:, address:")),
+                other => Err(format!("{other}: is not known; known are dn:, subtree:, group:, role:, address:")),
             };
         }
         match text {
@@ -239,9 +300,11 @@ impl Condition {
             "self" => Ok(Self::Itself),
             "services" => Ok(Self::Services),
             "encrypted" => Ok(Self::Encrypted),
-            other => {
-                Err(format!("{other} is nobody known; known are anonymous, users, self, services, encrypted, dn:, group:, role:, address:"))
-            }
+            "certificate" => Ok(Self::Certificate),
+            other => Err(format!(
+                "{other} is nobody known; known are anonymous, users, self, services, encrypted, certificate, dn:, subtree:, group:, \
+                 role:, address:"
+            )),
         }
     }
 
@@ -259,30 +322,38 @@ impl Condition {
             Self::Services => subject.standing == Standing::Service,
             Self::Network(network) => subject.address.is_some_and(|address| network.contains(address)),
             Self::Encrypted => subject.encrypted,
+            Self::Certificate => subject.encrypted && subject.certificate,
+            Self::Subtree(name) => subject.entry.zip(name.resolve(facts)).is_some_and(|(entry, top)| is_within(facts, entry, top)),
         }
     }
 }
 
+/// Whether the entry is `top` or stands below it.
+fn is_within(facts: &dyn Facts, entry: EntryId, top: EntryId) -> bool {
+    upwards(facts, entry).any(|at| at.id == top)
+}
+
 /// The attributes a rule speaks of.
-fn attributes(schema: &Schema, names: &[String]) -> Result<AttributeSet, String> {
+fn attributes(schema: &Schema, names: &[String]) -> Result<AttributeSet, (RulePart, String)> {
     let types = schema.attribute_types();
     if names.is_empty() {
         return Ok(AttributeSet::all(types.len()));
     }
     let mut set = AttributeSet::none(types.len());
-    for name in names {
+    for (index, name) in names.iter().enumerate() {
+        let unknown = |what: &str, name: &str| (RulePart::Attribute(index), format!("{what} {name} is not defined"));
         match (name.as_str(), name.strip_prefix('@')) {
             ("*" | "+", _) => {
                 let usage = if name == "*" { Usage::User } else { Usage::Operational };
                 types.iter().filter(|definition| definition.usage == usage).for_each(|definition| set.insert(definition.id));
             }
             (_, Some(class)) => {
-                let class = schema.class(class).ok_or_else(|| format!("object class {class} is not defined"))?;
+                let class = schema.class(class).ok_or_else(|| unknown("object class", class))?;
                 let class = schema.object_class(class);
                 class.must.iter().chain(&class.may).for_each(|attribute| set.insert(*attribute));
             }
             (name, None) => {
-                let attribute = schema.attribute(name).ok_or_else(|| format!("attribute type {name} is not defined"))?;
+                let attribute = schema.attribute(name).ok_or_else(|| unknown("attribute type", name))?;
                 schema.with_subtypes(attribute).iter().for_each(|attribute| set.insert(*attribute));
             }
         }

@@ -1,12 +1,12 @@
 //! Commands that work on the directory: to the running daemon, or here where none runs.
 
-use super::arguments::{Administration, GroupAction, LicenceAction, RoleAction, SessionAction, TokenAction, UserAction};
+use super::arguments::{AccessAction, Administration, GroupAction, LicenceAction, RoleAction, SessionAction, TokenAction, UserAction};
 use super::output::{Output, tell};
 use super::{Outcome, load, local};
 use crate::base::{Secret, SystemClock};
 use crate::daemon::config::Config;
 use crate::daemon::config::file::LogFormat;
-use crate::daemon::control::{self, Command, ImportOptions, NewUser, Within};
+use crate::daemon::control::{self, AccessQuestion, Command, ImportOptions, NewUser, Within};
 use crate::daemon::logging;
 use crate::directory::Directory;
 use std::fs::File;
@@ -118,6 +118,9 @@ fn absolute(path: &Path) -> Result<PathBuf, String> {
 
 fn request(administration: Administration, config: &Config) -> Result<Request, String> {
     Ok(match administration {
+        Administration::Access(AccessAction::Explain { who, entry, attribute, right, address, cleartext, certificate }) => {
+            Command::AccessExplain(AccessQuestion { who, entry, attribute, right, address, cleartext, certificate }).into()
+        }
         Administration::Activate { file, password } => {
             let token = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
             let password = local::password_of(&password).map_err(|error| error.to_string())?;

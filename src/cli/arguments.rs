@@ -72,6 +72,9 @@ pub(super) struct PasswordOptions {
 /// What works on the directory: by the running daemon, or here where none runs.
 #[derive(Debug, Subcommand)]
 pub(super) enum Administration {
+    /// Who may do what, and why.
+    #[command(subcommand)]
+    Access(AccessAction),
     /// Set the operator's password with the token that `bootstrap` made.
     Activate {
         /// The file the token is in; it is removed when the password is set.
@@ -130,6 +133,33 @@ pub(super) enum Administration {
     User(UserAction),
     /// Check everything that is kept against everything else.
     Verify,
+}
+
+/// What to ask about access.
+#[derive(Debug, Subcommand)]
+pub(super) enum AccessAction {
+    /// Which rule decides what somebody may do with an entry; without an entry, which role decides each of its permissions.
+    Explain {
+        /// The DN of who it is about, or `anonymous`.
+        who: String,
+        /// The DN of the entry.
+        entry: Option<String>,
+        /// Only this attribute.
+        #[arg(requires = "entry")]
+        attribute: Option<String>,
+        /// Only this right.
+        #[arg(long, requires = "entry", value_parser = ["read", "search", "compare", "write", "add", "delete", "rename", "proxy"])]
+        right: Option<String>,
+        /// As if it asked from this address.
+        #[arg(long, requires = "entry")]
+        address: Option<std::net::IpAddr>,
+        /// As if it asked without TLS.
+        #[arg(long, requires = "entry")]
+        cleartext: bool,
+        /// As if it had proved a client certificate.
+        #[arg(long, requires = "entry", conflicts_with = "cleartext")]
+        certificate: bool,
+    },
 }
 
 /// How to import.

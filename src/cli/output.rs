@@ -113,6 +113,7 @@ fn table(rows: &[Map<String, Value>]) -> String {
     let text = |value: &Value| match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
+        Value::Array(items) => list(items),
         other => other.to_string(),
     };
     let mut out = String::new();
@@ -135,6 +136,16 @@ fn table(rows: &[Map<String, Value>]) -> String {
         out.push('\n');
     }
     out
+}
+
+/// A list in one cell: its first items, and how many more there are.
+fn list(items: &[Value]) -> String {
+    const SHOWN: usize = 8;
+    let mut shown = items.iter().take(SHOWN).map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect::<Vec<_>>();
+    if items.len() > SHOWN {
+        shown.push(format!("{} more", items.len() - SHOWN));
+    }
+    shown.join(", ")
 }
 
 #[cfg(test)]

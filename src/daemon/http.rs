@@ -68,8 +68,13 @@ fn answer(good: bool) -> impl IntoResponse + use<> {
 /// The pages take an [`Origin`]; the server of SCIM names a [`Peer`].
 async fn with_origin(mut request: Request) -> Request {
     if let Some(peer) = request.extensions().get::<Peer>().cloned() {
-        let origin =
-            Origin { protocol: Protocol::Console, address: peer.address, encrypted: peer.encrypted, listener: peer.listener.to_string() };
+        let origin = Origin {
+            protocol: Protocol::Console,
+            address: peer.address,
+            encrypted: peer.encrypted,
+            certificate: false,
+            listener: peer.listener.to_string(),
+        };
         request.extensions_mut().insert(Arc::new(origin));
     }
     request

@@ -133,6 +133,7 @@ impl Core {
     fn subject(&self, current: &Current, facts: &dyn Facts, identity: &Identity, origin: &Origin) -> AccessSubject {
         let mut subject = AccessSubject::anonymous(origin.address, origin.encrypted);
         subject.standing = identity.standing;
+        subject.certificate = origin.certificate;
         subject.entry = identity.entry;
         subject.organisation = identity.organisation;
         subject.organisation_admin = identity.organisation_admin;

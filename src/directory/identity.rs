@@ -31,6 +31,8 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// Whether nobody on the way can read along.
     pub encrypted: bool,
+    /// Whether the peer has proved a client certificate.
+    pub certificate: bool,
     /// The name of the listener in the config.
     pub listener: String,
 }
@@ -38,7 +40,7 @@ pub struct Origin {
 impl Origin {
     /// The daemon itself.
     pub fn system() -> Self {
-        Self { protocol: Protocol::CommandLine, address: None, encrypted: true, listener: "system".to_owned() }
+        Self { protocol: Protocol::CommandLine, address: None, encrypted: true, certificate: false, listener: "system".to_owned() }
     }
 
     /// For logs and audit records: `ldap 10.0.0.7 (listener)`.

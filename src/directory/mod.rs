@@ -8,6 +8,7 @@ mod bind;
 pub(crate) mod core;
 mod derived;
 pub mod error;
+pub mod explain;
 mod filter;
 pub mod hash_pool;
 pub mod identity;

@@ -230,7 +230,8 @@ fn add_admin(dn: &str, parsed: &Dn) -> Write {
     Write::Add { dn: dn.to_owned(), attributes }
 }
 
-fn only_operator(caller: &Caller) -> Result<(), Error> {
+/// Refuses everybody else.
+pub(super) fn only_operator(caller: &Caller) -> Result<(), Error> {
     match caller.identity.is_operator() {
         true => Ok(()),
         false => Err(Error::InsufficientAccess("only the operator may do that".to_owned())),

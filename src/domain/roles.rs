@@ -4,7 +4,7 @@
 use super::catalog::Catalog;
 use super::lens::Role;
 use crate::base::EntryId;
-use crate::model::Facts;
+use crate::model::{Entry, Facts};
 use crate::schema::Schema;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,30 +22,110 @@ pub struct Rights {
     pub organisation_admin: bool,
 }
 
+/// What one role that somebody holds says by itself.
+struct Said {
+    role: EntryId,
+    name: Option<Box<str>>,
+    organisation_admin: bool,
+    grants: BTreeSet<Box<str>>,
+    restricts: BTreeSet<Box<str>>,
+}
+
+/// Why a permission is in effect or is not (R9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PermissionGround {
+    /// The permission.
+    pub permission: Box<str>,
+    /// Whether it is in effect.
+    pub in_effect: bool,
+    /// The roles that grant it.
+    pub granted_by: Vec<Box<str>>,
+    /// The roles that restrict it, each with what it restricts: the permission itself, or one that it requires.
+    pub restricted_by: Vec<(Box<str>, Box<str>)>,
+}
+
+/// The roles of `user` with what each says.
+fn said_by_roles(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, user: EntryId) -> Vec<Said> {
+    let held = facts.targets(user, schema.known().hc_role, None, usize::MAX);
+    let read = |entry: &Entry| {
+        let role = Role::of(schema, entry)?;
+        let mut said = Said {
+            role: entry.id,
+            name: role.name().map(Into::into),
+            organisation_admin: role.is_organisation_admin(),
+            grants: role.grants().map(Into::into).collect(),
+            restricts: role.restricts().map(Into::into).collect(),
+        };
+        if let Some(known) = role.system().and_then(|name| catalog.roles.iter().find(|role| role.system && role.name == name)) {
+            said.grants.extend(known.grants.iter().map(|name| name.as_str().into()));
+            said.restricts.extend(known.restricts.iter().map(|name| name.as_str().into()));
+        }
+        Some(said)
+    };
+    held.into_iter().filter_map(|(id, _)| read(&*facts.entry(id)?)).collect()
+}
+
+/// Whether `user` holds a role that makes it an Organisation Admin.
+pub fn is_organisation_admin(schema: &Schema, facts: &dyn Facts, user: EntryId) -> bool {
+    let held = facts.targets(user, schema.known().hc_role, None, usize::MAX);
+    let admin = |entry: &Entry| Role::of(schema, entry).is_some_and(|role| role.is_organisation_admin());
+    held.into_iter().filter_map(|(id, _)| facts.entry(id)).any(|entry| admin(&entry))
+}
+
 impl Rights {
     /// The rights of `user` by its links `hcRole`.
     pub fn of(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, user: EntryId) -> Self {
-        let held = facts.targets(user, schema.known().hc_role, None, usize::MAX);
         let mut rights = Self { roles: Vec::new(), role_names: Vec::new(), permissions: Arc::from([]), organisation_admin: false };
         let (mut granted, mut restricted) = (BTreeSet::new(), BTreeSet::new());
-        for entry in held.into_iter().filter_map(|(id, _)| facts.entry(id)) {
-            let Some(role) = Role::of(schema, &entry) else { continue };
-            rights.roles.push(entry.id);
-            rights.role_names.extend(role.name().map(Into::into));
-            rights.organisation_admin |= role.is_organisation_admin();
-            granted.extend(role.grants().map(Box::<str>::from));
-            restricted.extend(role.restricts().map(Box::<str>::from));
-            if let Some(known) = role.system().and_then(|name| catalog.roles.iter().find(|role| role.system && role.name == name)) {
-                granted.extend(known.grants.iter().map(|name| name.as_str().into()));
-                restricted.extend(known.restricts.iter().map(|name| name.as_str().into()));
-            }
+        for said in said_by_roles(schema, facts, catalog, user) {
+            rights.roles.push(said.role);
+            rights.role_names.extend(said.name);
+            rights.organisation_admin |= said.organisation_admin;
+            granted.extend(said.grants);
+            restricted.extend(said.restricts);
         }
         rights.permissions = catalog.effective(granted, restricted).into();
         rights
     }
+
+    /// Every permission that a role of `user` speaks of, and which role decides (R9), in order of name.
+    pub fn explain(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, user: EntryId) -> Vec<PermissionGround> {
+        let said = said_by_roles(schema, facts, catalog, user);
+        let in_effect = Self::of(schema, facts, catalog, user).permissions;
+        let spoken_of: BTreeSet<&str> =
+            said.iter().flat_map(|role| role.grants.iter().chain(&role.restricts)).map(|name| &**name).collect();
+        let name = |role: &Said| role.name.clone().unwrap_or_default();
+        let ground = |permission: &str| {
+            let needed = catalog.requirements(permission);
+            let restrict = |role: &Said| {
+                let what = role.restricts.iter().find(|restricted| needed.contains(*restricted))?;
+                Some((name(role), what.clone()))
+            };
+            PermissionGround {
+                permission: permission.into(),
+                in_effect: in_effect.iter().any(|held| **held == *permission),
+                granted_by: said.iter().filter(|role| role.grants.contains(permission)).map(name).collect(),
+                restricted_by: said.iter().filter_map(restrict).collect(),
+            }
+        };
+        spoken_of.into_iter().map(ground).collect()
+    }
 }
 
 impl Catalog {
+    /// A permission and everything it requires, directly or not.
+    fn requirements(&self, permission: &str) -> BTreeSet<Box<str>> {
+        let (mut found, mut waiting) = (BTreeSet::new(), vec![permission]);
+        while let Some(name) = waiting.pop() {
+            if found.insert(name.into()) {
+                let requires =
+                    self.permissions.iter().filter(|permission| permission.name == *name).flat_map(|permission| &permission.requires);
+                waiting.extend(requires.map(String::as_str));
+            }
+        }
+        found
+    }
+
     /// What is left of `granted` after `restricted` and everything that requires it are taken away, sorted.
     pub fn effective(&self, mut granted: BTreeSet<Box<str>>, mut restricted: BTreeSet<Box<str>>) -> Vec<Box<str>> {
         // Each round takes in what requires something restricted so far; there are at most as many as permissions.

@@ -165,7 +165,7 @@ impl Door {
     /// Makes a connection of a peer, with TLS where the listener has it; `None` where TLS did not begin.
     async fn prepare(self: &Arc<Self>, peer: Peer, listener: String) -> Option<Connection> {
         let address = peer.address().map(|address| address.to_canonical());
-        let mut origin = Origin { protocol: Protocol::Ldap, address, encrypted: false, listener };
+        let mut origin = Origin { protocol: Protocol::Ldap, address, encrypted: false, certificate: false, listener };
         let mut user = None;
         let transport = match peer {
             Peer::Local(stream) => {

@@ -45,8 +45,13 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
         }
         let token = bearer(&parts.headers).ok_or_else(ScimError::unauthorized)?;
         let identity = state.directory.authenticate_token(&token).ok_or_else(ScimError::unauthorized)?;
-        let origin =
-            Origin { protocol: Protocol::Scim, address: peer.address, encrypted: peer.encrypted, listener: peer.listener.to_string() };
+        let origin = Origin {
+            protocol: Protocol::Scim,
+            address: peer.address,
+            encrypted: peer.encrypted,
+            certificate: false,
+            listener: peer.listener.to_string(),
+        };
         Ok(Self(Caller { identity, origin: Arc::new(origin) }))
     }
 }

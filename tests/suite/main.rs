@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panic")]
 #![allow(clippy::disallowed_methods, reason = "a black box test has no clock of ours")]
 
+mod access;
 mod config;
 mod credentials;
 mod demo;

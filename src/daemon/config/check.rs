@@ -1,14 +1,13 @@
 //! From what the server file says to what the other layers take: everything is looked at, and everything that is
 //! wrong is told.
 
-use super::file::{AccessTable, ApplicationTable, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable};
+use super::file::{ApplicationTable, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable};
 use super::problem::{Problem, Problems, SourceFile};
-use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, catalog, organisation, read, secret_file};
-use crate::access::RuleSettings;
+use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, catalog, organisation, read, secret_file};
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{Activation, Application, Catalog, DeclaredEntry, Hashing, Operator, PasswordPolicy, Settings};
-use crate::model::{Dn, Filter};
+use crate::model::Dn;
 use crate::schema::{Schema, Source};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -23,13 +22,9 @@ const SHORTEST_PASSWORD: usize = 8;
 /// Bounds of argon2id's cost: memory in KiB, passes (HB5).
 const MEMORY: std::ops::RangeInclusive<u64> = 7 * 1024..=128 * 1024;
 const PASSES: std::ops::RangeInclusive<u32> = 1..=10;
-/// What may stand before the colon of an access rule's `who`, and what may stand alone.
-const WHO_WITH_VALUE: [&str; 4] = ["dn", "group", "role", "address"];
-const WHO_ALONE: [&str; 5] = ["anonymous", "users", "self", "services", "encrypted"];
-
 /// The server file under check, the files it was read with, and what was found.
 pub(super) struct Checker {
-    source: SourceFile,
+    pub(super) source: SourceFile,
     files: Vec<PathBuf>,
     problems: Vec<Problem>,
 }
@@ -41,8 +36,13 @@ impl Checker {
     }
 
     /// Notes something that is wrong in the server file.
-    fn at<T>(&mut self, spanned: &Spanned<T>, message: impl Into<String>) {
+    pub(super) fn at<T>(&mut self, spanned: &Spanned<T>, message: impl Into<String>) {
         self.problem(Problem::at(&self.source, &spanned.span(), message));
+    }
+
+    /// How many problems were noted until now.
+    pub(super) fn count(&self) -> usize {
+        self.problems.len()
     }
 
     /// A path of the server file, taken from the folder that file is in.
@@ -79,7 +79,7 @@ impl Checker {
         }
     }
 
-    fn own_dn(&mut self, given: &Spanned<String>) -> Option<Dn> {
+    pub(super) fn own_dn(&mut self, given: &Spanned<String>) -> Option<Dn> {
         let source = self.source.clone();
         self.dn(&source, given)
     }
@@ -95,7 +95,7 @@ impl Checker {
 }
 
 /// The octet `at` of a string value, where the text of the file is the value itself; the whole value otherwise.
-fn inside(source: &SourceFile, given: &Spanned<String>, at: usize) -> std::ops::Range<usize> {
+pub(super) fn inside(source: &SourceFile, given: &Spanned<String>, at: usize) -> std::ops::Range<usize> {
     let span = given.span();
     let literal = source.text.get(span.start + 1..span.end.saturating_sub(1));
     if literal == Some(given.get_ref().as_str()) { span.start + 1 + at..span.start + 2 + at } else { span }
@@ -108,7 +108,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
     let (schema_files, schema) = load_schema(&mut checker, file);
     let suffixes = suffixes(&mut checker, file);
     let operator = file.operator.as_ref().map(|table| operator(&mut checker, table));
-    let access = file.access.iter().map(|table| access(&mut checker, table, schema.as_ref())).collect();
+    let access = access::rules(&mut checker, &file.access, schema.as_ref());
     let listeners = listeners(&mut checker, file);
     let applications = file.applications.iter().map(|table| application(&mut checker, table, &listeners)).collect();
     let indexes = indexes(&mut checker, file, schema.as_ref());
@@ -210,48 +210,8 @@ fn load_schema(checker: &mut Checker, file: &ServerFile) -> (Vec<(String, String
     (extra.into_iter().map(|source| (source.name, source.text)).collect(), schema)
 }
 
-fn access(checker: &mut Checker, table: &AccessTable, schema: Option<&Schema>) -> RuleSettings {
-    for who in &table.who {
-        let (word, value) = match who.get_ref().split_once(':') {
-            Some((word, value)) => (word, Some(value)),
-            None => (who.get_ref().as_str(), None),
-        };
-        let right_form = if value.is_some() { WHO_WITH_VALUE.contains(&word) } else { WHO_ALONE.contains(&word) };
-        if !right_form {
-            let forms = WHO_ALONE.into_iter().chain(["dn:…", "group:…", "role:…", "address:…"]);
-            checker.problem(Problem::at(&checker.source, &who.span(), format!("nobody is `{word}`")).suggest(word, forms));
-        } else if word == "address" && value.and_then(Network::parse).is_none() {
-            checker.at(who, "not a network as 10.0.0.0/8");
-        } else if matches!(word, "dn" | "group")
-            && let Some(Err(error)) = value.map(Dn::parse)
-        {
-            checker.at(who, format!("not a DN: {}", error.reason));
-        }
-    }
-    if let Some(subtree) = &table.subtree {
-        checker.own_dn(subtree);
-    }
-    if let Some(given) = &table.filter
-        && let Err(error) = Filter::parse(given.get_ref())
-    {
-        let span = inside(&checker.source, given, error.at);
-        checker.problem(Problem::at(&checker.source, &span, format!("not a filter: {}", error.reason)));
-    }
-    for attribute in &table.attributes {
-        known_attribute(checker, attribute, schema);
-    }
-    let text = |spanned: &Spanned<String>| spanned.get_ref().clone();
-    RuleSettings {
-        who: table.who.iter().map(text).collect(),
-        subtree: table.subtree.as_ref().map(text).unwrap_or_default(),
-        filter: table.filter.as_ref().map(text),
-        attributes: table.attributes.iter().map(text).collect(),
-        rights: table.rights.iter().map(|right| right.get_ref().word().to_owned()).collect(),
-    }
-}
-
 /// `*`, `+`, `@class`, or an attribute type of the schema.
-fn known_attribute(checker: &mut Checker, name: &Spanned<String>, schema: Option<&Schema>) {
+pub(super) fn known_attribute(checker: &mut Checker, name: &Spanned<String>, schema: Option<&Schema>) {
     let Some(schema) = schema else { return };
     let given = name.get_ref().as_str();
     let (known, what) = match given.strip_prefix('@') {

@@ -30,7 +30,7 @@ pub struct ServerFile {
     pub schema: SchemaTable,
     /// Access rules, in order.
     #[serde(default)]
-    pub access: Vec<AccessTable>,
+    pub access: Vec<Spanned<AccessTable>>,
     /// Bounds on what one peer may ask for.
     #[serde(default)]
     pub limits: LimitsTable,
@@ -130,6 +130,8 @@ pub enum Right {
     Delete,
     /// Nothing at all.
     None,
+    /// Act for somebody (RFC 4370).
+    Proxy,
     /// Read, search and compare.
     Read,
     /// Rename or move an entry.
@@ -148,6 +150,7 @@ impl Right {
             Self::Compare => "compare",
             Self::Delete => "delete",
             Self::None => "none",
+            Self::Proxy => "proxy",
             Self::Read => "read",
             Self::Rename => "rename",
             Self::Search => "search",

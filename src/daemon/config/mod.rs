@@ -10,6 +10,7 @@
 //!   = did you mean `suffix`?
 //! ```
 
+mod access;
 mod catalog;
 mod check;
 pub mod file;

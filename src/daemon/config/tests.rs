@@ -72,6 +72,19 @@ fn access_rules_are_checked_by_word() {
 }
 
 #[test]
+fn an_access_rule_that_cannot_be_meant_is_named_with_its_place() {
+    let good = "[[access]]\nwho = [\"users\"]\nrights = [\"read\"]\n";
+    let bad = "[[access]]\nwho = [\"users\"]\nfilter = \"(userPassword=x)\"\nrights = [\"read\"]\n";
+    let shown = told(&format!("{GOOD}{good}{bad}"), &[]);
+    assert!(shown.starts_with("headcount.toml:12:10: access rule 2: the filter of a rule cannot ask for userPassword"), "{shown}");
+    assert!(shown.contains("12 | filter = \"(userPassword=x)\"\n   |          ^^^^"), "{shown}");
+    let shown = told(&format!("{GOOD}[[access]]\nwho = [\"users\"]\nrights = [\"read\", \"none\"]\n"), &[]);
+    assert!(shown.starts_with("headcount.toml:9:11: access rule 1: `none` stands alone"), "{shown}");
+    let shown = told(&format!("{GOOD}[[access]]\nrights = [\"read\"]\n"), &[]);
+    assert!(shown.starts_with("headcount.toml:7:") && shown.contains("access rule 1: it does not say who"), "{shown}");
+}
+
+#[test]
 fn o3_a_session_limit_of_zero_is_refused_with_the_reason() {
     let organisation = "dn = \"o=Example,dc=example,dc=com\"\n[[licence]]\nname = \"main\"\nsession_limit = 0\n";
     let shown = told(&format!("{GOOD}[[organisation]]\nfile = \"example.toml\"\n"), &[("example.toml", organisation)]);

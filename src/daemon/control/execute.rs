@@ -1,7 +1,7 @@
 //! Executes commands: each is a few calls of the directory, as the operator.
 
 use super::import::replace;
-use super::{Command, Failure, MembershipLevel, NewUser, Reply, Within, export, import};
+use super::{Command, Failure, MembershipLevel, NewUser, Reply, Within, explain, export, import};
 use crate::base::Secret;
 use crate::directory::{
     Caller, Directory, EntrySink, Identity, Origin, OwnedEntry, Progress, Protocol, Scope, SearchRequest, Visible, Write, WriteOptions,
@@ -22,7 +22,7 @@ pub fn execute(
     input: &mut dyn BufRead,
     reply: &mut dyn FnMut(Reply) -> bool,
 ) {
-    let origin = Origin { protocol: Protocol::CommandLine, address: None, encrypted: true, listener: "command line".to_owned() };
+    let origin = Origin { protocol: Protocol::CommandLine, listener: "command line".to_owned(), ..Origin::system() };
     let caller = Caller { identity: Arc::new(Identity::operator("command line")), origin: Arc::new(origin) };
     let done = Execution { directory, handle, caller, reply }.run(command, input);
     reply(done.map_or_else(Reply::Failed, Reply::Done));
@@ -39,6 +39,7 @@ impl Execution<'_> {
     fn run(&mut self, command: &Command, input: &mut dyn BufRead) -> Result<String, Failure> {
         let directory = Arc::clone(self.directory);
         match command {
+            Command::AccessExplain(question) => explain::explain(&directory, &self.caller, question, self.reply),
             Command::Activate { token, password } => {
                 let (token, password) = (Secret::new(token.as_bytes()), Secret::new(password.as_bytes()));
                 let dn = self.handle.block_on(directory.redeem_bootstrap(&self.caller, &token, password))?;

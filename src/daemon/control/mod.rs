@@ -12,6 +12,7 @@
 //! ```
 
 mod execute;
+mod explain;
 mod export;
 mod import;
 pub mod socket;
@@ -28,6 +29,8 @@ pub const SOCKET: &str = "control.sock";
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
+    /// What somebody may do with an entry, and which rule decided; without an entry, the permissions its roles speak of (R9).
+    AccessExplain(AccessQuestion),
     /// Set the operator's password with the one-time token of `bootstrap`.
     Activate {
         /// The token.
@@ -159,6 +162,25 @@ pub enum Command {
     Users(Within),
     /// Check everything that is kept against everything else.
     Verify,
+}
+
+/// What `access explain` asks.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct AccessQuestion {
+    /// The DN of who it is about, or `anonymous`.
+    pub who: String,
+    /// The DN of the entry.
+    pub entry: Option<String>,
+    /// Only this attribute.
+    pub attribute: Option<String>,
+    /// Only this right, by its word.
+    pub right: Option<String>,
+    /// From where it asks.
+    pub address: Option<std::net::IpAddr>,
+    /// Whether it asks without TLS.
+    pub cleartext: bool,
+    /// Whether it has proved a client certificate.
+    pub certificate: bool,
 }
 
 /// Only what belongs to one organisation.

@@ -1,7 +1,7 @@
 //! Who is in the demo, made through the directory as its operator.
 
 use super::{ORGANISATION, Person, SUFFIX, State, password};
-use crate::directory::{Caller, Directory, Error, Identity, Origin, Protocol, Write, WriteOptions};
+use crate::directory::{Caller, Directory, Error, Identity, Origin, Write, WriteOptions};
 use crate::domain::lens::ORGANISATION_ADMIN;
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ fn user(uid: &str) -> String {
 /// Makes suffix, organisation, licence, roles, people and groups, and a token of the organisation. What is there already
 /// is left, so that a demo that was killed while it was being made is completed.
 pub(super) async fn make(directory: &Arc<Directory>, state: &mut State) -> Result<(), String> {
-    let origin = Origin { protocol: Protocol::CommandLine, address: None, encrypted: true, listener: "demo".to_owned() };
+    let origin = Origin { listener: "demo".to_owned(), ..Origin::system() };
     let caller = Caller { identity: Arc::new(Identity::operator(&state.operator.dn)), origin: Arc::new(origin) };
     for write in entries(state) {
         let options = WriteOptions { no_mail: true, ..WriteOptions::default() };

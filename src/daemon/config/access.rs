@@ -1,0 +1,94 @@
+//! Access rules: every word is looked at, and then the rule as a whole as the policy will compile it.
+
+use super::check::{Checker, inside, known_attribute};
+use super::file::AccessTable;
+use super::problem::{Problem, SourceFile};
+use crate::access::{Policy, RulePart, RuleSettings};
+use crate::base::Network;
+use crate::model::{Dn, Filter};
+use crate::schema::Schema;
+use std::ops::Range;
+use toml::Spanned;
+
+/// What may stand before the colon of a rule's `who`, and what may stand alone.
+const WHO_WITH_VALUE: [&str; 5] = ["dn", "subtree", "group", "role", "address"];
+const WHO_ALONE: [&str; 6] = ["anonymous", "users", "self", "services", "encrypted", "certificate"];
+
+/// The rules in order, each with where it stands.
+pub(super) fn rules(checker: &mut Checker, tables: &[Spanned<AccessTable>], schema: Option<&Schema>) -> Vec<RuleSettings> {
+    let mut rules = Vec::new();
+    for table in tables {
+        let known = checker.count();
+        let rule = RuleSettings { place: place(&checker.source, &table.span()), ..rule(checker, table.get_ref(), schema) };
+        // What is wrong with single words is told already, with what was probably meant; this is what is left.
+        if let Some(schema) = schema.filter(|_| checker.count() == known)
+            && let Err(error) = Policy::check(schema, rules.len() + 1, &rule)
+        {
+            let span = span_of(table, error.part);
+            checker.problem(Problem::at(&checker.source, &span, error.to_string()));
+        }
+        rules.push(rule);
+    }
+    rules
+}
+
+/// `headcount.toml:57`.
+fn place(source: &SourceFile, span: &Range<usize>) -> String {
+    let line = source.text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
+    format!("{}:{line}", source.path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Where the part of a rule stands; the head of its table where the part is not there.
+fn span_of(table: &Spanned<AccessTable>, part: RulePart) -> Range<usize> {
+    let rule = table.get_ref();
+    let found = match part {
+        RulePart::Attribute(index) => rule.attributes.get(index).map(Spanned::span),
+        RulePart::Filter => rule.filter.as_ref().map(Spanned::span),
+        RulePart::Rights => rule.rights.first().map(Spanned::span),
+        RulePart::Subtree => rule.subtree.as_ref().map(Spanned::span),
+        RulePart::Whole => None,
+        RulePart::Who(index) => rule.who.get(index).map(Spanned::span),
+    };
+    found.unwrap_or_else(|| table.span())
+}
+
+fn rule(checker: &mut Checker, table: &AccessTable, schema: Option<&Schema>) -> RuleSettings {
+    for who in &table.who {
+        let (word, value) = match who.get_ref().split_once(':') {
+            Some((word, value)) => (word, Some(value)),
+            None => (who.get_ref().as_str(), None),
+        };
+        let right_form = if value.is_some() { WHO_WITH_VALUE.contains(&word) } else { WHO_ALONE.contains(&word) };
+        if !right_form {
+            let forms = WHO_ALONE.into_iter().chain(["dn:…", "subtree:…", "group:…", "role:…", "address:…"]);
+            checker.problem(Problem::at(&checker.source, &who.span(), format!("nobody is `{word}`")).suggest(word, forms));
+        } else if word == "address" && value.and_then(Network::parse).is_none() {
+            checker.at(who, "not a network as 10.0.0.0/8");
+        } else if matches!(word, "dn" | "subtree" | "group")
+            && let Some(Err(error)) = value.map(Dn::parse)
+        {
+            checker.at(who, format!("not a DN: {}", error.reason));
+        }
+    }
+    if let Some(subtree) = &table.subtree {
+        checker.own_dn(subtree);
+    }
+    if let Some(given) = &table.filter
+        && let Err(error) = Filter::parse(given.get_ref())
+    {
+        let span = inside(&checker.source, given, error.at);
+        checker.problem(Problem::at(&checker.source, &span, format!("not a filter: {}", error.reason)));
+    }
+    for attribute in &table.attributes {
+        known_attribute(checker, attribute, schema);
+    }
+    let text = |spanned: &Spanned<String>| spanned.get_ref().clone();
+    RuleSettings {
+        who: table.who.iter().map(text).collect(),
+        subtree: table.subtree.as_ref().map(text).unwrap_or_default(),
+        filter: table.filter.as_ref().map(text),
+        attributes: table.attributes.iter().map(text).collect(),
+        rights: table.rights.iter().map(|right| right.get_ref().word().to_owned()).collect(),
+        place: String::new(),
+    }
+}
