@@ -1,13 +1,19 @@
-//! The certificate of the server. It can be exchanged while it serves: a connection keeps the one it began with (TLS 1.2
-//! and 1.3 only).
+//! The certificate of the server, and the authorities that client certificates come from. Both can be exchanged while it
+//! serves: a connection keeps what it began with (TLS 1.2 and 1.3 only).
 
 use super::config::TlsFiles;
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, server};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::path::Path;
 use std::sync::Arc;
+
+/// A config that lacks its certificate only.
+type Builder = ConfigBuilder<ServerConfig, server::WantsServerCert>;
 
 /// The certificate in force, for the doors.
 #[derive(Clone)]
@@ -34,17 +40,39 @@ impl Loaded {
             return Err(format!("{}: there is no certificate in it", files.certificate.display()));
         }
         let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| format!("{}: {error}", files.key.display()))?;
-        let mut ldap = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|error| format!("{} and {}: {error}", files.certificate.display(), files.key.display()))?;
-        ldap.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
-        let mut https = ldap.clone();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let pair = |builder: Builder, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>| {
+            let mut config = builder
+                .with_single_cert(chain, key)
+                .map_err(|error| format!("{} and {}: {error}", files.certificate.display(), files.key.display()))?;
+            config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| error.to_string())?;
+            Ok::<_, String>(config)
+        };
+        let builder = || {
+            ServerConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()
+                .map_err(|error| error.to_string())
+        };
+        let mut https = pair(builder()?.with_no_client_auth(), chain.clone(), key.clone_key())?;
         https.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let ldap = match &files.client_ca {
+            Some(file) => pair(builder()?.with_client_cert_verifier(verifier(file, files.demand, &provider)?), chain, key)?,
+            None => pair(builder()?.with_no_client_auth(), chain, key)?,
+        };
         Ok(Self { ldap: Arc::new(ldap), https: Arc::new(https) })
     }
+}
+
+/// Checks client certificates against the authorities in `file`; `demand`: there must be one.
+fn verifier(file: &Path, demand: bool, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| named(&error))? {
+        roots.add(certificate.map_err(|error| named(&error))?).map_err(|error| named(&error))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder = if demand { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| named(&error))
 }
 
 impl Tls {
@@ -77,13 +105,15 @@ mod tests {
         let certificate = write("one.pem", &one.cert.pem());
         let key = write("one.key", &one.signing_key.serialize_pem());
         let other = write("two.key", &two.signing_key.serialize_pem());
-        let tls = Tls::new(Loaded::read(&TlsFiles { certificate: certificate.clone(), key: key.clone() }).unwrap());
+        let tls = Tls::new(
+            Loaded::read(&TlsFiles { certificate: certificate.clone(), key: key.clone(), client_ca: None, demand: false }).unwrap(),
+        );
         assert!(tls.ldap.load().alpn_protocols.is_empty());
         let before = tls.ldap.load_full();
-        tls.exchange(Loaded::read(&TlsFiles { certificate: certificate.clone(), key }).unwrap());
+        tls.exchange(Loaded::read(&TlsFiles { certificate: certificate.clone(), key, client_ca: None, demand: false }).unwrap());
         assert!(!Arc::ptr_eq(&before, &tls.ldap.load_full()));
-        assert!(Loaded::read(&TlsFiles { certificate, key: other }).is_err());
+        assert!(Loaded::read(&TlsFiles { certificate, key: other, client_ca: None, demand: false }).is_err());
         let empty = write("empty.pem", "");
-        assert!(Loaded::read(&TlsFiles { certificate: empty.clone(), key: empty }).is_err());
+        assert!(Loaded::read(&TlsFiles { certificate: empty.clone(), key: empty, client_ca: None, demand: false }).is_err());
     }
 }

@@ -14,11 +14,11 @@ use crate::schema::Schema;
 use std::sync::Arc;
 
 /// A name that may be signed in with, and what it is checked against.
-struct Candidate {
-    entry: Option<Arc<Entry>>,
-    hashes: Vec<Vec<u8>>,
+pub(super) struct Candidate {
+    pub(super) entry: Option<Arc<Entry>>,
+    pub(super) hashes: Vec<Vec<u8>>,
     /// Whether the account may be used, if the password is right.
-    usable: bool,
+    pub(super) usable: bool,
 }
 
 impl Directory {
@@ -50,25 +50,29 @@ impl Directory {
         }
     }
 
-    fn operator_identity(&self, name: &str) -> Identity {
+    pub(super) fn operator_identity(&self, name: &str) -> Identity {
         Identity { generation: self.core().authority(), ..Identity::operator(name) }
     }
 
-    fn candidate(&self, dn: &Dn) -> Candidate {
+    pub(super) fn candidate(&self, dn: &Dn) -> Candidate {
         let nobody = Candidate { entry: None, hashes: Vec::new(), usable: false };
         let memory = self.memory();
         let Resolved::Found(id) = tree::resolve(self.schema(), &self.current().suffixes, memory, dn) else { return nobody };
         let Some(entry) = memory.entry(id) else { return nobody };
-        // Staff alone can never bind (T1); sessions, roles and the like have no password of their own. In an organisation
-        // only its users sign in (U1): a password on anything else would be a way in past the seats.
-        let may_bind = match entry.kind {
-            Kind::User => true,
-            Kind::Generic | Kind::Person => organisation_of(memory, id).is_none(),
-            Kind::Content | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Session | Kind::Staff => false,
-        };
-        let usable = may_bind && User::of(self.schema(), &entry).is_none_or(|user| user.state() == AccountState::Active);
+        let usable = self.may_sign_in(&entry) && User::of(self.schema(), &entry).is_none_or(|user| user.state() == AccountState::Active);
         let hashes = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
         Candidate { entry: Some(entry), hashes, usable }
+    }
+
+    /// Whether entries like this one sign in at all. Staff alone can never bind (T1); sessions, roles and the like have no
+    /// password of their own. In an organisation only its users sign in (U1): a password on anything else would be a way
+    /// in past the seats.
+    pub(super) fn may_sign_in(&self, entry: &Entry) -> bool {
+        match entry.kind {
+            Kind::User => true,
+            Kind::Generic | Kind::Person => organisation_of(self.memory(), entry.id).is_none(),
+            Kind::Content | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Session | Kind::Staff => false,
+        }
     }
 
     /// Whether the password is one of those stored. Costly hashes run in the pool, and what fails costs one of them.
@@ -82,7 +86,8 @@ impl Directory {
         Ok(verdict.map_err(Error::from)? != Verdict::Wrong)
     }
 
-    async fn admit(&self, origin: &Origin, entry: &Entry, hashes: &[Vec<u8>], request: SessionRequest) -> Result<Bound, Error> {
+    /// Lets in who has proven to be `entry`, with a seat where one is needed.
+    pub(super) async fn admit(&self, origin: &Origin, entry: &Entry, hashes: &[Vec<u8>], request: SessionRequest) -> Result<Bound, Error> {
         let (schema, memory) = (self.schema(), self.memory());
         let current = self.current();
         let mut identity = self.core().identity(&current, memory, entry.id).ok_or(Error::InvalidCredentials)?;
@@ -94,26 +99,6 @@ impl Directory {
             seat = Some(report);
         }
         Ok(Bound { identity: Arc::new(identity), seat })
-    }
-
-    /// SASL EXTERNAL on a local socket (RFC 4422 appendix A): the owner of the daemon and root are the operator.
-    pub async fn bind_external(&self, origin: &Origin, peer_uid: u32, authorization: Option<&str>) -> Result<Bound, Error> {
-        let own = rustix::process::geteuid().as_raw();
-        if origin.protocol != Protocol::Ldapi || (peer_uid != 0 && peer_uid != own) {
-            return Err(Error::InvalidCredentials);
-        }
-        let name = match &self.current().settings.operator {
-            Some(operator) => operator.dn.clone(),
-            None => "cn=operator".to_owned(),
-        };
-        let asked = authorization.map(|text| text.strip_prefix("dn:").unwrap_or(text)).filter(|text| !text.is_empty());
-        let key = |text: &str| tree::parse_dn(text).map(|dn| self.schema().name_key(&dn));
-        if let Some(asked) = asked
-            && key(asked)? != key(&name)?
-        {
-            return Err(Error::InvalidCredentials);
-        }
-        Ok(Bound { identity: Arc::new(self.operator_identity(&name)), seat: None })
     }
 
     /// Notes that a connection was used: its session's idle clock starts again (S5). Answers the identity as it is now

@@ -4,6 +4,7 @@
 pub mod activation;
 #[cfg(test)]
 pub(crate) mod activation_tests;
+mod authenticate;
 mod bind;
 pub(crate) mod core;
 mod derived;

@@ -53,6 +53,8 @@ pub struct SearchRequest<'a> {
     pub attributes: Vec<&'a str>,
     /// Referrals are shown as entries (RFC 3296).
     pub manage_dsa_it: bool,
+    /// The SASL mechanisms that the connection may use now, for the root DSE.
+    pub mechanisms: Vec<&'static str>,
     /// A page of at most this many entries (RFC 2696), continuing where `after` stopped.
     pub page: Option<Page>,
 }
@@ -70,6 +72,7 @@ impl<'a> SearchRequest<'a> {
             filter,
             attributes,
             manage_dsa_it: false,
+            mechanisms: Vec::new(),
             page: None,
         }
     }

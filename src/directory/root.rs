@@ -25,7 +25,7 @@ pub(super) fn is_subschema(schema: &Schema, dn: &Dn) -> bool {
 
 /// The root DSE as the caller may see it: the naming contexts are shown to those who have signed in, and to others
 /// only where the policy opens them (HC4).
-pub(super) fn root_dse(directory: &Directory, caller: &Caller) -> VirtualEntry {
+pub(super) fn root_dse(directory: &Directory, caller: &Caller, mechanisms: &[&str]) -> VirtualEntry {
     let current = directory.current();
     let mut values: Vec<(String, Vec<String>)> = vec![
         ("objectClass".to_owned(), vec!["top".to_owned(), "extensibleObject".to_owned()]),
@@ -44,6 +44,7 @@ pub(super) fn root_dse(directory: &Directory, caller: &Caller) -> VirtualEntry {
         .collect();
     values.push(("namingContexts".to_owned(), contexts));
     values.extend(current.settings.protocol_features.iter().cloned());
+    values.push(("supportedSASLMechanisms".to_owned(), mechanisms.iter().map(|&name| name.to_owned()).collect()));
     VirtualEntry::new(directory.schema(), "", &values)
 }
 

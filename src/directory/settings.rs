@@ -31,6 +31,8 @@ pub struct Settings {
     pub strict_references: bool,
     /// What anonymous may do beyond the root DSE and the schema, and what service accounts may: first match wins.
     pub access: Vec<RuleSettings>,
+    /// How SASL finds whom it signs in.
+    pub sasl: Sasl,
     /// Applications (O7): first match wins.
     pub applications: Vec<Application>,
     /// Organisations that a file declares (O4).
@@ -60,6 +62,7 @@ impl Settings {
             allow_cleartext_passwords: false,
             strict_references: false,
             access: Vec::new(),
+            sasl: Sasl::default(),
             applications: Vec::new(),
             organisations: Vec::new(),
             catalog: Catalog::default(),
@@ -77,6 +80,34 @@ pub struct Operator {
     pub dn: String,
     /// The hash, `{ARGON2}$argon2id$…`, `{SSHA}…`.
     pub password: String,
+}
+
+/// How SASL finds whom it signs in (RFC 4513 §5.2).
+#[derive(Clone, Debug)]
+pub struct Sasl {
+    /// The subtrees in which a bare name is looked for, as `uid` and as `mail`, and a certificate's owner by mail.
+    pub names: Vec<String>,
+    /// The subtrees in which local users are found by `uidNumber`.
+    pub local_users: Vec<String>,
+    /// The ways from a client certificate to an entry; the first that leads to exactly one counts.
+    pub certificates: Vec<CertificateMapping>,
+}
+
+impl Default for Sasl {
+    fn default() -> Self {
+        Self { names: Vec::new(), local_users: Vec::new(), certificates: vec![CertificateMapping::Subject] }
+    }
+}
+
+/// A way from a client certificate to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateMapping {
+    /// The entry has exactly this certificate as a value of `userCertificate`.
+    Certificate,
+    /// A mail address or user principal name among the alternative names is the entry's `mail`.
+    Mail,
+    /// The subject is the entry's DN.
+    Subject,
 }
 
 /// Cost of a password hash.

@@ -1,4 +1,4 @@
-//! Bind (RFC 4511 §4.2, RFC 4513 §5): simple, and SASL EXTERNAL on a local socket.
+//! Bind (RFC 4511 §4.2, RFC 4513 §5): simple, and by the [mechanisms](super::sasl) of SASL.
 
 use super::connection::{Connection, Done, Intake, Reply};
 use super::controls::{self, Controls};
@@ -7,26 +7,35 @@ use super::encode::Outcome;
 use super::fields;
 use super::frame::{Frame, Operation};
 use super::result::Failure;
+use super::sasl::{Exchange, Mechanism, plain};
 use crate::base::Secret;
+use crate::base::ber::put;
 use crate::directory::{Bound, Error};
 use ldap3_proto::proto::LdapResultCode;
 use std::future::Future;
 use std::sync::Arc;
 
-/// The SASL mechanisms that work.
-pub(crate) const SASL_MECHANISMS: &[&str] = &["EXTERNAL"];
+/// `serverSaslCreds` of a BindResponse (RFC 4511 §4.2.2).
+const SERVER_SASL_CREDENTIALS: u8 = 0x87;
+
+/// What a step of a SASL bind leaves for the next one.
+type Step = Result<Option<Exchange>, Failure>;
 
 impl Connection {
-    /// Begins a bind. The connection is anonymous from its first octet on, and stays so unless the bind succeeds (HA9).
-    pub(super) fn bind(&mut self, frame: &Frame<'_>, controls: Controls<'_>) -> Result<(), Failure> {
+    /// Begins a bind, or goes on with the one `begun`. The connection is anonymous from its first octet on, and stays so
+    /// unless the bind succeeds (HA9). What is begun is over after anything but the next step of the same mechanism.
+    pub(super) fn bind(&mut self, frame: &Frame<'_>, controls: Controls<'_>, begun: Option<Exchange>) -> Result<(), Failure> {
         let request = decode::bind(frame.content)?;
         if request.version != 3 {
             return Err(Failure::protocol("only version 3 of LDAP is spoken here"));
         }
         match request.authentication {
             Authentication::Simple(password) => self.simple(frame.id, request.name, password, controls),
-            Authentication::Sasl("EXTERNAL", credentials) => self.external(frame.id, credentials, controls.session.is_some()),
-            Authentication::Sasl(..) | Authentication::Other => Err(unsupported("the authentication method is not supported")),
+            Authentication::Sasl(mechanism, credentials) => {
+                self.exchange = self.sasl(frame.id, mechanism, credentials, controls, begun)?;
+                Ok(())
+            }
+            Authentication::Other => Err(unsupported("the authentication method is not supported")),
         }
     }
 
@@ -52,16 +61,68 @@ impl Connection {
         Ok(())
     }
 
-    /// EXTERNAL (RFC 4422 appendix A): who the peer is, the system says.
-    fn external(&mut self, id: i32, credentials: Option<&[u8]>, asked: bool) -> Result<(), Failure> {
-        let user = self.peer_user.ok_or_else(|| unsupported("nothing outside LDAP says who the peer is"))?;
-        let authorization = match credentials.filter(|credentials| !credentials.is_empty()) {
-            Some(credentials) => Some(fields::text(credentials, "the authorization identity is not UTF-8")?.to_owned()),
-            None => None,
+    /// One step of a SASL bind. `begun` is what is left of the step before; another mechanism than its own aborts it, an
+    /// empty one does nothing else (RFC 4513 §5.2.1.2). The name of the request has no meaning (§5.2.1.1).
+    fn sasl(&mut self, id: i32, mechanism: &str, credentials: Option<&[u8]>, controls: Controls<'_>, begun: Option<Exchange>) -> Step {
+        let known = Mechanism::named(mechanism).filter(|known| self.mechanisms().contains(&known.name()));
+        let mechanism = known.ok_or_else(|| unsupported("the SASL mechanism is not known here, or not on this connection"))?;
+        let begun = begun.filter(|begun| begun.mechanism() == mechanism);
+        match (mechanism, credentials) {
+            (Mechanism::External, credentials) => self.external(id, credentials.unwrap_or_default(), controls),
+            (Mechanism::Plain, None) if begun.is_none() => {
+                self.challenge(id, &[]);
+                Ok(Some(Exchange::Plain))
+            }
+            (Mechanism::Plain, credentials) => self.plain(id, credentials.unwrap_or_default(), controls),
+        }
+    }
+
+    /// The mechanisms that this connection may use now, for the root DSE.
+    pub(super) fn mechanisms(&self) -> Vec<&'static str> {
+        let offered = |mechanism: &Mechanism| match mechanism {
+            Mechanism::External => self.peer_user.is_some() || self.transport.client_certificate().is_some(),
+            Mechanism::Plain => self.require_confidentiality().is_ok(),
         };
+        Mechanism::ALL.into_iter().filter(offered).map(Mechanism::name).collect()
+    }
+
+    /// EXTERNAL (RFC 4422 appendix A): who the peer is, the system or its certificate says. No credentials and empty ones
+    /// are the same: no authorization identity is asked for (RFC 4513 §5.2.3).
+    fn external(&mut self, id: i32, credentials: &[u8], controls: Controls<'_>) -> Step {
+        let authorization = fields::text(credentials, "the authorization identity is not UTF-8")?.to_owned();
         let (directory, origin) = (Arc::clone(&self.door.directory), Arc::clone(&self.caller.origin));
-        self.bind_later(id, asked, async move { directory.bind_external(&origin, user, authorization.as_deref()).await });
-        Ok(())
+        let asked = controls.session.is_some();
+        let request = controls.session.unwrap_or_default();
+        if let Some(user) = self.peer_user {
+            self.bind_later(id, asked, async move { directory.bind_external(&origin, user, &authorization, request).await });
+        } else if let Some(certificate) = self.transport.client_certificate().map(<[u8]>::to_vec) {
+            let work = async move { directory.bind_certificate(&origin, &certificate, &authorization, request).await };
+            self.bind_later(id, asked, work);
+        }
+        Ok(None)
+    }
+
+    fn plain(&mut self, id: i32, message: &[u8], controls: Controls<'_>) -> Step {
+        let message = plain::parse(message).ok_or_else(|| Failure::from(Error::InvalidCredentials))?;
+        if message.password.len() > self.settings.limits.password {
+            return Err(Error::InvalidCredentials.into());
+        }
+        let (authentication, authorization) = (message.authentication.to_owned(), message.authorization.to_owned());
+        let password = Secret::new(message.password);
+        let (directory, origin) = (Arc::clone(&self.door.directory), Arc::clone(&self.caller.origin));
+        let asked = controls.session.is_some();
+        let request = controls.session.unwrap_or_default();
+        let work = async move { directory.bind_plain(&origin, &authentication, &authorization, &password, request).await };
+        self.bind_later(id, asked, work);
+        Ok(None)
+    }
+
+    /// Asks for the next message of the mechanism.
+    fn challenge(&mut self, id: i32, message: &[u8]) {
+        let mut extra = Vec::new();
+        put(&mut extra, SERVER_SASL_CREDENTIALS, message);
+        let outcome = Outcome { code: &LdapResultCode::SaslBindInProgress, extra: &extra, ..Outcome::SUCCESS };
+        self.answer(id, Operation::Bind, &outcome);
     }
 
     fn bind_later(&mut self, id: i32, asked: bool, work: impl Future<Output = Result<Bound, Error>> + Send + 'static) {

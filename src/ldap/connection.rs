@@ -15,6 +15,7 @@ use super::frame::{self, Frame, FrameLimits, Operation, Refusal};
 use super::output::Output;
 use super::paging::Cookies;
 use super::result::Failure;
+use super::sasl::Exchange;
 use super::search::Running;
 use super::transport::Transport;
 use crate::directory::{Caller, Identity, Origin, Settings, Standing};
@@ -101,6 +102,8 @@ pub(crate) struct Connection {
     pub(super) searches: VecDeque<Running>,
     pub(super) cookies: Cookies,
     pub(super) intake: Intake,
+    /// A bind in several steps that waits for its next one.
+    pub(super) exchange: Option<Exchange>,
     /// Whether octets follow the message in hand.
     pub(super) pipelined: bool,
     /// The clock at the last event.
@@ -141,6 +144,7 @@ impl Connection {
             searches: VecDeque::new(),
             cookies: Cookies::default(),
             intake: Intake::Open,
+            exchange: None,
             pipelined: false,
             now,
             pending: FuturesUnordered::new(),
@@ -347,6 +351,7 @@ impl Connection {
 
     /// Begins an operation.
     fn begin(&mut self, frame: &Frame<'_>) {
+        let begun = self.exchange.take();
         match frame.operation {
             Operation::Abandon => return self.abandon(frame.content),
             Operation::Unbind => return self.unbind(),
@@ -354,7 +359,7 @@ impl Connection {
             _ if !self.refresh() => return,
             _ => {}
         }
-        if let Err(failure) = self.dispatch(frame) {
+        if let Err(failure) = self.dispatch(frame, begun) {
             self.answer(frame.id, frame.operation, &Outcome::from(&failure));
         }
         if frame.operation == Operation::Bind && self.intake != Intake::Binding {
@@ -362,11 +367,11 @@ impl Connection {
         }
     }
 
-    fn dispatch(&mut self, frame: &Frame<'_>) -> Result<(), Failure> {
+    fn dispatch(&mut self, frame: &Frame<'_>, begun: Option<Exchange>) -> Result<(), Failure> {
         let controls = controls::decode(frame.operation, frame.controls, &self.settings.limits)?;
         match frame.operation {
             Operation::Add | Operation::Delete | Operation::Modify | Operation::ModifyDn => self.update(frame, controls),
-            Operation::Bind => self.bind(frame, controls),
+            Operation::Bind => self.bind(frame, controls, begun),
             Operation::Compare => self.compare(frame, controls),
             Operation::Extended => self.extended(frame),
             Operation::Search => self.search(frame, controls),
@@ -377,6 +382,7 @@ impl Connection {
 
     /// Answers a message that is damaged inside. One that has no answer ends the connection.
     fn refuse(&mut self, id: i32, operation: Operation, reason: &'static str) {
+        self.exchange = None;
         if operation.response_tag().is_none() {
             return self.disconnect(&LdapResultCode::ProtocolError, reason);
         }

@@ -74,7 +74,8 @@ pub(crate) fn search<'a>(content: &'a [u8], limits: &Limits) -> Result<SearchReq
     let types_only = fields.boolean(BOOLEAN, "search without typesOnly")?;
     let filter = filter(&mut fields, limits)?;
     let attributes = strings(Fields::new(fields.octets(SEQUENCE, "search without an attribute selection")?))?;
-    Ok(SearchRequest { base, scope, dereference, size_limit, time_limit, types_only, filter, attributes, manage_dsa_it: false, page: None })
+    let asked = SearchRequest::new(base, scope, filter, attributes);
+    Ok(SearchRequest { dereference, size_limit, time_limit, types_only, ..asked })
 }
 
 /// INTEGER (0 .. maxInt).

@@ -19,6 +19,7 @@ mod listener;
 mod output;
 mod paging;
 mod result;
+mod sasl;
 mod search;
 mod transport;
 mod update;
@@ -40,8 +41,8 @@ use result::Failure;
 /// modify-increment (RFC 4525).
 const FEATURES: &[&str] = &["1.3.6.1.4.1.4203.1.5.1", "1.3.6.1.4.1.4203.1.5.2", "1.3.6.1.4.1.4203.1.5.3", "1.3.6.1.1.14"];
 
-/// What this door can do, for the root DSE (RFC 4512 §5.1): attribute and values. `start_tls` says whether there is a
-/// certificate.
+/// What this door can do on every connection, for the root DSE (RFC 4512 §5.1): attribute and values. `start_tls` says
+/// whether there is a certificate.
 pub fn features(start_tls: bool) -> Vec<(String, Vec<String>)> {
     let feature = |attribute: &str, values: Vec<&str>| (attribute.to_owned(), values.into_iter().map(str::to_owned).collect());
     vec![
@@ -49,7 +50,6 @@ pub fn features(start_tls: bool) -> Vec<(String, Vec<String>)> {
         feature("supportedExtension", extended::supported(start_tls).collect()),
         feature("supportedFeatures", FEATURES.to_vec()),
         feature("supportedLDAPVersion", vec!["3"]),
-        feature("supportedSASLMechanisms", bind::SASL_MECHANISMS.to_vec()),
     ]
 }
 

@@ -24,6 +24,9 @@ impl Connection {
     pub(super) fn search(&mut self, frame: &Frame<'_>, controls: Controls<'_>) -> Result<(), Failure> {
         let mut request = decode::search(frame.content, &self.settings.limits)?;
         request.manage_dsa_it = controls.manage_dsa_it;
+        if request.base.is_empty() {
+            request.mechanisms = self.mechanisms();
+        }
         if let Some(filter) = controls.assertion {
             self.assert(request.base, filter)?;
         }

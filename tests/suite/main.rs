@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "a black box test has no clock of ours")]
 
 mod access;
+mod certificates;
 mod config;
 mod credentials;
 mod demo;
@@ -14,6 +15,7 @@ mod durability;
 mod framing;
 mod reload;
 mod round;
+mod sasl;
 mod seats;
 mod seats_settings;
 mod server;

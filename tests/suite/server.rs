@@ -88,6 +88,11 @@ impl Server {
         write_private(&self.config(), &text);
     }
 
+    /// Where it speaks LDAP.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Sends it a signal by name.
     pub(crate) fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap().success());

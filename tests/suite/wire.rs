@@ -62,6 +62,22 @@ pub(crate) fn bind_request(name: &str, password: &[u8]) -> Vec<u8> {
     tlv(0x60, &[number(0x02, 3), octets(name), tlv(0x80, password)].concat())
 }
 
+/// A BindRequest with a SASL mechanism.
+pub(crate) fn sasl_request(mechanism: &str, credentials: Option<&[u8]>) -> Vec<u8> {
+    let choice = [octets(mechanism), credentials.map_or_else(Vec::new, octets)].concat();
+    tlv(0x60, &[number(0x02, 3), octets(""), tlv(0xa3, &choice)].concat())
+}
+
+/// An AddRequest; values of one attribute stand side by side.
+pub(crate) fn add_request(dn: &str, attributes: &[(&str, &[u8])]) -> Vec<u8> {
+    let one = |values: &[(&str, &[u8])]| {
+        let all: Vec<Vec<u8>> = values.iter().map(|(_, value)| octets(value)).collect();
+        sequence(&[&octets(values[0].0), &tlv(0x31, &all.concat())])
+    };
+    let attributes: Vec<Vec<u8>> = attributes.chunk_by(|left, right| left.0 == right.0).map(one).collect();
+    tlv(0x68, &[octets(dn), tlv(0x30, &attributes.concat())].concat())
+}
+
 /// A SearchRequest with a filter in octets.
 pub(crate) fn search_request(base: &str, scope: i64, filter: &[u8], attributes: &[&str]) -> Vec<u8> {
     let attributes: Vec<Vec<u8>> = attributes.iter().map(octets).collect();
@@ -196,9 +212,14 @@ impl Answer {
     }
 }
 
+/// What carries a connection: TCP, TLS, a local socket.
+pub(crate) trait Channel: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Channel for T {}
+
 /// A connection.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Channel>,
     next_id: i64,
 }
 
@@ -219,7 +240,12 @@ impl Wire {
     fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, next_id: 1 }
+        Self::over(stream)
+    }
+
+    /// Over whatever the test has made.
+    pub(crate) fn over(stream: impl Channel + 'static) -> Self {
+        Self { stream: Box::new(stream), next_id: 1 }
     }
 
     /// Sends octets as they are. A peer that has closed already is no failure of the test.
@@ -283,6 +309,24 @@ impl Wire {
     /// Binds.
     pub(crate) fn bind(&mut self, name: &str, password: &str) -> Answer {
         self.ask(&bind_request(name, password.as_bytes()), &[])
+    }
+
+    /// One step of a SASL bind.
+    pub(crate) fn sasl(&mut self, mechanism: &str, credentials: Option<&[u8]>) -> Answer {
+        self.ask(&sasl_request(mechanism, credentials), &[])
+    }
+
+    /// Adds an entry, and fails unless that works.
+    pub(crate) fn add(&mut self, dn: &str, attributes: &[(&str, &str)]) {
+        let attributes: Vec<(&str, &[u8])> = attributes.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let answer = self.ask(&add_request(dn, &attributes), &[]);
+        assert_eq!(answer.code(), 0, "{dn}: {}", answer.text());
+    }
+
+    /// The values of an attribute of the root DSE.
+    pub(crate) fn root_dse(&mut self, attribute: &str) -> Vec<String> {
+        let answers = self.ask_all(&search_request("", 0, &present("objectClass"), &[attribute]), &[]);
+        answers[0].values(attribute)
     }
 
     /// Who the server takes us for: `dn:…`, or nothing for anonymous.

@@ -1,12 +1,16 @@
 //! From what the server file says to what the other layers take: everything is looked at, and everything that is
 //! wrong is told.
 
-use super::file::{ApplicationTable, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable};
+use super::file::{
+    ApplicationTable, CertificateWay, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable, VerifyClient,
+};
 use super::problem::{Problem, Problems, SourceFile};
 use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, catalog, organisation, read, secret_file};
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
-use crate::directory::settings::{Activation, Application, Catalog, DeclaredEntry, Hashing, Operator, PasswordPolicy, Settings};
+use crate::directory::settings::{
+    Activation, Application, Catalog, CertificateMapping, DeclaredEntry, Hashing, Operator, PasswordPolicy, Sasl, Settings,
+};
 use crate::model::Dn;
 use crate::schema::{Schema, Source};
 use std::collections::BTreeSet;
@@ -128,6 +132,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         allow_cleartext_passwords: file.passwords.allow_cleartext,
         strict_references: file.schema.strict_references,
         access,
+        sasl: sasl(&mut checker, file),
         applications,
         organisations,
         catalog,
@@ -309,8 +314,45 @@ fn networks(checker: &mut Checker, given: &[Spanned<String>]) -> Vec<Network> {
     out
 }
 
+/// The subtrees of `[sasl]`.
+fn sasl(checker: &mut Checker, file: &ServerFile) -> Sasl {
+    let mut places = |given: &[Spanned<String>]| {
+        given.iter().filter(|place| checker.own_dn(place).is_some()).map(|place| place.get_ref().clone()).collect()
+    };
+    let way = |way: &CertificateWay| match way {
+        CertificateWay::Certificate => CertificateMapping::Certificate,
+        CertificateWay::Mail => CertificateMapping::Mail,
+        CertificateWay::Subject => CertificateMapping::Subject,
+    };
+    Sasl {
+        names: places(&file.sasl.names),
+        local_users: places(&file.sasl.local_users),
+        certificates: file.sasl.certificates.iter().map(way).collect(),
+    }
+}
+
 fn tls(checker: &mut Checker, table: &TlsTable) -> TlsFiles {
-    let files = TlsFiles { certificate: checker.path(table.certificate.get_ref()), key: checker.path(table.key.get_ref()) };
+    let verify = match (&table.verify, &table.client_ca) {
+        (Some(verify), _) => *verify.get_ref(),
+        (None, Some(_)) => VerifyClient::Try,
+        (None, None) => VerifyClient::None,
+    };
+    if let (Some(given), None, VerifyClient::Demand | VerifyClient::Try) = (&table.verify, &table.client_ca, verify) {
+        checker.at(given, "client certificates need a `client_ca` that they come from");
+    }
+    let client_ca = table.client_ca.as_ref().filter(|_| verify != VerifyClient::None);
+    let files = TlsFiles {
+        certificate: checker.path(table.certificate.get_ref()),
+        key: checker.path(table.key.get_ref()),
+        client_ca: client_ca.map(|named| checker.path(named.get_ref())),
+        demand: verify == VerifyClient::Demand,
+    };
+    if let (Some(named), Some(path)) = (client_ca, &files.client_ca) {
+        if std::fs::metadata(path).is_err() {
+            checker.at(named, format!("there is no file {}", path.display()));
+        }
+        checker.files.push(path.clone());
+    }
     if std::fs::metadata(&files.certificate).is_err() {
         checker.at(&table.certificate, format!("there is no file {}", files.certificate.display()));
     }

@@ -42,6 +42,9 @@ pub struct ServerFile {
     pub listeners: Vec<ListenerTable>,
     /// Certificate and key.
     pub tls: Option<TlsTable>,
+    /// How SASL finds whom it signs in.
+    #[serde(default)]
+    pub sasl: SaslTable,
     /// Proxies in front of the HTTP listeners.
     #[serde(default)]
     pub proxy: ProxyTable,
@@ -299,6 +302,53 @@ pub struct TlsTable {
     pub certificate: Spanned<PathBuf>,
     /// The private key, PEM.
     pub key: Spanned<PathBuf>,
+    /// Authorities that client certificates come from, PEM.
+    pub client_ca: Option<Spanned<PathBuf>>,
+    /// Whether clients of LDAPS and StartTLS are asked for a certificate; `try` where there is a `client_ca`.
+    pub verify: Option<Spanned<VerifyClient>>,
+}
+
+/// Whether clients are asked for a certificate (slapd's `TLSVerifyClient`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerifyClient {
+    /// TLS does not begin without a good one.
+    Demand,
+    /// They are not.
+    #[default]
+    None,
+    /// They are, and need not have one; with a bad one TLS does not begin.
+    Try,
+}
+
+/// `[sasl]`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SaslTable {
+    /// Subtrees in which bare names are looked for.
+    pub names: Vec<Spanned<String>>,
+    /// Subtrees in which local users are found by `uidNumber`.
+    pub local_users: Vec<Spanned<String>>,
+    /// Ways from a client certificate to an entry, in this order.
+    pub certificates: Vec<CertificateWay>,
+}
+
+impl Default for SaslTable {
+    fn default() -> Self {
+        Self { names: Vec::new(), local_users: Vec::new(), certificates: vec![CertificateWay::Subject] }
+    }
+}
+
+/// A way from a client certificate to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CertificateWay {
+    /// It is a value of `userCertificate`.
+    Certificate,
+    /// An alternative name is the `mail`.
+    Mail,
+    /// The subject is the DN.
+    Subject,
 }
 
 /// `[proxy]`.

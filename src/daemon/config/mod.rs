@@ -82,6 +82,10 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The key.
     pub key: PathBuf,
+    /// Authorities of client certificates; clients are asked for none where it is absent.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client must have a certificate.
+    pub demand: bool,
 }
 
 impl Config {

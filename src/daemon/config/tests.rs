@@ -158,6 +158,8 @@ fn the_shipped_file_shows_the_defaults_of_the_code() {
     );
     assert_eq!((file.log.format, file.log.level.get_ref()), (empty.log.format, empty.log.level.get_ref()));
     assert_eq!((file.proxy.trusted.len(), file.index.attributes.len()), (0, 0));
+    assert_eq!(file.sasl.certificates, empty.sasl.certificates);
+    assert_eq!((file.sasl.names.len(), file.sasl.local_users.len()), (0, 0));
 }
 
 /// Serde lists the keys it expects when it meets one it does not know; each must be named in the shipped file.
@@ -171,6 +173,7 @@ fn the_shipped_file_names_every_key() {
         "[limits]",
         "[index]",
         "[tls]",
+        "[sasl]",
         "[proxy]",
         "[hashing]",
         "[passwords]",
@@ -192,6 +195,7 @@ fn the_shipped_file_names_every_key() {
         "index",
         "listener",
         "tls",
+        "sasl",
         "proxy",
         "hashing",
         "passwords",
@@ -237,6 +241,7 @@ fn the_shipped_examples_load_when_their_marks_are_taken_off() {
         &[
             ("fullchain.pem", ""),
             ("key.pem", ""),
+            ("clients.pem", ""),
             ("smtp-password", "x\n"),
             ("catalog.toml", catalog::BUILT_IN),
             ("example.toml", include_str!("../../../config/organisations/example.toml")),
