@@ -7,6 +7,7 @@ pub mod ids;
 pub mod limits;
 pub mod network;
 pub mod prepare;
+pub mod proxy_protocol;
 pub mod random;
 pub mod secret;
 

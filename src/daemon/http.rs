@@ -35,6 +35,7 @@ pub(super) fn settings(config: &Config, listener: &Listener, tls: Option<Tls>) -
         name: listener.name.as_str().into(),
         tls,
         trusted_proxies: config.trusted_proxies.clone(),
+        proxies: listener.proxies.clone(),
         connections: limits.connections,
         connections_per_address: limits.connections_per_address,
         write_stall: limits.write_stall,

@@ -32,6 +32,7 @@ pub struct Server {
     stopping: CancellationToken,
     running: Vec<Running>,
     level: Option<Level>,
+    watch: Option<Watch>,
 }
 
 /// A listener that accepts.
@@ -44,6 +45,8 @@ impl Server {
     /// Opens the directory and begins to accept. `path` is where the config came from; it is read again on a change.
     pub async fn start(path: &Path, config: Config, level: Option<Level>) -> Result<Self, String> {
         let descriptors = machine::raise_descriptor_limit();
+        // Before anybody can connect: whoever changes a file after that is noticed.
+        let watch = Some(Watch::new(config.files.clone()));
         let tls = config.tls.as_ref().map(Loaded::read).transpose()?.map(Tls::new);
         let bound = bind_all(&config.listeners)?;
         let settings = settings_of(&config);
@@ -53,8 +56,17 @@ impl Server {
         let socket = config.settings.folder.join(control::SOCKET);
         control::socket::serve(&socket, Arc::clone(&directory)).map_err(|error| format!("{}: {error}", socket.display()))?;
         let ldap = Door::new(Arc::clone(&directory), tls.as_ref().map(|tls| Arc::clone(&tls.ldap)));
-        let mut server =
-            Self { path: path.to_owned(), config, directory, ldap, tls, stopping: CancellationToken::new(), running: Vec::new(), level };
+        let mut server = Self {
+            path: path.to_owned(),
+            config,
+            directory,
+            ldap,
+            tls,
+            stopping: CancellationToken::new(),
+            running: Vec::new(),
+            level,
+            watch,
+        };
         for (listener, bound) in bound {
             server.accept(listener, bound)?;
         }
@@ -73,7 +85,7 @@ impl Server {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut watch = Watch::new(self.config.files.clone());
+        let mut watch = self.watch.take().unwrap_or_else(|| Watch::new(self.config.files.clone()));
         let watchdog = tokio::spawn(beat());
         let mut mail = self.send_mail();
         let maintenance = tokio::spawn(Arc::clone(&self.directory).maintain());
@@ -165,7 +177,7 @@ impl Server {
     fn accept(&mut self, listener: Listener, bound: Bound) -> Result<(), String> {
         let name = listener.name.clone();
         let task = match bound {
-            Bound::Ldap(endpoint) => tokio::spawn(Arc::clone(&self.ldap).serve(name, endpoint)),
+            Bound::Ldap(endpoint) => tokio::spawn(Arc::clone(&self.ldap).serve(name, endpoint, listener.proxies.clone())),
             Bound::Http(socket) => {
                 let tls = self.tls.as_ref().filter(|_| listener.kind == ListenerKind::Https).map(|tls| Arc::clone(&tls.https));
                 let router = http::router(&self.directory, &http::base_url(&self.config, &listener), self.stopping.clone())?;

@@ -254,6 +254,11 @@ impl Connection {
             if let Poll::Ready(read) = poll_read_buf(Pin::new(&mut self.transport), context, &mut self.input) {
                 return Poll::Ready(Event::Read(read));
             }
+            if self.transport.has_unsent()
+                && let Poll::Ready(flushed) = Pin::new(&mut self.transport).poll_flush(context)
+            {
+                return Poll::Ready(Event::Flushed(flushed));
+            }
         }
         if self.timer.as_mut().poll(context).is_ready() {
             return Poll::Ready(Event::Tick);

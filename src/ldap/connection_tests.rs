@@ -53,7 +53,7 @@ impl Server {
         let door = Door::new(directory, Some(Arc::new(ArcSwap::from_pointee(tls))));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(Arc::clone(&door).serve("ldap".to_owned(), Endpoint::Plain(listener)));
+        tokio::spawn(Arc::clone(&door).serve("ldap".to_owned(), Endpoint::Plain(listener), Vec::new()));
         Self { door, address, certificate, folder }
     }
 
@@ -451,7 +451,7 @@ async fn ldaps_and_large_results_over_tls() {
     let (server, _) = Server::with_people(300, Limits::default()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(Arc::clone(&server.door).serve("ldaps".to_owned(), Endpoint::Tls(listener)));
+    tokio::spawn(Arc::clone(&server.door).serve("ldaps".to_owned(), Endpoint::Tls(listener), Vec::new()));
     let mut client = Client::over(tls(&server, TcpStream::connect(address).await.unwrap()).await);
     assert_eq!(client.bind(OPERATOR, PASSWORD).await, LdapResultCode::Success);
     let (found, code, _) = client.search(people(), Vec::new()).await;
@@ -462,7 +462,7 @@ async fn ldaps_and_large_results_over_tls() {
 async fn a_local_socket_knows_its_peer() {
     let server = Server::start(Limits::default()).await;
     let path = server.folder.path().join("ldapi");
-    tokio::spawn(Arc::clone(&server.door).serve("ldapi".to_owned(), Endpoint::Local(UnixListener::bind(&path).unwrap())));
+    tokio::spawn(Arc::clone(&server.door).serve("ldapi".to_owned(), Endpoint::Local(UnixListener::bind(&path).unwrap()), Vec::new()));
     let mut client = Client::over(UnixStream::connect(&path).await.unwrap());
     client.send(LdapOp::BindRequest(sasl("EXTERNAL"))).await;
     assert_eq!(client.result().await, LdapResultCode::Success);

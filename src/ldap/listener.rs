@@ -3,6 +3,7 @@
 
 use super::connection::Connection;
 use super::transport::Transport;
+use crate::base::{Network, proxy_protocol};
 use crate::directory::{Directory, Identity, Origin, Protocol};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -63,11 +64,30 @@ struct Counted {
     address: Option<IpAddr>,
 }
 
-impl Drop for Counted {
-    fn drop(&mut self) {
+impl Counted {
+    /// Counts the connection for the client that a proxy has named instead; false where that one has too many.
+    fn is_of(&mut self, client: IpAddr, at_most: usize) -> bool {
+        let address = Some(client).filter(|client| !client.is_loopback());
+        if address == self.address {
+            return true;
+        }
+        self.give_back();
         let mut count = self.connections.lock();
-        count.all = count.all.saturating_sub(1);
-        if let Some(address) = self.address
+        if let Some(address) = address {
+            let held = count.by_address.entry(address).or_default();
+            if *held >= at_most {
+                return false;
+            }
+            *held += 1;
+        }
+        self.address = address;
+        true
+    }
+
+    /// Counts for no address any more.
+    fn give_back(&mut self) {
+        let mut count = self.connections.lock();
+        if let Some(address) = self.address.take()
             && let Some(held) = count.by_address.get_mut(&address)
         {
             *held = held.saturating_sub(1);
@@ -75,6 +95,14 @@ impl Drop for Counted {
                 count.by_address.remove(&address);
             }
         }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.give_back();
+        let mut count = self.connections.lock();
+        count.all = count.all.saturating_sub(1);
     }
 }
 
@@ -97,8 +125,10 @@ impl Door {
         self.connections.lock().all
     }
 
-    /// Accepts connections until the door is [stopped](Self::stop). `name` is the listener's name in the config.
-    pub async fn serve(self: Arc<Self>, name: String, endpoint: Endpoint) {
+    /// Accepts connections until the door is [stopped](Self::stop). `name` is the listener's name in the config, and
+    /// `proxies` are those that have to say whose connections they pass on; none for a listener without.
+    pub async fn serve(self: Arc<Self>, name: String, endpoint: Endpoint, proxies: Vec<Network>) {
+        let proxies: Arc<[Network]> = proxies.into();
         let mut back_off = BACK_OFF;
         loop {
             let accepted = tokio::select! {
@@ -108,7 +138,7 @@ impl Door {
             match accepted {
                 Ok(peer) => {
                     back_off = BACK_OFF;
-                    self.admit(&name, peer);
+                    self.admit(&name, peer, &proxies);
                 }
                 Err(error) => {
                     tracing::warn!(listener = name, %error, "no connection could be accepted");
@@ -129,14 +159,15 @@ impl Door {
     }
 
     /// Serves a peer in a task of its own, unless there are too many already.
-    fn admit(self: &Arc<Self>, name: &str, peer: Peer) {
-        let Some(counted) = self.count(peer.address()) else {
+    fn admit(self: &Arc<Self>, name: &str, peer: Peer, proxies: &Arc<[Network]>) {
+        // Whom a proxy's connection counts for is known when it has said so.
+        let Some(mut counted) = self.count(peer.address().filter(|_| proxies.is_empty())) else {
             tracing::debug!(listener = name, "a connection was refused: there are too many");
             return;
         };
-        let (door, listener) = (Arc::clone(self), name.to_owned());
+        let (door, listener, proxies) = (Arc::clone(self), name.to_owned(), Arc::clone(proxies));
         self.tasks.spawn(async move {
-            if let Some(connection) = Box::pin(door.prepare(peer, listener)).await {
+            if let Some(connection) = Box::pin(door.prepare(peer, listener, &proxies, &mut counted)).await {
                 connection.run().await;
             }
             drop(counted);
@@ -162,9 +193,26 @@ impl Door {
         Some(Counted { connections: Arc::clone(&self.connections), address })
     }
 
-    /// Makes a connection of a peer, with TLS where the listener has it; `None` where TLS did not begin.
-    async fn prepare(self: &Arc<Self>, peer: Peer, listener: String) -> Option<Connection> {
-        let address = peer.address().map(|address| address.to_canonical());
+    /// Makes a connection of a peer, with TLS where the listener has it; `None` where TLS did not begin, or a proxy did
+    /// not say what it has to.
+    async fn prepare(self: &Arc<Self>, mut peer: Peer, listener: String, proxies: &[Network], counted: &mut Counted) -> Option<Connection> {
+        let address = match &mut peer {
+            Peer::Local(_) => None,
+            Peer::Plain(stream, address) | Peer::Tls(stream, address) => {
+                let address = address.ip().to_canonical();
+                match proxy_protocol::client_of(stream, address, proxies).await {
+                    Ok(client) if counted.is_of(client, self.directory.settings().limits.connections_per_address) => Some(client),
+                    Ok(client) => {
+                        tracing::debug!(listener, %client, "a connection was refused: the client has too many");
+                        return None;
+                    }
+                    Err(error) => {
+                        tracing::info!(listener, %address, %error, "a connection was refused: no proxy said whose it is");
+                        return None;
+                    }
+                }
+            }
+        };
         let mut origin = Origin { protocol: Protocol::Ldap, address, encrypted: false, certificate: false, listener };
         let mut user = None;
         let transport = match peer {

@@ -27,6 +27,14 @@ impl Transport {
             Self::Closed | Self::Local(_) | Self::Tcp(_) => None,
         }
     }
+
+    /// Whether TLS has something of its own to say, such as that it does not renegotiate (HD9).
+    pub(crate) fn has_unsent(&self) -> bool {
+        match self {
+            Self::Tls(stream) => stream.get_ref().1.wants_write(),
+            Self::Closed | Self::Local(_) | Self::Tcp(_) => false,
+        }
+    }
 }
 
 impl AsyncRead for Transport {

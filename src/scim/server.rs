@@ -3,7 +3,7 @@
 //! with a time limit each. The certificate can be replaced while connections are open.
 
 use super::request::Peer;
-use crate::base::Network;
+use crate::base::{Network, proxy_protocol};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::{HeaderMap, Request};
@@ -39,6 +39,8 @@ pub struct ServerSettings {
     pub tls: Option<Tls>,
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// Proxies that have to say by the PROXY protocol whose connections they pass on; none for a listener without.
+    pub proxies: Vec<Network>,
     /// Connections at one time.
     pub connections: usize,
     /// Connections at one time from one address; loopback is not counted.
@@ -55,6 +57,7 @@ impl Default for ServerSettings {
             name: "http".into(),
             tls: None,
             trusted_proxies: Vec::new(),
+            proxies: Vec::new(),
             connections: 4_096,
             connections_per_address: 256,
             patience: Duration::from_secs(10),
@@ -79,10 +82,17 @@ pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettin
             () = stop.cancelled() => break,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let Some((stream, address, permit)) = accepted else { break };
+        let Some((mut stream, address, permit)) = accepted else { break };
         let server = server.clone();
         tasks.spawn(async move {
             let _permit = permit;
+            let address = match proxy_protocol::client_of(&mut stream, address, &server.settings.proxies).await {
+                Ok(client) => client,
+                Err(error) => {
+                    tracing::info!(%address, %error, "an HTTP connection was refused: no proxy said whose it is");
+                    return;
+                }
+            };
             if let Some(_counted) = Counted::new(&server, address) {
                 server.connection(stream, address).await;
             }

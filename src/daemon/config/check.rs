@@ -258,8 +258,12 @@ fn listeners(checker: &mut Checker, file: &ServerFile) -> Vec<Listener> {
         if kind.needs_tls() && file.tls.is_none() {
             checker.at(&table.kind, format!("{} needs a certificate: there is no [tls]", kind.word()));
         }
+        if let Some(first) = table.proxy_protocol.first().filter(|_| kind == ListenerKind::Ldapi) {
+            checker.at(first, "a local socket has no proxy in front of it");
+        }
+        let proxies = networks(checker, &table.proxy_protocol);
         if let Some(address) = listen_address(checker, kind, table) {
-            out.push(Listener { name, kind, address });
+            out.push(Listener { name, kind, address, proxies });
         }
     }
     out

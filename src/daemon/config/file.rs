@@ -292,6 +292,9 @@ pub struct ListenerTable {
     pub kind: Spanned<ListenerKind>,
     /// `address:port`, or the path of the socket.
     pub address: Spanned<String>,
+    /// Networks of proxies that speak the PROXY protocol.
+    #[serde(default)]
+    pub proxy_protocol: Vec<Spanned<String>>,
 }
 
 /// `[tls]`.

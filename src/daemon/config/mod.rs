@@ -64,6 +64,8 @@ pub struct Listener {
     pub kind: ListenerKind,
     /// Where.
     pub address: ListenAddress,
+    /// Proxies that have to say by the PROXY protocol whose connections they pass on; nobody else is served then.
+    pub proxies: Vec<Network>,
 }
 
 /// Where a listener listens.
