@@ -11,6 +11,7 @@ mod derived;
 pub mod error;
 pub mod explain;
 mod filter;
+mod hash_memory;
 pub mod hash_pool;
 pub mod identity;
 mod link_cache;

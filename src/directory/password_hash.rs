@@ -7,6 +7,7 @@
 //! A wrong password always costs as much as one hash of ours, whatever the stored value is and whether there is
 //! one: [`PasswordHasher::verify_all`] adds what is missing, so that time tells nobody whether a user exists (HB2).
 
+use super::hash_memory;
 use super::hash_pool::Busy;
 use super::settings::Hashing;
 use crate::base::{Secret, random};
@@ -151,7 +152,7 @@ fn work(params: &Params) -> u64 {
 
 fn argon2(algorithm: Algorithm, params: &Params, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), Busy> {
     let context = Argon2::new(algorithm, Version::V0x13, params.clone());
-    context.hash_password_into(password, salt, output).map_err(|error| {
+    hash_memory::hash_into(&context, password, salt, output).map_err(|error| {
         tracing::error!(%error, "a password could not be hashed");
         Busy
     })

@@ -1,0 +1,111 @@
+"""Operations and how they end: abandon, unbind, half a close, a reset after any octet (hardening HA8)."""
+
+import random
+import socket
+import ssl
+import time
+import unittest
+
+import target
+from target import LONG, ROOT, SUFFIX, UNBIND, WHO_AM_I, Client, Target, abandon, bind, equal, message, present, replace, search
+
+ORGANISATION = f"o=Acme,{SUFFIX}"
+USER = (f"uid=ada,ou=users,{ORGANISATION}", "a password of several words")
+#: Sequences; 10^5 in the long run.
+COUNT = 100_000 if LONG else 1_000
+
+
+class Sequences(unittest.TestCase):
+    def setUp(self):
+        self.server = Target(people=300, limits="size = 1000000")
+        self.addCleanup(self.server.end)
+        with self.operator() as client:
+            self.assertEqual(client.add(ORGANISATION, objectClass=["organization", "hcOrganisation"], o=["Acme"]), 0)
+            self.assertEqual(client.add(f"cn=Desk,ou=licences,{ORGANISATION}", objectClass=["hcLicence"], cn=["Desk"], hcSessionLimit=["3"],
+                                        hcPackage=["Standard"], hcLicenceDefault=["TRUE"], hcReleaseMode=["disconnect"]), 0)
+            self.assertEqual(client.add(USER[0], objectClass=["inetOrgPerson", "hcUser"], uid=["ada"], cn=["ada"], sn=["ada"], hcUserType=["app"],
+                                        mail=["ada@example.com"], userPassword=[USER[1]]), 0)
+
+    def operator(self):
+        return Client(self.server).sign_in(self.server)
+
+    def octets(self, random):
+        """A sequence of requests, pipelined: some need the operator, some are abandoned."""
+        operations = [
+            lambda: ROOT,
+            lambda: WHO_AM_I,
+            lambda: search(SUFFIX, 2, present("uid"), "*"),
+            lambda: search(SUFFIX, 2, equal("uid", f"user{random.randrange(300)}"), "cn"),
+            lambda: replace(f"uid=user{random.randrange(300)},{SUFFIX}", "title", f"title {random.randrange(1_000)}"),
+            lambda: bind(self.server.operator, "not the password of the operator"),
+            lambda: bind("", ""),
+            lambda: abandon(random.randrange(1, 12)),
+            lambda: target.extended("1.3.6.1.4.1.1466.20037"),
+            lambda: UNBIND,
+        ]
+        who = random.choices([(self.server.operator, target.servers.PASSWORD), USER, None], [40, 1, 15])[0]
+        requests = [bind(*who)] if who else []
+        requests += [random.choices(operations, [4, 4, 4, 4, 3, 1, 1, 4, 0.2, 1])[0]() for _ in range(random.randrange(1, 10))]
+        return b"".join(message(ident, operation) for ident, operation in enumerate(requests, 1))
+
+    def play(self, random):
+        """One sequence on a connection of its own, and its end."""
+        octets = self.octets(random)
+        try:
+            client = Client(self.server, tls=random.random() < 0.05)
+        except (ConnectionError, ssl.SSLError):
+            return
+        try:
+            octets = octets[:random.randrange(1, len(octets) + 1)] if random.random() < 0.5 else octets
+            at = random.randrange(len(octets) + 1)
+            client.send(octets[:at])
+            if random.random() < 0.3:
+                client.socket.settimeout(0.002)
+                try:
+                    client.socket.recv(random.randrange(1, 5_000))
+                except (TimeoutError, ssl.SSLError):
+                    pass
+                client.socket.settimeout(20)
+            client.send(octets[at:])
+            end = random.random()
+            if end < 0.4:
+                client.reset()
+            elif end < 0.7:
+                client.close()
+            else:
+                # Half a close: everything that was asked is answered, and then the server ends it as well.
+                client.socket.shutdown(socket.SHUT_WR)
+                while client.socket.recv(1 << 16):
+                    pass
+        except (ConnectionError, ssl.SSLError, BrokenPipeError):
+            pass
+        finally:
+            client.close()
+
+    def test_ha8_random_sequences_leave_nothing_behind(self):
+        warm = random.Random(1)
+        for _ in range(200):
+            self.play(warm)
+        time.sleep(2)
+        descriptors, threads, memory = self.server.descriptors(), self.server.threads(), self.server.resident()
+        drawn = random.Random(20_261_123)
+        began = time.monotonic()
+        for at in range(COUNT):
+            self.play(drawn)
+            if at % 500 == 0:
+                self.assertTrue(self.server.is_alive(), f"after {at} sequences")
+        print(f"{COUNT} sequences in {time.monotonic() - began:.0f} s")
+        held, resident = self.server.rests(descriptors, memory + (16 << 20))
+        print(f"descriptors {descriptors} -> {held}, threads {threads} -> {self.server.threads()}, "
+              f"memory {memory >> 20} -> {resident >> 20} MiB")
+        # The store may hold a file more or less, by the segments of its journal.
+        self.assertLessEqual(held, descriptors + 2)
+        self.assertLessEqual(self.server.threads(), threads + 2)
+        self.assertLessEqual(resident, memory + (16 << 20))
+        self.assertEqual(self.server.panics(), [])
+        with self.operator() as client:
+            sessions = lambda: client.ask(search(ORGANISATION, 2, equal("objectClass", "hcSession"), "1.1"))
+            deadline = time.monotonic() + 10
+            while sessions() != (0, 0) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            self.assertEqual(sessions(), (0, 0), "a seat of this licence ends with its connection")
