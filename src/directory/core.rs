@@ -5,6 +5,7 @@ use super::error::Error;
 use super::identity::{Caller, Identity, Origin};
 use super::link_cache::LinkCache;
 use super::settings::Settings;
+use super::sorted::Room;
 use super::tree::{self, Suffix};
 use super::view::Selection;
 use crate::access::{AccessSubject, Grants, Policy, Standing};
@@ -34,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) wake: Notify,
     /// The names of members of large groups.
     pub(crate) links: Arc<LinkCache>,
+    /// What sorts hold together.
+    pub(crate) sorting: Arc<Room>,
     /// All user attributes: what most searches ask for.
     all_user: Arc<Selection>,
 }
@@ -81,6 +84,7 @@ impl Core {
             authority: AtomicU64::new(1),
             released: Mutex::default(),
             wake: Notify::new(),
+            sorting: Arc::default(),
         }
     }
 

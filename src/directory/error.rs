@@ -105,6 +105,12 @@ pub enum Error {
     /// The store takes no writes now: unavailable (52) or unwillingToPerform (53) by the reason, 503 or 507.
     #[error("{0}")]
     Unavailable(String),
+    /// What a critical control asks for cannot be done: unavailableCriticalExtension (12).
+    #[error("{0}")]
+    CriticalExtension(String),
+    /// The view of a list cannot be given: virtualListViewError (76).
+    #[error("{0}")]
+    ListView(String),
     /// A type the schema does not know: undefinedAttributeType (17), 400 invalidValue.
     #[error("{0}")]
     UndefinedType(String),

@@ -26,6 +26,7 @@ mod root;
 mod search;
 mod session;
 pub mod settings;
+mod sorted;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -41,10 +42,12 @@ use std::sync::Arc;
 pub use error::Error;
 pub use identity::{Caller, Identity, Origin, Protocol, SessionHandle, Standing};
 pub use request::{
-    Dereference, EntrySink, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,
+    Dereference, EntrySink, ListView, OwnedEntry, Page, Position, Progress, Scope, SearchRequest, SortKey, SortProblem, SortReport,
+    ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,
 };
 pub use search::Search;
 pub use settings::Settings;
+pub use sorted::SortedList;
 
 /// The directory.
 pub struct Directory {

@@ -1,9 +1,11 @@
 //! What a door asks of the directory, and what it gets.
 
+use super::sorted::SortedList;
 use crate::base::EntryId;
 use crate::base::ber::Reader;
 use crate::model::entry::Values;
 use crate::model::{Filter, Kind, Modification};
+use std::sync::Arc;
 
 /// How far below its base a search goes (RFC 4511 §4.5.1.2; children: draft-sermersheim-ldap-subordinate-scope).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,12 @@ pub struct SearchRequest<'a> {
     pub mechanisms: Vec<&'static str>,
     /// A page of at most this many entries (RFC 2696), continuing where `after` stopped.
     pub page: Option<Page>,
+    /// In this order (RFC 2891); empty for any.
+    pub sort: Vec<SortKey<'a>>,
+    /// Whether nothing is to be sent where it cannot be sorted.
+    pub sort_critical: bool,
+    /// This part of what was sorted only (draft-ietf-ldapext-ldapv3-vlv-09).
+    pub view: Option<ListView<'a>>,
 }
 
 impl<'a> SearchRequest<'a> {
@@ -74,21 +82,141 @@ impl<'a> SearchRequest<'a> {
             manage_dsa_it: false,
             mechanisms: Vec::new(),
             page: None,
+            sort: Vec::new(),
+            sort_critical: false,
+            view: None,
         }
     }
 }
 
-/// A page of a search.
+/// One key to sort by (RFC 2891 §1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortKey<'a> {
+    /// The attribute description, as sent.
+    pub attribute: &'a str,
+    /// A matching rule by OID or name; the attribute's own where absent.
+    pub rule: Option<&'a str>,
+    /// Whether the largest comes first.
+    pub reverse: bool,
+}
+
+/// Why a search was not sorted (RFC 2891 §1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortProblem {
+    /// Other sorts take all the room there is.
+    Busy,
+    /// No rule, or none that orders the values.
+    InappropriateMatching,
+    /// Not defined, or not to be asserted about by the caller: nobody can tell which (HC1).
+    NoSuchAttribute,
+    /// More than one sort may hold.
+    TooLarge,
+}
+
+/// How a sort went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SortReport {
+    /// Why it was not sorted; `None` where it was.
+    pub problem: Option<SortProblem>,
+    /// The attribute to blame, as it was sent.
+    pub attribute: Option<String>,
+}
+
+impl SortReport {
+    /// From a problem and who is to blame.
+    pub(super) fn of(found: Option<(SortProblem, Option<String>)>) -> Self {
+        found.map_or_else(Self::default, |(problem, attribute)| Self { problem: Some(problem), attribute })
+    }
+}
+
+/// A part of a sorted search (draft-ietf-ldapext-ldapv3-vlv-09 §6.1).
+#[derive(Clone, Debug)]
+pub struct ListView<'a> {
+    /// Entries before the target.
+    pub before: u32,
+    /// Entries after the target.
+    pub after: u32,
+    /// What it is about.
+    pub target: ViewTarget<'a>,
+    /// The list of an earlier view of the same search, to be used again where nothing has changed since.
+    pub list: Option<Arc<SortedList>>,
+}
+
+/// The entry that a view is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewTarget<'a> {
+    /// The first that is not before this value of the first sort key.
+    AtLeast(&'a [u8]),
+    /// By its rank from 1, out of `count` as the client believes; 0 for not known.
+    Offset {
+        /// The rank.
+        offset: i64,
+        /// Of how many.
+        count: i64,
+    },
+}
+
+/// Why a view cannot be given (draft §6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewProblem {
+    /// The rule of the first sort key cannot take the value.
+    InappropriateMatching,
+    /// The list could not be sorted.
+    NotSorted,
+    /// There is no such offset.
+    OffsetRange,
+}
+
+/// What a view shows.
+#[derive(Clone, Debug)]
+pub struct ViewReport {
+    /// The rank of the target from 1; one more than `count` where there is none.
+    pub position: usize,
+    /// How many entries the list has.
+    pub count: usize,
+    /// Why it cannot be given; `None` where it was.
+    pub problem: Option<ViewProblem>,
+    /// The list, to be given with the next view.
+    pub list: Option<Arc<SortedList>>,
+}
+
+/// A page of a search.
+#[derive(Clone, Debug, Default)]
 pub struct Page {
     /// At most this many entries on this page.
     pub size: usize,
     /// The position the last page ended at, as [`Progress::Paged`] gave it.
-    pub after: Option<EntryId>,
+    pub after: Option<Position>,
+}
+
+/// Where a page ended.
+#[derive(Clone, Debug)]
+pub struct Position {
+    /// The number of the last entry, or the rank of the next one in `list`.
+    pub(super) at: u32,
+    /// Entries sent until then, on all pages.
+    pub(super) sent: usize,
+    /// What was sorted.
+    pub(super) list: Option<Arc<SortedList>>,
+}
+
+#[cfg(test)]
+impl Position {
+    /// After the entry of that number, of nothing that was sorted.
+    pub(crate) const fn at(at: u32) -> Self {
+        Self { at, sent: 0, list: None }
+    }
+}
+
+/// Places of one search are compared, which has one list.
+impl PartialEq for Position {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.sent) == (other.at, other.sent)
+    }
 }
 
 /// How a step of a search ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// There is more; ask again when the sink has room.
     More,
@@ -97,7 +225,7 @@ pub enum Progress {
     /// The page is full; the next page continues after this entry. `estimate`: about how many there are in all.
     Paged {
         /// Where to continue.
-        after: EntryId,
+        after: Position,
         /// About how many entries the whole search finds; 0 for unknown.
         estimate: usize,
     },

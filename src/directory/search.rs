@@ -3,8 +3,11 @@
 
 use super::filter::{Context, Matcher, Truth};
 use super::plan;
-use super::request::{EntrySink, Page, Progress, Scope, SearchRequest, Visible};
+use super::request::{
+    EntrySink, ListView, Page, Position, Progress, Scope, SearchRequest, SortReport, ViewProblem, ViewReport, ViewTarget, Visible,
+};
 use super::root;
+use super::sorted::{Gathering, Order, SortedList, Stamp};
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
 use super::{Caller, Directory, Error};
@@ -32,9 +35,13 @@ pub struct Search {
     exact: bool,
     renderer: Renderer,
     page: Option<Page>,
+    /// What is asked for beyond finding entries.
+    wishes: Wishes,
     sent: usize,
     looked_at: usize,
     size_limit: usize,
+    /// The client's own size limit, which is for all pages together.
+    size_limit_of_all: usize,
     look_through: usize,
     deadline: Duration,
     estimate: usize,
@@ -50,6 +57,40 @@ enum Source {
     Ids { ids: RoaringBitmap, next: u32 },
     /// The entries right below one, read piece by piece.
     Children { parent: EntryId, after: Option<EntryId>, chunk: std::vec::IntoIter<EntryId> },
+    /// What was sorted, from a rank up to another.
+    Sorted { list: Arc<SortedList>, next: usize, end: usize },
+}
+
+/// What a search is to do with what it finds, besides sending it.
+#[derive(Default)]
+struct Wishes {
+    order: Option<Arc<Order>>,
+    sort_critical: bool,
+    /// Entries found until now, while they are gathered to be sorted.
+    gathering: Option<Gathering>,
+    /// A part of the list; taken when the list is there.
+    view: Option<View>,
+    sort_report: Option<SortReport>,
+    view_report: Option<ViewReport>,
+}
+
+/// A view that was asked for.
+struct View {
+    before: usize,
+    after: usize,
+    target: Target,
+}
+
+enum Target {
+    AtLeast(Vec<u8>),
+    Offset { offset: i64, count: i64 },
+}
+
+/// What became of one candidate.
+enum Look {
+    Found(Arc<Entry>),
+    None,
+    Passed,
 }
 
 #[derive(Clone, Copy)]
@@ -98,17 +139,29 @@ impl Directory {
             exact,
             renderer: Renderer::with_cache(Arc::clone(&self.core().links)),
             page: request.page.clone(),
+            wishes: Wishes::default(),
             sent: 0,
             looked_at: 0,
             size_limit: bounded(request.size_limit, limits.size),
+            size_limit_of_all: if request.size_limit == 0 { usize::MAX } else { request.size_limit as usize },
             look_through: if caller.identity.is_operator() { usize::MAX } else { limits.look_through },
             deadline,
             estimate,
         };
-        if let Some(after) = request.page.as_ref().and_then(|page| page.after) {
+        if let Some(page) = &mut search.page {
+            // A page larger than a search may return is a page as large as it may.
+            page.size = page.size.min(bounded(0, limits.size));
+        }
+        search.arrange(request);
+        if let Some(after) = request.page.as_ref().and_then(|page| page.after.as_ref()) {
             search.continue_after(after);
         }
         Ok(search)
+    }
+
+    /// What a list made now is good for.
+    fn stamp(&self) -> Stamp {
+        (self.memory().revision(), self.core().authority())
     }
 
     /// Finds the base, or says that there is none as far as the caller may know.
@@ -204,12 +257,36 @@ fn walk(memory: &Memory, base: EntryId, scope: Scope) -> RoaringBitmap {
 }
 
 impl Search {
+    /// Makes ready for sorting, and for a view of what is sorted.
+    fn arrange(&mut self, request: &SearchRequest<'_>) {
+        if request.sort.is_empty() || matches!(self.source, Source::Virtual(_)) {
+            return;
+        }
+        let directory = Arc::clone(&self.directory);
+        let order = Arc::new(Order::new(directory.schema(), &request.sort));
+        self.wishes.order = Some(Arc::clone(&order));
+        self.wishes.sort_critical = request.sort_critical;
+        self.wishes.gathering = Some(Gathering::new(order, &directory.core().sorting));
+        if let Some(view) = &request.view {
+            self.wishes.view = Some(View::of(view));
+            if let Some(list) = view.list.as_ref().filter(|list| list.stamp == directory.stamp()) {
+                self.wishes.gathering = None;
+                self.show(Arc::clone(list));
+            }
+        }
+    }
+
     /// Goes on until the sink is full, the page is full, or all is found. Errors are those that end a search after
     /// some entries were sent: size, time and look-through limits.
     pub fn step(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
         let directory = Arc::clone(&self.directory);
         let memory = directory.memory();
         let grants = Arc::clone(&self.grants);
+        if let Some(gathering) = self.wishes.gathering.take() {
+            self.gather(memory, &grants, gathering)?;
+            return Ok(Progress::More);
+        }
+        self.refuse_if_not_as_asked()?;
         for looked_at in 0..STEP {
             if looked_at % 64 == 63 && directory.clock().monotonic() > self.deadline {
                 return Err(Error::TimeLimit);
@@ -220,28 +297,22 @@ impl Search {
             if let Source::Virtual(_) = self.source {
                 return self.send_virtual(sink);
             }
-            let Some(id) = self.next_candidate(memory) else { return Ok(Progress::Done) };
-            self.looked_at += 1;
-            if self.looked_at > self.look_through && !self.exact {
-                return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
-            }
-            let Some(entry) = memory.entry(id) else { continue };
-            if !self.is_in_place(memory, &entry) {
-                continue;
-            }
-            let access = grants.on(memory, &entry);
-            if !access.disclosed || !self.is_wanted(directory.schema(), memory, &entry, access.search) {
-                continue;
-            }
-            if self.sent >= self.size_limit {
+            let entry = match self.look(memory, &grants)? {
+                Look::Found(entry) => entry,
+                Look::None => return Ok(Progress::Done),
+                Look::Passed => continue,
+            };
+            let before = self.page.as_ref().and_then(|page| page.after.as_ref()).map_or(0, |after| after.sent);
+            if self.sent >= self.size_limit || before + self.sent >= self.size_limit_of_all {
                 return Err(Error::SizeLimit);
             }
             self.renderer.bonds = memory.bonds();
             let take = |visible: &Visible<'_>| sink.entry(visible);
+            let access = grants.on(memory, &entry);
             self.renderer.render(directory.schema(), memory, &entry, &self.selection, access.read, take);
             self.sent += 1;
             if self.page.as_ref().is_some_and(|page| self.sent >= page.size) {
-                return Ok(self.end_of_page(memory, id));
+                return Ok(self.end_of_page(memory, entry.id, before + self.sent));
             }
         }
         if directory.clock().monotonic() > self.deadline {
@@ -250,23 +321,138 @@ impl Search {
         Ok(Progress::More)
     }
 
+    /// How the sort went; `None` where none was asked for, or nothing was found that could be sorted (RFC 2891 §2).
+    pub const fn sort_report(&self) -> Option<&SortReport> {
+        self.wishes.sort_report.as_ref()
+    }
+
+    /// What a view shows; `None` where none was asked for.
+    pub const fn view_report(&self) -> Option<&ViewReport> {
+        self.wishes.view_report.as_ref()
+    }
+
+    /// Looks at the next candidate.
+    fn look(&mut self, memory: &Memory, grants: &Grants) -> Result<Look, Error> {
+        let Some(id) = self.next_candidate(memory) else { return Ok(Look::None) };
+        self.looked_at += 1;
+        if self.looked_at > self.look_through && !self.exact {
+            return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
+        }
+        let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
+        if !self.is_in_place(memory, &entry) {
+            return Ok(Look::Passed);
+        }
+        let access = grants.on(memory, &entry);
+        match access.disclosed && self.is_wanted(self.directory.schema(), memory, &entry, access.search) {
+            true => Ok(Look::Found(entry)),
+            false => Ok(Look::Passed),
+        }
+    }
+
+    /// Gathers for a step; when all is found, sorts it, and puts the list in the place of the candidates.
+    fn gather(&mut self, memory: &Memory, grants: &Grants, mut gathering: Gathering) -> Result<(), Error> {
+        for _ in 0..STEP {
+            match self.look(memory, grants)? {
+                Look::Found(entry) if self.looked_at <= self.look_through => {
+                    let access = grants.on(memory, &entry);
+                    let no_room = |_| Error::AdminLimit("the search finds more entries than can be sorted".to_owned());
+                    gathering.take(memory, &entry, access.search).map_err(no_room)?;
+                }
+                // To sort is to look at all, whatever the indexes say.
+                Look::Found(_) => return Err(Error::AdminLimit("more entries to sort than the look-through limit allows".to_owned())),
+                Look::Passed => {}
+                Look::None => {
+                    let list = gathering.finish(self.directory.stamp());
+                    self.show(Arc::new(list));
+                    return Ok(());
+                }
+            }
+        }
+        if self.directory.clock().monotonic() > self.deadline {
+            return Err(Error::TimeLimit);
+        }
+        self.wishes.gathering = Some(gathering);
+        Ok(())
+    }
+
+    /// Sends from a list from now on: all of it, or the part that a view shows.
+    fn show(&mut self, list: Arc<SortedList>) {
+        self.wishes.sort_report = (list.len() > 0).then(|| list.report.clone());
+        let mut shown = 0..list.len();
+        if let Some(view) = self.wishes.view.take() {
+            let (range, mut report) = match (list.report.problem, self.target(&view.target, &list)) {
+                (None, Ok(position)) => view.around(position, list.len()),
+                (None, Err(problem)) => View::none(list.len(), problem),
+                (Some(_), _) => View::none(list.len(), ViewProblem::NotSorted),
+            };
+            report.list = Some(Arc::clone(&list)).filter(|_| report.problem.is_none());
+            shown = range;
+            self.wishes.view_report = Some(report);
+        }
+        self.looked_at = 0;
+        // What has changed since is asked again.
+        self.exact = false;
+        self.source = Source::Sorted { list, next: shown.start, end: shown.end };
+    }
+
+    /// The rank of the target from 1; one more than there are entries where there is none.
+    fn target(&self, target: &Target, list: &SortedList) -> Result<usize, ViewProblem> {
+        match target {
+            Target::Offset { offset, count } => offset_of(*offset, *count, list.len()),
+            Target::AtLeast(value) => {
+                let memory = self.directory.memory();
+                let order = self.wishes.order.as_ref().ok_or(ViewProblem::NotSorted)?;
+                let key_of = |id, key: &mut Vec<u8>| {
+                    if let Some(entry) = memory.entry(id) {
+                        order.put_first(memory, &entry, self.grants.on(memory, &entry).search, key);
+                    }
+                };
+                list.rank_of(order, value, key_of).map(|rank| rank + 1).ok_or(ViewProblem::InappropriateMatching)
+            }
+        }
+    }
+
+    /// Where the sort was critical and could not be, nothing is sent (RFC 2891 §2.3), nor where the view cannot be given.
+    fn refuse_if_not_as_asked(&self) -> Result<(), Error> {
+        if self.wishes.view_report.as_ref().is_some_and(|report| report.problem.is_some()) {
+            return Err(Error::ListView("this view of the list cannot be given".to_owned()));
+        }
+        let unsorted = self.wishes.sort_report.as_ref().is_some_and(|report| report.problem.is_some());
+        match unsorted && self.wishes.sort_critical {
+            true => Err(Error::CriticalExtension("the search cannot be sorted as asked".to_owned())),
+            false => Ok(()),
+        }
+    }
+
     /// The page is full; it is the last one where no candidate is left.
-    fn end_of_page(&mut self, memory: &Memory, last: EntryId) -> Progress {
+    fn end_of_page(&mut self, memory: &Memory, last: EntryId, sent: usize) -> Progress {
+        if let Source::Sorted { list, next, end } = &self.source {
+            let at = u32::try_from(*next).unwrap_or(u32::MAX);
+            return match next < end {
+                true => Progress::Paged { after: Position { at, sent, list: Some(Arc::clone(list)) }, estimate: list.len() },
+                false => Progress::Done,
+            };
+        }
         match self.next_candidate(memory) {
-            Some(_) => Progress::Paged { after: last, estimate: self.estimate },
+            Some(_) => Progress::Paged { after: Position { at: last.0, sent, list: None }, estimate: self.estimate },
             None => Progress::Done,
         }
     }
 
-    fn continue_after(&mut self, last: EntryId) {
+    fn continue_after(&mut self, last: &Position) {
+        if let Some(list) = &last.list {
+            self.wishes.gathering = None;
+            self.show(Arc::clone(list));
+        }
         match &mut self.source {
             Source::Virtual(_) => {}
             Source::One(id) => *id = None,
-            Source::Ids { next, .. } => *next = last.0.saturating_add(1),
+            Source::Ids { next, .. } => *next = last.at.saturating_add(1),
             Source::Children { after, chunk, .. } => {
-                *after = Some(last);
+                *after = Some(EntryId(last.at));
                 *chunk = Vec::new().into_iter();
             }
+            Source::Sorted { next, .. } => *next = last.at as usize,
         }
     }
 
@@ -285,6 +471,11 @@ impl Search {
                 }
                 let found = chunk.next()?;
                 *after = Some(found);
+                Some(found)
+            }
+            Source::Sorted { list, next, end } => {
+                let found = list.get(*next).filter(|_| next < end)?;
+                *next += 1;
                 Some(found)
             }
         }
@@ -309,5 +500,78 @@ impl Search {
             entry.send(self.directory.schema(), self.directory.memory(), &self.matcher, &self.selection, sink);
         }
         Ok(Progress::Done)
+    }
+}
+
+impl View {
+    fn of(view: &ListView<'_>) -> Self {
+        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let target = match view.target {
+            ViewTarget::AtLeast(value) => Target::AtLeast(value.to_owned()),
+            ViewTarget::Offset { offset, count } => Target::Offset { offset, count },
+        };
+        Self { before: count(view.before), after: count(view.after), target }
+    }
+
+    /// The ranks from 0 that it shows around a target, of `count` entries.
+    fn around(&self, position: usize, count: usize) -> (std::ops::Range<usize>, ViewReport) {
+        let rank = position.saturating_sub(1);
+        let range = rank.saturating_sub(self.before)..rank.saturating_add(1).saturating_add(self.after).min(count);
+        (range, ViewReport { position, count, problem: None, list: None })
+    }
+
+    const fn none(count: usize, problem: ViewProblem) -> (std::ops::Range<usize>, ViewReport) {
+        (0..0, ViewReport { position: 0, count, problem: Some(problem), list: None })
+    }
+}
+
+/// The rank from 1 that an offset means in a list of `length`, where the client takes it for one of `count` (draft §5).
+fn offset_of(offset: i64, count: i64, length: usize) -> Result<usize, ViewProblem> {
+    const MOST: i64 = i32::MAX as i64;
+    let here = i64::try_from(length).unwrap_or(MOST);
+    if !(1..=MOST).contains(&offset) || !(0..=MOST).contains(&count) || (count > 0 && offset > count) {
+        return Err(ViewProblem::OffsetRange);
+    }
+    let target = match (offset, count) {
+        _ if here == 0 => 0,
+        (offset, 0) if offset > here => return Err(ViewProblem::OffsetRange),
+        (offset, 0) => offset,
+        (offset, count) if offset == count => here,
+        (1, _) => 1,
+        // Rounded to the nearest.
+        (offset, count) => {
+            let (exact, count) = (i128::from(here) * i128::from(offset), i128::from(count));
+            i64::try_from((exact * 2 + count) / (count * 2)).unwrap_or(here).clamp(1, here)
+        }
+    };
+    Ok(usize::try_from(target).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_of_a_view_are_ratios() {
+        for (offset, count, length, rank) in [
+            (1, 0, 10, Some(1)),
+            (7, 0, 10, Some(7)),
+            (11, 0, 10, None),
+            (1, 5, 10, Some(1)),
+            (5, 5, 10, Some(10)),
+            (1, 1, 10, Some(10)),
+            (50, 100, 10, Some(5)),
+            (6, 5, 10, None),
+            (0, 0, 10, None),
+            (-1, 5, 10, None),
+            (1, -1, 10, None),
+            (i64::from(i32::MAX), i64::from(i32::MAX), 3, Some(3)),
+            (i64::from(i32::MAX) - 1, i64::from(i32::MAX), 3, Some(3)),
+            (i64::from(i32::MAX) + 1, i64::from(i32::MAX) + 1, 3, None),
+            (i64::MAX, 0, 3, None),
+            (4, 9, 0, Some(0)),
+        ] {
+            assert_eq!(offset_of(offset, count, length).ok(), rank, "{offset} of {count} in {length}");
+        }
     }
 }

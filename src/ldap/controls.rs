@@ -1,6 +1,8 @@
 //! Controls (RFC 4511 §4.1.11). One table says for each control its OID, the operations it goes with, and how
 //! its value is read; the root DSE lists the same table.
 
+mod search;
+
 use super::decode;
 use super::encode::{integer_size, put_control, put_entry_body, put_integer};
 use super::fields::{self, BOOLEAN, Fields, INTEGER};
@@ -8,12 +10,19 @@ use super::frame::Operation;
 use super::result::Failure;
 use crate::base::Limits;
 use crate::base::ber::{OCTET_STRING, SEQUENCE, element_size, put, put_header};
-use crate::directory::{OwnedEntry, SessionRequest};
+use crate::directory::{OwnedEntry, SessionRequest, SortKey};
 use crate::model::Filter;
 use ldap3_proto::proto::LdapResultCode;
+use sha2::{Digest, Sha256};
+
+pub(crate) use search::{ViewCode, ViewControl, put_sort, put_view};
 
 /// Assertion (RFC 4528).
 pub const ASSERTION: &str = "1.3.6.1.1.12";
+/// Virtual list view (draft-ietf-ldapext-ldapv3-vlv-09).
+pub const LIST_VIEW: &str = "2.16.840.1.113730.3.4.9";
+/// What a virtual list view is answered with.
+pub const LIST_VIEW_RESPONSE: &str = "2.16.840.1.113730.3.4.10";
 /// ManageDsaIT (RFC 3296).
 pub const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
 /// Paged results (RFC 2696).
@@ -36,6 +45,10 @@ pub const PRE_READ: &str = "1.3.6.1.1.13.1";
 ///      sessionId  OCTET STRING OPTIONAL }       -- absent where the bind was refused
 /// ```
 pub const SESSION: &str = "2.25.128590336736012936669972887359999261034.3.1";
+/// Server-side sorting (RFC 2891).
+pub const SORT: &str = "1.2.840.113556.1.4.473";
+/// What a sort is answered with.
+pub const SORT_RESPONSE: &str = "1.2.840.113556.1.4.474";
 
 /// What a control's value is read with.
 type Decode = for<'a> fn(&mut Controls<'a>, &'a [u8], &Limits) -> Result<(), Failure>;
@@ -53,11 +66,13 @@ const ENTRIES: &[Operation] =
 /// The table.
 const TABLE: &[Known] = &[
     Known { oid: ASSERTION, operations: ENTRIES, decode: assertion },
+    Known { oid: LIST_VIEW, operations: &[Operation::Search], decode: search::list_view },
     Known { oid: MANAGE_DSA_IT, operations: ENTRIES, decode: manage_dsa_it },
     Known { oid: PAGED_RESULTS, operations: &[Operation::Search], decode: paged_results },
     Known { oid: POST_READ, operations: &[Operation::Add, Operation::Modify, Operation::ModifyDn], decode: post_read },
     Known { oid: PRE_READ, operations: &[Operation::Delete, Operation::Modify, Operation::ModifyDn], decode: pre_read },
     Known { oid: SESSION, operations: &[Operation::Bind], decode: session },
+    Known { oid: SORT, operations: &[Operation::Search], decode: search::sort },
 ];
 
 /// The OIDs of all controls that work, for the root DSE.
@@ -68,6 +83,10 @@ pub fn supported() -> impl Iterator<Item = &'static str> {
 /// The controls of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Controls<'a> {
+    /// Those that were sent as critical and are known.
+    critical: Vec<&'static str>,
+    /// What must be the same for a cookie to be good: all controls but those that carry one.
+    same: Vec<&'a [u8]>,
     /// The entry must match.
     pub(crate) assertion: Option<Filter<'a>>,
     /// Referrals are entries.
@@ -80,6 +99,27 @@ pub(crate) struct Controls<'a> {
     pub(crate) pre_read: Option<Vec<&'a str>>,
     /// What the client says about itself.
     pub(crate) session: Option<SessionRequest>,
+    /// In this order; empty for any.
+    pub(crate) sort: Vec<SortKey<'a>>,
+    /// A part of the sorted list.
+    pub(crate) view: Option<ViewControl<'a>>,
+}
+
+impl Controls<'_> {
+    /// Whether a control we know was sent as critical.
+    pub(crate) fn is_critical(&self, oid: &str) -> bool {
+        self.critical.contains(&oid)
+    }
+
+    /// What a cookie is bound to besides who asks: the request, and its controls but those that carry the cookie.
+    pub(crate) fn query(&self, content: &[u8]) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for part in std::iter::once(&content).chain(&self.same) {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        digest.finalize().into()
+    }
 }
 
 /// A paged results control as sent.
@@ -98,7 +138,8 @@ pub(crate) fn decode<'a>(operation: Operation, block: &'a [u8], limits: &Limits)
     let mut seen: Vec<&str> = Vec::new();
     let mut list = Fields::new(block);
     while !list.is_empty() {
-        let mut control = Fields::new(list.octets(SEQUENCE, DAMAGED)?);
+        let content = list.octets(SEQUENCE, DAMAGED)?;
+        let mut control = Fields::new(content);
         let oid = control.text(OCTET_STRING, DAMAGED)?;
         let critical = match control.optional(BOOLEAN, DAMAGED)? {
             Some(octets) => fields::boolean(octets).ok_or_else(|| Failure::protocol(DAMAGED))?,
@@ -115,8 +156,16 @@ pub(crate) fn decode<'a>(operation: Operation, block: &'a [u8], limits: &Limits)
             return Err(Failure::protocol("a control was sent twice"));
         }
         seen.push(oid);
+        if ![PAGED_RESULTS, LIST_VIEW].contains(&oid) {
+            controls.same.push(content);
+        }
         match TABLE.iter().find(|known| known.oid == oid && known.operations.contains(&operation)) {
-            Some(known) => (known.decode)(&mut controls, value.unwrap_or_default(), limits)?,
+            Some(known) => {
+                if critical {
+                    controls.critical.push(known.oid);
+                }
+                (known.decode)(&mut controls, value.unwrap_or_default(), limits)?;
+            }
             None if critical => {
                 let text = "a critical control is unknown or does not go with the operation";
                 return Err(Failure::new(LdapResultCode::UnavailableCriticalExtension, text));

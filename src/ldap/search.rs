@@ -1,22 +1,31 @@
-//! Search (RFC 4511 §4.5), whole or in pages (RFC 2696), step by step.
+//! Search (RFC 4511 §4.5), whole, in pages (RFC 2696), sorted (RFC 2891) or as a view of a sorted list, step by step.
 
 use super::connection::Connection;
-use super::controls::{self, Controls, PageControl};
+use super::controls::{self, Controls, PageControl, ViewCode, ViewControl};
 use super::decode;
 use super::encode::Outcome;
 use super::frame::{Frame, Operation};
+use super::paging::{Cookies, Kept};
 use super::result::Failure;
-use crate::directory::{EntrySink, Error, Page, Progress, Scope, Search, SearchRequest, Visible};
+use crate::directory::{EntrySink, Error, Identity, ListView, Page, Position, Progress, Scope, Search, SearchRequest, SortedList, Visible};
 use crate::model::Filter;
-use sha2::{Digest, Sha256};
+use ldap3_proto::proto::LdapResultCode;
+use std::sync::Arc;
+
+/// Sorted searches of one connection under way at a time.
+const SORTS_AT_ONCE: usize = 4;
 
 /// A search under way.
 pub(crate) struct Running {
     /// Its message id.
     pub(crate) id: i32,
     search: Search,
-    /// The digest of the request, where a page was asked for.
-    page: Option<[u8; 32]>,
+    /// The digest of the request, where cookies go with it.
+    query: [u8; 32],
+    paged: bool,
+    sorted: bool,
+    /// The list of the view before this one, and the context that stands for it.
+    former: Option<(Arc<SortedList>, Vec<u8>)>,
 }
 
 impl Connection {
@@ -27,20 +36,32 @@ impl Connection {
         if request.base.is_empty() {
             request.mechanisms = self.mechanisms();
         }
+        let mut running = Wanted { query: [0; 32], paged: controls.page.is_some(), sorted: !controls.sort.is_empty(), former: None };
+        if controls.page.is_some() || controls.view.is_some() {
+            running.query = controls.query(frame.content);
+        }
+        if let Some(view) = &controls.view {
+            running.former = self.check_view(view, &controls, &running.query)?;
+            let list = running.former.as_ref().map(|(list, _)| Arc::clone(list));
+            request.view = Some(ListView { before: view.before, after: view.after, target: view.target, list });
+        }
+        if running.sorted && self.searches.iter().filter(|search| search.sorted).count() >= SORTS_AT_ONCE {
+            return Err(Failure::new(LdapResultCode::Busy, "other sorted searches of this connection are under way"));
+        }
+        if let Some(control) = &controls.page {
+            request.page = Some(self.page(control, &running.query)?);
+        }
+        request.sort_critical = controls.is_critical(controls::SORT);
+        request.sort = controls.sort;
         if let Some(filter) = controls.assertion {
             self.assert(request.base, filter)?;
         }
-        let mut page = None;
-        if let Some(control) = controls.page {
-            let query: [u8; 32] = Sha256::digest(frame.content).into();
-            page = Some(query);
-            request.page = Some(self.page(&control, &query)?);
-        }
         let search = self.door.directory.search(&self.caller, &request)?;
         if request.page.as_ref().is_some_and(|page| page.size == 0) {
-            self.end_search(frame.id, Some(&[]));
+            self.answer_page_of_nothing(frame.id);
         } else {
-            self.step(Running { id: frame.id, search, page });
+            let Wanted { query, paged, sorted, former } = running;
+            self.step(Running { id: frame.id, search, query, paged, sorted, former });
         }
         Ok(())
     }
@@ -58,36 +79,79 @@ impl Connection {
     }
 
     fn step(&mut self, mut running: Running) {
-        match running.search.step(&mut self.output.sink(running.id)) {
-            Ok(Progress::More) => self.searches.push_back(running),
-            Ok(Progress::Done) => self.end_search(running.id, running.page.map(|_| &[][..])),
-            Ok(Progress::Paged { after, estimate }) => {
-                let query = running.page.unwrap_or_default();
-                let cookie = self.cookies.issue(&self.caller.identity.name, &query, after, self.now);
-                let mut controls = Vec::new();
-                controls::put_page(&mut controls, estimate, &cookie);
-                self.answer(running.id, Operation::Search, &Outcome { controls: &controls, ..Outcome::SUCCESS });
-            }
-            Err(error) => self.answer(running.id, Operation::Search, &Outcome::from(&Failure::from(error))),
-        }
+        let progress = match running.search.step(&mut self.output.sink(running.id)) {
+            Ok(Progress::More) => return self.searches.push_back(running),
+            Ok(Progress::Done) => Ok(None),
+            Ok(Progress::Paged { after, estimate }) => Ok(Some((after, estimate))),
+            Err(error) => Err(Failure::from(error)),
+        };
+        let controls = self.response_controls(&running, &progress);
+        let failure = progress.err();
+        let outcome = failure.as_ref().map_or(Outcome::SUCCESS, Outcome::from);
+        self.answer(running.id, Operation::Search, &Outcome { controls: &controls, ..outcome });
     }
 
-    /// Answers a search that has found all; a paged one gets the cookie.
-    fn end_search(&mut self, id: i32, cookie: Option<&[u8]>) {
-        let mut controls = Vec::new();
-        if let Some(cookie) = cookie {
-            controls::put_page(&mut controls, 0, cookie);
+    /// The controls of a search's answer: how the sort went, what the view shows, where the next page begins.
+    fn response_controls(&mut self, running: &Running, progress: &Result<Option<(Position, usize)>, Failure>) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(report) = running.search.sort_report() {
+            controls::put_sort(&mut out, report);
         }
+        let issue = |cookies: &mut Cookies, kept| cookies.issue(&bound_to(&self.caller.identity), &running.query, kept, self.now);
+        if let Some(report) = running.search.view_report() {
+            // As long as the list is the same, so is what stands for it.
+            let former = running.former.as_ref().zip(report.list.as_ref()).filter(|((former, _), list)| Arc::ptr_eq(former, list));
+            let context = match (former, &report.list) {
+                (Some(((_, context), _)), _) => context.clone(),
+                (None, Some(list)) => issue(&mut self.cookies, Kept::View(Arc::clone(list))),
+                (None, None) => Vec::new(),
+            };
+            controls::put_view(&mut out, ViewCode::of(report), report.position, report.count, &context);
+        }
+        match progress {
+            Ok(Some((after, estimate))) => {
+                let cookie = issue(&mut self.cookies, Kept::Page(after.clone()));
+                controls::put_page(&mut out, *estimate, &cookie);
+            }
+            Ok(None) if running.paged => controls::put_page(&mut out, 0, &[]),
+            Ok(None) | Err(_) => {}
+        }
+        out
+    }
+
+    /// A page size of 0 with a cookie abandons the paged search (RFC 2696 §3); without one nothing was asked for.
+    fn answer_page_of_nothing(&mut self, id: i32) {
+        let mut controls = Vec::new();
+        controls::put_page(&mut controls, 0, &[]);
         self.answer(id, Operation::Search, &Outcome { controls: &controls, ..Outcome::SUCCESS });
     }
 
-    /// Where the page that was asked for begins. A size of 0 ends the paged search, or asks for no entry at all.
+    /// Where the page that was asked for begins.
     fn page(&mut self, control: &PageControl<'_>, query: &[u8]) -> Result<Page, Failure> {
         let after = match control.cookie {
             [] => None,
-            cookie => Some(self.cookies.redeem(cookie, &self.caller.identity.name, query, self.now)?),
+            cookie => Some(self.cookies.redeem(cookie, &bound_to(&self.caller.identity), query, self.now)?),
         };
         Ok(Page { size: usize::try_from(control.size).unwrap_or(usize::MAX), after })
+    }
+
+    /// The list that a view's context stands for. A view needs a sort, and pages itself.
+    fn check_view(
+        &self,
+        view: &ViewControl<'_>,
+        controls: &Controls<'_>,
+        query: &[u8],
+    ) -> Result<Option<(Arc<SortedList>, Vec<u8>)>, Failure> {
+        if controls.sort.is_empty() {
+            return Err(ViewCode::SortMissing.failure("a virtual list view needs a sort control"));
+        }
+        if controls.page.is_some() {
+            return Err(ViewCode::Unwilling.failure("a virtual list view does not go with paged results"));
+        }
+        let Some(context) = view.context else { return Ok(None) };
+        let list = self.cookies.list(context, &bound_to(&self.caller.identity), query, self.now);
+        let list = list.ok_or_else(|| ViewCode::Protocol.failure("the context is not one of this list"))?;
+        Ok(Some((list, context.to_owned())))
     }
 
     /// The assertion control of an operation that changes nothing (RFC 4528 §3): the entry must match.
@@ -101,6 +165,20 @@ impl Connection {
             false => Err(Error::AssertionFailed("the entry does not match the assertion".to_owned()).into()),
         }
     }
+}
+
+/// What a search is to be run as.
+struct Wanted {
+    query: [u8; 32],
+    paged: bool,
+    sorted: bool,
+    former: Option<(Arc<SortedList>, Vec<u8>)>,
+}
+
+/// Who a cookie is for: nobody else's is good, nor one's own in another organisation (HA7).
+fn bound_to(identity: &Identity) -> String {
+    let organisation = identity.organisation.map_or(0, |organisation| organisation.0);
+    format!("{:?} {organisation} {}", identity.standing, identity.name)
 }
 
 /// Whether a search found anything.

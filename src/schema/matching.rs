@@ -247,6 +247,21 @@ impl MatchingRule {
         self.form() == other.form()
     }
 
+    /// Whether its normal forms are in an order that means something, though the rule itself may be one of equality: what
+    /// to sort by where a type has no ordering rule.
+    pub const fn orders(self) -> bool {
+        match self.form() {
+            Form::Boolean | Form::Csn | Form::Ia5(_) | Form::Integer | Form::Lines | Form::Numeric | Form::Octets => true,
+            Form::Telephone | Form::Text(_) | Form::Time | Form::Uuid => true,
+            Form::Bits | Form::FirstInteger | Form::FirstOid | Form::FirstText | Form::Name | Form::NameAndUid | Form::Oid => false,
+        }
+    }
+
+    /// Whether it compares text.
+    pub const fn is_text(self) -> bool {
+        matches!(self.form(), Form::Ia5(_) | Form::Lines | Form::Numeric | Form::Telephone | Form::Text(_))
+    }
+
     /// Whether the value matches, as an extensible match asks (RFC 4511 §4.5.1.7.7).
     pub fn matches(self, schema: &Schema, value: &[u8], assertion: &[u8]) -> Result<bool, InvalidValue> {
         let (mut held, mut asked) = (Vec::new(), Vec::new());

@@ -141,9 +141,12 @@ impl From<directory::Error> for ScimError {
             | Cause::ObjectClass(_)
             | Cause::ObjectClassModification(_)
             | Cause::UndefinedType(_) => of(ScimType::InvalidValue),
-            Cause::ConfidentialityRequired(_) | Cause::InsufficientAccess(_) | Cause::SessionLimit { .. } | Cause::Unwilling(_) => {
-                plain(StatusCode::FORBIDDEN)
-            }
+            Cause::ConfidentialityRequired(_)
+            | Cause::CriticalExtension(_)
+            | Cause::InsufficientAccess(_)
+            | Cause::ListView(_)
+            | Cause::SessionLimit { .. }
+            | Cause::Unwilling(_) => plain(StatusCode::FORBIDDEN),
             Cause::InappropriateAuthentication(_) | Cause::InvalidCredentials => Self::unauthorized(),
             Cause::AdminLimit(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),
             Cause::NoSuchObject { .. } => Self::not_found(),

@@ -58,7 +58,7 @@ impl Gateway {
         let mut after = None;
         loop {
             let request = SearchRequest {
-                page: Some(Page { size: PAGE, after }),
+                page: Some(Page { size: PAGE, after: after.clone() }),
                 ..SearchRequest::new(base, scope, filter.clone(), attributes.to_vec())
             };
             let mut search = self.directory.search(&self.caller, &request)?;
@@ -70,7 +70,7 @@ impl Gateway {
                 }
             };
             match progress {
-                Progress::Paged { after: last, .. } if after != Some(last) => after = Some(last),
+                Progress::Paged { after: last, .. } if after.as_ref() != Some(&last) => after = Some(last),
                 Progress::Paged { .. } | Progress::More | Progress::Done => return Ok(()),
             }
         }

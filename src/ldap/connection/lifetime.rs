@@ -70,6 +70,7 @@ impl Connection {
     /// Looks at the clock: a peer that does not read, or has not sent a whole message for too long, is cut off.
     pub(super) fn tick(&mut self) {
         self.settings = self.door.directory.settings();
+        self.cookies.forget_old(self.now);
         let limits = &self.settings.limits;
         if self.stalled_since.is_some_and(|since| self.now.saturating_sub(since) >= limits.write_stall) {
             tracing::debug!(peer = %self.caller.origin.describe(), "the peer does not read");
