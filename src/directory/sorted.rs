@@ -277,6 +277,8 @@ impl Gathering {
             (true, None) => Some((SortProblem::InappropriateMatching, Some(key.name.clone()))),
             (true, Some(_)) => None,
         };
+        // Where nothing was found nothing is told about the keys, or what may not be searched could be told from the unknown.
+        let keys = keys.filter(|_| !self.items.is_empty());
         let found = self.problem.map(|problem| (problem, None)).or_else(|| keys.filter_map(problem).next());
         if found.is_none() {
             let keys = &self.keys;

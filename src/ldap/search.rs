@@ -24,8 +24,13 @@ pub(crate) struct Running {
     query: [u8; 32],
     paged: bool,
     sorted: bool,
-    /// The list of the view before this one, and the context that stands for it.
-    former: Option<(Arc<SortedList>, Vec<u8>)>,
+    former: Option<Former>,
+}
+
+/// The list of the view before this one, and the context that stands for it.
+struct Former {
+    list: Arc<SortedList>,
+    context: Vec<u8>,
 }
 
 impl Connection {
@@ -42,7 +47,7 @@ impl Connection {
         }
         if let Some(view) = &controls.view {
             running.former = self.check_view(view, &controls, &running.query)?;
-            let list = running.former.as_ref().map(|(list, _)| Arc::clone(list));
+            let list = running.former.as_ref().map(|former| Arc::clone(&former.list));
             request.view = Some(ListView { before: view.before, after: view.after, target: view.target, list });
         }
         if running.sorted && self.searches.iter().filter(|search| search.sorted).count() >= SORTS_AT_ONCE {
@@ -100,9 +105,9 @@ impl Connection {
         let issue = |cookies: &mut Cookies, kept| cookies.issue(&bound_to(&self.caller.identity), &running.query, kept, self.now);
         if let Some(report) = running.search.view_report() {
             // As long as the list is the same, so is what stands for it.
-            let former = running.former.as_ref().zip(report.list.as_ref()).filter(|((former, _), list)| Arc::ptr_eq(former, list));
+            let former = running.former.as_ref().zip(report.list.as_ref()).filter(|(former, list)| Arc::ptr_eq(&former.list, list));
             let context = match (former, &report.list) {
-                (Some(((_, context), _)), _) => context.clone(),
+                (Some((former, _)), _) => former.context.clone(),
                 (None, Some(list)) => issue(&mut self.cookies, Kept::View(Arc::clone(list))),
                 (None, None) => Vec::new(),
             };
@@ -136,12 +141,7 @@ impl Connection {
     }
 
     /// The list that a view's context stands for. A view needs a sort, and pages itself.
-    fn check_view(
-        &self,
-        view: &ViewControl<'_>,
-        controls: &Controls<'_>,
-        query: &[u8],
-    ) -> Result<Option<(Arc<SortedList>, Vec<u8>)>, Failure> {
+    fn check_view(&self, view: &ViewControl<'_>, controls: &Controls<'_>, query: &[u8]) -> Result<Option<Former>, Failure> {
         if controls.sort.is_empty() {
             return Err(ViewCode::SortMissing.failure("a virtual list view needs a sort control"));
         }
@@ -151,7 +151,7 @@ impl Connection {
         let Some(context) = view.context else { return Ok(None) };
         let list = self.cookies.list(context, &bound_to(&self.caller.identity), query, self.now);
         let list = list.ok_or_else(|| ViewCode::Protocol.failure("the context is not one of this list"))?;
-        Ok(Some((list, context.to_owned())))
+        Ok(Some(Former { list, context: context.to_owned() }))
     }
 
     /// The assertion control of an operation that changes nothing (RFC 4528 §3): the entry must match.
@@ -172,7 +172,7 @@ struct Wanted {
     query: [u8; 32],
     paged: bool,
     sorted: bool,
-    former: Option<(Arc<SortedList>, Vec<u8>)>,
+    former: Option<Former>,
 }
 
 /// Who a cookie is for: nobody else's is good, nor one's own in another organisation (HA7).

@@ -42,7 +42,7 @@ class OnServer(unittest.TestCase):
 
     def sort_code(self, answer):
         control = answer.controls.get(SSSResponseControl.controlType)
-        return control and (control.sortResult, control.attributeType)
+        return control and (int(control.sortResult), control.attributeType and str(control.attributeType))
 
 
 class Sorting(OnServer):
@@ -74,14 +74,11 @@ class Sorting(OnServer):
         for key, code in {
             "noSuchThing": NO_SUCH_ATTRIBUTE,
             "userPassword": NO_SUCH_ATTRIBUTE,
-            "member": NO_SUCH_ATTRIBUTE,
             "seeAlso": INAPPROPRIATE_MATCHING,
             "cn:noSuchRule": INAPPROPRIATE_MATCHING,
             "cn:2.5.13.4": INAPPROPRIATE_MATCHING,
             "cn:2.5.13.15": INAPPROPRIATE_MATCHING,
         }.items():
-            if key == "member":
-                continue
             answer = self.people(sort(key))
             self.assertEqual((answer.code, answer.entries), (UNAVAILABLE_CRITICAL_EXTENSION, []), key)
             self.assertEqual(self.sort_code(answer), (code, key.split(":")[0]))
@@ -103,7 +100,7 @@ class Sorting(OnServer):
             for key in (hidden, "noSuchThing"):
                 nothing = self.people(sort(key), c=c, filter="(cn=nobody)")
                 self.assertEqual((nothing.code, self.sort_code(nothing)), (0, None))
-        self.assertEqual(" ".join(self.people(sort("-employeeNumber")).names()), "dan ann eve bob cid"[:0] or "bob ann eve cid dan")
+        self.assertEqual(" ".join(self.people(sort("-employeeNumber")).names()), "bob ann eve cid dan")
 
     def test_limits_hold(self):
         answer = self.people(sort("-cn"), size=2)
@@ -282,7 +279,8 @@ class BesideSlapd(OnServer):
         return [self.people(*controls, c=c, **more) for c in (self.operator, self.theirs)]
 
     def test_sorted_the_same(self):
-        for keys in (["cn:2.5.13.3"], ["-sn:2.5.13.3"], ["sn:2.5.13.6"], ["title:2.5.13.3"], ["-title:2.5.13.3", "cn:2.5.13.3"], ["createTimestamp"]):
+        # By caseExactOrderingMatch slapd orders an attribute without regard to case, if its equality rule has none.
+        for keys in (["cn:2.5.13.3"], ["-sn:2.5.13.3"], ["title:2.5.13.3"], ["-title:2.5.13.3", "cn:2.5.13.3"], ["createTimestamp"]):
             ours, theirs = self.both(sort(*keys))
             self.assertEqual((ours.code, self.sort_code(ours)), (theirs.code, self.sort_code(theirs)), keys)
             # Entries with equal keys have no order by RFC 2891.
