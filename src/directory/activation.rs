@@ -170,7 +170,7 @@ impl Directory {
         let (_, entry) = live_link(self.schema(), self.memory(), token, self.clock().now()).ok_or(RedeemError::Dead)?;
         self.check_password(&password, Some(&entry)).map_err(|error| RedeemError::Password(error.to_string()))?;
         let caller = caller(origin);
-        let hashed = self.hash(&caller, password).await.map_err(|error| match error {
+        let hashed = self.make_credentials(origin.address, password).await.map_err(|error| match error {
             Error::Busy(_) => RedeemError::Busy,
             Error::Constraint(reason) => RedeemError::Password(reason),
             other => {
@@ -187,7 +187,7 @@ impl Directory {
             forget_link(txn, record.user);
             let dn = tree::dn_of(&*txn, record.user);
             let options = WriteOptions::default();
-            let new = Some(Secret::new(hashed));
+            let new = Some(Secret::new(hashed.password));
             Work::begin(&core, txn, &caller, &options)?.run(Write::Password { dn: Some(dn), old: None, new })?;
             Ok(())
         });

@@ -4,7 +4,6 @@
 use super::core::Core;
 use super::error::Error;
 use super::identity::{Caller, Identity, Origin, Protocol, Standing};
-use super::password_hash::Verdict;
 use super::tree::{self, Resolved};
 use super::{Bound, Directory, SessionRequest};
 use crate::base::Secret;
@@ -12,6 +11,18 @@ use crate::domain::{AccountState, User, UserType, organisation_of};
 use crate::model::{Dn, Entry, Facts, Kind};
 use crate::schema::Schema;
 use std::sync::Arc;
+
+/// Why signing in failed, and whether the stored passwords changed meanwhile.
+struct Attempt {
+    error: Error,
+    overtaken: bool,
+}
+
+impl From<Error> for Attempt {
+    fn from(error: Error) -> Self {
+        Self { error, overtaken: false }
+    }
+}
 
 /// A name that may be signed in with, and what it is checked against.
 pub(super) struct Candidate {
@@ -33,18 +44,41 @@ impl Directory {
         if current.operator.as_ref().is_some_and(|operator| *operator == self.schema().name_key(&dn)) {
             return self.bind_operator(origin, name, password).await;
         }
-        let candidate = self.candidate(&dn);
-        let right = self.password_matches(origin, candidate.hashes.clone(), password.clone()).await?;
-        match candidate.entry {
-            Some(entry) if right && candidate.usable => self.admit(origin, &entry, &candidate.hashes, request).await,
-            _ => Err(Error::InvalidCredentials),
+        let first = self.try_password(origin, &dn, password, request.clone()).await;
+        match first {
+            // The stored value was made anew while this went on, and the seat is given for the one that was checked only.
+            Err(Attempt { error: Error::InvalidCredentials, overtaken: true }) => {
+                self.try_password(origin, &dn, password, request).await.map_err(|attempt| attempt.error)
+            }
+            other => other.map_err(|attempt| attempt.error),
         }
+    }
+
+    async fn try_password(&self, origin: &Origin, dn: &Dn, password: &Secret, request: SessionRequest) -> Result<Bound, Attempt> {
+        let candidate = self.candidate(dn);
+        let found = self.match_password(origin, &candidate.hashes, password).await?;
+        if found.is_none() && !candidate.hashes.iter().all(|stored| self.hasher().is_usable(stored)) {
+            tracing::warn!(user = %dn, "a stored password is of a scheme, or has a cost, that is not verified here");
+        }
+        let (Some(entry), Some(found), true) = (candidate.entry, found, candidate.usable) else {
+            return Err(Error::InvalidCredentials.into());
+        };
+        let bound = self.admit(origin, &entry, &candidate.hashes, request).await;
+        if let Some(verified) = candidate.hashes.get(found.index).filter(|_| found.rehash) {
+            self.renew_later(origin, entry.id, verified, password);
+        }
+        bound.map_err(|error| {
+            let now = self.memory().entry(entry.id);
+            let stored = now.iter().flat_map(|entry| entry.values(self.schema().known().user_password));
+            Attempt { error, overtaken: !stored.eq(candidate.hashes.iter().map(Vec::as_slice)) }
+        })
     }
 
     async fn bind_operator(&self, origin: &Origin, name: &str, password: &Secret) -> Result<Bound, Error> {
         let current = self.current();
         let hashes = current.settings.operator.iter().map(|operator| operator.password.clone().into_bytes()).collect();
-        match self.password_matches(origin, hashes, password.clone()).await? {
+        let hashes: Vec<Vec<u8>> = hashes;
+        match self.match_password(origin, &hashes, password).await?.is_some() {
             true => Ok(Bound { identity: Arc::new(self.operator_identity(name)), seat: None }),
             false => Err(Error::InvalidCredentials),
         }
@@ -73,17 +107,6 @@ impl Directory {
             Kind::Generic | Kind::Person => organisation_of(self.memory(), entry.id).is_none(),
             Kind::Content | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Session | Kind::Staff => false,
         }
-    }
-
-    /// Whether the password is one of those stored. Costly hashes run in the pool, and what fails costs one of them.
-    pub(super) async fn password_matches(&self, origin: &Origin, hashes: Vec<Vec<u8>>, password: Secret) -> Result<bool, Error> {
-        if self.hasher().verify_cheap(&hashes, &password).is_some() {
-            return Ok(true);
-        }
-        let hasher = Arc::clone(self.hasher());
-        let work = move || hasher.verify_all(&hashes, &password);
-        let verdict = self.pool().run(origin.address, work).await.map_err(Error::from)?;
-        Ok(verdict.map_err(Error::from)? != Verdict::Wrong)
     }
 
     /// Lets in who has proven to be `entry`, with a seat where one is needed.

@@ -1,9 +1,11 @@
 //! What the directory shares between readers, the writer thread and its doors: schema, clock, the settings in force,
 //! the seat book, and the generation of authority by which open connections notice that rights have changed.
 
+use super::credentials::Renewal;
 use super::error::Error;
 use super::identity::{Caller, Identity, Origin};
 use super::link_cache::LinkCache;
+use super::password_hash::PasswordHasher;
 use super::settings::Settings;
 use super::sorted::Room;
 use super::tree::{self, Suffix};
@@ -31,6 +33,8 @@ pub(crate) struct Core {
     authority: AtomicU64,
     /// Sessions whose last connection is gone, where the licence releases on disconnect (S5).
     pub(crate) released: Mutex<Vec<EntryId>>,
+    /// Stored passwords to be made anew.
+    pub(crate) renewals: Mutex<Vec<Renewal>>,
     /// Wakes the maintenance before its time.
     pub(crate) wake: Notify,
     /// The names of members of large groups.
@@ -50,6 +54,8 @@ pub(crate) struct Current {
     pub(crate) declared: HashMap<Vec<u8>, String>,
     /// The normal form of the operator's DN.
     pub(crate) operator: Option<Vec<u8>>,
+    /// Makes and checks passwords.
+    pub(crate) hasher: Arc<PasswordHasher>,
 }
 
 impl Current {
@@ -67,7 +73,8 @@ impl Current {
             Some(operator) => Some(schema.name_key(&tree::parse_dn(&operator.dn)?)),
             None => None,
         };
-        Ok(Self { settings: Arc::new(settings), suffixes, policy, declared, operator })
+        let hasher = Arc::new(PasswordHasher::new(&settings.hashing).map_err(|error| Error::Constraint(error.to_string()))?);
+        Ok(Self { settings: Arc::new(settings), suffixes, policy, declared, operator, hasher })
     }
 }
 
@@ -77,6 +84,7 @@ impl Core {
         Self {
             all_user,
             links: Arc::default(),
+            renewals: Mutex::default(),
             schema,
             clock,
             current: ArcSwap::from_pointee(current),

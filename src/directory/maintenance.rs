@@ -20,6 +20,10 @@ impl Directory {
             if let Err(error) = self.end_sessions_over().await {
                 tracing::warn!(%error, "sessions that are over could not be ended yet");
             }
+            if !self.core().renewals.lock().is_empty() {
+                let directory = Arc::clone(&self);
+                tokio::spawn(async move { directory.renew_credentials().await });
+            }
             let now = self.clock().monotonic();
             if now.saturating_sub(saved) >= SAVE_EVERY {
                 saved = now;

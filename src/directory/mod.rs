@@ -7,6 +7,7 @@ pub(crate) mod activation_tests;
 mod authenticate;
 mod bind;
 pub(crate) mod core;
+mod credentials;
 mod derived;
 pub mod error;
 pub mod explain;
@@ -53,7 +54,6 @@ pub use sorted::SortedList;
 pub struct Directory {
     core: Arc<core::Core>,
     store: Store,
-    hasher: Arc<password_hash::PasswordHasher>,
     pool: hash_pool::HashPool,
 }
 

@@ -48,12 +48,11 @@ impl Directory {
         let schema = Arc::new(Core::load_schema(&settings)?);
         let indexes = indexes(&schema, &settings.indexes)?;
         let options = StoreOptions { folder: settings.folder.clone(), indexes, reserve: settings.reserve };
-        let hasher = Arc::new(PasswordHasher::new(&settings.hashing).map_err(|error| Error::Constraint(error.to_string()))?);
         let pool = HashPool::new(&settings.hashing).map_err(|error| Error::Unavailable(error.to_string()))?;
         let current = Current::compile(&schema, settings)?;
         let store = Store::open(options, Arc::clone(&schema), Arc::clone(&clock))?;
         let core = Arc::new(Core::new(schema, clock, current));
-        let directory = Arc::new(Self { core, store, hasher, pool });
+        let directory = Arc::new(Self { core, store, pool });
         directory.restore_sessions();
         directory.reconcile_declared()?;
         Ok(directory)
@@ -139,8 +138,8 @@ impl Directory {
         self.store.memory()
     }
 
-    pub(super) fn hasher(&self) -> &Arc<PasswordHasher> {
-        &self.hasher
+    pub(super) fn hasher(&self) -> Arc<PasswordHasher> {
+        Arc::clone(&self.current().hasher)
     }
 
     pub(super) fn pool(&self) -> &HashPool {

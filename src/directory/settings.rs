@@ -123,11 +123,22 @@ pub struct Hashing {
     pub queue: usize,
     /// How long one waits before it is told busy.
     pub deadline: Duration,
+    /// Weak schemes that are verified all the same.
+    pub allow: Vec<AllowedScheme>,
+}
+
+/// A scheme that is verified only where the config says so: for moving in from a server that used it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllowedScheme {
+    /// `{CRYPT}` with traditional DES.
+    Des,
+    /// `{CLEARTEXT}` or `{PLAIN}`.
+    Plain,
 }
 
 impl Default for Hashing {
     fn default() -> Self {
-        Self { memory: 19 * 1024, passes: 2, at_once: 0, queue: 64, deadline: Duration::from_secs(2) }
+        Self { memory: 19 * 1024, passes: 2, at_once: 0, queue: 64, deadline: Duration::from_secs(2), allow: Vec::new() }
     }
 }
 

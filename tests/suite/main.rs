@@ -13,6 +13,7 @@ mod credentials;
 mod demo;
 mod durability;
 mod framing;
+mod passwords;
 mod proxy;
 mod reload;
 mod round;

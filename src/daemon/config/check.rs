@@ -9,7 +9,7 @@ use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, ca
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{
-    Activation, Application, Catalog, CertificateMapping, DeclaredEntry, Hashing, Operator, PasswordPolicy, Sasl, Settings,
+    Activation, AllowedScheme, Application, Catalog, CertificateMapping, DeclaredEntry, Hashing, Operator, PasswordPolicy, Sasl, Settings,
 };
 use crate::model::Dn;
 use crate::schema::{Schema, Source};
@@ -446,7 +446,8 @@ fn hashing(checker: &mut Checker, file: &ServerFile) -> Hashing {
         checker.at(&table.passes, "argon2id takes from 1 to 10 passes here");
     }
     let memory = u32::try_from(memory).unwrap_or(u32::MAX);
-    Hashing { memory, passes: *table.passes.get_ref(), at_once: table.at_once, queue: table.queue, deadline: table.deadline.0 }
+    let allow = table.allow.iter().map(|scheme| AllowedScheme::from(*scheme)).collect();
+    Hashing { memory, passes: *table.passes.get_ref(), at_once: table.at_once, queue: table.queue, deadline: table.deadline.0, allow }
 }
 
 fn password_policy(checker: &mut Checker, file: &ServerFile) -> PasswordPolicy {

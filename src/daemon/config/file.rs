@@ -3,7 +3,7 @@
 
 use super::units::{Octets, Period};
 use crate::base::Limits;
-use crate::directory::settings::{Activation, Hashing, PasswordPolicy};
+use crate::directory::settings::{Activation, AllowedScheme, Hashing, PasswordPolicy};
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -376,6 +376,27 @@ pub struct HashingTable {
     pub queue: usize,
     /// How long one waits.
     pub deadline: Period,
+    /// Weak schemes that are verified all the same.
+    pub allow: Vec<WeakScheme>,
+}
+
+/// A weak scheme of `[hashing] allow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WeakScheme {
+    /// `{CRYPT}` with traditional DES.
+    Des,
+    /// `{CLEARTEXT}`.
+    Plain,
+}
+
+impl From<WeakScheme> for AllowedScheme {
+    fn from(scheme: WeakScheme) -> Self {
+        match scheme {
+            WeakScheme::Des => Self::Des,
+            WeakScheme::Plain => Self::Plain,
+        }
+    }
 }
 
 impl Default for HashingTable {
@@ -387,6 +408,7 @@ impl Default for HashingTable {
             at_once: hashing.at_once,
             queue: hashing.queue,
             deadline: Period(hashing.deadline),
+            allow: Vec::new(),
         }
     }
 }

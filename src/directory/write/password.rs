@@ -3,7 +3,7 @@
 
 use super::{Work, quoted};
 use crate::base::{Secret, random};
-use crate::directory::password_hash::is_usable;
+use crate::directory::password_hash::names_a_scheme;
 use crate::directory::tree::{self, Resolved};
 use crate::directory::{Caller, Directory, Error, Write, WriteOptions, WriteOutcome};
 use crate::domain::User;
@@ -80,7 +80,8 @@ impl Directory {
 
     async fn stored_form(&self, caller: &Caller, entry: &Entry, value: Vec<u8>) -> Result<Vec<u8>, Error> {
         for stored in entry.values(self.schema().known().user_password) {
-            if stored == value || self.password_matches(&caller.origin, vec![stored.to_vec()], Secret::new(value.clone())).await? {
+            let given = Secret::new(value.clone());
+            if stored == value || self.match_password(&caller.origin, &[stored.to_vec()], &given).await?.is_some() {
                 return Ok(stored.to_vec());
             }
         }
@@ -95,9 +96,10 @@ impl Directory {
         options: &WriteOptions,
         entry: Option<&Entry>,
     ) -> Result<Vec<Vec<u8>>, Error> {
+        let hasher = self.hasher();
         let mut out = Vec::with_capacity(values.len());
         for value in values {
-            if is_usable(&value) {
+            if hasher.is_usable(&value) {
                 let own = caller.identity.entry.is_some() && caller.identity.entry == entry.map(|entry| entry.id);
                 if own {
                     return Err(Error::Constraint("a password of one's own is set as it is, not as a hash".to_owned()));
@@ -105,22 +107,28 @@ impl Directory {
                 out.push(value);
                 continue;
             }
+            if names_a_scheme(&value) {
+                self.refuse_foreign_hash(caller, options)?;
+                out.push(value);
+                continue;
+            }
             let password = Secret::new(value);
             if !options.relax && !caller.identity.is_operator() {
                 self.check_password(&password, entry)?;
             }
-            out.push(self.hash(caller, password).await?);
+            out.push(self.make_credentials(caller.origin.address, password).await?.password);
         }
         Ok(out)
     }
 
-    pub(crate) async fn hash(&self, caller: &Caller, password: Secret) -> Result<Vec<u8>, Error> {
-        if password.expose().is_empty() || password.expose().len() > self.settings().limits.password {
-            return Err(Error::Constraint("a password has between 1 and 1024 octets".to_owned()));
+    /// A hash that is never verified here (HB5) comes with the imports of the operator; it is kept as it is, since hashing it
+    /// would make a password of it.
+    fn refuse_foreign_hash(&self, caller: &Caller, options: &WriteOptions) -> Result<(), Error> {
+        if !options.relax && !caller.identity.is_operator() {
+            return Err(Error::Constraint("this is a hash of a scheme, or with a cost, that is not verified here".to_owned()));
         }
-        let hasher = Arc::clone(self.hasher());
-        let hashed = self.pool().run(caller.origin.address, move || hasher.hash(&password)).await??;
-        Ok(hashed.into_bytes())
+        tracing::warn!(by = caller.identity.name, "a stored password is of a scheme, or has a cost, that is not verified here");
+        Ok(())
     }
 
     /// The policy for passwords that people choose (hardening §2.1).
@@ -154,7 +162,7 @@ impl Directory {
         }
         if let Some(old) = old {
             let hashes: Vec<Vec<u8>> = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
-            if !self.password_matches(&caller.origin, hashes, old).await? {
+            if self.match_password(&caller.origin, &hashes, &old).await?.is_none() {
                 return Err(Error::InvalidCredentials);
             }
         }
@@ -170,7 +178,7 @@ impl Directory {
                 (made.clone(), Some(made))
             }
         };
-        let hashed = self.hash(caller, new).await?;
+        let hashed = self.make_credentials(caller.origin.address, new).await?.password;
         Ok((Write::Password { dn: Some(dn), old: None, new: Some(Secret::new(hashed)) }, generated))
     }
 }
