@@ -20,6 +20,9 @@ pub enum Error {
     /// A value to add is there already, or the same value twice: attributeOrValueExists (20).
     #[error("{0}")]
     AttributeOrValueExists(String),
+    /// No right to act as somebody else, whether there is such a person or not: authorizationDenied (123), 403.
+    #[error("no right to act as that identity")]
+    AuthorizationDenied,
     /// Too much going on: busy (51), 503 with Retry-After.
     #[error("{0}")]
     Busy(String),

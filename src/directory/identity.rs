@@ -67,6 +67,8 @@ pub struct Identity {
     pub permissions: Arc<[Box<str>]>,
     /// The seat it sits on, if it needs one.
     pub session: Option<Arc<SessionHandle>>,
+    /// Who acts as it by proxied authorisation (RFC 4370), where somebody does.
+    pub through: Option<Arc<str>>,
     /// The generation of authority it was made in; 0 for one that a door made.
     pub(super) generation: u64,
     /// What it may do, worked out once.
@@ -84,6 +86,7 @@ impl Identity {
             organisation_admin: false,
             permissions: Arc::from([]),
             session: None,
+            through: None,
             generation: 0,
             grants: OnceLock::new(),
         }
@@ -118,4 +121,14 @@ pub struct Caller {
     pub identity: Arc<Identity>,
     /// From where.
     pub origin: Arc<Origin>,
+}
+
+impl Caller {
+    /// From where, and through whom where somebody acts as another: for audit records.
+    pub(super) fn describe_origin(&self) -> String {
+        match &self.identity.through {
+            Some(through) => format!("{} through {through}", self.origin.describe()),
+            None => self.origin.describe(),
+        }
+    }
 }

@@ -8,7 +8,7 @@
 mod lifetime;
 
 use super::Door;
-use super::controls;
+use super::controls::{self, Controls};
 use super::decode;
 use super::encode::{Outcome, put_notice, put_result};
 use super::frame::{self, Frame, FrameLimits, Operation, Refusal};
@@ -374,6 +374,16 @@ impl Connection {
 
     fn dispatch(&mut self, frame: &Frame<'_>, begun: Option<Exchange>) -> Result<(), Failure> {
         let controls = controls::decode(frame.operation, frame.controls, &self.settings.limits)?;
+        let Some(authorization) = controls.proxied else { return self.perform(frame, controls, begun) };
+        // What the operation rests on is taken while it begins, so only then is the connection somebody else (RFC 4370).
+        let assumed = self.door.directory.assume(&self.caller, authorization)?;
+        let own = std::mem::replace(&mut self.caller.identity, assumed);
+        let performed = self.perform(frame, controls, begun);
+        self.caller.identity = own;
+        performed
+    }
+
+    fn perform(&mut self, frame: &Frame<'_>, controls: Controls<'_>, begun: Option<Exchange>) -> Result<(), Failure> {
         match frame.operation {
             Operation::Add | Operation::Delete | Operation::Modify | Operation::ModifyDn => self.update(frame, controls),
             Operation::Bind => self.bind(frame, controls, begun),

@@ -31,6 +31,8 @@ pub const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 pub const POST_READ: &str = "1.3.6.1.1.13.2";
 /// Pre-read (RFC 4527).
 pub const PRE_READ: &str = "1.3.6.1.1.13.1";
+/// Proxied authorisation (RFC 4370).
+pub const PROXIED_AUTHORIZATION: &str = "2.16.840.1.113730.3.4.18";
 /// Our session control, on a bind and its answer. The client says who it is, the answer says how full the licence is
 /// (rules S2 and S4). The request's criticality may be either; an answer without request is sent with a refusal.
 ///
@@ -63,6 +65,17 @@ struct Known {
 const ENTRIES: &[Operation] =
     &[Operation::Add, Operation::Compare, Operation::Delete, Operation::Modify, Operation::ModifyDn, Operation::Search];
 
+/// What may be asked for somebody else (RFC 4370 §3).
+const ASSUMABLE: &[Operation] = &[
+    Operation::Add,
+    Operation::Compare,
+    Operation::Delete,
+    Operation::Extended,
+    Operation::Modify,
+    Operation::ModifyDn,
+    Operation::Search,
+];
+
 /// The table.
 const TABLE: &[Known] = &[
     Known { oid: ASSERTION, operations: ENTRIES, decode: assertion },
@@ -71,6 +84,7 @@ const TABLE: &[Known] = &[
     Known { oid: PAGED_RESULTS, operations: &[Operation::Search], decode: paged_results },
     Known { oid: POST_READ, operations: &[Operation::Add, Operation::Modify, Operation::ModifyDn], decode: post_read },
     Known { oid: PRE_READ, operations: &[Operation::Delete, Operation::Modify, Operation::ModifyDn], decode: pre_read },
+    Known { oid: PROXIED_AUTHORIZATION, operations: ASSUMABLE, decode: proxied_authorization },
     Known { oid: SESSION, operations: &[Operation::Bind], decode: session },
     Known { oid: SORT, operations: &[Operation::Search], decode: search::sort },
 ];
@@ -97,6 +111,8 @@ pub(crate) struct Controls<'a> {
     pub(crate) post_read: Option<Vec<&'a str>>,
     /// The entry before the change, with these attributes.
     pub(crate) pre_read: Option<Vec<&'a str>>,
+    /// Who is to be acted as, as an authorization identity (RFC 4513 §5.2.1.8); empty for anonymous.
+    pub(crate) proxied: Option<&'a str>,
     /// What the client says about itself.
     pub(crate) session: Option<SessionRequest>,
     /// In this order; empty for any.
@@ -160,6 +176,10 @@ pub(crate) fn decode<'a>(operation: Operation, block: &'a [u8], limits: &Limits)
             controls.same.push(content);
         }
         match TABLE.iter().find(|known| known.oid == oid && known.operations.contains(&operation)) {
+            // Taken for absent, it would do what nobody asked for (RFC 4370 §3).
+            Some(_) if oid == PROXIED_AUTHORIZATION && !critical => {
+                return Err(Failure::protocol("proxied authorisation must be critical"));
+            }
             Some(known) => {
                 if critical {
                     controls.critical.push(known.oid);
@@ -210,6 +230,11 @@ fn post_read<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Re
 
 fn pre_read<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
     controls.pre_read = Some(decode::strings(Fields::sequence(value, "damaged pre-read control")?)?);
+    Ok(())
+}
+
+fn proxied_authorization<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    controls.proxied = Some(fields::text(value, "the authorization identity is not UTF-8")?);
     Ok(())
 }
 

@@ -238,6 +238,7 @@ impl Door {
                 }
             }
         };
+        origin.certificate = transport.client_certificate().is_some();
         Some(Connection::new(self, transport, origin, user))
     }
 

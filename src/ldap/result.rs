@@ -50,6 +50,7 @@ pub(crate) const fn code(error: &Error) -> LdapResultCode {
         Error::AlreadyExists(_) => LdapResultCode::EntryAlreadyExists,
         Error::AssertionFailed(_) => LdapResultCode::AssertionFailed,
         Error::AttributeOrValueExists(_) => LdapResultCode::AttributeOrValueExists,
+        Error::AuthorizationDenied => LdapResultCode::AuthorizationError,
         Error::Busy(_) => LdapResultCode::Busy,
         Error::ConfidentialityRequired(_) => LdapResultCode::ConfidentialityRequired,
         Error::Constraint(_) | Error::Uniqueness(_) => LdapResultCode::ConstraintViolation,

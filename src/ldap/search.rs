@@ -20,6 +20,8 @@ pub(crate) struct Running {
     /// Its message id.
     pub(crate) id: i32,
     search: Search,
+    /// Who asked: under proxied authorisation not who the connection is.
+    who: Arc<Identity>,
     /// The digest of the request, where cookies go with it.
     query: [u8; 32],
     paged: bool,
@@ -66,7 +68,7 @@ impl Connection {
             self.answer_page_of_nothing(frame.id);
         } else {
             let Wanted { query, paged, sorted, former } = running;
-            self.step(Running { id: frame.id, search, query, paged, sorted, former });
+            self.step(Running { id: frame.id, search, who: Arc::clone(&self.caller.identity), query, paged, sorted, former });
         }
         Ok(())
     }
@@ -102,7 +104,7 @@ impl Connection {
         if let Some(report) = running.search.sort_report() {
             controls::put_sort(&mut out, report);
         }
-        let issue = |cookies: &mut Cookies, kept| cookies.issue(&bound_to(&self.caller.identity), &running.query, kept, self.now);
+        let issue = |cookies: &mut Cookies, kept| cookies.issue(&bound_to(&running.who), &running.query, kept, self.now);
         if let Some(report) = running.search.view_report() {
             // As long as the list is the same, so is what stands for it.
             let former = running.former.as_ref().zip(report.list.as_ref()).filter(|(former, list)| Arc::ptr_eq(&former.list, list));

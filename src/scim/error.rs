@@ -141,7 +141,8 @@ impl From<directory::Error> for ScimError {
             | Cause::ObjectClass(_)
             | Cause::ObjectClassModification(_)
             | Cause::UndefinedType(_) => of(ScimType::InvalidValue),
-            Cause::ConfidentialityRequired(_)
+            Cause::AuthorizationDenied
+            | Cause::ConfidentialityRequired(_)
             | Cause::CriticalExtension(_)
             | Cause::InsufficientAccess(_)
             | Cause::ListView(_)

@@ -14,6 +14,7 @@ mod demo;
 mod durability;
 mod framing;
 mod passwords;
+mod proxied;
 mod proxy;
 mod reload;
 mod round;

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod names;
+mod proxy;
 
 use super::{Bound, Directory, Error, Origin, Protocol, SessionRequest};
 use crate::base::{EntryId, Secret};
@@ -21,7 +22,7 @@ impl Directory {
         password: &Secret,
         request: SessionRequest,
     ) -> Result<Bound, Error> {
-        let named = self.dn_of_identity(authentication);
+        let named = self.dn_of_identity(authentication, &self.settings().sasl.names);
         let allowed = named.as_ref().is_some_and(|dn| self.is_authorized_as(dn, authorization));
         let name = named.filter(|_| allowed).unwrap_or_else(|| names::nobody(authentication));
         self.bind(origin, &name.to_string(), password, request).await
@@ -83,7 +84,7 @@ impl Directory {
     /// others is for the proxied authorisation control, operation by operation.
     fn is_authorized_as(&self, dn: &Dn, authorization: &str) -> bool {
         let same = |other: &Dn| self.schema().name_key(other) == self.schema().name_key(dn);
-        authorization.is_empty() || self.dn_of_identity(authorization).as_ref().is_some_and(same)
+        authorization.is_empty() || self.dn_of_identity(authorization, &self.settings().sasl.names).as_ref().is_some_and(same)
     }
 
     /// The account of a local user, if there is exactly one.

@@ -8,23 +8,22 @@ use crate::model::{AttributeId, Dn, Facts};
 
 impl Directory {
     /// The DN that an authentication or authorization identity stands for (RFC 4513 §5.2.1.8): `dn:` and a DN, `u:` and
-    /// a name, or either of them bare. `None` for what is neither, and for a name that none or several have.
-    pub(super) fn dn_of_identity(&self, identity: &str) -> Option<Dn> {
+    /// a name in these places, or either of them bare. `None` for what is neither, and for a name that none or several have.
+    pub(super) fn dn_of_identity(&self, identity: &str, places: &[String]) -> Option<Dn> {
         if let Some(name) = strip_prefix(identity, "u:") {
-            return self.dn_of_name(name);
+            return self.dn_of_name(name, places);
         }
         let (dn, certain) = strip_prefix(identity, "dn:").map_or((identity, false), |dn| (dn, true));
         match Dn::parse(dn) {
             Ok(dn) if !dn.is_root() => Some(dn),
             Ok(_) | Err(_) if certain => None,
-            Ok(_) | Err(_) => self.dn_of_name(identity),
+            Ok(_) | Err(_) => self.dn_of_name(identity, places),
         }
     }
 
-    /// The DN of the one account in the places of the config that has this `uid` or `mail`.
-    fn dn_of_name(&self, name: &str) -> Option<Dn> {
+    /// The DN of the one account in these places that has this `uid` or `mail`.
+    fn dn_of_name(&self, name: &str, places: &[String]) -> Option<Dn> {
         let known = self.schema().known();
-        let places = &self.settings().sasl.names;
         let found = [known.uid, known.mail].into_iter().flat_map(|attribute| self.holders(places, attribute, name.as_bytes()));
         let account = only(found.filter(|id| self.memory().entry(*id).is_some_and(|entry| self.may_sign_in(&entry))))?;
         Dn::parse(&tree::dn_of(self.memory(), account)).ok()

@@ -266,7 +266,7 @@ impl<'a, 't> Work<'a, 't> {
             time: self.now.millis(),
             organisation,
             actor: self.caller.identity.name.clone(),
-            origin: self.caller.origin.describe(),
+            origin: self.caller.describe_origin(),
             operation: operation.to_owned(),
             target: tree::dn_of(&*self.txn, entry.id),
             target_id: entry.text(known.entry_uuid).unwrap_or_default().to_owned(),

@@ -154,6 +154,10 @@ impl Directory {
         let dn = dn.unwrap_or_else(|| caller.identity.name.clone());
         let entry = self.password_entry(&dn);
         let own = entry.as_ref().is_some_and(|entry| caller.identity.entry == Some(entry.id));
+        // Else an application would have the account for good.
+        if old.is_none() && caller.identity.through.is_some() {
+            return Err(Error::InsufficientAccess("a password is set for others with the old one only".to_owned()));
+        }
         let entry = entry.filter(|entry| own || self.discloses(&self.grants(caller), entry));
         let Some(entry) = entry else { return Err(Error::NoSuchObject { matched: String::new() }) };
         let may_write = self.grants(caller).on(self.memory(), &entry).write.contains(self.schema().known().user_password);

@@ -43,7 +43,8 @@ impl Connection {
                 self.transport = Transport::Tls(Box::new(stream));
                 self.become_anonymous();
                 self.release_former();
-                let origin = Origin { encrypted: true, ..(*self.caller.origin).clone() };
+                let certificate = self.transport.client_certificate().is_some();
+                let origin = Origin { encrypted: true, certificate, ..(*self.caller.origin).clone() };
                 self.caller.origin = Arc::new(origin);
                 self.intake = Intake::Open;
             }

@@ -1,0 +1,34 @@
+//! Proxied authorisation (RFC 4370): an application asks one operation for a person (HB7).
+
+use crate::directory::tree::{self, Resolved};
+use crate::directory::{Caller, Directory, Error, Identity};
+use crate::model::Facts;
+use std::sync::Arc;
+
+impl Directory {
+    /// Who the caller is for one operation that it asks for `authorization` (RFC 4513 §5.2.1.8; a bare name is one of its
+    /// own organisation). Empty is anonymous, which is nobody's secret. Anybody else only by a rule of the config; whoever
+    /// that is keeps the access rules it has, and takes no seat. A refusal is the same whether there is such a person or not.
+    pub fn assume(&self, caller: &Caller, authorization: &str) -> Result<Arc<Identity>, Error> {
+        let through = Some(Arc::from(caller.identity.name.as_str()));
+        if authorization.is_empty() {
+            return Ok(Arc::new(Identity { through, ..Identity::anonymous() }));
+        }
+        let memory = self.memory();
+        let places = match caller.identity.organisation {
+            Some(organisation) => vec![tree::dn_of(memory, organisation)],
+            None => self.settings().sasl.names.clone(),
+        };
+        let dn = self.dn_of_identity(authorization, &places).ok_or(Error::AuthorizationDenied)?;
+        let current = self.current();
+        let Resolved::Found(id) = tree::resolve(self.schema(), &current.suffixes, memory, &dn) else {
+            return Err(Error::AuthorizationDenied);
+        };
+        let entry = memory.entry(id).ok_or(Error::AuthorizationDenied)?;
+        if !self.grants(caller).may_proxy_as(memory, &entry) {
+            return Err(Error::AuthorizationDenied);
+        }
+        let identity = self.core().identity(&current, memory, id).ok_or(Error::AuthorizationDenied)?;
+        Ok(Arc::new(Identity { through, ..identity }))
+    }
+}

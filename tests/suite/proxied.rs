@@ -1,0 +1,186 @@
+//! Proxied authorisation (RFC 4370, hardening HB7).
+
+use crate::demo::{Demo, Person};
+use crate::wire::{Answer, Wire, control, delete_request, equal, extended_request, present, replace_request, search_request, tlv};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+const PROXIED: &str = "2.16.840.1.113730.3.4.18";
+const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
+
+fn acting_as(identity: &str) -> Vec<u8> {
+    control(PROXIED, true, Some(identity.as_bytes()))
+}
+
+/// Who the server takes one for, asking for this identity.
+fn who(wire: &mut Wire, identity: &str) -> Result<String, u32> {
+    let answer = wire.ask(&extended_request(WHO_AM_I, None), &[acting_as(identity)]);
+    match answer.code() {
+        0 => Ok(answer.extended().1.map_or_else(String::new, |value| String::from_utf8(value).unwrap())),
+        code => Err(code),
+    }
+}
+
+/// A demo whose service account may act for the people of `ou=users`, and two people with different rights.
+struct Scene {
+    demo: Demo,
+    service: Person,
+    user: String,
+    admin: String,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let demo = Demo::start();
+        let service = demo.services[0].clone();
+        let named = |uid: &str| demo.users.iter().find(|user| user.dn.starts_with(uid)).unwrap().dn.clone();
+        let (user, admin) = (named("uid=ben,"), named("uid=olivia,"));
+        let mut config = std::fs::OpenOptions::new().append(true).open(demo.config()).unwrap();
+        let subtree = format!("ou=users,{}", demo.organisation());
+        writeln!(config, "\n[[access]]\nwho = [\"dn:{}\"]\nsubtree = \"{subtree}\"\nrights = [\"proxy\"]", service.dn).unwrap();
+        drop(config);
+        let scene = Self { demo, service, user, admin };
+        let (mut wire, started) = (scene.wire(), Instant::now());
+        while who(&mut wire, &format!("dn:{}", scene.user)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(10), "the changed config is taken over");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        scene
+    }
+
+    /// A connection of the service account.
+    fn wire(&self) -> Wire {
+        self.demo.signed_in(&self.service)
+    }
+}
+
+/// The DNs that a search finds, asked for this identity.
+fn found(wire: &mut Wire, base: &str, identity: &str) -> Vec<String> {
+    let answers = wire.ask_all(&search_request(base, 2, &present("objectClass"), &["1.1"]), &[acting_as(identity)]);
+    assert!(matches!(answers.last().unwrap().code(), 0 | 32), "{}", answers.last().unwrap().text());
+    answers.iter().filter(|answer| answer.tag == 0x64).map(Answer::dn).collect()
+}
+
+#[test]
+fn hb7_an_operation_is_done_as_the_person_and_takes_no_seat() {
+    let scene = Scene::start();
+    let before = scene.demo.sessions();
+    let mut wire = scene.wire();
+    for identity in [format!("dn:{}", scene.user), "u:ben".to_owned(), "u:BEN".to_owned()] {
+        assert_eq!(who(&mut wire, &identity), Ok(format!("dn:{}", scene.user)));
+    }
+    assert_eq!(wire.who_am_i(), format!("dn:{}", scene.service.dn), "for that operation only");
+    assert_eq!(who(&mut wire, ""), Ok(String::new()), "anonymous");
+    let organisation = scene.demo.organisation();
+    assert!(found(&mut wire, &organisation, "").is_empty());
+    let seen = found(&mut wire, &organisation, "u:ben");
+    assert!(seen.contains(&scene.user), "{seen:?}");
+    assert_eq!(scene.demo.sessions(), before, "no seat was taken");
+    // What the person sees is what it sees when it has signed in itself.
+    let password = scene.demo.users.iter().find(|user| user.dn == scene.user).unwrap().clone();
+    let mut own = scene.demo.signed_in(&password);
+    let itself: Vec<String> = own.entries(&organisation, &present("objectClass"), &["1.1"]).iter().map(Answer::dn).collect();
+    let is_person = |dn: &&String| !dn.contains("ou=sessions");
+    assert_eq!(seen.iter().filter(is_person).collect::<Vec<_>>(), itself.iter().filter(is_person).collect::<Vec<_>>());
+}
+
+#[test]
+fn hb7_nobody_else_acts_for_anybody_and_for_nobody_else() {
+    let scene = Scene::start();
+    let mut texts = Vec::new();
+    let mut refused = |wire: &mut Wire, identity: &str| {
+        let answer = wire.ask(&extended_request(WHO_AM_I, None), &[acting_as(identity)]);
+        assert_eq!(answer.code(), 123, "{identity}: {}", answer.text());
+        texts.push(answer.text());
+    };
+    let mut service = scene.wire();
+    let suffix = scene.demo.organisation().split_once(',').unwrap().1.to_owned();
+    let others = [
+        format!("dn:{}", scene.admin),
+        "u:olivia".to_owned(),
+        format!("dn:{}", scene.demo.operator.dn),
+        format!("dn:{}", scene.service.dn),
+        format!("dn:uid=nobody,ou=users,{}", scene.demo.organisation()),
+        format!("dn:{}", scene.demo.organisation()),
+        format!("dn:{suffix}"),
+        "dn:not a name".to_owned(),
+        "u:nobody".to_owned(),
+        "ben*".to_owned(),
+    ];
+    for identity in &others {
+        refused(&mut service, identity);
+    }
+    let (user, ben) = (scene.demo.users.iter().find(|user| user.dn == scene.admin).unwrap(), format!("dn:{}", scene.user));
+    refused(&mut scene.demo.signed_in(user), &ben);
+    refused(&mut scene.demo.as_operator(), &ben);
+    refused(&mut scene.demo.connect(), &ben);
+    texts.dedup();
+    assert_eq!(texts.len(), 1);
+    scene.demo.as_operator().replace(&scene.user, "hcActive", &["FALSE"]);
+    assert_eq!(who(&mut service, &ben), Err(123), "who is disabled is acted for by nobody");
+}
+
+#[test]
+fn rfc4370_3_the_control_is_critical_and_goes_with_no_bind() {
+    let scene = Scene::start();
+    let mut wire = scene.wire();
+    let value = format!("dn:{}", scene.user);
+    let not_critical = control(PROXIED, false, Some(value.as_bytes()));
+    assert_eq!(wire.ask(&extended_request(WHO_AM_I, None), &[not_critical]).code(), 2);
+    assert!(wire.root_dse("supportedControl").contains(&PROXIED.to_owned()));
+    let bind = crate::wire::bind_request(&scene.service.dn, scene.service.password.as_bytes());
+    assert_eq!(wire.ask(&bind, &[acting_as(&value)]).code(), 12);
+    assert_eq!(wire.who_am_i(), "", "a refused bind leaves nobody");
+}
+
+#[test]
+fn hb7_changes_are_under_the_persons_rules_and_the_audit_names_both() {
+    let scene = Scene::start();
+    let mut wire = scene.wire();
+    let ben = acting_as(&format!("dn:{}", scene.user));
+    let refused = wire.ask(&replace_request(&scene.user, "description", &["x"]), std::slice::from_ref(&ben));
+    assert_eq!(refused.code(), 50, "a user changes nothing of its own (U2): {}", refused.text());
+    let other = scene.demo.users.iter().find(|user| ![&scene.user, &scene.admin].contains(&&user.dn)).unwrap();
+    assert!(matches!(wire.ask(&delete_request(&other.dn), std::slice::from_ref(&ben)).code(), 32 | 50));
+    // A password is changed with the old one only.
+    let password = &scene.demo.users.iter().find(|user| user.dn == scene.user).unwrap().password;
+    let new = "a quite different long password";
+    let modify = |old: Option<&str>| {
+        let parts = [old.map_or_else(Vec::new, |old| tlv(0x81, old.as_bytes())), tlv(0x82, new.as_bytes())].concat();
+        extended_request("1.3.6.1.4.1.4203.1.11.1", Some(&tlv(0x30, &parts)))
+    };
+    assert_eq!(wire.ask(&modify(None), std::slice::from_ref(&ben)).code(), 50);
+    let answer = wire.ask(&modify(Some(password)), std::slice::from_ref(&ben));
+    assert_eq!(answer.code(), 0, "{}", answer.text());
+    let audit = || std::fs::read_to_string(scene.demo.folder().join("data").join("audit.jsonl")).unwrap_or_default();
+    let started = Instant::now();
+    let through = format!("through {}", scene.service.dn);
+    while !audit().lines().any(|line| line.contains(&through) && line.contains(&scene.user)) {
+        assert!(started.elapsed() < Duration::from_secs(10), "no line names both:\n{}", audit());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_paged_search_goes_on_for_whom_it_began_only() {
+    let scene = Scene::start();
+    let mut wire = scene.wire();
+    let ben = acting_as(&format!("dn:{}", scene.user));
+    let search = search_request(&scene.demo.organisation(), 2, &equal("objectClass", b"organizationalUnit"), &["1.1"]);
+    let page = |cookie: &[u8]| {
+        let value = crate::wire::sequence(&[&crate::wire::number(0x02, 1), &crate::wire::octets(cookie)]);
+        control("1.2.840.113556.1.4.319", true, Some(&value))
+    };
+    let first = wire.ask(&search, &[ben.clone(), page(b"")]);
+    assert_eq!(first.code(), 0, "{}", first.text());
+    let cookie = |answer: &Answer| {
+        let value = answer.controls[0].1.clone();
+        let parts = crate::wire::elements(&value);
+        crate::wire::elements(parts[0].1)[1].1.to_vec()
+    };
+    let after = cookie(&first);
+    assert!(!after.is_empty());
+    assert_ne!(wire.ask(&search, &[page(&after)]).code(), 0, "the cookie is of somebody else");
+    let again = cookie(&wire.ask(&search, &[ben.clone(), page(b"")]));
+    assert_eq!(wire.ask(&search, &[ben, page(&again)]).code(), 0);
+}
