@@ -3,6 +3,7 @@
 
 use super::credentials::Renewal;
 use super::error::Error;
+use super::filter::Context;
 use super::identity::{Caller, Identity, Origin};
 use super::link_cache::LinkCache;
 use super::password_hash::PasswordHasher;
@@ -12,7 +13,7 @@ use super::tree::{self, Suffix};
 use super::view::Selection;
 use crate::access::{AccessSubject, Grants, Policy, Standing};
 use crate::base::{Clock, EntryId};
-use crate::domain::{Rights, SeatBook, User, UserType, groups, organisation_of};
+use crate::domain::{Catalog, Rights, SeatBook, User, UserType, groups, organisation_of};
 use crate::model::Facts;
 use crate::schema::{Schema, Source};
 use arc_swap::ArcSwap;
@@ -50,6 +51,8 @@ pub(crate) struct Current {
     pub(crate) settings: Arc<Settings>,
     pub(crate) suffixes: Vec<Suffix>,
     pub(crate) policy: Arc<Policy>,
+    /// The permissions, roles and packages of the settings.
+    pub(crate) catalog: Arc<Catalog>,
     /// Entries that a config file declares, by the normal form of their DN, with the file.
     pub(crate) declared: HashMap<Vec<u8>, String>,
     /// The normal form of the operator's DN.
@@ -74,7 +77,13 @@ impl Current {
             None => None,
         };
         let hasher = Arc::new(PasswordHasher::new(&settings.hashing).map_err(|error| Error::Constraint(error.to_string()))?);
-        Ok(Self { settings: Arc::new(settings), suffixes, policy, declared, operator, hasher })
+        let catalog = Arc::new(settings.catalog.clone());
+        Ok(Self { settings: Arc::new(settings), suffixes, policy, catalog, declared, operator, hasher })
+    }
+
+    /// What making a filter ready needs to know.
+    pub(crate) fn context<'a>(&'a self, schema: &'a Schema, facts: &'a dyn Facts) -> Context<'a> {
+        Context { schema, suffixes: &self.suffixes, facts, catalog: &self.catalog }
     }
 }
 

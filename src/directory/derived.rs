@@ -2,19 +2,18 @@
 //! state of an account. They are never stored, so they cannot be wrong.
 
 use super::tree;
-use crate::base::EntryId;
-use crate::domain::{User, groups};
-use crate::model::{AttributeId, Entry, Facts, Level};
-use crate::schema::{LinkView, Schema};
+use crate::base::{EntryId, Timestamp};
+use crate::domain::seats::Counting;
+use crate::domain::{Catalog, Licence, Rights, Session, User, groups};
+use crate::model::{AttributeId, Entry, Facts, Kind, Level};
+use crate::schema::Schema;
+use std::collections::BTreeSet;
 
 /// The DN of the subschema entry (RFC 4512 §4.2).
 pub(crate) const SUBSCHEMA: &str = "cn=Subschema";
 
-/// How many links are read at a time.
-const CHUNK: usize = 1024;
-
 /// The values of a derived attribute.
-pub(crate) fn values(schema: &Schema, facts: &dyn Facts, entry: &Entry, attribute: AttributeId) -> Vec<Vec<u8>> {
+pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entry: &Entry, attribute: AttributeId) -> Vec<Vec<u8>> {
     let known = schema.known();
     if attribute == known.entry_dn {
         return vec![tree::dn_of(facts, entry.id).into_bytes()];
@@ -35,7 +34,18 @@ pub(crate) fn values(schema: &Schema, facts: &dyn Facts, entry: &Entry, attribut
         return User::of(schema, entry).map(|user| user.state().name().as_bytes().to_vec()).into_iter().collect();
     }
     if attribute == known.hc_effective_role {
-        return role_names(schema, facts, entry);
+        let held = facts.targets(entry.id, known.hc_role, None, usize::MAX).into_iter();
+        return held.map(|(role, _)| tree::dn_of(facts, role).into_bytes()).collect();
+    }
+    if attribute == known.hc_permission && entry.kind == Kind::User {
+        let permissions = Rights::of(schema, facts, catalog, entry.id).permissions;
+        return permissions.iter().map(|name| name.as_bytes().to_vec()).collect();
+    }
+    if attribute == known.hc_session_expires {
+        return session_expires(schema, facts, entry).map(|time| time.generalized().into_bytes()).into_iter().collect();
+    }
+    if attribute == known.hc_sessions_in_use && entry.kind == Kind::Licence {
+        return vec![sessions_in_use(schema, facts, entry).to_string().into_bytes()];
     }
     if attribute == known.hc_effective_member {
         return effective_members(schema, facts, entry.id);
@@ -43,11 +53,26 @@ pub(crate) fn values(schema: &Schema, facts: &dyn Facts, entry: &Entry, attribut
     Vec::new()
 }
 
-fn role_names(schema: &Schema, facts: &dyn Facts, entry: &Entry) -> Vec<Vec<u8>> {
+/// When the session ends if nothing happens (S5): by what its entry says, which follows activity within a minute.
+fn session_expires(schema: &Schema, facts: &dyn Facts, entry: &Entry) -> Option<Timestamp> {
+    let session = Session::of(schema, entry)?;
+    let (licence, _) = facts.targets(entry.id, schema.known().hc_session_licence, None, 1).first().copied()?;
+    let terms = Licence::of(schema, &*facts.entry(licence)?)?.terms();
+    let idle = session.last_activity()?.plus(terms.idle_timeout);
+    let aged = terms.maximum_age.and_then(|age| Some(session.started()?.plus(age)));
+    Some(aged.map_or(idle, |aged| aged.min(idle)))
+}
+
+/// Seats taken: sessions, or users who have one (S2).
+fn sessions_in_use(schema: &Schema, facts: &dyn Facts, entry: &Entry) -> usize {
     let known = schema.known();
-    let roles = facts.targets(entry.id, known.hc_role, None, usize::MAX);
-    let name = |(role, _): &(EntryId, Level)| facts.entry(*role)?.text(known.cn).map(|name| name.as_bytes().to_vec());
-    roles.iter().filter_map(name).collect()
+    let counting = Licence::of(schema, entry).map(|licence| licence.terms().counting).unwrap_or_default();
+    let sessions = facts.sources(entry.id, known.hc_session_licence);
+    let user = |(session, _): &(EntryId, Level)| facts.targets(*session, known.hc_session_user, None, 1).first().map(|(user, _)| *user);
+    match counting {
+        Counting::Sessions => sessions.len(),
+        Counting::Users => sessions.iter().filter_map(user).collect::<BTreeSet<_>>().len(),
+    }
 }
 
 /// The members of a group by inheritance and nesting too (G6): those who show it in their memberOf.
@@ -59,60 +84,6 @@ fn effective_members(schema: &Schema, facts: &dyn Facts, group: EntryId) -> Vec<
         found.push(facts, &entry, &mut names);
     }
     found.iter().map(<[u8]>::to_vec).collect()
-}
-
-/// The levels a link attribute shows.
-const fn shown(view: LinkView) -> std::ops::RangeInclusive<Level> {
-    match view.level {
-        Some(level) => level..=level,
-        None => Level::Full..=Level::Administrator,
-    }
-}
-
-/// Whether the entry shows a link to `target` in this attribute.
-pub(crate) fn link_shows(facts: &dyn Facts, entry: &Entry, view: LinkView, target: EntryId) -> bool {
-    facts.link(entry.id, view.edge, target).is_some_and(|level| shown(view).contains(&level))
-}
-
-/// Whether the entry has a link that this attribute shows.
-pub(crate) fn has_links(facts: &dyn Facts, entry: &Entry, view: LinkView) -> bool {
-    let mut after = None;
-    loop {
-        let chunk = facts.targets(entry.id, view.edge, after, CHUNK);
-        if chunk.iter().any(|(_, level)| shown(view).contains(level)) {
-            return true;
-        }
-        match chunk.last() {
-            Some((last, _)) if chunk.len() == CHUNK => after = Some(*last),
-            _ => return false,
-        }
-    }
-}
-
-/// The DNs that a link attribute of the entry shows.
-pub(crate) fn link_names(facts: &dyn Facts, entry: &Entry, view: LinkView, names: &mut Names, out: &mut NameList) {
-    targets(facts, entry.id, view.edge, &shown(view), names, out);
-}
-
-fn targets(
-    facts: &dyn Facts,
-    source: EntryId,
-    edge: AttributeId,
-    levels: &std::ops::RangeInclusive<Level>,
-    names: &mut Names,
-    out: &mut NameList,
-) {
-    let mut after = None;
-    loop {
-        let chunk = facts.targets(source, edge, after, CHUNK);
-        for entry in chunk.iter().filter(|(_, level)| levels.contains(level)).filter_map(|(target, _)| facts.entry(*target)) {
-            out.push(facts, &entry, names);
-        }
-        match chunk.last() {
-            Some((last, _)) if chunk.len() == CHUNK => after = Some(*last),
-            _ => return,
-        }
-    }
 }
 
 /// Names one after another in one text, because a large group has many.
@@ -130,8 +101,14 @@ impl NameList {
     }
 
     /// Puts the DN of an entry in.
-    fn push(&mut self, facts: &dyn Facts, entry: &Entry, names: &mut Names) {
+    pub(crate) fn push(&mut self, facts: &dyn Facts, entry: &Entry, names: &mut Names) {
         names.write(facts, entry, &mut self.text);
+        self.ends.push(self.text.len());
+    }
+
+    /// Puts a text in.
+    pub(crate) fn push_text(&mut self, text: &str) {
+        self.text.push_str(text);
         self.ends.push(self.text.len());
     }
 

@@ -23,6 +23,33 @@ pub enum Error {
     /// No right to act as somebody else, whether there is such a person or not: authorizationDenied (123), 403.
     #[error("no right to act as that identity")]
     AuthorizationDenied,
+    /// An alias names no entry, or leads in a circle, or stands where none may: aliasProblem (33).
+    #[error("{text}")]
+    AliasProblem {
+        /// In plain words.
+        text: String,
+        /// The DN of the alias; empty where it need not be told.
+        matched: String,
+    },
+    /// An alias that may not be followed: aliasDereferencingProblem (36).
+    #[error("{text}")]
+    AliasDereferencing {
+        /// In plain words.
+        text: String,
+        /// The DN of the alias.
+        matched: String,
+    },
+    /// A change that would concern another naming context: affectsMultipleDSAs (71).
+    #[error("{0}")]
+    AffectsMultipleDsas(String),
+    /// Somebody else holds the entry: referral (10).
+    #[error("the entry is held elsewhere")]
+    Referral {
+        /// Where to ask instead, at least one URL.
+        urls: Vec<String>,
+        /// The DN of the referral.
+        matched: String,
+    },
     /// Too much going on: busy (51), 503 with Retry-After.
     #[error("{0}")]
     Busy(String),

@@ -1,14 +1,18 @@
 //! Filters made ready: attribute names looked up, assertions normalised, then asked of one entry at a time with
 //! three-valued logic (RFC 4511 §4.5.1.7), or of the indexes for the entries that can match at all.
 
-use super::derived;
+use super::chain::Chain;
+use super::derived::{self, NameList, Names};
+use super::link_view::{self, ShownLinks};
 use super::tree::{self, Suffix};
 use crate::access::AttributeSet;
 use crate::base::EntryId;
-use crate::domain::groups;
+use crate::domain::{Catalog, groups};
 use crate::model::filter::{Extensible, Substrings};
 use crate::model::{AttributeId, Dn, Entry, Facts, Filter};
-use crate::schema::{Comparison, MatchingRule, Schema, SubstringPart};
+use crate::schema::{Comparison, LinkForm, MatchingRule, Schema, SubstringPart};
+use roaring::RoaringBitmap;
+use std::sync::Arc;
 
 /// A filter that can be asked.
 #[derive(Debug)]
@@ -66,13 +70,17 @@ pub(super) enum Test {
         any: Vec<Vec<u8>>,
         last: Option<Vec<u8>>,
     },
-    /// A link to this entry; `None`: to something that is no entry. The key stands for references kept as text.
+    /// A link to one of these entries; none: to something that is no entry. The key stands for references kept as text.
     Link {
-        target: Option<EntryId>,
+        targets: Vec<EntryId>,
         key: Vec<u8>,
+        /// What dynamic groups add, once [`Matcher::follow`] has asked them.
+        dynamic: RoaringBitmap,
     },
+    /// A chain of links.
+    Chain(Chain),
     /// A derived attribute, asked by its values.
-    Derived(Box<Self>),
+    Derived(Box<Self>, Arc<Catalog>),
 }
 
 /// What making a filter ready needs to know.
@@ -80,6 +88,7 @@ pub(crate) struct Context<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) suffixes: &'a [Suffix],
     pub(crate) facts: &'a dyn Facts,
+    pub(crate) catalog: &'a Arc<Catalog>,
 }
 
 impl Matcher {
@@ -101,7 +110,7 @@ impl Matcher {
     fn present(context: &Context<'_>, name: &str) -> Self {
         match named(context.schema, name) {
             Some((attribute, _)) if attribute == context.schema.known().object_class => Self::Constant(Truth::True),
-            Some((attribute, options)) => Self::item(context.schema, attribute, options, Test::Present),
+            Some((attribute, options)) => Self::item(context, attribute, options, Test::Present),
             None => Self::Constant(Truth::Undefined),
         }
     }
@@ -109,7 +118,7 @@ impl Matcher {
     fn equality(context: &Context<'_>, name: &str, value: &[u8]) -> Self {
         let Some((attribute, options)) = named(context.schema, name) else { return Self::Constant(Truth::Undefined) };
         match equality_test(context, attribute, value) {
-            Some(test) => Self::item(context.schema, attribute, options, test),
+            Some(test) => Self::item(context, attribute, options, test),
             None => Self::Constant(Truth::Undefined),
         }
     }
@@ -120,7 +129,7 @@ impl Matcher {
         let Some(rule) = definition.ordering else { return Self::Constant(Truth::Undefined) };
         let mut key = Vec::new();
         match rule.normalize(context.schema, value, &mut key) {
-            Ok(()) => Self::item(context.schema, attribute, options, test(rule, key)),
+            Ok(()) => Self::item(context, attribute, options, test(rule, key)),
             Err(_) => Self::Constant(Truth::Undefined),
         }
     }
@@ -146,7 +155,7 @@ impl Matcher {
             Some(Test::Parts { rule, initial, any, last })
         };
         match given() {
-            Some(test) => Self::item(context.schema, attribute, options, test),
+            Some(test) => Self::item(context, attribute, options, test),
             None => Self::Constant(Truth::Undefined),
         }
     }
@@ -156,9 +165,8 @@ impl Matcher {
         let schema = context.schema;
         let rule = match &assertion.rule {
             Some(name) => match schema.rule(name) {
-                // Nothing follows chains of links yet: to answer by direct links only would be another question.
-                Some(rule) if rule.comparison() != Comparison::InChain => Some(rule),
-                Some(_) | None => return undefined,
+                Some(rule) => Some(rule),
+                None => return undefined,
             },
             None => None,
         };
@@ -172,10 +180,11 @@ impl Matcher {
             None => equality_test(context, attribute, &assertion.value),
             Some(rule) if !schema.rule_applies(rule, attribute) => None,
             Some(rule) if Some(rule) == own => equality_test(context, attribute, &assertion.value),
+            Some(rule) if rule.comparison() == Comparison::InChain => chain_test(context, attribute, &assertion.value),
             Some(rule) => rule_test(schema, rule, &assertion.value),
         };
         let Some(test) = test else { return undefined };
-        match Self::item(schema, attribute, options, test) {
+        match Self::item(context, attribute, options, test) {
             Self::Item(item) => Self::Item(Item { dn_attributes: assertion.dn_attributes, ..item }),
             other => other,
         }
@@ -193,14 +202,15 @@ impl Matcher {
         Self::Or(made.chain([Self::Item(stored)]).collect())
     }
 
-    fn item(schema: &Schema, attribute: AttributeId, options: Vec<String>, test: Test) -> Self {
+    fn item(context: &Context<'_>, attribute: AttributeId, options: Vec<String>, test: Test) -> Self {
+        let schema = context.schema;
         let definition = schema.attribute_type(attribute);
         if definition.secret {
             return Self::Constant(Truth::Undefined);
         }
         let test = match test {
-            test @ Test::Link { .. } => test,
-            test if definition.derived => Test::Derived(Box::new(test)),
+            test @ (Test::Link { .. } | Test::Chain(_)) => test,
+            test if definition.derived => Test::Derived(Box::new(test), Arc::clone(context.catalog)),
             test => test,
         };
         Self::Item(Item { attributes: schema.with_subtypes(attribute).to_vec(), options, test, dn_attributes: false })
@@ -260,8 +270,9 @@ fn named(schema: &Schema, name: &str) -> Option<(AttributeId, Vec<String>)> {
 fn equality_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) -> Option<Test> {
     let schema = context.schema;
     let definition = schema.attribute_type(attribute);
-    if definition.link.is_some() || attribute == schema.known().member_of {
-        return link_test(context, attribute, value);
+    let known = schema.known();
+    if definition.link.is_some() || attribute == known.member_of || attribute == known.hc_effective_member {
+        return link_test(context, attribute, value).map(|(targets, key)| Test::Link { targets, key, dynamic: RoaringBitmap::new() });
     }
     if attribute == schema.known().object_class {
         return class_test(schema, value);
@@ -276,16 +287,33 @@ fn rule_test(schema: &Schema, rule: MatchingRule, value: &[u8]) -> Option<Test> 
     Some(Test::Rule(rule, value.to_vec()))
 }
 
-fn link_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) -> Option<Test> {
+/// The entries that the value of a link attribute means, and its normal form: references to what is no entry are text,
+/// under the attribute's own rule.
+fn link_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) -> Option<(Vec<EntryId>, Vec<u8>)> {
+    let Context { schema, facts, .. } = *context;
+    let mut key = Vec::new();
+    schema.normalize(attribute, value, &mut key).ok()?;
+    if schema.attribute_type(attribute).link.is_some_and(|view| view.form == LinkForm::Uid) {
+        return Some((link_view::named_by_uid(schema, facts, attribute, value, &key), key));
+    }
     let dn = Dn::parse(std::str::from_utf8(value).ok()?).ok()?;
-    let target = match tree::resolve(context.schema, context.suffixes, context.facts, &dn) {
+    let target = match tree::resolve(schema, context.suffixes, facts, &dn) {
         tree::Resolved::Found(id) => Some(id),
         tree::Resolved::Missing { .. } | tree::Resolved::Outside => None,
     };
-    // References to names that are no entries are text, under the attribute's own rule.
-    let mut key = Vec::new();
-    context.schema.normalize(attribute, value, &mut key).ok()?;
-    Some(Test::Link { target, key })
+    Some((target.into_iter().collect(), key))
+}
+
+/// `memberOf` and `hcEffectiveMember` follow chains anyhow; what is no link has none.
+fn chain_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) -> Option<Test> {
+    if !context.schema.has_chains(attribute) {
+        return None;
+    }
+    let (targets, key) = link_test(context, attribute, value)?;
+    Some(match context.schema.attribute_type(attribute).link {
+        Some(_) => Test::Chain(Chain { targets, key, reached: None }),
+        None => Test::Link { targets, key, dynamic: RoaringBitmap::new() },
+    })
 }
 
 /// A class matches entries of the classes derived from it too, whether or not they list it.
@@ -327,16 +355,25 @@ impl Item {
     fn matches_attribute(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, attribute: AttributeId) -> Truth {
         let definition = schema.attribute_type(attribute);
         let found = match &self.test {
-            Test::Link { target, key } => return self.matches_link(schema, facts, entry, attribute, *target, key),
-            Test::Derived(test) => {
-                let values = derived::values(schema, facts, entry, attribute);
+            Test::Link { targets, key, dynamic } => {
+                self.matches_link(schema, facts, entry, attribute, (targets, key, dynamic.contains(entry.id.0)))
+            }
+            Test::Chain(chain) => match chain.holds(attribute, entry.id) {
+                Some(holds) => holds,
+                None => return Truth::Undefined,
+            },
+            Test::Derived(test, catalog) => {
+                let values = derived::values(schema, catalog, facts, entry, attribute);
                 values.iter().any(|value| test.accepts(schema, attribute, value))
             }
-            Test::Present => match definition.link {
-                Some(view) => derived::has_links(facts, entry, view) || self.held(entry, attribute).next().is_some(),
-                None => self.held(entry, attribute).next().is_some(),
-            },
-            test => self.held(entry, attribute).any(|held| held.values().any(|value| test.accepts(schema, attribute, value))),
+            test => {
+                self.held(entry, attribute).any(|held| held.values().any(|value| test.accepts(schema, attribute, value)))
+                    || definition.link.is_some_and(|view| {
+                        self.options.is_empty()
+                            && schema.shows_link(entry, attribute)
+                            && test.accepts_link(attribute, &ShownLinks { schema, facts, entry, view })
+                    })
+            }
         };
         if found { Truth::True } else { Truth::False }
     }
@@ -353,17 +390,24 @@ impl Item {
         facts: &dyn Facts,
         entry: &Entry,
         attribute: AttributeId,
-        target: Option<EntryId>,
-        key: &[u8],
-    ) -> Truth {
+        (targets, key, dynamic): (&[EntryId], &[u8], bool),
+    ) -> bool {
         let known = schema.known();
-        let found = match (schema.attribute_type(attribute).link, target) {
-            (Some(view), Some(target)) => derived::link_shows(facts, entry, view, target) || self.holds_text(schema, entry, attribute, key),
-            (Some(_), None) => self.holds_text(schema, entry, attribute, key),
-            (None, Some(group)) if attribute == known.member_of => groups::containing(schema, facts, entry.id).contains(&group),
-            (None, _) => false,
-        };
-        if found { Truth::True } else { Truth::False }
+        let any = |shows: &dyn Fn(EntryId) -> bool| targets.iter().any(|target| shows(*target));
+        match schema.attribute_type(attribute).link {
+            Some(view) => {
+                let links = ShownLinks { schema, facts, entry, view };
+                ((dynamic || any(&|target| links.shows(target))) && schema.shows_link(entry, attribute))
+                    || self.holds_text(schema, entry, attribute, key)
+            }
+            None if dynamic => true,
+            None if attribute == known.member_of => {
+                let containing = groups::containing(schema, facts, entry.id);
+                any(&|group| containing.contains(&group))
+            }
+            None if attribute == known.hc_effective_member => any(&|member| groups::containing(schema, facts, member).contains(&entry.id)),
+            None => false,
+        }
     }
 
     /// References to names that are no entries are kept as text.
@@ -408,8 +452,18 @@ impl Test {
             Self::Parts { rule, initial, any, last } => {
                 by(*rule).is_some_and(|normal| holds_parts(&normal, initial.as_deref(), any, last.as_deref()))
             }
-            Self::Link { .. } | Self::Derived(_) => false,
+            Self::Link { .. } | Self::Chain(_) | Self::Derived(..) => false,
         }
+    }
+
+    /// Whether a link that shows satisfies it.
+    fn accepts_link(&self, attribute: AttributeId, links: &ShownLinks<'_>) -> bool {
+        if matches!(self, Self::Present) {
+            return links.any();
+        }
+        let (mut names, mut values) = (Names::default(), NameList::default());
+        links.values(&mut names, &mut values);
+        values.iter().any(|value| self.accepts(links.schema, attribute, value))
     }
 }
 

@@ -53,7 +53,7 @@ impl Export {
     pub fn step(&mut self, limit: usize) -> Vec<OwnedEntry> {
         let memory = self.directory.memory();
         let schema = self.directory.schema();
-        let mut renderer = Renderer::default();
+        let mut renderer = Renderer::new(Arc::clone(&self.directory.current().catalog));
         let everything = AttributeSet::all(schema.attribute_types().len());
         let mut found = Vec::new();
         while found.len() < limit {

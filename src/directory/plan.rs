@@ -2,9 +2,10 @@
 //! each entry.
 
 use super::filter::{Item, Matcher, Test, Truth};
+use super::link_view;
 use crate::base::EntryId;
 use crate::domain::groups;
-use crate::model::{AttributeId, Facts};
+use crate::model::AttributeId;
 use crate::schema::{MatchingRule, Schema};
 use crate::store::{Candidates, Memory};
 use roaring::RoaringBitmap;
@@ -78,7 +79,10 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
     }
     let mut sum = Plan { ids: RoaringBitmap::new(), exact: item.options.is_empty() };
     for &attribute in &item.attributes {
+        // The index of a link attribute holds what is kept as text only.
+        let link = schema.attribute_type(attribute).link.is_some();
         let found = match &item.test {
+            Test::Present | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } if link => return None,
             Test::Equal(key) => memory.equal_bitmap(attribute, key)?.into(),
             Test::OneOf(keys) => {
                 let mut any = Plan { ids: RoaringBitmap::new(), exact: true };
@@ -89,10 +93,7 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
                 }
                 any
             }
-            Test::Present => match schema.attribute_type(attribute).link {
-                Some(_) => return None,
-                None => memory.present(attribute)?.into(),
-            },
+            Test::Present => memory.present(attribute)?.into(),
             // The index is by the equality rule; where order or substrings go by another, it cannot help.
             Test::AtLeast(rule, key) if same_form(schema, attribute, *rule) => {
                 memory.range(attribute, Bound::Included(key), Bound::Unbounded, SCAN_LIMIT)?.into()
@@ -110,8 +111,12 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
                     memory.scan(attribute, holds, SCAN_LIMIT)?.into()
                 }
             },
-            Test::Link { target, key } => plan_link(schema, memory, attribute, *target, key)?,
-            Test::Derived(_) | Test::Rule(..) | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } => return None,
+            Test::Link { targets, key, dynamic } => {
+                let found = plan_link(schema, memory, attribute, targets, key)?;
+                Plan { ids: found.ids | dynamic, exact: found.exact }
+            }
+            Test::Chain(chain) => Plan { ids: chain.found(attribute)?.clone(), exact: true },
+            Test::Derived(..) | Test::Rule(..) | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } => return None,
         };
         sum.ids |= found.ids;
         sum.exact &= found.exact;
@@ -119,17 +124,25 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
     Some(sum)
 }
 
-fn plan_link(schema: &Schema, memory: &Memory, attribute: AttributeId, target: Option<EntryId>, key: &[u8]) -> Option<Plan> {
+fn plan_link(schema: &Schema, memory: &Memory, attribute: AttributeId, targets: &[EntryId], key: &[u8]) -> Option<Plan> {
     let known = schema.known();
     let mut ids = RoaringBitmap::new();
     if attribute == known.member_of {
-        let (candidates, all) = groups::candidates(schema, memory, target?);
-        ids.extend(candidates.into_iter().map(|id| id.0));
-        return Some(Plan { ids, exact: all });
+        let mut exact = true;
+        for target in targets {
+            let (candidates, all) = groups::candidates(schema, memory, *target);
+            ids.extend(candidates.into_iter().map(|id| id.0));
+            exact &= all;
+        }
+        return Some(Plan { ids, exact });
+    }
+    if attribute == known.hc_effective_member {
+        ids.extend(targets.iter().flat_map(|target| groups::containing(schema, memory, *target)).map(|id| id.0));
+        return Some(Plan { ids, exact: true });
     }
     let view = schema.attribute_type(attribute).link?;
-    if let Some(target) = target {
-        ids.extend(memory.sources(target, view.edge).into_iter().map(|(source, _)| source.0));
+    for target in targets {
+        ids.extend(link_view::sources(schema, memory, view, *target).map(|source| source.0));
     }
     ids |= memory.equal_bitmap(attribute, key)?.ids;
     Some(Plan { ids, exact: false })

@@ -1,6 +1,8 @@
 //! Reading beside searches: compare, members of large groups, the organisation of a caller.
 
-use super::filter::{Context, Matcher, Truth};
+use super::dynamic::{DynamicGroups, Reading};
+use super::filter::{Matcher, Truth};
+use super::referral;
 use super::tree::{self, Resolved};
 use super::{Caller, Directory, Error, Identity, Membership};
 use crate::base::EntryId;
@@ -8,13 +10,17 @@ use crate::model::{Facts, Filter, Level};
 use std::borrow::Cow;
 
 impl Directory {
-    /// Compares (RFC 4511 §4.10). An attribute the caller may not compare is as if it were not there.
-    pub fn compare(&self, caller: &Caller, dn: &str, attribute: &str, value: &[u8]) -> Result<bool, Error> {
+    /// Compares (RFC 4511 §4.10); with `manage_dsa_it` a referral is an entry. An attribute the caller may not compare is as if it were not there.
+    pub fn compare(&self, caller: &Caller, dn: &str, attribute: &str, value: &[u8], manage_dsa_it: bool) -> Result<bool, Error> {
         let current = self.current();
         let memory = self.memory();
         let schema = self.schema();
         let grants = self.grants(caller);
-        let resolved = tree::resolve(schema, &current.suffixes, memory, &tree::parse_dn(dn)?);
+        let name = tree::parse_dn(dn)?;
+        let resolved = tree::resolve(schema, &current.suffixes, memory, &name);
+        if !manage_dsa_it && let Some(referral) = referral::referred(schema, memory, &grants, (&name, &resolved), None) {
+            return Err(referral);
+        }
         let entry = match &resolved {
             Resolved::Found(id) => memory.entry(*id).filter(|entry| self.discloses(&grants, entry)),
             Resolved::Missing { .. } | Resolved::Outside => None,
@@ -29,11 +35,16 @@ impl Directory {
         if !access.compare.contains(description.attribute) {
             return Err(missing());
         }
-        let context = Context { schema, suffixes: &current.suffixes, facts: memory };
-        let ask = |filter: Filter<'_>| Matcher::prepare(&context, &filter).matches(schema, memory, &entry, access.compare);
-        match ask(Filter::Equality(Cow::Borrowed(attribute), Cow::Borrowed(value))) {
+        let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants: &grants };
+        let ask = |filter: Filter<'_>| {
+            let mut matcher = Matcher::prepare(&reading.context, &filter);
+            matcher.follow(&reading)?;
+            Ok::<Truth, Error>(matcher.matches(schema, memory, &entry, access.compare))
+        };
+        let holds_any = || Ok::<bool, Error>(ask(Filter::Present(Cow::Borrowed(attribute)))? == Truth::True);
+        match ask(Filter::Equality(Cow::Borrowed(attribute), Cow::Borrowed(value)))? {
             Truth::True => Ok(true),
-            Truth::False if ask(Filter::Present(Cow::Borrowed(attribute))) == Truth::True => Ok(false),
+            Truth::False if holds_any()? || DynamicGroups::only(&reading, &entry).is_some() => Ok(false),
             Truth::False => Err(missing()),
             Truth::Undefined if schema.attribute_type(description.attribute).equality.is_none() => {
                 Err(Error::InappropriateMatching(format!("{attribute} has no equality rule")))

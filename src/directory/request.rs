@@ -34,6 +34,18 @@ pub enum Dereference {
     Always,
 }
 
+impl Dereference {
+    /// Whether the base is one.
+    pub(super) const fn for_base(self) -> bool {
+        matches!(self, Self::Finding | Self::Always)
+    }
+
+    /// Whether those below the base are.
+    pub(super) const fn for_scope(self) -> bool {
+        matches!(self, Self::Searching | Self::Always)
+    }
+}
+
 /// A search (RFC 4511 §4.5.1).
 #[derive(Clone, Debug)]
 pub struct SearchRequest<'a> {

@@ -1,16 +1,17 @@
 //! Searching (RFC 4511 §4.5): plan, then look at entries in steps, so that back-pressure, abandon, limits and
 //! fairness come from one loop. Nothing is locked between steps.
 
-use super::filter::{Context, Matcher, Truth};
+use super::dynamic::{DynamicGroups, Reading};
+use super::filter::{Matcher, Truth};
 use super::plan;
 use super::request::{
     EntrySink, ListView, Page, Position, Progress, Scope, SearchRequest, SortReport, ViewProblem, ViewReport, ViewTarget, Visible,
 };
-use super::root;
 use super::sorted::{Gathering, Order, SortedList, Stamp};
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
 use super::{Caller, Directory, Error};
+use super::{alias, referral, root};
 use crate::access::{AttributeSet, Grants};
 use crate::base::EntryId;
 use crate::model::{Entry, Facts};
@@ -33,6 +34,10 @@ pub struct Search {
     /// Where an entry must stand, when the source does not say so.
     place: Place,
     exact: bool,
+    /// Continuation references still to be told, the next one last.
+    references: Vec<Vec<String>>,
+    /// Whether there are dynamic groups.
+    any_dynamic: bool,
     renderer: Renderer,
     page: Option<Page>,
     /// What is asked for beyond finding entries.
@@ -93,12 +98,11 @@ enum Look {
     Passed,
 }
 
-#[derive(Clone, Copy)]
 enum Place {
     Anywhere,
-    Child(EntryId),
-    Within(EntryId),
-    Below(EntryId),
+    In(EntryId, Scope),
+    /// In one of several: the subtrees that aliases lead to.
+    InOne(Box<[(EntryId, Scope)]>),
 }
 
 impl Directory {
@@ -106,15 +110,21 @@ impl Directory {
     pub fn search(self: &Arc<Self>, caller: &Caller, request: &SearchRequest<'_>) -> Result<Search, Error> {
         let current = self.current();
         let memory = self.memory();
-        let context = Context { schema: self.schema(), suffixes: &current.suffixes, facts: memory };
         let grants = self.grants(caller);
-        let matcher = Matcher::prepare(&context, &request.filter);
+        let reading = Reading { context: current.context(self.schema(), memory), memory: Some(memory), grants: &grants };
+        let mut matcher = Matcher::prepare(&reading.context, &request.filter);
+        matcher.follow(&reading)?;
         let selection = self.core().selection(&request.attributes, request.types_only);
         let base = self.find_base(caller, &grants, request)?;
+        let mut references = Vec::new();
         let (source, place, exact) = match base {
             Base::Virtual(entry) => (Source::Virtual(entry), Place::Anywhere, false),
             Base::Nothing => (Source::One(None), Place::Anywhere, false),
-            Base::Entry(id) => plan_source(self.schema(), memory, &matcher, request.scope, id),
+            Base::Entry(id) => {
+                let special = self.special(&grants, request, id)?;
+                references = special.references;
+                plan_source(self.schema(), memory, &matcher, &special.places, &special.hidden)
+            }
         };
         let limits = &current.settings.limits;
         let bounded = |client: u32, server: usize| match (client as usize, caller.identity.is_operator()) {
@@ -137,7 +147,9 @@ impl Directory {
             source,
             place,
             exact,
-            renderer: Renderer::with_cache(Arc::clone(&self.core().links)),
+            references,
+            any_dynamic: DynamicGroups::exist(self.schema(), memory),
+            renderer: Renderer::with_cache(Arc::clone(&current.catalog), Arc::clone(&self.core().links)),
             page: request.page.clone(),
             wishes: Wishes::default(),
             sent: 0,
@@ -166,7 +178,6 @@ impl Directory {
 
     /// Finds the base, or says that there is none as far as the caller may know.
     fn find_base(&self, caller: &Caller, grants: &Grants, request: &SearchRequest<'_>) -> Result<Base, Error> {
-        let current = self.current();
         if request.base.is_empty() {
             return Ok(match request.scope {
                 Scope::Base => Base::Virtual(root::root_dse(self, caller, &request.mechanisms)),
@@ -184,14 +195,29 @@ impl Directory {
                 Scope::One | Scope::Children => Base::Nothing,
             });
         }
-        let memory = self.memory();
-        let resolved = tree::resolve(self.schema(), &current.suffixes, memory, &dn);
-        if let Resolved::Found(id) = resolved
-            && memory.entry(id).is_some_and(|entry| self.discloses(grants, &entry))
-        {
-            return Ok(Base::Entry(id));
+        self.locate(grants, dn, request).map(Base::Entry)
+    }
+
+    /// What aliases and referrals make of a scope; where there are none it stays as it is.
+    fn special(&self, grants: &Grants, request: &SearchRequest<'_>, base: EntryId) -> Result<Special, Error> {
+        let mut special = Special { places: vec![(base, request.scope)], hidden: RoaringBitmap::new(), references: Vec::new() };
+        if request.scope == Scope::Base {
+            return Ok(special);
         }
-        Err(self.no_such_object(grants, &resolved))
+        let (schema, memory) = (self.schema(), self.memory());
+        if request.dereference.for_scope() && !referral::of_class(schema, memory, alias::ALIAS).is_empty() {
+            let followed = self.follow_aliases(grants, base, request.scope)?;
+            (special.places, special.hidden) = (followed.places, followed.hidden);
+        }
+        if !request.manage_dsa_it && !referral::of_class(schema, memory, referral::REFERRAL).is_empty() {
+            let found = referral::continuations(schema, memory, grants, &special.places);
+            special.hidden |= found.hidden;
+            // The pages after the first do not tell of them again.
+            if request.page.as_ref().is_none_or(|page| page.after.is_none()) {
+                special.references = found.urls;
+            }
+        }
+        Ok(special)
     }
 
     /// Whether the caller may know that the entry exists: it may see it, or something of it.
@@ -211,29 +237,58 @@ enum Base {
     Virtual(root::VirtualEntry),
 }
 
-fn plan_source(schema: &Schema, memory: &Memory, matcher: &Matcher, scope: Scope, base: EntryId) -> (Source, Place, bool) {
-    if scope == Scope::Base {
-        return (Source::One(Some(base)), Place::Anywhere, false);
-    }
-    let place = match scope {
-        Scope::Base | Scope::One => Place::Child(base),
-        Scope::Subtree => Place::Within(base),
-        Scope::Children => Place::Below(base),
-    };
-    match plan::plan(schema, memory, matcher) {
-        Some(plan) => (Source::Ids { ids: plan.ids, next: 0 }, place, plan.exact),
-        None if scope == Scope::One => {
-            (Source::Children { parent: base, after: None, chunk: Vec::new().into_iter() }, Place::Anywhere, false)
-        }
-        None => (Source::Ids { ids: walk(memory, base, scope), next: 0 }, Place::Anywhere, false),
+/// Where a search looks, what it leaves out, and what it tells of instead.
+struct Special {
+    places: Vec<(EntryId, Scope)>,
+    hidden: RoaringBitmap,
+    references: Vec<Vec<String>>,
+}
+
+/// Whether the entry stands in the scope of a search at `base`.
+pub(super) fn in_scope(facts: &dyn Facts, entry: &Entry, base: EntryId, scope: Scope) -> bool {
+    match scope {
+        Scope::Base => entry.id == base,
+        Scope::One => entry.parent == Some(base),
+        Scope::Subtree => tree::is_within(facts, entry.id, base),
+        Scope::Children => entry.id != base && tree::is_within(facts, entry.id, base),
     }
 }
 
-/// Everything below the base, in order of number once it is in the set.
+fn plan_source(
+    schema: &Schema,
+    memory: &Memory,
+    matcher: &Matcher,
+    places: &[(EntryId, Scope)],
+    hidden: &RoaringBitmap,
+) -> (Source, Place, bool) {
+    if let [(base, Scope::Base)] = places {
+        return (Source::One(Some(*base)), Place::Anywhere, false);
+    }
+    let shown = |ids: RoaringBitmap| Source::Ids { ids: if hidden.is_empty() { ids } else { ids - hidden }, next: 0 };
+    match (plan::plan(schema, memory, matcher), places) {
+        (Some(plan), [(base, scope)]) => (shown(plan.ids), Place::In(*base, *scope), plan.exact),
+        (Some(plan), places) => (shown(plan.ids), Place::InOne(places.into()), plan.exact),
+        (None, [(base, Scope::One)]) if hidden.is_empty() => {
+            (Source::Children { parent: *base, after: None, chunk: Vec::new().into_iter() }, Place::Anywhere, false)
+        }
+        (None, places) => {
+            let mut ids = RoaringBitmap::new();
+            for (base, scope) in places {
+                ids |= walk(memory, *base, *scope);
+            }
+            (shown(ids), Place::Anywhere, false)
+        }
+    }
+}
+
+/// Everything in the scope of the base, in order of number once it is in the set.
 fn walk(memory: &Memory, base: EntryId, scope: Scope) -> RoaringBitmap {
     let mut found = RoaringBitmap::new();
-    if scope == Scope::Subtree {
+    if scope == Scope::Subtree || scope == Scope::Base {
         found.insert(base.0);
+    }
+    if scope == Scope::Base {
+        return found;
     }
     let mut parents = vec![base];
     while let Some(parent) = parents.pop() {
@@ -246,7 +301,9 @@ fn walk(memory: &Memory, base: EntryId, scope: Scope) -> RoaringBitmap {
             found.extend(chunk.iter().map(|id| id.0));
             let last = chunk.last().copied();
             let full = chunk.len() == 4096;
-            parents.extend(chunk);
+            if scope != Scope::One {
+                parents.extend(chunk);
+            }
             if !full {
                 break;
             }
@@ -263,7 +320,7 @@ impl Search {
             return;
         }
         let directory = Arc::clone(&self.directory);
-        let order = Arc::new(Order::new(directory.schema(), &request.sort));
+        let order = Arc::new(Order::new(directory.schema(), &directory.current().catalog, &request.sort));
         self.wishes.order = Some(Arc::clone(&order));
         self.wishes.sort_critical = request.sort_critical;
         self.wishes.gathering = Some(Gathering::new(order, &directory.core().sorting));
@@ -297,6 +354,10 @@ impl Search {
             if let Source::Virtual(_) = self.source {
                 return self.send_virtual(sink);
             }
+            if let Some(urls) = self.references.pop() {
+                sink.reference(&urls);
+                continue;
+            }
             let entry = match self.look(memory, &grants)? {
                 Look::Found(entry) => entry,
                 Look::None => return Ok(Progress::Done),
@@ -307,6 +368,11 @@ impl Search {
                 return Err(Error::SizeLimit);
             }
             self.renderer.bonds = memory.bonds();
+            if self.any_dynamic {
+                let current = directory.current();
+                let reading = Reading { context: current.context(directory.schema(), memory), memory: Some(memory), grants: &grants };
+                self.renderer.find_members(&reading, &self.selection, &entry)?;
+            }
             let take = |visible: &Visible<'_>| sink.entry(visible);
             let access = grants.on(memory, &entry);
             self.renderer.render(directory.schema(), memory, &entry, &self.selection, access.read, take);
@@ -482,11 +548,10 @@ impl Search {
     }
 
     fn is_in_place(&self, memory: &Memory, entry: &Entry) -> bool {
-        match self.place {
+        match &self.place {
             Place::Anywhere => true,
-            Place::Child(base) => entry.parent == Some(base),
-            Place::Within(base) => tree::is_within(memory, entry.id, base),
-            Place::Below(base) => entry.id != base && tree::is_within(memory, entry.id, base),
+            Place::In(base, scope) => in_scope(memory, entry, *base, *scope),
+            Place::InOne(places) => places.iter().any(|(base, scope)| in_scope(memory, entry, *base, *scope)),
         }
     }
 

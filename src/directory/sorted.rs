@@ -6,6 +6,7 @@ use super::derived;
 use super::request::{SortKey, SortProblem, SortReport};
 use crate::access::AttributeSet;
 use crate::base::EntryId;
+use crate::domain::Catalog;
 use crate::model::{AttributeId, Entry, Facts};
 use crate::schema::{Comparison, MatchingRule, Schema};
 use crate::store::Revision;
@@ -122,22 +123,23 @@ struct Key {
 #[derive(Debug)]
 pub(super) struct Order {
     schema: Arc<Schema>,
+    catalog: Arc<Catalog>,
     keys: Vec<Key>,
 }
 
 impl Order {
-    pub(super) fn new(schema: &Arc<Schema>, keys: &[SortKey<'_>]) -> Self {
-        Self { schema: Arc::clone(schema), keys: keys.iter().map(|key| Key::new(schema, key)).collect() }
+    pub(super) fn new(schema: &Arc<Schema>, catalog: &Arc<Catalog>, keys: &[SortKey<'_>]) -> Self {
+        Self { schema: Arc::clone(schema), catalog: Arc::clone(catalog), keys: keys.iter().map(|key| Key::new(schema, key)).collect() }
     }
 
     /// Appends the key of an entry.
     fn put(&self, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet, out: &mut Vec<u8>) {
-        self.keys.iter().for_each(|key| key.put(&self.schema, facts, entry, searchable, out));
+        self.keys.iter().for_each(|key| key.put(&self.schema, &self.catalog, facts, entry, searchable, out));
     }
 
     /// Appends that part of an entry's key which the first sort key makes.
     pub(super) fn put_first(&self, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet, out: &mut Vec<u8>) {
-        self.keys.first().into_iter().for_each(|key| key.put(&self.schema, facts, entry, searchable, out));
+        self.keys.first().into_iter().for_each(|key| key.put(&self.schema, &self.catalog, facts, entry, searchable, out));
     }
 
     /// The same for an assertion in the place of a value.
@@ -179,7 +181,7 @@ impl Key {
     }
 
     /// The least value counts (RFC 2891 §2.2).
-    fn put(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet, out: &mut Vec<u8>) {
+    fn put(&self, schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet, out: &mut Vec<u8>) {
         let mut least: Option<Vec<u8>> = None;
         let mut offer = |value: &[u8]| {
             let mut normal = Vec::with_capacity(value.len() + 8);
@@ -190,7 +192,7 @@ impl Key {
         };
         for &attribute in self.attributes.iter().filter(|attribute| searchable.contains(**attribute)) {
             if self.derived {
-                derived::values(schema, facts, entry, attribute).iter().for_each(|value| offer(value));
+                derived::values(schema, catalog, facts, entry, attribute).iter().for_each(|value| offer(value));
                 continue;
             }
             let has = |held: &crate::model::Attribute<'_>| {

@@ -2,12 +2,19 @@
 //! attributes put in. The stored part is a copy of slices.
 
 use super::derived::{self, NameList, Names};
+use super::dynamic::{self, DynamicGroups, Reading};
+use super::error::Error;
 use super::link_cache::{LinkCache, WORTH_KEEPING};
+use super::link_view::ShownLinks;
 use super::request::{Visible, VisibleAttribute};
+use super::tree;
 use crate::access::AttributeSet;
+use crate::base::EntryId;
+use crate::domain::Catalog;
 use crate::model::entry::put_attribute;
-use crate::model::{Attribute, AttributeId, Entry, Facts};
-use crate::schema::{Schema, Usage};
+use crate::model::{Attribute, AttributeId, Entry, Facts, Kind};
+use crate::schema::{LinkForm, Schema, Usage};
+use roaring::RoaringBitmap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -115,22 +122,63 @@ impl Selection {
 }
 
 /// Buffers that one search uses for all of its entries.
-#[derive(Default)]
 pub(crate) struct Renderer {
+    catalog: Arc<Catalog>,
     names: Names,
     linked: NameList,
     dn: String,
     made: Vec<u8>,
     made_parts: Vec<Range<usize>>,
     cache: Option<Arc<LinkCache>>,
+    /// The dynamic groups, where the selection shows what follows from them.
+    dynamic: Option<DynamicGroups>,
+    /// The members that the entry has by a dynamic group.
+    members: RoaringBitmap,
+    /// Those, and the members of dynamic groups in it.
+    under: RoaringBitmap,
     /// The generation of names and links, read before the entry is rendered; only with a cache.
     pub(crate) bonds: u64,
 }
 
 impl Renderer {
+    /// One that puts everything together anew.
+    pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
+        Self {
+            catalog,
+            names: Names::default(),
+            linked: NameList::default(),
+            dn: String::new(),
+            made: Vec::new(),
+            made_parts: Vec::new(),
+            cache: None,
+            bonds: 0,
+            dynamic: None,
+            members: RoaringBitmap::new(),
+            under: RoaringBitmap::new(),
+        }
+    }
+
+    /// Seeks the members of dynamic groups that the entry about to be rendered shows, in link attributes or what follows
+    /// from them. Not called where there are no dynamic groups.
+    pub(super) fn find_members(&mut self, reading: &Reading<'_>, selection: &Selection, entry: &Entry) -> Result<(), Error> {
+        let known = reading.context.schema.known();
+        self.members = match DynamicGroups::only(reading, entry) {
+            Some(group) => group.members(reading, entry.id)?,
+            None => RoaringBitmap::new(),
+        };
+        let asked = |attribute: AttributeId| selection.derived.contains(&attribute);
+        if self.dynamic.is_none() && (asked(known.member_of) || asked(known.hc_effective_member)) {
+            self.dynamic = DynamicGroups::prepare(reading);
+        }
+        if let Some(groups) = self.dynamic.as_ref().filter(|_| asked(known.hc_effective_member)) {
+            self.under = groups.members_under(reading, entry.id)?;
+        }
+        Ok(())
+    }
+
     /// One that keeps the names of large groups, for readers of the committed state.
-    pub(crate) fn with_cache(cache: Arc<LinkCache>) -> Self {
-        Self { cache: Some(cache), ..Self::default() }
+    pub(crate) fn with_cache(catalog: Arc<Catalog>, cache: Arc<LinkCache>) -> Self {
+        Self { cache: Some(cache), ..Self::new(catalog) }
     }
 
     /// Reduces the entry and hands it to `take`.
@@ -149,7 +197,8 @@ impl Renderer {
         self.made_parts.clear();
         self.make_links(schema, facts, entry, selection, readable);
         for &attribute in selection.derived.iter().filter(|attribute| readable.contains(**attribute)) {
-            let values = derived::values(schema, facts, entry, attribute);
+            let mut values = derived::values(schema, &self.catalog, facts, entry, attribute);
+            self.add_dynamic(schema, facts, entry, attribute, &mut values);
             self.push(schema.attribute_type(attribute).name(), &values, selection.types_only);
         }
         let mut attributes = Vec::with_capacity(24);
@@ -169,19 +218,43 @@ impl Renderer {
         take(&Visible { id: entry.id, kind: entry.kind, revision: entry.revision, dn: &self.dn, attributes: &attributes })
     }
 
+    fn add_dynamic(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, attribute: AttributeId, values: &mut Vec<Vec<u8>>) {
+        let known = schema.known();
+        let Some(groups) = self.dynamic.as_ref() else { return };
+        let more: Vec<EntryId> = if attribute == known.member_of {
+            groups.containing(schema, facts, entry)
+        } else if attribute == known.hc_effective_member {
+            self.under.iter().map(EntryId).collect()
+        } else {
+            return;
+        };
+        for name in more.into_iter().map(|id| tree::dn_of(facts, id).into_bytes()) {
+            if !values.contains(&name) {
+                values.push(name);
+            }
+        }
+    }
+
     fn make_links(&mut self, schema: &Schema, facts: &dyn Facts, entry: &Entry, selection: &Selection, readable: &AttributeSet) {
         let edges = facts.link_attributes(entry.id);
         let text = entry.attributes().any(|held| selection.links.contains(&held.attribute));
-        if edges.is_empty() && !text {
+        if edges.is_empty() && !text && entry.kind != Kind::Role && self.members.is_empty() {
             return;
         }
         for definition in selection.links.iter().map(|attribute| schema.attribute_type(*attribute)) {
             let Some(view) = definition.link else { continue };
-            let there = edges.contains(&view.edge) || entry.has(definition.id);
+            let held = ShownLinks { schema, facts, entry, view };
+            let there = edges.contains(&view.edge) || entry.has(definition.id) || held.of_role();
+            let dynamic = !self.members.is_empty() && dynamic::shows_members(schema, view);
+            let there = there || dynamic;
             if !there || !readable.contains(definition.id) || !schema.shows_link(entry, definition.id) {
                 continue;
             }
-            let large = !selection.types_only && facts.target_count(entry.id, view.edge) >= WORTH_KEEPING;
+            // A name of an entry changes with its generation; its uid does not.
+            let large = !selection.types_only
+                && view.form == LinkForm::Name
+                && !dynamic
+                && facts.target_count(entry.id, view.edge) >= WORTH_KEEPING;
             let cache = self.cache.clone().filter(|_| large);
             let key = (entry.id, definition.id);
             if let Some(encoded) = cache.as_ref().and_then(|cache| cache.get(self.bonds, key, entry.revision)) {
@@ -191,11 +264,14 @@ impl Renderer {
             }
             let mut linked = std::mem::take(&mut self.linked);
             linked.clear();
-            if edges.contains(&view.edge) {
+            if edges.contains(&view.edge) || held.of_role() {
                 // Names remembered from an earlier entry may be older than the generation, so they are not for keeping.
                 let mut fresh = Names::default();
                 let names = if cache.is_some() { &mut fresh } else { &mut self.names };
-                derived::link_names(facts, entry, view, names, &mut linked);
+                held.values(names, &mut linked);
+            }
+            if dynamic {
+                dynamic::show_members((schema, facts, view), entry, &self.members, &mut self.names, &mut linked);
             }
             let begun = self.made.len();
             let values: Vec<&[u8]> = linked.iter().chain(entry.values(definition.id)).collect();

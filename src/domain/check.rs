@@ -230,6 +230,12 @@ impl Rules<'_> {
     }
 
     fn role(&self, after: &Entry) -> Result<(), Breach> {
+        let member = self.schema.known().member;
+        let shows_members = |held: AttributeId| self.schema.attribute_type(held).link.is_some_and(|view| view.edge == member);
+        if self.proposal.linked.iter().any(|link| link.attribute == member) || after.attributes().any(|held| shows_members(held.attribute))
+        {
+            return breach(Cause::Unwilling, "R8", "the members of a role are those who hold it; give and take hcRole of the user");
+        }
         let Some(system) = self.schema.attribute("hcRoleSystem") else { return Ok(()) };
         if (after.has(system) || self.proposal.before.is_some_and(|before| before.has(system))) && self.changes(system) {
             return self.only_operator("R3", "of the system is made and unmade by the operator of the server only");

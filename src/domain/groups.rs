@@ -27,11 +27,12 @@ pub fn levels(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeMap<E
 }
 
 /// The groups that hold `member` as a full member or administrator, directly or through groups that are members
-/// of groups: what `memberOf` shows.
+/// of groups, and the roles it holds (R8): what `memberOf` shows.
 pub fn containing(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeSet<EntryId> {
     let mut found: BTreeSet<EntryId> =
         levels(schema, facts, member).into_iter().filter(|(_, level)| *level >= Level::Full).map(|(group, _)| group).collect();
     let mut waiting: Vec<EntryId> = found.iter().copied().collect();
+    found.extend(facts.targets(member, schema.known().hc_role, None, usize::MAX).into_iter().map(|(role, _)| role));
     while let Some(group) = waiting.pop() {
         for (above, level) in facts.sources(group, schema.known().member) {
             if level >= Level::Full && found.insert(above) {
@@ -42,11 +43,12 @@ pub fn containing(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeS
     found
 }
 
-/// Everybody whom [`containing`] may put into `group`: its members, those of groups in it, and those of groups above it.
+/// Everybody whom [`containing`] may put into `group`: its members, or who holds the role, those of groups in it, and those of groups above it.
 /// The flag says that only direct members were found, and then all of these are in.
 pub fn candidates(schema: &Schema, facts: &dyn Facts, group: EntryId) -> (BTreeSet<EntryId>, bool) {
     let parent_group = schema.attribute("hcParentGroup");
     let (mut found, mut seen, mut waiting) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
+    found.extend(facts.sources(group, schema.known().hc_role).into_iter().map(|(holder, _)| holder));
     while let Some(at) = waiting.pop() {
         if !seen.insert(at) {
             continue;

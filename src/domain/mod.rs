@@ -18,6 +18,7 @@ pub mod seats;
 pub mod session;
 pub mod structured;
 
+pub use catalog::Catalog;
 pub use check::{Actor, Breach, Cause, Proposal, check};
 pub use lens::{AccountState, Group, Licence, Role, Session, User, UserType, organisation_of};
 pub use roles::Rights;

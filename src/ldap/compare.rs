@@ -15,10 +15,11 @@ impl Connection {
         if let Some(filter) = controls.assertion {
             self.assert(request.name, filter)?;
         }
-        let code = match self.door.directory.compare(&self.caller, request.name, request.attribute, request.value)? {
-            true => LdapResultCode::CompareTrue,
-            false => LdapResultCode::CompareFalse,
-        };
+        let code =
+            match self.door.directory.compare(&self.caller, request.name, request.attribute, request.value, controls.manage_dsa_it)? {
+                true => LdapResultCode::CompareTrue,
+                false => LdapResultCode::CompareFalse,
+            };
         self.answer(frame.id, Operation::Compare, &Outcome { code: &code, ..Outcome::SUCCESS });
         Ok(())
     }

@@ -8,6 +8,7 @@ use ldap3_proto::proto::LdapResultCode;
 
 const CONTROLS: u8 = 0xa0;
 const ENUMERATED: u8 = 0x0a;
+const REFERRAL: u8 = 0xa3;
 const INTEGER: u8 = 0x02;
 const EXTENDED_RESPONSE: u8 = 0x78;
 const SEARCH_RESULT_ENTRY: u8 = 0x64;
@@ -35,7 +36,7 @@ impl Outcome<'_> {
 
 impl<'a> From<&'a Failure> for Outcome<'a> {
     fn from(failure: &'a Failure) -> Self {
-        Self { code: &failure.code, matched: &failure.matched, text: &failure.text, extra: &[], controls: &failure.controls }
+        Self { code: &failure.code, matched: &failure.matched, text: &failure.text, extra: &failure.extra, controls: &failure.controls }
     }
 }
 
@@ -107,6 +108,14 @@ pub(crate) fn put_reference(out: &mut Vec<u8>, id: i32, urls: &[String]) {
     let size = urls.iter().map(|url| element_size(url.len())).sum();
     put_message(out, id, element_size(size), &[]);
     put_header(out, SEARCH_RESULT_REFERENCE, size);
+    for url in urls {
+        put(out, OCTET_STRING, url.as_bytes());
+    }
+}
+
+/// Appends the Referral component of an LDAPResult (RFC 4511 §4.1.10).
+pub(crate) fn put_referral(out: &mut Vec<u8>, urls: &[String]) {
+    put_header(out, REFERRAL, urls.iter().map(|url| element_size(url.len())).sum());
     for url in urls {
         put(out, OCTET_STRING, url.as_bytes());
     }

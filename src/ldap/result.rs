@@ -1,6 +1,7 @@
 //! From causes to result codes (RFC 4511 §4.1.9, appendix A): one exhaustive function.
 
 use super::controls;
+use super::encode::put_referral;
 use crate::directory::Error;
 use ldap3_proto::proto::LdapResultCode;
 use std::borrow::Cow;
@@ -10,10 +11,12 @@ use std::borrow::Cow;
 pub(crate) struct Failure {
     /// The result code.
     pub(crate) code: LdapResultCode,
-    /// The matched DN; empty but for noSuchObject.
+    /// The matched DN; empty but for noSuchObject, problems of aliases, and referrals.
     pub(crate) matched: String,
     /// The diagnostic message.
     pub(crate) text: Cow<'static, str>,
+    /// The referral (RFC 4511 §4.1.10), encoded; empty where there is none.
+    pub(crate) extra: Vec<u8>,
     /// Response controls, encoded one after another.
     pub(crate) controls: Vec<u8>,
 }
@@ -21,7 +24,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// With this code and text alone.
     pub(crate) fn new(code: LdapResultCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, matched: String::new(), text: text.into(), controls: Vec::new() }
+        Self { code, matched: String::new(), text: text.into(), extra: Vec::new(), controls: Vec::new() }
     }
 
     /// protocolError (2).
@@ -35,8 +38,13 @@ impl From<Error> for Failure {
         let mut failure = Self::new(code(&error), error.to_string());
         if let Error::SessionLimit { limit, in_use, .. } = error {
             controls::put_session(&mut failure.controls, limit, in_use, None);
-        } else if let Error::NoSuchObject { matched } = error {
+        } else if let Error::NoSuchObject { matched } | Error::AliasProblem { matched, .. } | Error::AliasDereferencing { matched, .. } =
+            error
+        {
             failure.matched = matched;
+        } else if let Error::Referral { urls, matched } = error {
+            failure.matched = matched;
+            put_referral(&mut failure.extra, &urls);
         }
         failure
     }
@@ -47,6 +55,9 @@ pub(crate) const fn code(error: &Error) -> LdapResultCode {
     match error {
         Error::Abandoned => LdapResultCode::Canceled,
         Error::AdminLimit(_) | Error::SessionLimit { .. } => LdapResultCode::AdminLimitExceeded,
+        Error::AffectsMultipleDsas(_) => LdapResultCode::AffectsMultipleDSAs,
+        Error::AliasDereferencing { .. } => LdapResultCode::AliasDereferencingProblem,
+        Error::AliasProblem { .. } => LdapResultCode::AliasProblem,
         Error::AlreadyExists(_) => LdapResultCode::EntryAlreadyExists,
         Error::AssertionFailed(_) => LdapResultCode::AssertionFailed,
         Error::AttributeOrValueExists(_) => LdapResultCode::AttributeOrValueExists,
@@ -72,6 +83,7 @@ pub(crate) const fn code(error: &Error) -> LdapResultCode {
         Error::ObjectClassModification(_) => LdapResultCode::ObjectClassModsProhibited,
         Error::Operations(_) => LdapResultCode::OperationsError,
         Error::Protocol(_) => LdapResultCode::ProtocolError,
+        Error::Referral { .. } => LdapResultCode::Referral,
         Error::SizeLimit => LdapResultCode::SizeLimitExceeded,
         Error::TimeLimit => LdapResultCode::TimeLimitExceeded,
         Error::Unavailable(_) => LdapResultCode::Unavailable,

@@ -7,6 +7,7 @@ pub mod draft;
 pub mod entry;
 pub mod facts;
 pub mod filter;
+pub mod ldap_url;
 pub mod ldif;
 pub mod link;
 

@@ -21,6 +21,7 @@ macro_rules! known {
 }
 
 known! {
+    aliased_object_name = "aliasedObjectName",
     cn = "cn",
     create_timestamp = "createTimestamp",
     creators_name = "creatorsName",
@@ -62,6 +63,7 @@ known! {
     hc_maximum_age = "hcMaximumAge",
     hc_overdraft = "hcOverdraft",
     hc_per_user_limit = "hcPerUserLimit",
+    hc_permission = "hcPermission",
     hc_phone_number = "hcPhoneNumber",
     hc_postal_address = "hcPostalAddress",
     hc_release_mode = "hcReleaseMode",
@@ -71,11 +73,13 @@ known! {
     hc_role_restriction = "hcRoleRestriction",
     hc_session_application = "hcSessionApplication",
     hc_session_client = "hcSessionClient",
+    hc_session_expires = "hcSessionExpires",
     hc_session_id = "hcSessionId",
     hc_session_licence = "hcSessionLicence",
     hc_session_limit = "hcSessionLimit",
     hc_session_started = "hcSessionStarted",
     hc_session_user = "hcSessionUser",
+    hc_sessions_in_use = "hcSessionsInUse",
     hc_staff = "hcStaff",
     hc_start_date = "hcStartDate",
     hc_user_type = "hcUserType",

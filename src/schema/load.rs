@@ -3,7 +3,7 @@
 use super::definition::{AttributeDefinition, ClassDefinition, Position, extension};
 use super::names::Names;
 use super::syntax::Syntax;
-use super::{AttributeType, ClassId, ClassKind, Known, LinkView, MatchingRule, ObjectClass, Schema, SchemaError, Source, parse};
+use super::{AttributeType, ClassId, ClassKind, Known, LinkForm, LinkView, MatchingRule, ObjectClass, Schema, SchemaError, Source, parse};
 use crate::model::{AttributeId, Kind, Level};
 use std::collections::HashMap;
 
@@ -119,6 +119,14 @@ impl Loader {
         }
         let subtypes = subtypes(&attributes);
         let ancestors = self.ancestors()?;
+        let mut descendants = vec![Vec::new(); ancestors.len()];
+        for (at, above) in ancestors.iter().enumerate() {
+            for class in above {
+                if let Some(below) = descendants.get_mut(usize::from(class.0)) {
+                    below.push(ClassId(at as u16));
+                }
+            }
+        }
         let mut classes = Vec::new();
         for (at, above) in ancestors.iter().enumerate() {
             classes.push(self.class(at, above)?);
@@ -139,6 +147,7 @@ impl Loader {
             subtypes,
             classes,
             ancestors,
+            descendants,
             attribute_names,
             class_names,
             rule_names,
@@ -213,7 +222,12 @@ impl Loader {
             Some("view-only") => Some(Level::ViewOnly),
             Some(other) => return Err(format!("X-LEVEL is administrator, full, view-only or past, not {other}")),
         };
-        Ok(Some(LinkView { edge, level }))
+        let form = match extension(&definition.extensions, "X-LINK-FORM").and_then(<[String]>::first).map(String::as_str) {
+            None | Some("name") => LinkForm::Name,
+            Some("uid") => LinkForm::Uid,
+            Some(other) => return Err(format!("X-LINK-FORM is name or uid, not {other}")),
+        };
+        Ok(Some(LinkView { edge, level, form }))
     }
 
     /// Per class: itself and all it derives from, in order of number.

@@ -55,13 +55,25 @@ pub enum Usage {
     Operational,
 }
 
-/// A link attribute: which edges it shows (schema extensions `X-LINK`, `X-LEVEL`).
+/// How a link attribute writes an edge (schema extension `X-LINK-FORM`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkForm {
+    /// The DN of the entry pointed to.
+    #[default]
+    Name,
+    /// The first `uid` of the entry pointed to (`memberUid`); an entry without one does not show.
+    Uid,
+}
+
+/// A link attribute: which edges it shows (schema extensions `X-LINK`, `X-LEVEL`, `X-LINK-FORM`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkView {
     /// The attribute that names the edges; itself, for most.
     pub edge: AttributeId,
     /// The one level it shows and writes. `None`: it shows `Full` and `Administrator`, and writes `Full`.
     pub level: Option<Level>,
+    /// How it writes an edge.
+    pub form: LinkForm,
 }
 
 /// An attribute type.
@@ -162,6 +174,8 @@ pub struct Schema {
     classes: Vec<ObjectClass>,
     /// Per class, itself and all it derives from, in order of number.
     ancestors: Vec<Vec<ClassId>>,
+    /// Per class, itself and all that derive from it.
+    descendants: Vec<Vec<ClassId>>,
     attribute_names: Names<AttributeId>,
     class_names: Names<ClassId>,
     rule_names: Names<MatchingRule>,
@@ -250,6 +264,11 @@ impl Schema {
     /// All object classes, in order of number.
     pub fn object_classes(&self) -> &[ObjectClass] {
         &self.classes
+    }
+
+    /// The class and all that derive from it.
+    pub fn derived_classes(&self, class: ClassId) -> &[ClassId] {
+        self.descendants.get(usize::from(class.0)).map_or(&[], Vec::as_slice)
     }
 
     /// Whether `class` is `ancestor` or derives from it.

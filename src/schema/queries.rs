@@ -9,6 +9,12 @@ impl Schema {
         self.attribute_types().iter().filter(|definition| definition.link.is_some())
     }
 
+    /// Whether the in-chain rule applies: the attribute's values are links, or follow from links.
+    pub fn has_chains(&self, attribute: AttributeId) -> bool {
+        let known = self.known();
+        self.attribute_type(attribute).link.is_some() || [known.member_of, known.hc_effective_member].contains(&attribute)
+    }
+
     /// Whether the entry shows its links in this attribute: one of its classes allows it. Several attributes may show
     /// the same edges (`member`, `uniqueMember`), and each class allows its own.
     pub fn shows_link(&self, entry: &Entry, attribute: AttributeId) -> bool {

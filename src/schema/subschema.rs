@@ -9,8 +9,8 @@ impl Schema {
         vec![
             ("attributeTypes", self.attributes.iter().map(|attribute| attribute.text.clone()).collect()),
             ("objectClasses", self.classes.iter().map(|class| class.text.clone()).collect()),
-            ("matchingRules", shown_rules().map(matching_rule).collect()),
-            ("matchingRuleUse", shown_rules().filter_map(|rule| self.matching_rule_use(rule)).collect()),
+            ("matchingRules", MatchingRule::ALL.iter().copied().map(matching_rule).collect()),
+            ("matchingRuleUse", MatchingRule::ALL.iter().filter_map(|rule| self.matching_rule_use(*rule)).collect()),
             ("ldapSyntaxes", Syntax::ALL.iter().copied().map(ldap_syntax).collect()),
         ]
     }
@@ -18,6 +18,9 @@ impl Schema {
     /// Whether an extensible match may ask for the type by the rule (RFC 4511 §4.5.1.7.7): it is a rule for its syntax, or
     /// compares as one of the type's own. What the subschema says of the use of rules is this.
     pub fn rule_applies(&self, rule: MatchingRule, attribute: AttributeId) -> bool {
+        if rule.comparison() == Comparison::InChain {
+            return self.has_chains(attribute);
+        }
         let definition = self.attribute_type(attribute);
         let own = [definition.equality, definition.ordering, definition.substring];
         !definition.secret && (rule.takes(self.syntax_of(attribute)) || own.into_iter().flatten().any(|held| held.same_form(rule)))
@@ -34,11 +37,6 @@ impl Schema {
         };
         Some(format!("( {} NAME '{}' APPLIES {applies} )", rule.oid(), rule.name()))
     }
-}
-
-/// The rules that work. Nothing follows chains of links yet, so that rule is known but not shown.
-fn shown_rules() -> impl Iterator<Item = MatchingRule> {
-    MatchingRule::ALL.iter().copied().filter(|rule| rule.comparison() != Comparison::InChain)
 }
 
 fn matching_rule(rule: MatchingRule) -> String {

@@ -97,9 +97,10 @@ fn what_is_not_given_is_inherited() {
 fn links_secrets_and_derived_attributes_are_marked() {
     let of = |name: &str| SCHEMA.attribute_type(SCHEMA.attribute(name).unwrap());
     let known = SCHEMA.known();
-    assert_eq!(of("uniqueMember").link, Some(LinkView { edge: known.member, level: None }));
-    assert_eq!(of("hcPastMember").link, Some(LinkView { edge: known.member, level: Some(Level::Past) }));
-    assert_eq!(of("manager").link, Some(LinkView { edge: known.manager, level: None }));
+    assert_eq!(of("uniqueMember").link, Some(LinkView { edge: known.member, level: None, form: LinkForm::Name }));
+    assert_eq!(of("hcPastMember").link, Some(LinkView { edge: known.member, level: Some(Level::Past), form: LinkForm::Name }));
+    assert_eq!(of("manager").link, Some(LinkView { edge: known.manager, level: None, form: LinkForm::Name }));
+    assert_eq!(of("memberUid").link, Some(LinkView { edge: known.member, level: None, form: LinkForm::Uid }));
     let secret: Vec<&str> = SCHEMA.attribute_types().iter().filter(|kind| kind.secret).map(|kind| kind.name()).collect();
     assert_eq!(secret, ["authPassword", "userPassword", "nisSecretKey", "pwdHistory", "hcTokenHash"]);
     for name in ["memberOf", "entryDN", "hasSubordinates", "numSubordinates", "subschemaSubentry", "hcAccountState", "hcPermission"] {

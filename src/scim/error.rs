@@ -131,6 +131,8 @@ impl From<directory::Error> for ScimError {
             Cause::AlreadyExists(_) | Cause::Uniqueness(_) => of(ScimType::Uniqueness),
             Cause::AssertionFailed(_) => plain(StatusCode::PRECONDITION_FAILED),
             Cause::AttributeOrValueExists(_)
+            | Cause::AliasProblem { .. }
+            | Cause::AliasDereferencing { .. }
             | Cause::Constraint(_)
             | Cause::InappropriateMatching(_)
             | Cause::InvalidName(_)
@@ -150,8 +152,8 @@ impl From<directory::Error> for ScimError {
             | Cause::Unwilling(_) => plain(StatusCode::FORBIDDEN),
             Cause::InappropriateAuthentication(_) | Cause::InvalidCredentials => Self::unauthorized(),
             Cause::AdminLimit(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),
-            Cause::NoSuchObject { .. } => Self::not_found(),
-            Cause::NotAllowedOnNonLeaf(_) => plain(StatusCode::CONFLICT),
+            Cause::NoSuchObject { .. } | Cause::Referral { .. } => Self::not_found(),
+            Cause::AffectsMultipleDsas(_) | Cause::NotAllowedOnNonLeaf(_) => plain(StatusCode::CONFLICT),
             Cause::Operations(_) | Cause::Protocol(_) => of(ScimType::InvalidSyntax),
             Cause::Internal => plain(StatusCode::INTERNAL_SERVER_ERROR),
             Cause::SizeLimit => of(ScimType::TooMany),

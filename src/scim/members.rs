@@ -164,7 +164,7 @@ pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> R
 }
 
 fn holds(gateway: &Gateway, group: &OwnedEntry, attribute: &str, dn: &str) -> Result<bool, ScimError> {
-    match gateway.directory.compare(&gateway.caller, &group.dn, attribute, dn.as_bytes()) {
+    match gateway.directory.compare(&gateway.caller, &group.dn, attribute, dn.as_bytes(), true) {
         Ok(held) => Ok(held),
         Err(Error::NoSuchAttribute(_)) => Ok(false),
         Err(error) => Err(error.into()),

@@ -3,6 +3,8 @@
 use super::links::LinkValues;
 use super::{Work, quoted};
 use crate::base::EntryId;
+use crate::directory::alias::ALIAS;
+use crate::directory::referral::is_of_class;
 use crate::directory::tree::{self, Resolved, Suffix};
 use crate::directory::{Error, WriteOutcome};
 use crate::domain::structured;
@@ -17,6 +19,7 @@ impl Work<'_, '_> {
     pub(super) fn add(&mut self, text: &str, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Result<WriteOutcome, Error> {
         let dn = tree::parse_dn(text)?;
         self.refuse_declared(&dn)?;
+        self.refuse_referred(&dn)?;
         let parent = self.parent_for(&dn)?;
         let (rdn, rdn_key) = self.own_name(&dn, parent.is_none())?;
         if self.txn.child(parent, &rdn_key).is_some() {
@@ -34,6 +37,7 @@ impl Work<'_, '_> {
         let entry = self.put_with_links(draft, place, links)?;
         self.check_may_write(&entry, &given)?;
         self.join_references(&dn, id)?;
+        self.join_uid(None, &entry)?;
         self.after_add(&entry)?;
         let names = entry.attributes().map(|held| held.description().to_owned()).collect();
         self.audit("add", &entry, names, String::new());
@@ -59,7 +63,16 @@ impl Work<'_, '_> {
         if !self.access(&parent).may_add_children {
             return Err(self.insufficient("add under", &parent));
         }
+        self.refuse_alias(&parent)?;
         Ok(Some(parent.id))
+    }
+
+    /// Nothing stands below an alias (RFC 4512 §2.6).
+    pub(super) fn refuse_alias(&self, parent: &Entry) -> Result<(), Error> {
+        match is_of_class(&self.core.schema, parent, ALIAS) {
+            true => Err(Error::AliasProblem { text: "nothing can stand below an alias".to_owned(), matched: String::new() }),
+            false => Ok(()),
+        }
     }
 
     /// Makes `ou=users` and the like under an organisation when the first entry goes there (design §7).

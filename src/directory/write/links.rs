@@ -5,10 +5,11 @@ use super::{Work, quoted};
 use crate::base::EntryId;
 use crate::directory::Error;
 use crate::directory::tree::Resolved;
+use crate::directory::{dynamic, link_view};
 use crate::domain::organisation_of;
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Level, Link};
-use crate::schema::LinkView;
+use crate::schema::{LinkForm, LinkView};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -32,27 +33,33 @@ impl Work<'_, '_> {
         let (id, parent) = (place.id, place.parent);
         let mut earlier: HashSet<(AttributeId, EntryId)> = HashSet::new();
         for LinkValues { attribute, view, values } in links {
-            let mut own = Vec::new();
+            let (mut own, mut names) = (Vec::new(), Vec::new());
             for value in values {
-                let target = self.target(parent, attribute, value)?;
-                if let Target::Entry(target) = target {
-                    own.push((view.edge, target));
+                match self.target(parent, attribute, view, value)? {
+                    Target::Name(text) => names.push(text),
                     // Two attributes may show one edge, and an export gives both; the one that names a level decides it.
-                    if earlier.contains(&(view.edge, target)) {
+                    Target::Entry(target) if earlier.contains(&(view.edge, target)) => {
+                        own.push((view.edge, target));
                         if let Some(level) = view.level {
                             self.set_link(Link { source: id, attribute: view.edge, target, level });
                         }
-                        continue;
+                    }
+                    Target::Entry(target) => {
+                        own.push((view.edge, target));
+                        self.add_link(id, attribute, view, target)?;
                     }
                 }
-                self.add_link(id, &mut draft, attribute, view, target)?;
             }
+            append(&mut draft, attribute, names);
             earlier.extend(own);
         }
         self.put(None, &draft, place)
     }
 
-    fn target(&self, source_parent: Option<EntryId>, attribute: AttributeId, value: Vec<u8>) -> Result<Target, Error> {
+    fn target(&self, source_parent: Option<EntryId>, attribute: AttributeId, view: LinkView, value: Vec<u8>) -> Result<Target, Error> {
+        if view.form == LinkForm::Uid {
+            return Ok(self.named_by_uid(source_parent, attribute, &value).map_or(Target::Name(value), Target::Entry));
+        }
         let schema = &self.core.schema;
         let bad = || Error::InvalidSyntax(format!("{}: a value is not a distinguished name", schema.attribute_type(attribute).name()));
         let text = std::str::from_utf8(&value).map_err(|_| bad())?;
@@ -73,53 +80,41 @@ impl Work<'_, '_> {
         }
     }
 
-    fn add_link(
-        &mut self,
-        source: EntryId,
-        draft: &mut Draft,
-        attribute: AttributeId,
-        view: LinkView,
-        target: Target,
-    ) -> Result<(), Error> {
-        let exists = |work: &Self| {
-            let name = work.core.schema.attribute_type(attribute).name();
-            Error::AttributeOrValueExists(format!("{name}: the value is there already"))
-        };
-        match target {
-            Target::Entry(target) => {
-                if self.txn.link(source, view.edge, target).is_some_and(|level| shows(view, level)) {
-                    return Err(exists(self));
-                }
-                self.set_link(Link { source, attribute: view.edge, target, level: view.level.unwrap_or_default() });
-            }
-            Target::Name(text) => {
-                let mut held = draft.values(attribute).to_vec();
-                if self.position(attribute, &held, &text).is_some() {
-                    return Err(exists(self));
-                }
-                held.push(text);
-                draft.set(Description::plain(attribute), held);
-            }
+    /// The one entry of the same organisation (of the same suffix, where there is none) that shows as this uid.
+    fn named_by_uid(&self, source_parent: Option<EntryId>, attribute: AttributeId, value: &[u8]) -> Option<EntryId> {
+        let schema = &self.core.schema;
+        let mut key = Vec::new();
+        schema.normalize(attribute, value, &mut key).ok()?;
+        let realm = dynamic::realm(&*self.txn, source_parent?);
+        let mut found = link_view::named_by_uid(schema, &*self.txn, attribute, value, &key);
+        found.retain(|id| dynamic::realm(&*self.txn, *id) == realm);
+        match found.as_slice() {
+            [only] => Some(*only),
+            _ => None,
         }
-        Ok(())
     }
 
-    fn position(&self, attribute: AttributeId, held: &[Vec<u8>], value: &[u8]) -> Option<usize> {
-        let normal = |value: &[u8]| {
-            let mut key = Vec::new();
-            self.core.schema.normalize(attribute, value, &mut key).ok().map(|()| key)
-        };
-        let key = normal(value)?;
-        held.iter().position(|other| normal(other).as_ref() == Some(&key))
+    fn add_link(&mut self, source: EntryId, attribute: AttributeId, view: LinkView, target: EntryId) -> Result<(), Error> {
+        if self.txn.link(source, view.edge, target).is_some_and(|level| shows(view, level)) {
+            let name = self.core.schema.attribute_type(attribute).name();
+            return Err(Error::AttributeOrValueExists(format!("{name}: the value is there already")));
+        }
+        self.set_link(Link { source, attribute: view.edge, target, level: view.level.unwrap_or_default() });
+        Ok(())
     }
 
     /// Adds links by a modify.
     pub(super) fn add_links(&mut self, entry: &Entry, draft: &mut Draft, links: LinkValues) -> Result<(), Error> {
         let LinkValues { attribute, view, values } = links;
-        values.into_iter().try_for_each(|value| {
-            let target = self.target(entry.parent, attribute, value)?;
-            self.add_link(entry.id, draft, attribute, view, target)
-        })
+        let mut names = Vec::new();
+        for value in values {
+            match self.target(entry.parent, attribute, view, value)? {
+                Target::Entry(target) => self.add_link(entry.id, attribute, view, target)?,
+                Target::Name(text) => names.push(text),
+            }
+        }
+        append(draft, attribute, names);
+        Ok(())
     }
 
     /// Removes the named links, or all that the attribute shows where none is named.
@@ -135,23 +130,37 @@ impl Work<'_, '_> {
             draft.remove(attribute);
             return Ok(());
         }
+        let mut names = Vec::new();
         for value in values {
-            let found = match self.target(entry.parent, attribute, value.clone()) {
+            match self.target(entry.parent, attribute, view, value.clone()) {
                 Ok(Target::Entry(target)) if self.txn.link(entry.id, view.edge, target).is_some_and(|level| shows(view, level)) => {
                     self.unset_link(entry.id, view.edge, target);
-                    true
                 }
-                _ => {
-                    let mut held = draft.values(attribute).to_vec();
-                    let position = self.position(attribute, &held, &value);
-                    position.map(|at| held.remove(at)).map(|_| draft.set(Description::plain(attribute), held)).is_some()
-                }
-            };
-            if !found && must_exist {
-                return Err(Error::NoSuchAttribute(format!("{name}: the value to delete is not there")));
+                _ => names.push(value),
             }
         }
+        let wanted = names.len();
+        if self.take_out(draft, attribute, &names) < wanted && must_exist {
+            return Err(Error::NoSuchAttribute(format!("{name}: the value to delete is not there")));
+        }
         Ok(())
+    }
+
+    /// Takes references kept as text out; answers how many there were.
+    fn take_out(&self, draft: &mut Draft, attribute: AttributeId, names: &[Vec<u8>]) -> usize {
+        let normal = |value: &Vec<u8>| {
+            let mut key = Vec::new();
+            self.core.schema.normalize(attribute, value, &mut key).ok().map(|()| key)
+        };
+        let gone: HashSet<Vec<u8>> = names.iter().filter_map(normal).collect();
+        let held = draft.values(attribute);
+        if gone.is_empty() || held.is_empty() {
+            return 0;
+        }
+        let kept: Vec<Vec<u8>> = held.iter().filter(|value| normal(value).is_none_or(|key| !gone.contains(&key))).cloned().collect();
+        let count = held.len() - kept.len();
+        draft.set(Description::plain(attribute), kept);
+        count
     }
 
     /// Puts the links in the place of those the attribute shows; those in both stay untouched.
@@ -159,9 +168,9 @@ impl Work<'_, '_> {
         let LinkValues { attribute, view, values } = links;
         let before: HashSet<EntryId> = self.shown(entry.id, view).into_iter().collect();
         draft.remove(attribute);
-        let mut after = HashSet::new();
+        let (mut after, mut names) = (HashSet::new(), Vec::new());
         for value in values {
-            match self.target(entry.parent, attribute, value)? {
+            match self.target(entry.parent, attribute, view, value)? {
                 Target::Entry(target) if before.contains(&target) => {
                     after.insert(target);
                 }
@@ -169,13 +178,10 @@ impl Work<'_, '_> {
                     self.set_link(Link { source: entry.id, attribute: view.edge, target, level: view.level.unwrap_or_default() });
                     after.insert(target);
                 }
-                Target::Name(text) => {
-                    let mut held = draft.values(attribute).to_vec();
-                    held.push(text);
-                    draft.set(Description::plain(attribute), held);
-                }
+                Target::Name(text) => names.push(text),
             }
         }
+        append(draft, attribute, names);
         before.difference(&after).for_each(|target| self.unset_link(entry.id, view.edge, *target));
         Ok(())
     }
@@ -195,7 +201,8 @@ impl Work<'_, '_> {
     fn shown(&self, source: EntryId, view: LinkView) -> Vec<EntryId> {
         let mut links = self.txn.targets(source, view.edge, None, usize::MAX);
         links.retain(|(_, level)| shows(view, *level));
-        links.into_iter().map(|(id, _)| id).collect()
+        let has_uid = |id: &EntryId| self.txn.entry(*id).is_some_and(|entry| link_view::shown_uid(&self.core.schema, &entry).is_some());
+        links.into_iter().map(|(id, _)| id).filter(|id| view.form == LinkForm::Name || has_uid(id)).collect()
     }
 
     /// A name has become an entry: references to it that were kept as text become links.
@@ -204,13 +211,36 @@ impl Work<'_, '_> {
         let organisation = organisation_of(&*self.txn, id);
         let core = Arc::clone(self.core);
         for definition in core.schema.link_types() {
-            let Some(view) = definition.link.filter(|_| self.txn.may_hold(definition.id)) else { continue };
+            let by_name = |view: &LinkView| view.form == LinkForm::Name && self.txn.may_hold(definition.id);
+            let Some(view) = definition.link.filter(by_name) else { continue };
             let mut key = Vec::new();
             core.schema.normalize(definition.id, name.as_bytes(), &mut key).map_err(|_| Error::Internal)?;
             for source in self.txn.equal(definition.id, &key) {
                 let Some(entry) = self.txn.entry(source) else { continue };
                 if organisation_of(&*self.txn, source) == organisation {
                     self.join(&entry, definition.id, view, &key, id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry has a uid that it had not: where `memberUid` holds it as text, that becomes a link.
+    pub(super) fn join_uid(&mut self, before: Option<&Entry>, after: &Entry) -> Result<(), Error> {
+        let core = Arc::clone(self.core);
+        let shown = |entry: &Entry| link_view::shown_uid(&core.schema, entry).map(str::to_owned);
+        let Some(uid) = shown(after).filter(|uid| before.and_then(shown).as_ref() != Some(uid)) else { return Ok(()) };
+        for definition in core.schema.link_types() {
+            let by_uid = |view: &LinkView| view.form == LinkForm::Uid && self.txn.may_hold(definition.id);
+            let Some(view) = definition.link.filter(by_uid) else { continue };
+            let mut key = Vec::new();
+            if core.schema.normalize(definition.id, uid.as_bytes(), &mut key).is_err() {
+                continue;
+            }
+            for source in self.txn.equal(definition.id, &key) {
+                let Some(entry) = self.txn.entry(source) else { continue };
+                if self.named_by_uid(entry.parent, definition.id, uid.as_bytes()) == Some(after.id) {
+                    self.join(&entry, definition.id, view, &key, after.id)?;
                 }
             }
         }
@@ -237,6 +267,15 @@ impl Work<'_, '_> {
         let place = self.place_of(entry);
         self.put(Some(entry), &draft, place)?;
         Ok(())
+    }
+}
+
+/// Puts references in that are kept as text. Sealing refuses one that is there twice.
+fn append(draft: &mut Draft, attribute: AttributeId, names: Vec<Vec<u8>>) {
+    if !names.is_empty() {
+        let held = draft.values(attribute).iter().cloned();
+        let all = held.chain(names).collect();
+        draft.set(Description::plain(attribute), all);
     }
 }
 

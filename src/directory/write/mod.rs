@@ -12,7 +12,9 @@ mod rename;
 mod stamp;
 
 use super::core::{Core, Current};
-use super::filter::{Context, Matcher, Truth};
+use super::dynamic::Reading;
+use super::filter::{Matcher, Truth};
+use super::referral;
 use super::request::{OwnedEntry, Write, WriteOptions, WriteOutcome};
 use super::session::SERVER;
 use super::tree::{self, Resolved};
@@ -127,7 +129,19 @@ impl<'a, 't> Work<'a, 't> {
     pub(crate) fn find(&self, text: &str) -> Result<Arc<Entry>, Error> {
         let dn = tree::parse_dn(text)?;
         self.refuse_declared(&dn)?;
+        self.refuse_referred(&dn)?;
         self.find_parsed(&dn)
+    }
+
+    /// An entry at or below a referral is held elsewhere (RFC 3296 §5); an import takes referrals as entries.
+    fn refuse_referred(&self, dn: &Dn) -> Result<(), Error> {
+        if self.options.manage_dsa_it || self.options.relax {
+            return Ok(());
+        }
+        match referral::referred(&self.core.schema, &*self.txn, &self.grants, (dn, &self.resolve(dn)), None) {
+            Some(referral) => Err(referral),
+            None => Ok(()),
+        }
     }
 
     fn find_parsed(&self, dn: &Dn) -> Result<Arc<Entry>, Error> {
@@ -162,8 +176,9 @@ impl<'a, 't> Work<'a, 't> {
             return Err(Error::AssertionFailed("the entry has been changed since it was read".to_owned()));
         }
         if let Some(filter) = &self.options.assertion {
-            let context = Context { schema: &self.core.schema, suffixes: &self.current.suffixes, facts: &*self.txn };
-            let matcher = Matcher::prepare(&context, filter);
+            let reading = self.reading();
+            let mut matcher = Matcher::prepare(&reading.context, filter);
+            matcher.follow(&reading)?;
             let access = self.access(entry);
             if matcher.matches(&self.core.schema, &*self.txn, entry, access.search) != Truth::True {
                 return Err(Error::AssertionFailed("the assertion does not hold for the entry".to_owned()));
@@ -177,7 +192,15 @@ impl<'a, 't> Work<'a, 't> {
         let selection = Selection::parse(&self.core.schema, &names, false);
         let access = self.access(entry);
         let facts: &dyn Facts = &*self.txn;
-        Renderer::default().render(&self.core.schema, facts, entry, &selection, access.read, |visible| visible.to_owned())
+        let mut renderer = Renderer::new(Arc::clone(&self.current.catalog));
+        if let Err(error) = renderer.find_members(&self.reading(), &selection, entry) {
+            tracing::warn!(%error, "an entry is shown without the members of dynamic groups");
+        }
+        renderer.render(&self.core.schema, facts, entry, &selection, access.read, |visible| visible.to_owned())
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading { context: self.current.context(&self.core.schema, &*self.txn), memory: None, grants: &self.grants }
     }
 
     fn outcome(&self, entry: &Entry, pre_read: Option<OwnedEntry>) -> WriteOutcome {

@@ -25,6 +25,7 @@ impl Work<'_, '_> {
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
         let after = self.put_modified(&entry, &before, &draft)?;
         self.keep_structure(&entry, &after)?;
+        self.join_uid(Some(&entry), &after)?;
         self.after_modify(&entry, &after)?;
         let names = modifications.iter().map(|modification| modification.attribute.clone()).collect();
         self.audit("modify", &after, names, String::new());

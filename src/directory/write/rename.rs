@@ -7,7 +7,7 @@ use crate::directory::tree::{self, Resolved};
 use crate::directory::{Error, WriteOutcome};
 use crate::domain::{organisation_of, structured};
 use crate::model::entry::Place;
-use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Rdn};
+use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Rdn, upwards};
 use std::sync::Arc;
 
 impl Work<'_, '_> {
@@ -19,7 +19,7 @@ impl Work<'_, '_> {
             return Err(Error::Unwilling("the entry of a suffix cannot be renamed".to_owned()));
         };
         let parent = match superior {
-            Some(superior) => self.find_parsed(&tree::parse_dn(superior)?)?.id,
+            Some(superior) => self.new_parent(&tree::parse_dn(superior)?)?,
             None => old_parent,
         };
         self.check_may_move(&entry, old_parent, parent)?;
@@ -41,9 +41,17 @@ impl Work<'_, '_> {
         let place = Place { id: entry.id, parent: Some(parent), rdn: rdn.to_string().into(), rdn_key, revision };
         let after = self.put(Some(&entry), &draft, place)?;
         self.join_subtree(after.id)?;
+        self.join_uid(Some(&entry), &after)?;
         self.after_modify(&entry, &after)?;
         self.audit("rename", &after, Vec::new(), format!("from {}", tree::shorten(text)));
         Ok(self.outcome(&after, pre_read))
+    }
+
+    fn new_parent(&self, dn: &Dn) -> Result<EntryId, Error> {
+        if self.refuse_referred(dn).is_err() {
+            return Err(Error::AffectsMultipleDsas("the new superior is held elsewhere".to_owned()));
+        }
+        Ok(self.find_parsed(dn)?.id)
     }
 
     /// Rights on the entry, its old parent's place and the new parent; never into itself, never to another organisation (HC3).
@@ -60,6 +68,11 @@ impl Work<'_, '_> {
         }
         if !self.access(&new_parent).may_add_children {
             return Err(self.insufficient("add under", &new_parent));
+        }
+        self.refuse_alias(&new_parent)?;
+        let suffix = |id: EntryId| upwards(&*self.txn, id).last().map(|top| top.id);
+        if suffix(parent) != suffix(old_parent) {
+            return Err(Error::AffectsMultipleDsas("an entry cannot be moved to another naming context".to_owned()));
         }
         if tree::is_within(&*self.txn, parent, entry.id) {
             return Err(Error::Unwilling("an entry cannot be moved below itself".to_owned()));

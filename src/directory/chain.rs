@@ -1,0 +1,150 @@
+//! The in-chain rule (LDAP_MATCHING_RULE_IN_CHAIN): which entries lead to another one by any number of links of one
+//! attribute. The walk goes from the entry asked for against the links, so it costs as many steps as links lead there,
+//! visits each entry once, and so ends in circles too.
+
+use super::dynamic::{self, DynamicGroups, Reading};
+use super::error::Error;
+use super::filter::{Context, Item, Matcher, Test};
+use super::link_view;
+use crate::base::EntryId;
+use crate::model::AttributeId;
+use roaring::RoaringBitmap;
+
+/// Links that one search follows at most.
+pub(crate) const MOST_LINKS: usize = 500_000;
+
+/// An assertion of the in-chain rule.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    /// The entries asked for.
+    pub(super) targets: Vec<EntryId>,
+    /// The normal form of the value: references kept as text.
+    pub(super) key: Vec<u8>,
+    /// The entries that lead there, for each attribute of the item; `None` until they were sought.
+    pub(super) reached: Option<Vec<(AttributeId, RoaringBitmap)>>,
+}
+
+impl Chain {
+    /// Whether the entry leads there; `None` where nobody sought.
+    pub(super) fn holds(&self, attribute: AttributeId, entry: EntryId) -> Option<bool> {
+        self.found(attribute).map(|reached| reached.contains(entry.0))
+    }
+
+    /// All entries that lead there.
+    pub(super) fn found(&self, attribute: AttributeId) -> Option<&RoaringBitmap> {
+        self.reached.as_ref()?.iter().find(|(held, _)| *held == attribute).map(|(_, reached)| reached)
+    }
+}
+
+/// What a walk needs to know.
+struct Walk<'a> {
+    reading: &'a Reading<'a>,
+    dynamic: Option<DynamicGroups>,
+    /// Links that may still be followed.
+    left: usize,
+}
+
+impl Matcher {
+    /// Follows the chains that in-chain assertions ask for; until then those are Undefined. A chain goes on only through
+    /// entries whose attribute the caller may assert about (HC1). Finds out about dynamic groups too.
+    pub(super) fn follow(&mut self, reading: &Reading<'_>) -> Result<(), Error> {
+        match self.asks_links() {
+            true => self.walk(&mut Walk { reading, dynamic: DynamicGroups::prepare(reading), left: MOST_LINKS }),
+            false => Ok(()),
+        }
+    }
+
+    fn asks_links(&self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_links),
+            Self::Not(part) => part.asks_links(),
+            Self::Item(item) => matches!(item.test, Test::Link { .. } | Test::Chain(_)),
+            Self::Constant(_) => false,
+        }
+    }
+
+    fn walk(&mut self, walk: &mut Walk<'_>) -> Result<(), Error> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter_mut().try_for_each(|part| part.walk(walk)),
+            Self::Not(part) => part.walk(walk),
+            Self::Constant(_) => Ok(()),
+            Self::Item(Item { attributes, test: Test::Chain(chain), .. }) => {
+                let reached = attributes.iter().map(|attribute| Ok((*attribute, walk.sources(chain, *attribute)?)));
+                chain.reached = Some(reached.collect::<Result<_, Error>>()?);
+                Ok(())
+            }
+            Self::Item(Item { attributes, test: Test::Link { targets, dynamic, .. }, .. }) => {
+                for attribute in attributes {
+                    for target in targets.iter() {
+                        *dynamic |= walk.dynamic(*attribute, *target)?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Item(_) => Ok(()),
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Every entry that leads to the targets by the attribute.
+    fn sources(&mut self, chain: &Chain, attribute: AttributeId) -> Result<RoaringBitmap, Error> {
+        let mut reached = RoaringBitmap::new();
+        let Context { schema, facts, .. } = self.reading.context;
+        let Some(view) = schema.attribute_type(attribute).link else { return Ok(reached) };
+        let mut waiting: Vec<(EntryId, bool)> = chain.targets.iter().map(|target| (*target, true)).collect();
+        for source in facts.equal(attribute, &chain.key) {
+            reached.insert(source.0);
+            waiting.push((source, false));
+        }
+        while let Some((at, asked_for)) = waiting.pop() {
+            let may = || facts.entry(at).is_some_and(|entry| self.reading.grants.on(facts, &entry).search.contains(attribute));
+            if !asked_for && !may() {
+                continue;
+            }
+            for source in self.dynamic(attribute, at)?.into_iter().map(EntryId) {
+                if reached.insert(source.0) {
+                    waiting.push((source, false));
+                }
+            }
+            for source in link_view::sources(schema, facts, view, at) {
+                self.left = self.left.checked_sub(1).ok_or_else(too_much)?;
+                if !reached.contains(source.0) && self.shows(source, attribute, at) {
+                    reached.insert(source.0);
+                    waiting.push((source, false));
+                }
+            }
+        }
+        Ok(reached)
+    }
+
+    /// What dynamic groups add to the answer for a link to `target`: the groups, or the members for what shows groups.
+    fn dynamic(&self, attribute: AttributeId, target: EntryId) -> Result<RoaringBitmap, Error> {
+        let Context { schema, facts, .. } = self.reading.context;
+        let Some(groups) = &self.dynamic else { return Ok(RoaringBitmap::new()) };
+        let known = schema.known();
+        if attribute == known.member_of {
+            return groups.members_under(self.reading, target);
+        }
+        let Some(entry) = facts.entry(target) else { return Ok(RoaringBitmap::new()) };
+        let found = match schema.attribute_type(attribute).link {
+            Some(view) if dynamic::shows_members(schema, view) => groups.of(schema, facts, &entry),
+            None if attribute == known.hc_effective_member => groups.containing(schema, facts, &entry),
+            Some(_) | None => Vec::new(),
+        };
+        Ok(found.into_iter().map(|group| group.0).collect())
+    }
+
+    fn shows(&self, source: EntryId, attribute: AttributeId, target: EntryId) -> bool {
+        let Context { schema, facts, .. } = self.reading.context;
+        let Some(view) = schema.attribute_type(attribute).link else { return false };
+        facts.entry(source).is_some_and(|entry| {
+            let links = link_view::ShownLinks { schema, facts, entry: &entry, view };
+            schema.shows_link(&entry, attribute) && links.shows(target)
+        })
+    }
+}
+
+fn too_much() -> Error {
+    Error::AdminLimit(format!("the chain of links is longer than {MOST_LINKS}"))
+}
