@@ -128,7 +128,7 @@ impl Matcher {
         let definition = context.schema.attribute_type(attribute);
         let Some(rule) = definition.ordering else { return Self::Constant(Truth::Undefined) };
         let mut key = Vec::new();
-        match rule.normalize(context.schema, value, &mut key) {
+        match rule.normalize_assertion(context.schema, value, &mut key) {
             Ok(()) => Self::item(context, attribute, options, test(rule, key)),
             Err(_) => Self::Constant(Truth::Undefined),
         }
@@ -283,7 +283,12 @@ fn equality_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) ->
 }
 
 fn rule_test(schema: &Schema, rule: MatchingRule, value: &[u8]) -> Option<Test> {
-    rule.matches(schema, value, value).ok()?;
+    match rule.comparison() {
+        Comparison::BitAnd | Comparison::BitOr | Comparison::Substrings => rule.matches(schema, value, value).map(|_| ()).ok()?,
+        Comparison::Equality | Comparison::InChain | Comparison::Ordering | Comparison::Words => {
+            rule.normalize_assertion(schema, value, &mut Vec::new()).ok()?;
+        }
+    }
     Some(Test::Rule(rule, value.to_vec()))
 }
 

@@ -4,7 +4,7 @@ use super::dynamic::{DynamicGroups, Reading};
 use super::filter::{Matcher, Truth};
 use super::referral;
 use super::tree::{self, Resolved};
-use super::{Caller, Directory, Error, Identity, Membership};
+use super::{Caller, Directory, Error, Identity, Membership, root};
 use crate::base::EntryId;
 use crate::model::{Facts, Filter, Level};
 use std::borrow::Cow;
@@ -50,6 +50,33 @@ impl Directory {
                 Err(Error::InappropriateMatching(format!("{attribute} has no equality rule")))
             }
             Truth::Undefined => Err(Error::InvalidSyntax(format!("the assertion does not fit the syntax of {attribute}"))),
+        }
+    }
+
+    /// Compares the root DSE or the subschema (RFC 4512 §5.1, §4.2); `None` where the name is of neither. `mechanisms` are
+    /// those that the root DSE lists to this connection.
+    pub fn compare_virtual(
+        &self,
+        caller: &Caller,
+        mechanisms: &[&str],
+        dn: &str,
+        attribute: &str,
+        value: &[u8],
+    ) -> Result<Option<bool>, Error> {
+        let Some(entry) = root::virtual_entry(self, caller, mechanisms, &tree::parse_dn(dn)?) else { return Ok(None) };
+        let (current, memory, schema) = (self.current(), self.memory(), self.schema());
+        let context = current.context(schema, memory);
+        let ask = |filter: Filter<'_>| entry.matches(schema, memory, &Matcher::prepare(&context, &filter));
+        let known = schema.attribute(attribute).is_some();
+        match ask(Filter::Equality(Cow::Borrowed(attribute), Cow::Borrowed(value))) {
+            Truth::True => Ok(Some(true)),
+            Truth::False if ask(Filter::Present(Cow::Borrowed(attribute))) == Truth::True => Ok(Some(false)),
+            Truth::Undefined if known => {
+                Err(Error::InvalidSyntax(format!("the assertion does not fit the syntax of {}", tree::shorten(attribute))))
+            }
+            Truth::False | Truth::Undefined => {
+                Err(Error::NoSuchAttribute(format!("the entry has no attribute \"{}\"", tree::shorten(attribute))))
+            }
         }
     }
 

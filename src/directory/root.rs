@@ -23,6 +23,15 @@ pub(super) fn is_subschema(schema: &Schema, dn: &Dn) -> bool {
     Dn::parse(SUBSCHEMA).is_ok_and(|subschema| schema.name_key(dn) == schema.name_key(&subschema))
 }
 
+/// The root DSE or the subschema entry, where the name is theirs.
+pub(super) fn virtual_entry(directory: &Directory, caller: &Caller, mechanisms: &[&str], dn: &Dn) -> Option<VirtualEntry> {
+    match dn {
+        dn if dn.is_root() => Some(root_dse(directory, caller, mechanisms)),
+        dn if is_subschema(directory.schema(), dn) => Some(subschema(directory)),
+        _ => None,
+    }
+}
+
 /// The root DSE as the caller may see it: the naming contexts are shown to those who have signed in, and to others
 /// only where the policy opens them (HC4).
 pub(super) fn root_dse(directory: &Directory, caller: &Caller, mechanisms: &[&str]) -> VirtualEntry {
@@ -70,11 +79,16 @@ impl VirtualEntry {
         Self { dn, entry: builder.build(place, Kind::Generic) }
     }
 
-    /// Sends it if it matches. Everybody may see all of it.
-    pub(super) fn send(&self, schema: &Schema, facts: &dyn Facts, matcher: &Matcher, selection: &Selection, sink: &mut dyn EntrySink) {
+    /// Whether it matches. Everybody may see all of it.
+    pub(super) fn matches(&self, schema: &Schema, facts: &dyn Facts, matcher: &Matcher) -> Truth {
         let mut all = AttributeSet::none(schema.attribute_types().len());
         schema.attribute_types().iter().for_each(|definition| all.insert(definition.id));
-        if matcher.matches(schema, facts, &self.entry, &all) != Truth::True {
+        matcher.matches(schema, facts, &self.entry, &all)
+    }
+
+    /// Sends it if it matches.
+    pub(super) fn send(&self, schema: &Schema, facts: &dyn Facts, matcher: &Matcher, selection: &Selection, sink: &mut dyn EntrySink) {
+        if self.matches(schema, facts, matcher) != Truth::True {
             return;
         }
         let stored = self.entry.attributes().filter(|held| selection.takes(schema, held)).collect::<Vec<_>>().into_iter();

@@ -135,8 +135,9 @@ impl Directory {
         };
         let seconds = bounded(request.time_limit, usize::try_from(limits.time.as_secs()).unwrap_or(usize::MAX));
         let deadline = self.clock().monotonic().saturating_add(Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)));
+        // What the indexes count is of all organisations, so only the operator is told (O1, HC5).
         let estimate = match &source {
-            Source::Ids { ids, .. } => usize::try_from(ids.len()).unwrap_or(usize::MAX),
+            Source::Ids { ids, .. } if caller.identity.is_operator() => usize::try_from(ids.len()).unwrap_or(usize::MAX),
             _ => 0,
         };
         let mut search = Search {

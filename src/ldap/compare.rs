@@ -15,11 +15,14 @@ impl Connection {
         if let Some(filter) = controls.assertion {
             self.assert(request.name, filter)?;
         }
-        let code =
-            match self.door.directory.compare(&self.caller, request.name, request.attribute, request.value, controls.manage_dsa_it)? {
-                true => LdapResultCode::CompareTrue,
-                false => LdapResultCode::CompareFalse,
-            };
+        let mechanisms = if request.name.is_empty() { self.mechanisms() } else { Vec::new() };
+        let directory = &self.door.directory;
+        let made = directory.compare_virtual(&self.caller, &mechanisms, request.name, request.attribute, request.value)?;
+        let holds = match made {
+            Some(holds) => holds,
+            None => directory.compare(&self.caller, request.name, request.attribute, request.value, controls.manage_dsa_it)?,
+        };
+        let code = if holds { LdapResultCode::CompareTrue } else { LdapResultCode::CompareFalse };
         self.answer(frame.id, Operation::Compare, &Outcome { code: &code, ..Outcome::SUCCESS });
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! in it octet by octet, one after another. Whole numbers and times have forms whose order as octets is
 //! their order.
 
+use super::parse::is_numeric_oid;
 use super::{Schema, Syntax, text};
 use crate::base::prepare::{Case, Insignificant, PrepareError, prepare};
 use crate::model::Dn;
@@ -174,9 +175,18 @@ impl MatchingRule {
         }
     }
 
-    /// Appends the normal form of an assertion of an equality or ordering rule. It differs from that of a value where a
-    /// rule looks at the first component of a value only.
+    /// Appends the normal form of an assertion of an equality or ordering rule. It must conform to the syntax of the rule's
+    /// assertions, and differs from that of a value where a rule looks at the first component of a value only.
     pub fn normalize_assertion(self, schema: &Schema, assertion: &[u8], out: &mut Vec<u8>) -> Result<(), InvalidValue> {
+        match self.form() {
+            Form::FirstText | Form::Text(_) => Syntax::DirectoryString.check(assertion)?,
+            Form::Lines => Syntax::PostalAddress.check(assertion)?,
+            Form::Numeric => Syntax::NumericString.check(assertion)?,
+            Form::Telephone => Syntax::TelephoneNumber.check(assertion)?,
+            // Of these, what cannot be read has no normal form either.
+            Form::Bits | Form::Boolean | Form::Csn | Form::FirstInteger | Form::FirstOid | Form::Ia5(_) | Form::Integer => (),
+            Form::Name | Form::NameAndUid | Form::Octets | Form::Oid | Form::Time | Form::Uuid => (),
+        }
         match self.form() {
             Form::FirstInteger => Form::Integer.normalize(schema, assertion, out),
             Form::FirstOid => Form::Oid.normalize(schema, assertion, out),
@@ -370,8 +380,7 @@ fn put_name(schema: &Schema, value: &[u8], out: &mut Vec<u8>) -> Result<(), Inva
 /// Names become the OID they stand for; a name nobody knows matches nothing (RFC 4517 §4.2.26).
 fn put_oid(schema: &Schema, value: &[u8], out: &mut Vec<u8>) -> Result<(), InvalidValue> {
     let text = std::str::from_utf8(value).map_err(|_| InvalidValue("an OID or a name is ASCII"))?;
-    let numeric = text.starts_with(|c: char| c.is_ascii_digit());
-    let oid = if numeric { Some(text) } else { schema.oid(text) };
+    let oid = if is_numeric_oid(text) { Some(text) } else { schema.oid(text) };
     out.extend_from_slice(oid.ok_or(InvalidValue("a name that the schema does not know"))?.as_bytes());
     Ok(())
 }

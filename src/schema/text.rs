@@ -37,10 +37,12 @@ pub(super) fn bits(value: &[u8]) -> Result<i64, InvalidValue> {
     std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(InvalidValue("a whole number of more than 64 bits"))
 }
 
-/// Appends `TRUE` or `FALSE`, from any case: filters are written by people.
+/// Appends `TRUE` or `FALSE` (RFC 4517 §3.3.3).
 pub(super) fn put_boolean(value: &[u8], out: &mut Vec<u8>) -> Result<(), InvalidValue> {
-    let known = [&b"TRUE"[..], b"FALSE"].into_iter().find(|known| known.eq_ignore_ascii_case(value));
-    out.extend_from_slice(known.ok_or(InvalidValue("neither TRUE nor FALSE"))?);
+    match value {
+        b"TRUE" | b"FALSE" => out.extend_from_slice(value),
+        _ => return Err(InvalidValue("neither TRUE nor FALSE")),
+    }
     Ok(())
 }
 

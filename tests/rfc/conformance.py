@@ -88,7 +88,8 @@ class Conformance(unittest.TestCase):
 
     def setUp(self):
         self.wire = self.operator()
-        self.base = f"ou={self.id().split('.')[-1]},{SUFFIX}"
+        self.top = "-".join(reversed(self.id().split(".")[-2:]))
+        self.base = f"ou={self.top},{SUFFIX}"
         self.ok(wire.add(self.base, {"objectClass": ["organizationalUnit"]}))
 
     def anonymous(self):

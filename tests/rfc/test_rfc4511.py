@@ -422,7 +422,7 @@ class Search(Conformance):
     def test_scopes(self):
         """RFC 4511 §4.5.1.2: baseObject, singleLevel and wholeSubtree (and subordinateSubtree) take what they say."""
         self.tree()
-        name = self.id().split(".")[-1]
+        name = self.top
         for scope, expected in ((BASE, [name]), (ONE, ["u1", "u2"]), (SUB, ["a", "b", "c", name, "u1", "u2"]), (CHILDREN, ["a", "b", "c", "u1", "u2"])):
             self.assertEqual(self.names("(objectClass=*)", scope), sorted(expected), scope)
 
@@ -558,7 +558,7 @@ class Filters(Conformance):
         """RFC 4511 §4.5.1.7.5: present is TRUE where a value of the type or of a subtype is there."""
         self.assertEqual(self.names("(title=*)"), ["a", "c"])
         self.assertEqual(self.names("(name=*)", SUB, attributes=["1.1"])[:3], ["a", "b", "c"])
-        self.assertEqual(self.names("(!(title=*))"), ["b", self.id().split(".")[-1]])
+        self.assertEqual(self.names("(!(title=*))"), ["b", self.top])
 
     def test_approximate(self):
         """RFC 4511 §4.5.1.7.6: approxMatch is at least equality."""
@@ -579,7 +579,7 @@ class Filters(Conformance):
             ("(|(!(noSuchType=x))(cn=b))", ["b"]),
         ):
             if expected is not None:
-                expected = sorted(self.id().split(".")[-1] if name == "base" else name for name in expected)
+                expected = sorted(self.top if name == "base" else name for name in expected)
                 self.assertEqual(self.names(text), expected, text)
 
     def test_undefined_by_value(self):
@@ -617,7 +617,7 @@ class Filters(Conformance):
 
     def test_extensible_dn_attributes(self):
         """RFC 4511 §4.5.1.7.7: dnAttributes also looks at the AVAs of the entry's DN."""
-        name = self.id().split(".")[-1]
+        name = self.top
         self.assertEqual(self.names(f"(ou:dn:={name})"), sorted(["a", "b", "c", name]))
         self.assertEqual(self.names(f"(ou:={name})"), [name])
         self.assertEqual(self.names(f"(ou:dn:caseExactMatch:={name.upper()})"), [])
@@ -1022,6 +1022,17 @@ class Compare(Conformance):
         person = self.person("a", **{"description;lang-fr": ["rouge"]})
         self.refused(COMPARE_TRUE, wire.compare(person, "name", "a"))
         self.refused(COMPARE_TRUE, wire.compare(person, "description", "rouge"))
+
+    def test_root_and_subschema(self):
+        """RFC 4511 §4.10, RFC 4512 §5.1, §4.2: the root DSE and the subschema can be compared as any entry."""
+        self.refused(COMPARE_TRUE, wire.compare("", "supportedLDAPVersion", "3"))
+        self.refused(COMPARE_FALSE, wire.compare("", "supportedLDAPVersion", "2"))
+        self.refused(NO_SUCH_ATTRIBUTE, wire.compare("", "description", "x"))
+        for mechanism in self.wire.entry("", "supportedSASLMechanisms").values("supportedSASLMechanisms"):
+            self.refused(COMPARE_TRUE, wire.compare("", "supportedSASLMechanisms", mechanism))
+        name = self.wire.entry("", "subschemaSubentry").values("subschemaSubentry")[0]
+        self.refused(COMPARE_TRUE, wire.compare(name, "objectClasses", "person"))
+        self.refused(COMPARE_FALSE, wire.compare(name, "objectClasses", "1.2.3.4"))
 
     def test_compare_is_no_search(self):
         """RFC 4511 §4.10: compare returns a result and no entry."""

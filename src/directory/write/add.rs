@@ -9,7 +9,7 @@ use crate::directory::tree::{self, Resolved, Suffix};
 use crate::directory::{Error, WriteOutcome};
 use crate::domain::structured;
 use crate::model::entry::Place;
-use crate::model::{AttributeId, Dn, Draft, Entry, Facts, Kind};
+use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Kind};
 use std::sync::Arc;
 
 /// The containers of an organisation; made with the first entry that goes into them.
@@ -36,6 +36,8 @@ impl Work<'_, '_> {
         let place = Place { id, parent, rdn, rdn_key, revision };
         let entry = self.put_with_links(draft, place, links)?;
         self.check_may_write(&entry, &given)?;
+        // An assertion is about the entry to be added (RFC 4528 §3).
+        self.precondition(&entry)?;
         self.join_references(&dn, id)?;
         self.join_uid(None, &entry)?;
         self.after_add(&entry)?;
@@ -110,15 +112,21 @@ impl Work<'_, '_> {
         Ok((rdn.to_string().into(), self.core.schema.rdn_key(rdn)))
     }
 
-    /// A client may leave the values of the RDN out (RFC 4511 §4.7).
+    /// What a client sends and what the RDN says make up the entry together (RFC 4511 §4.7).
     fn complete_with_rdn(&self, draft: &mut Draft, dn: &Dn, links: &[LinkValues]) -> Result<(), Error> {
         let schema = &self.core.schema;
         for ava in dn.rdn().map(|rdn| rdn.0.as_slice()).unwrap_or_default() {
             let attribute = schema
                 .attribute(&ava.attribute)
                 .ok_or_else(|| Error::UndefinedType(format!("attribute type {} of the name is not defined", quoted(&ava.attribute))))?;
-            if draft.values(attribute).is_empty() && !links.iter().any(|link| link.attribute == attribute) {
-                draft.set_one(attribute, ava.value.clone());
+            if links.iter().any(|link| link.attribute == attribute) {
+                continue;
+            }
+            let mut values = draft.values(attribute).to_vec();
+            // A value that is none of its type is refused when the entry is sealed.
+            if !matches!(self.index_of(attribute, &values, &ava.value), Ok(Some(_))) {
+                values.push(ava.value.clone());
+                draft.set(Description::plain(attribute), values);
             }
         }
         Ok(())

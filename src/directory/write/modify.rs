@@ -5,6 +5,8 @@ use super::{Work, quoted};
 use crate::directory::{Error, WriteOutcome, tree};
 use crate::domain::structured;
 use crate::model::{AttributeId, Description, Draft, Entry, Modification, ModificationKind};
+use crate::schema::Syntax;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 impl Work<'_, '_> {
@@ -89,16 +91,38 @@ impl Work<'_, '_> {
             ModificationKind::Add => self.add_values(draft, description, values),
             ModificationKind::Delete => self.delete_values(draft, description, values, &modification.attribute),
             ModificationKind::Replace => {
+                self.refuse_twice(description.attribute, &values)?;
                 draft.set(description, values);
                 Ok(())
+            }
+            ModificationKind::Increment if self.core.schema.syntax_of(description.attribute) != Syntax::Integer => {
+                Err(not_a_number(&modification.attribute))
             }
             ModificationKind::Increment => increment(draft, &description, &values, &modification.attribute),
         }
     }
 
+    /// The values that a client sends are a set (RFC 4511 §4.1.7), also where a later change takes them away again.
+    fn refuse_twice(&self, attribute: AttributeId, values: &[Vec<u8>]) -> Result<(), Error> {
+        let schema = &self.core.schema;
+        let mut keys = HashSet::with_capacity(values.len());
+        for value in values.iter().filter(|_| values.len() > 1) {
+            let mut key = Vec::new();
+            // A value that is none of its type is refused when the entry is sealed.
+            if schema.normalize(attribute, value, &mut key).is_ok() && !keys.insert(key) {
+                let name = schema.attribute_type(attribute).name();
+                return Err(Error::AttributeOrValueExists(format!("{name}: a value is there twice")));
+            }
+        }
+        Ok(())
+    }
+
     /// Sealing refuses a value that is there twice, so adding only appends.
     fn add_values(&self, draft: &mut Draft, description: Description, values: Vec<Vec<u8>>) -> Result<(), Error> {
         let mut all = draft.get(&description).unwrap_or_default().to_vec();
+        if !all.is_empty() {
+            self.require_equality(&description)?;
+        }
         for value in values {
             if self.index_of(description.attribute, &all, &value)?.is_some() {
                 let name = self.core.schema.describe(&description);
@@ -117,6 +141,8 @@ impl Work<'_, '_> {
         let mut held = held.to_vec();
         if values.is_empty() {
             held.clear();
+        } else {
+            self.require_equality(&description)?;
         }
         for value in values {
             match self.index_of(description.attribute, &held, &value)? {
@@ -128,7 +154,21 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    fn index_of(&self, attribute: AttributeId, held: &[Vec<u8>], value: &[u8]) -> Result<Option<usize>, Error> {
+    /// Values of a type without equality rule come and go together (RFC 4512 §2.5.1). Certificates and the like have one
+    /// (RFC 4523 §2), and are told apart by their octets.
+    fn require_equality(&self, description: &Description) -> Result<(), Error> {
+        let schema = &self.core.schema;
+        let definition = schema.attribute_type(description.attribute);
+        match definition.equality.is_some() || schema.syntax_of(description.attribute).is_binary_transfer() {
+            true => Ok(()),
+            false => {
+                Err(Error::InappropriateMatching(format!("{} has no equality rule: its values can be replaced only", definition.name())))
+            }
+        }
+    }
+
+    /// Where a value equal to `value` stands among those held.
+    pub(super) fn index_of(&self, attribute: AttributeId, held: &[Vec<u8>], value: &[u8]) -> Result<Option<usize>, Error> {
         let schema = &self.core.schema;
         if let Some(at) = held.iter().position(|other| other == value) {
             return Ok(Some(at));
@@ -175,7 +215,7 @@ fn not_a_number(name: &str) -> Error {
 fn increment(draft: &mut Draft, description: &Description, values: &[Vec<u8>], name: &str) -> Result<(), Error> {
     let number = |value: &[u8]| std::str::from_utf8(value).ok().and_then(|text| text.parse::<i128>().ok());
     let [by] = values else { return Err(Error::Protocol(format!("{}: an increment takes one value", quoted(name)))) };
-    let by = number(by).ok_or_else(|| not_a_number(name))?;
+    let by = number(by).ok_or_else(|| Error::InvalidSyntax(format!("{}: an increment is a whole number", quoted(name))))?;
     let Some(held) = draft.get(description) else {
         return Err(Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name))));
     };
