@@ -64,7 +64,7 @@ impl Directory {
             return Err(Error::InvalidCredentials.into());
         };
         let bound = self.admit(origin, &entry, &candidate.hashes, request).await;
-        if let Some(verified) = candidate.hashes.get(found.index).filter(|_| found.rehash) {
+        if let Some(verified) = candidate.hashes.get(found.index).filter(|_| found.rehash || self.lacks_scram_keys(&entry)) {
             self.renew_later(origin, entry.id, verified, password);
         }
         bound.map_err(|error| {

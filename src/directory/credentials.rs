@@ -1,6 +1,8 @@
 //! Stored credentials: what is made of a clear password, how one is checked, and how what another server made, or we made
 //! with a lower cost, is made anew once its password was right (hardening §2.3).
 
+use super::authenticate::scram;
+use super::hash_pool::Busy;
 use super::password_hash::Match;
 use super::session::system_caller;
 use super::write::Work;
@@ -17,6 +19,8 @@ const RENEWALS: usize = 64;
 pub(crate) struct StoredCredentials {
     /// The value of `userPassword`.
     pub(crate) password: Vec<u8>,
+    /// A value of `authPassword`, where the config lets organisations turn SCRAM on.
+    pub(crate) scram: Option<Vec<u8>>,
 }
 
 /// A stored value to be made anew.
@@ -36,8 +40,13 @@ impl Directory {
             return Err(Error::Constraint("a password has between 1 and 1024 octets".to_owned()));
         }
         let hasher = self.hasher();
-        let hashed = self.pool().run(source, move || hasher.hash(&password)).await??;
-        Ok(StoredCredentials { password: hashed.into_bytes() })
+        let scram = self.settings().sasl.scram;
+        let make = move || {
+            let hashed = hasher.hash(&password)?.into_bytes();
+            let scram = scram.then(|| scram::value_for(&password, &hashed));
+            Ok::<_, Busy>(StoredCredentials { password: hashed, scram })
+        };
+        Ok(self.pool().run(source, make).await??)
     }
 
     /// Which of the stored values the password matches. Costly hashes run in the pool, and what fails costs one of them.
@@ -88,6 +97,13 @@ impl Work<'_, '_> {
         let Some(held) = values.iter_mut().find(|held| *held == verified) else { return Ok(()) };
         *held = made.password;
         draft.set(Description::plain(user_password), values);
+        if let Some(made) = made.scram.filter(|_| scram::is_on(&self.core.schema, &*self.txn, entry.id)) {
+            let auth_password = self.core.schema.known().auth_password;
+            let mut values = draft.values(auth_password).to_vec();
+            values.retain(|value| !scram::is_value(value));
+            values.push(made);
+            draft.set(Description::plain(auth_password), values);
+        }
         self.put_unstamped(&entry, &draft)
     }
 }

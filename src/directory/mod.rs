@@ -45,6 +45,7 @@ use crate::model::{Kind, Level};
 use crate::store::Store;
 use std::sync::Arc;
 
+pub use authenticate::scram::ScramKeys;
 pub use error::Error;
 pub use identity::{Caller, Identity, Origin, Protocol, SessionHandle, Standing};
 pub use request::{

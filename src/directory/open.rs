@@ -55,6 +55,7 @@ impl Directory {
         let directory = Arc::new(Self { core, store, pool });
         directory.restore_sessions();
         directory.reconcile_declared()?;
+        directory.scram_secret().map_or(Ok(()), |work| directory.store.write_blocking(work))?;
         Ok(directory)
     }
 
@@ -75,6 +76,9 @@ impl Directory {
         self.core.replace(current);
         for declaration in self.declarations() {
             self.store.write(declaration).await?;
+        }
+        if let Some(work) = self.scram_secret() {
+            self.store.write(work).await?;
         }
         Ok(())
     }

@@ -89,13 +89,15 @@ pub struct Sasl {
     pub names: Vec<String>,
     /// The subtrees in which local users are found by `uidNumber`.
     pub local_users: Vec<String>,
+    /// Whether organisations may turn SCRAM-SHA-256 on.
+    pub scram: bool,
     /// The ways from a client certificate to an entry; the first that leads to exactly one counts.
     pub certificates: Vec<CertificateMapping>,
 }
 
 impl Default for Sasl {
     fn default() -> Self {
-        Self { names: Vec::new(), local_users: Vec::new(), certificates: vec![CertificateMapping::Subject] }
+        Self { names: Vec::new(), local_users: Vec::new(), scram: false, certificates: vec![CertificateMapping::Subject] }
     }
 }
 

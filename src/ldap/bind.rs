@@ -7,9 +7,9 @@ use super::encode::Outcome;
 use super::fields;
 use super::frame::{Frame, Operation};
 use super::result::Failure;
-use super::sasl::{Exchange, Mechanism, plain};
-use crate::base::Secret;
+use super::sasl::{Exchange, Mechanism, ScramProof, plain, scram};
 use crate::base::ber::put;
+use crate::base::{Secret, random};
 use crate::directory::{Bound, Error};
 use ldap3_proto::proto::LdapResultCode;
 use std::future::Future;
@@ -74,6 +74,14 @@ impl Connection {
                 Ok(Some(Exchange::Plain))
             }
             (Mechanism::Plain, credentials) => self.plain(id, credentials.unwrap_or_default(), controls),
+            (Mechanism::ScramSha256, None) if begun.is_none() => {
+                self.challenge(id, &[]);
+                Ok(Some(Exchange::Scram))
+            }
+            (Mechanism::ScramSha256, credentials) => match begun {
+                Some(Exchange::ScramProof(proof)) => self.scram_proof(id, *proof, credentials.unwrap_or_default(), controls),
+                Some(_) | None => self.scram_first(id, credentials.unwrap_or_default()),
+            },
         }
     }
 
@@ -82,6 +90,7 @@ impl Connection {
         let offered = |mechanism: &Mechanism| match mechanism {
             Mechanism::External => self.peer_user.is_some() || self.transport.client_certificate().is_some(),
             Mechanism::Plain => self.require_confidentiality().is_ok(),
+            Mechanism::ScramSha256 => self.settings.sasl.scram,
         };
         Mechanism::ALL.into_iter().filter(offered).map(Mechanism::name).collect()
     }
@@ -114,6 +123,38 @@ impl Connection {
         let request = controls.session.unwrap_or_default();
         let work = async move { directory.bind_plain(&origin, &authentication, &authorization, &password, request).await };
         self.bind_later(id, asked, work);
+        Ok(None)
+    }
+
+    /// The first message of SCRAM. The answer has a salt whether there is such a user or not.
+    fn scram_first(&mut self, id: i32, message: &[u8]) -> Step {
+        let invalid = || Failure::from(Error::InvalidCredentials);
+        let first = scram::client_first(message).ok_or_else(invalid)?;
+        let keys = self.door.directory.scram_keys(&first.name)?;
+        let (answer, conversation) = scram::server_first(&first, &random::token(), &keys.salt, keys.iterations);
+        self.challenge(id, answer.as_bytes());
+        Ok(Some(Exchange::ScramProof(Box::new(ScramProof { conversation, keys, authorization: first.authorization }))))
+    }
+
+    /// The last message of SCRAM. Whatever is wrong with it looks like a wrong password.
+    fn scram_proof(&mut self, id: i32, begun: ScramProof, message: &[u8], controls: Controls<'_>) -> Step {
+        let last = scram::client_final(&begun.conversation, message);
+        let signature = last.and_then(|last| begun.keys.prove(&last.message, &last.proof));
+        let (directory, origin) = (Arc::clone(&self.door.directory), Arc::clone(&self.caller.origin));
+        let asked = controls.session.is_some();
+        let request = controls.session.unwrap_or_default();
+        self.intake = Intake::Binding;
+        self.later(async move {
+            let ScramProof { keys, authorization, .. } = begun;
+            let bound = directory.bind_scram(&origin, &keys, signature.is_some(), &authorization, request).await;
+            let result = bound.map_err(Failure::from).map(|bound| {
+                let mut done = done(bound, asked);
+                let answer = scram::server_final(&signature.unwrap_or_default());
+                put(&mut done.extra, SERVER_SASL_CREDENTIALS, answer.as_bytes());
+                done
+            });
+            Reply { id, operation: Operation::Bind, result }
+        });
         Ok(None)
     }
 

@@ -22,6 +22,7 @@ macro_rules! known {
 
 known! {
     aliased_object_name = "aliasedObjectName",
+    auth_password = "authPassword",
     cn = "cn",
     create_timestamp = "createTimestamp",
     creators_name = "creatorsName",
@@ -71,6 +72,7 @@ known! {
     hc_role = "hcRole",
     hc_role_permission = "hcRolePermission",
     hc_role_restriction = "hcRoleRestriction",
+    hc_scram = "hcScram",
     hc_session_application = "hcSessionApplication",
     hc_session_client = "hcSessionClient",
     hc_session_expires = "hcSessionExpires",

@@ -21,7 +21,7 @@ class Sasl(unittest.TestCase):
         self.make_certificates()
         config = next(self.demo.data.glob("*.toml"))
         text = config.read_text().replace('\nkey = "key.pem"\n', f'\nkey = "key.pem"\nclient_ca = "{self.demo.folder}/ca.pem"\n')
-        config.write_text(text + f'\n[sasl]\nnames = ["{self.demo.organisation}"]\n')
+        config.write_text(text + f'\n[sasl]\nnames = ["{self.demo.organisation}"]\nscram = true\n')
         deadline = time.monotonic() + 10
         while self.whoami("PLAIN", "-U", self.name, "-w", self.password)[0] != 0:
             self.assertLess(time.monotonic(), deadline, "the changed config is taken over")
@@ -63,6 +63,23 @@ class Sasl(unittest.TestCase):
         self.assertEqual(self.whoami("EXTERNAL"), expected)
         self.assertEqual(self.whoami("EXTERNAL", "-X", "dn:cn=somebody")[0], 49)
 
+    def test_scram(self):
+        connection = ldap.initialize(self.demo.ldap)
+        connection.simple_bind_s(*self.demo.operator)
+        connection.modify_s(self.demo.organisation, [(ldap.MOD_REPLACE, "hcScram", [b"TRUE"])])
+        connection.simple_bind_s(self.dn, self.password)
+        expected = (0, f"dn:{self.dn}")
+        deadline = time.monotonic() + 10
+        while self.whoami("SCRAM-SHA-256", "-U", self.name, "-w", self.password) != expected:
+            self.assertLess(time.monotonic(), deadline, "keys are made at a bind")
+            time.sleep(0.2)
+        self.assertEqual(self.whoami("SCRAM-SHA-256", "-U", self.name, "-w", "wrong")[0], 49)
+        self.assertEqual(self.whoami("SCRAM-SHA-256", "-U", "nobody", "-w", self.password)[0], 49)
+        self.assertEqual(self.whoami("SCRAM-SHA-256", "-U", self.name, "-X", "u:nobody", "-w", self.password)[0], 49)
+        credentials = {ldap.sasl.CB_AUTHNAME: self.name, ldap.sasl.CB_PASS: self.password}
+        connection.sasl_interactive_bind_s("", ldap.sasl.sasl(credentials, "SCRAM-SHA-256"))
+        self.assertEqual(connection.whoami_s(), f"dn:{self.dn}")
+
     def test_python_ldap(self):
         connection = ldap.initialize(self.demo.ldap)
         connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_NEVER)
@@ -94,7 +111,7 @@ class Sasl(unittest.TestCase):
         self.assertTrue(external.bind(), external.result)
         self.assertEqual(external.extend.standard.who_am_i(), f"dn:{self.dn}")
         external.search("", "(objectClass=*)", ldap3.BASE, attributes=["supportedSASLMechanisms"])
-        self.assertEqual(sorted(external.entries[0].supportedSASLMechanisms.values), ["EXTERNAL", "PLAIN"])
+        self.assertEqual(sorted(external.entries[0].supportedSASLMechanisms.values), ["EXTERNAL", "PLAIN", "SCRAM-SHA-256"])
 
 
 if __name__ == "__main__":

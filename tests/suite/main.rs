@@ -19,6 +19,7 @@ mod proxy;
 mod reload;
 mod round;
 mod sasl;
+mod scram;
 mod seats;
 mod seats_settings;
 mod server;

@@ -331,6 +331,7 @@ fn sasl(checker: &mut Checker, file: &ServerFile) -> Sasl {
     Sasl {
         names: places(&file.sasl.names),
         local_users: places(&file.sasl.local_users),
+        scram: file.sasl.scram,
         certificates: file.sasl.certificates.iter().map(way).collect(),
     }
 }

@@ -332,13 +332,15 @@ pub struct SaslTable {
     pub names: Vec<Spanned<String>>,
     /// Subtrees in which local users are found by `uidNumber`.
     pub local_users: Vec<Spanned<String>>,
+    /// Whether organisations may turn SCRAM-SHA-256 on.
+    pub scram: bool,
     /// Ways from a client certificate to an entry, in this order.
     pub certificates: Vec<CertificateWay>,
 }
 
 impl Default for SaslTable {
     fn default() -> Self {
-        Self { names: Vec::new(), local_users: Vec::new(), certificates: vec![CertificateWay::Subject] }
+        Self { names: Vec::new(), local_users: Vec::new(), scram: false, certificates: vec![CertificateWay::Subject] }
     }
 }
 

@@ -158,7 +158,7 @@ fn the_shipped_file_shows_the_defaults_of_the_code() {
     );
     assert_eq!((file.log.format, file.log.level.get_ref()), (empty.log.format, empty.log.level.get_ref()));
     assert_eq!((file.proxy.trusted.len(), file.index.attributes.len()), (0, 0));
-    assert_eq!(file.sasl.certificates, empty.sasl.certificates);
+    assert_eq!((&file.sasl.certificates, file.sasl.scram), (&empty.sasl.certificates, empty.sasl.scram));
     assert_eq!((file.sasl.names.len(), file.sasl.local_users.len()), (0, 0));
 }
 

@@ -5,6 +5,7 @@
 mod certificate;
 mod names;
 mod proxy;
+pub(crate) mod scram;
 
 use super::{Bound, Directory, Error, Origin, Protocol, SessionRequest};
 use crate::base::{EntryId, Secret};

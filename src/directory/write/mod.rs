@@ -33,11 +33,16 @@ use std::sync::Arc;
 impl Directory {
     /// Makes one change.
     pub async fn write(&self, caller: &Caller, write: Write, options: WriteOptions) -> Result<WriteOutcome, Error> {
+        let clear = self.clear_password(&write);
         let (write, generated) = self.prepare(caller, write, &options).await?;
+        let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
         let caller = caller.clone();
         let mut outcome = self.store().write(move |txn| Work::begin(&core, txn, &caller, &options)?.run(write)).await?;
         outcome.generated_password = generated;
+        if let Some(password) = clear.as_ref().or(outcome.generated_password.as_ref()) {
+            self.make_scram_keys_later(&origin, &outcome, password);
+        }
         Ok(outcome)
     }
 

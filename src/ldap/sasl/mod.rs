@@ -2,6 +2,10 @@
 //! carries it is in [`bind`](super::bind).
 
 pub(crate) mod plain;
+pub(crate) mod scram;
+
+use crate::directory::ScramKeys;
+use scram::Conversation;
 
 /// The mechanisms that work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,17 +14,20 @@ pub(crate) enum Mechanism {
     External,
     /// PLAIN (RFC 4616).
     Plain,
+    /// SCRAM-SHA-256 (RFC 7677).
+    ScramSha256,
 }
 
 impl Mechanism {
     /// All of them, in the order in which they are listed.
-    pub(crate) const ALL: [Self; 2] = [Self::External, Self::Plain];
+    pub(crate) const ALL: [Self; 3] = [Self::External, Self::Plain, Self::ScramSha256];
 
     /// As it travels.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::External => "EXTERNAL",
             Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
         }
     }
 
@@ -31,10 +38,23 @@ impl Mechanism {
 }
 
 /// A bind in several steps, between two of them.
-#[derive(Debug)]
 pub(crate) enum Exchange {
     /// PLAIN was asked for without its message: the next bind brings it (RFC 4422 §5).
     Plain,
+    /// SCRAM was asked for without its first message.
+    Scram,
+    /// SCRAM waits for its last message.
+    ScramProof(Box<ScramProof>),
+}
+
+/// What SCRAM keeps until the proof comes.
+pub(crate) struct ScramProof {
+    /// What was said.
+    pub(crate) conversation: Conversation,
+    /// What is proven against.
+    pub(crate) keys: ScramKeys,
+    /// Who is to be acted as; empty for who signs in.
+    pub(crate) authorization: String,
 }
 
 impl Exchange {
@@ -42,6 +62,7 @@ impl Exchange {
     pub(crate) const fn mechanism(&self) -> Mechanism {
         match self {
             Self::Plain => Mechanism::Plain,
+            Self::Scram | Self::ScramProof(_) => Mechanism::ScramSha256,
         }
     }
 }

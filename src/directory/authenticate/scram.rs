@@ -1,0 +1,265 @@
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677): what is kept beside the hash of a password, and what is proven against it.
+//!
+//! An organisation turns it on (`hcScram`), where the config lets it. The keys are made when a password passes in the clear:
+//! when it is set, and when it was right at a bind. They are kept in `authPassword` as RFC 5803 writes them. Their salt is a
+//! digest of the stored password they belong to, so keys of a former password are known as such, and never count.
+
+use crate::base::{EntryId, Secret, random};
+use crate::directory::{Bound, Directory, Error, Origin, SessionRequest, Write, WriteOutcome};
+use crate::domain::organisation_of;
+use crate::model::{Entry, Facts};
+use crate::schema::Schema;
+use crate::store::Transaction;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// Rounds of PBKDF2 of keys made here, and of those made up for who has none.
+const ITERATIONS: u32 = 10_000;
+/// Rounds that stored keys may ask a client for (RFC 7677 §4, HB5).
+const ITERATIONS_TAKEN: std::ops::RangeInclusive<u32> = 4_096..=1_000_000;
+/// What stored keys begin with.
+const SCHEME: &str = "SCRAM-SHA-256$";
+/// The record with the secret that salts are made up from.
+const SALT_SECRET: &str = "scram/secret";
+
+type Key = [u8; 32];
+
+/// The keys of a user, or of nobody.
+#[derive(Clone)]
+pub struct ScramKeys {
+    /// The salt.
+    pub salt: Vec<u8>,
+    /// Rounds.
+    pub iterations: u32,
+    stored: Key,
+    server: Key,
+    /// Whose they are; `None` for made-up ones.
+    owner: Option<EntryId>,
+}
+
+fn mac(key: &[u8], message: &[u8]) -> Key {
+    // HMAC takes keys of any length, so this cannot fail; the digest of nothing proves nothing.
+    Hmac::<Sha256>::new_from_slice(key).map_or([0; 32], |mut mac| {
+        mac.update(message);
+        mac.finalize().into_bytes().into()
+    })
+}
+
+impl ScramKeys {
+    /// Makes the keys for a password (RFC 5802 §3).
+    fn make(password: &Secret, salt: Vec<u8>) -> Self {
+        let normal = prepared(password);
+        let salted = Zeroizing::new(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(normal.expose(), &salt, ITERATIONS));
+        let client = Zeroizing::new(mac(salted.as_slice(), b"Client Key"));
+        let stored = Sha256::digest(client.as_slice()).into();
+        Self { salt, iterations: ITERATIONS, stored, server: mac(salted.as_slice(), b"Server Key"), owner: None }
+    }
+
+    /// As RFC 5803 §2 writes them.
+    fn write(&self) -> String {
+        let [salt, stored, server] = [&self.salt[..], &self.stored, &self.server].map(|octets| STANDARD.encode(octets));
+        format!("{SCHEME}{}:{salt}${stored}:{server}", self.iterations)
+    }
+
+    fn read(value: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(value).ok()?.strip_prefix(SCHEME)?;
+        let (info, keys) = text.split_once('$')?;
+        let (iterations, salt) = info.split_once(':')?;
+        let (stored, server) = keys.split_once(':')?;
+        let key = |text: &str| Key::try_from(STANDARD.decode(text).ok()?).ok();
+        Some(Self {
+            salt: STANDARD.decode(salt).ok()?,
+            iterations: iterations.parse().ok().filter(|iterations| ITERATIONS_TAKEN.contains(iterations))?,
+            stored: key(stored)?,
+            server: key(server)?,
+            owner: None,
+        })
+    }
+
+    /// Checks the client's proof over `message`, and answers the server's own (RFC 5802 §3).
+    pub fn prove(&self, message: &str, proof: &[u8]) -> Option<[u8; 32]> {
+        let signature = mac(&self.stored, message.as_bytes());
+        let proof = Key::try_from(proof).ok()?;
+        let mut client = Zeroizing::new([0; 32]);
+        client.iter_mut().zip(signature.iter().zip(&proof)).for_each(|(out, (left, right))| *out = left ^ right);
+        let stored: Key = Sha256::digest(client.as_slice()).into();
+        bool::from(stored.ct_eq(&self.stored)).then(|| mac(&self.server, message.as_bytes()))
+    }
+}
+
+/// SASLprep (RFC 4013) where the password is text that it takes, else the octets as they are.
+fn prepared(password: &Secret) -> Secret {
+    let text = std::str::from_utf8(password.expose()).ok();
+    let prepared = text.and_then(|text| stringprep::saslprep(text).ok());
+    prepared.map_or_else(|| password.clone(), |prepared| Secret::new(prepared.as_bytes()))
+}
+
+/// Whether the organisation of the entry has SCRAM turned on.
+pub(crate) fn is_on(schema: &Schema, facts: &dyn Facts, id: EntryId) -> bool {
+    let organisation = organisation_of(facts, id).and_then(|id| facts.entry(id));
+    organisation.is_some_and(|entry| entry.text(schema.known().hc_scram).is_some_and(|text| text.eq_ignore_ascii_case("TRUE")))
+}
+
+/// The value of `authPassword` for a password that is stored as `stored`.
+pub(crate) fn value_for(password: &Secret, stored: &[u8]) -> Vec<u8> {
+    ScramKeys::make(password, salt_for(stored)).write().into_bytes()
+}
+
+/// Whether a value of `authPassword` is one of ours.
+pub(crate) fn is_value(value: &[u8]) -> bool {
+    value.starts_with(SCHEME.as_bytes())
+}
+
+/// The salt of the keys that belong to a stored password.
+fn salt_for(stored: &[u8]) -> Vec<u8> {
+    let digest: Key = Sha256::new().chain_update(b"SCRAM salt\0").chain_update(stored).finalize().into();
+    digest.iter().take(16).copied().collect()
+}
+
+impl Directory {
+    /// The keys to prove a password of `name` against. Who has none gets made-up ones, always the same for the same name, so
+    /// that nobody learns who exists (HB1).
+    pub fn scram_keys(&self, name: &str) -> Result<ScramKeys, Error> {
+        let none = || Error::Unavailable("SCRAM is not ready".to_owned());
+        let secret = self.memory().meta(SALT_SECRET).ok_or_else(none)?;
+        let name = stringprep::saslprep(name).map_or_else(|_| name.to_owned(), |name| name.into_owned());
+        let owner = self.dn_of_identity(&name, &self.settings().sasl.names).and_then(|dn| self.candidate(&dn).entry);
+        let own = owner.and_then(|entry| self.own_keys(&entry));
+        let folded = name.to_lowercase();
+        let made_up = |what: &str| mac(&secret, [what, "\0", &folded].concat().as_bytes());
+        let salt = made_up("salt").iter().take(16).copied().collect();
+        let nobody = ScramKeys { salt, iterations: ITERATIONS, stored: made_up("stored"), server: made_up("server"), owner: None };
+        Ok(own.unwrap_or(nobody))
+    }
+
+    /// Signs in whom the keys belong to, where the proof was right. From here on it is a bind like any other.
+    pub async fn bind_scram(
+        &self,
+        origin: &Origin,
+        keys: &ScramKeys,
+        proven: bool,
+        authorization: &str,
+        request: SessionRequest,
+    ) -> Result<Bound, Error> {
+        let owner = keys.owner.filter(|_| proven).and_then(|id| self.memory().entry(id)).ok_or(Error::InvalidCredentials)?;
+        // Not if the password has changed since the first message.
+        let current = self.own_keys(&owner).is_some_and(|now| now.stored == keys.stored);
+        match current {
+            true => self.bind_known(origin, owner.id, authorization, request).await,
+            false => Err(Error::InvalidCredentials),
+        }
+    }
+
+    /// The keys of the password that the entry has now, where its organisation has SCRAM turned on.
+    fn own_keys(&self, entry: &Entry) -> Option<ScramKeys> {
+        let known = self.schema().known();
+        if !self.has_scram(entry.id) {
+            return None;
+        }
+        let salts: Vec<Vec<u8>> = entry.values(known.user_password).map(salt_for).collect();
+        let keys = entry.values(known.auth_password).filter_map(ScramKeys::read).find(|keys| salts.contains(&keys.salt))?;
+        Some(ScramKeys { owner: Some(entry.id), ..keys })
+    }
+
+    fn has_scram(&self, id: EntryId) -> bool {
+        self.settings().sasl.scram && is_on(self.schema(), self.memory(), id)
+    }
+
+    /// Whether keys are to be made when the password of the entry passes in the clear.
+    pub(crate) fn lacks_scram_keys(&self, entry: &Entry) -> bool {
+        self.has_scram(entry.id) && self.own_keys(entry).is_none()
+    }
+
+    /// A password was set in the clear: its keys are made after the answer, if it is still the one that was set.
+    pub(crate) fn make_scram_keys_later(&self, origin: &Origin, outcome: &WriteOutcome, password: &Secret) {
+        let Some(entry) = self.memory().entry(outcome.id).filter(|entry| entry.revision == outcome.revision) else { return };
+        // Of several passwords nobody knows which one it was.
+        let mut stored = entry.values(self.schema().known().user_password);
+        if let (Some(only), None) = (stored.next(), stored.next())
+            && self.lacks_scram_keys(&entry)
+        {
+            self.renew_later(origin, entry.id, only, password);
+        }
+    }
+
+    /// The password in the clear that a change sets.
+    pub(crate) fn clear_password(&self, write: &Write) -> Option<Secret> {
+        if !self.settings().sasl.scram {
+            return None;
+        }
+        let is_password = |name: &str| name.eq_ignore_ascii_case("userPassword");
+        let values: Vec<&Vec<u8>> = match write {
+            Write::Add { attributes, .. } => {
+                attributes.iter().filter(|(name, _)| is_password(name)).flat_map(|(_, values)| values).collect()
+            }
+            Write::Modify { modifications, .. } => {
+                let set = modifications.iter().rfind(|change| is_password(&change.attribute));
+                set.map_or_else(Vec::new, |change| change.values.iter().collect())
+            }
+            Write::Password { new, .. } => return new.clone(),
+            Write::Delete { .. } | Write::Rename { .. } => Vec::new(),
+        };
+        match values.as_slice() {
+            // What came as a hash is no password.
+            [value] if !value.starts_with(b"{") => Some(Secret::new(value.as_slice())),
+            _ => None,
+        }
+    }
+
+    /// What makes the secret that salts are made up from, where SCRAM may be on and there is none yet; work for the writer.
+    pub(crate) fn scram_secret(&self) -> Option<impl FnOnce(&mut Transaction<'_>) -> Result<(), Error> + Send + use<>> {
+        let needed = self.settings().sasl.scram && self.memory().meta(SALT_SECRET).is_none();
+        let work = |txn: &mut Transaction<'_>| {
+            if txn.meta(SALT_SECRET).is_none() {
+                txn.put_meta(SALT_SECRET, Some(random::bytes::<32>().to_vec()));
+            }
+            Ok(())
+        };
+        needed.then_some(work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7677 §3.
+    #[test]
+    fn the_example_of_rfc_7677_is_proven() {
+        let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
+        let salted = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(b"pencil", &salt, 4096);
+        let stored = Sha256::digest(mac(&salted, b"Client Key")).into();
+        let keys = ScramKeys { salt, iterations: 4096, stored, server: mac(&salted, b"Server Key"), owner: None };
+        let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+        let message = format!("n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}");
+        let proof = STANDARD.decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=").unwrap();
+        let signature = keys.prove(&message, &proof).unwrap();
+        assert_eq!(STANDARD.encode(signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+        assert_eq!(keys.prove(&message, &[0; 32]), None);
+        assert_eq!(keys.prove("other", &proof), None);
+        assert_eq!(keys.prove(&message, b"short"), None);
+        let read = ScramKeys::read(keys.write().as_bytes()).unwrap();
+        assert_eq!((read.salt, read.iterations, read.stored, read.server), (keys.salt, 4096, keys.stored, keys.server));
+    }
+
+    #[test]
+    fn hb5_keys_with_rounds_out_of_bounds_never_count() {
+        let keys = ScramKeys::make(&Secret::new("x"), b"salt".to_vec()).write();
+        assert!(ScramKeys::read(keys.as_bytes()).is_some());
+        for refused in ["SCRAM-SHA-256$1:", "SCRAM-SHA-256$4095:", "SCRAM-SHA-256$4000000000:", "SCRAM-SHA-1$10000:"] {
+            assert!(ScramKeys::read(keys.replace("SCRAM-SHA-256$10000:", refused).as_bytes()).is_none(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_prepared() {
+        let made = |password: &str| ScramKeys::make(&Secret::new(password), b"salt".to_vec()).stored;
+        assert_eq!(made("I\u{ad}X"), made("IX"));
+        assert_eq!(made("\u{2168}"), made("IX"));
+        assert_ne!(made("ix"), made("IX"));
+    }
+}

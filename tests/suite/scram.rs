@@ -1,0 +1,180 @@
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677), by a client of the test's own.
+
+use crate::demo::{Demo, Person};
+use crate::wire::{Answer, Wire, elements, present, search_request};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+const MECHANISM: &str = "SCRAM-SHA-256";
+
+fn mac(key: &[u8], message: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(message.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+/// `serverSaslCreds` of an answer.
+fn said(answer: &Answer) -> String {
+    let parts = elements(&answer.content);
+    parts.iter().find(|(tag, _)| *tag == 0x87).map_or_else(String::new, |(_, value)| String::from_utf8(value.to_vec()).unwrap())
+}
+
+/// The salt and the rounds that the server asks this name for.
+fn asked(wire: &mut Wire, name: &str) -> (String, String, String) {
+    let answer = wire.sasl(MECHANISM, Some(format!("n,,n={name},r=clientnonce").as_bytes()));
+    assert_eq!(answer.code(), 14, "{name}: {}", answer.text());
+    let message = said(&answer);
+    let parts: Vec<&str> = message.split(',').map(|part| &part[2..]).collect();
+    assert!(parts[0].starts_with("clientnonce") && parts[0].len() > 30);
+    (message.clone(), parts[1].to_owned(), parts[2].to_owned())
+}
+
+/// Signs in; checks the server's signature too.
+fn sign_in(wire: &mut Wire, name: &str, password: &str) -> Answer {
+    let (first, salt, rounds) = asked(wire, name);
+    let salted = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), &STANDARD.decode(salt).unwrap(), rounds.parse().unwrap());
+    let nonce = first.split(',').next().unwrap();
+    let without_proof = format!("c=biws,{nonce}");
+    let message = format!("n={name},r=clientnonce,{first},{without_proof}");
+    let client = mac(&salted, "Client Key");
+    let signature = mac(&Sha256::digest(client), &message);
+    let proof: Vec<u8> = client.iter().zip(signature).map(|(left, right)| left ^ right).collect();
+    let answer = wire.sasl(MECHANISM, Some(format!("{without_proof},p={}", STANDARD.encode(proof)).as_bytes()));
+    if answer.code() == 0 {
+        let expected = STANDARD.encode(mac(&mac(&salted, "Server Key"), &message));
+        assert_eq!(said(&answer), format!("v={expected}"));
+    }
+    answer
+}
+
+/// A demo whose organisation has SCRAM on.
+struct Scene {
+    demo: Demo,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let demo = Demo::start();
+        let mut config = std::fs::OpenOptions::new().append(true).open(demo.config()).unwrap();
+        writeln!(config, "\n[sasl]\nnames = [\"{}\"]\nscram = true", demo.organisation()).unwrap();
+        drop(config);
+        let scene = Self { demo };
+        scene.eventually("the changed config is taken over", || {
+            scene.demo.connect().root_dse("supportedSASLMechanisms").contains(&MECHANISM.to_owned())
+        });
+        scene.demo.as_operator().replace(&scene.demo.organisation(), "hcScram", &["TRUE"]);
+        scene
+    }
+
+    fn eventually(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let started = Instant::now();
+        while !holds() {
+            assert!(started.elapsed() < Duration::from_secs(10), "{what}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn user(&self, at: usize) -> (&Person, String) {
+        let person = &self.demo.users[at];
+        (person, person.dn[4..].split(',').next().unwrap().to_owned())
+    }
+
+    /// A user whose password has passed once, so that it has keys.
+    fn with_keys(&self, at: usize) -> (&Person, String) {
+        let (person, name) = self.user(at);
+        self.demo.signed_in(person);
+        self.eventually("keys are made at a bind", || sign_in(&mut self.demo.connect(), &name, &person.password).code() == 0);
+        (person, name)
+    }
+}
+
+#[test]
+fn a_password_that_was_right_once_is_proven_from_then_on() {
+    let scene = Scene::start();
+    let (person, name) = scene.user(0);
+    let mut wire = scene.demo.connect();
+    assert_eq!(sign_in(&mut wire, &name, &person.password).code(), 49, "no keys yet");
+    scene.with_keys(0);
+    for name in [name.as_str(), &name.to_uppercase(), &person.dn.replace('=', "=3D").replace(',', "=2C")] {
+        assert_eq!(sign_in(&mut wire, name, &person.password).code(), 0, "{name}");
+        assert_eq!(wire.who_am_i(), format!("dn:{}", person.dn));
+    }
+    assert_eq!(sign_in(&mut wire, &name, "wrong").code(), 49);
+    assert_eq!(wire.who_am_i(), "", "a failed bind leaves nobody");
+    assert_eq!(sign_in(&mut wire, &name, &person.password).code(), 0, "and the next one may be right");
+}
+
+#[test]
+fn a_password_that_is_set_has_its_keys_and_the_former_none_at_once() {
+    let scene = Scene::start();
+    let (person, name) = scene.with_keys(1);
+    let (new, mut wire) = ("a new and long enough password", scene.demo.connect());
+    scene.demo.as_operator().replace(&person.dn, "userPassword", &[new]);
+    assert_eq!(sign_in(&mut wire, &name, &person.password).code(), 49, "the former password");
+    scene.eventually("keys are made when a password is set", || sign_in(&mut wire, &name, new).code() == 0);
+    assert_eq!(scene.demo.connect().bind(&person.dn, new).code(), 0, "its hash is there as before");
+    scene.demo.as_operator().replace(&scene.demo.organisation(), "hcScram", &["FALSE"]);
+    assert_eq!(sign_in(&mut wire, &name, new).code(), 49, "off is off");
+}
+
+#[test]
+fn hb1_nobody_learns_who_exists() {
+    let scene = Scene::start();
+    let (person, name) = scene.with_keys(0);
+    let salts = |name: &str| asked(&mut scene.demo.connect(), name);
+    let (_, salt, rounds) = salts("nobody");
+    let again = salts("nobody");
+    assert_eq!((&again.1, &again.2), (&salt, &rounds), "made up, and always the same");
+    let known = salts(&name);
+    let mut wire = scene.demo.connect();
+    assert_eq!((known.1.len(), &known.2), (salt.len(), &rounds));
+    let mut refused = vec![sign_in(&mut wire, "nobody", &person.password), sign_in(&mut wire, &name, "wrong")];
+    asked(&mut wire, &name);
+    refused.push(wire.sasl(MECHANISM, Some(b"c=biws,r=other,p=AAAA")));
+    scene.demo.as_operator().replace(&person.dn, "hcActive", &["FALSE"]);
+    refused.push(sign_in(&mut wire, &name, &person.password));
+    let contents: Vec<&[u8]> = refused.iter().map(|answer| answer.content.as_slice()).collect();
+    assert!(refused.iter().all(|answer| answer.code() == 49) && contents.windows(2).all(|pair| pair[0] == pair[1]), "{refused:?}");
+}
+
+#[test]
+fn s3_s4_a_seat_is_taken_by_scram_as_by_a_password() {
+    let scene = Scene::start();
+    let limit =
+        scene.demo.as_operator().entries(&scene.demo.licence(), &present("objectClass"), &["hcSessionLimit"])[0].values("hcSessionLimit");
+    let limit: usize = limit[0].parse().unwrap();
+    let (person, name) = scene.with_keys(0);
+    let (last, last_name) = scene.with_keys(limit);
+    scene
+        .demo
+        .sessions()
+        .iter()
+        .for_each(|session| assert_eq!(scene.demo.as_operator().ask(&crate::wire::delete_request(session), &[]).code(), 0));
+    assert_eq!(sign_in(&mut scene.demo.connect(), &name, "wrong").code(), 49);
+    assert!(scene.demo.sessions().is_empty(), "a wrong proof takes no seat");
+    assert_eq!(sign_in(&mut scene.demo.connect(), &name, &person.password).code(), 0);
+    assert_eq!(scene.demo.seated(), [person.dn.clone()]);
+    for other in &scene.demo.users[1..limit] {
+        scene.demo.signed_in(other);
+    }
+    let mut wire = scene.demo.connect();
+    let refused = sign_in(&mut wire, &last_name, &last.password);
+    assert_eq!(refused.code(), 11, "{}", refused.text());
+    assert_eq!(wire.who_am_i(), "");
+    assert_eq!(sign_in(&mut wire, &last_name, "wrong").code(), 49, "counts are told only to who knows the password");
+}
+
+#[test]
+fn hc6_the_keys_are_read_by_nobody() {
+    let scene = Scene::start();
+    let (person, _) = scene.with_keys(0);
+    for wire in [&mut scene.demo.as_operator(), &mut scene.demo.signed_in(person)] {
+        let answers = wire.ask_all(&search_request(&person.dn, 0, &present("objectClass"), &["*", "+", "authPassword"]), &[]);
+        assert!(answers[0].values("authPassword").is_empty() && answers[0].values("userPassword").is_empty());
+        assert_eq!(wire.entries(&person.dn, &present("authPassword"), &["1.1"]).len(), 0);
+    }
+}
