@@ -141,6 +141,13 @@ impl Grants {
             && self.on(facts, entry).may_proxy
     }
 
+    /// Whether the subject may read `cn=Monitor`: the operator, and whom a rule for that subtree lets.
+    pub fn may_monitor(&self) -> bool {
+        let monitor = |rule: &super::policy::Rule| rule.subtree.as_ref().is_some_and(super::policy::CompiledName::is_monitor);
+        let chosen = self.policy.rules.iter().enumerate().filter(|(index, _)| self.mask >> index & 1 == 1).map(|(_, rule)| rule);
+        self.subject.standing == Standing::Operator || chosen.into_iter().find(|rule| monitor(rule)).is_some_and(|rule| rule.rights.read)
+    }
+
     /// The rules that speak of the subject and of this entry.
     fn matching(&self, facts: &dyn Facts, entry: &Entry, lineage: &[EntryId]) -> u64 {
         let mut mask = self.mask;

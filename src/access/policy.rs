@@ -48,6 +48,7 @@ type RdnKeys = Vec<Box<[u8]>>;
 pub(super) struct CompiledName {
     /// The normal form of the whole name.
     key: Vec<u8>,
+    monitor: bool,
     /// From the longest to the shortest ending that may be a suffix: its key, and the RDN keys from there down.
     paths: Vec<(Vec<u8>, RdnKeys)>,
 }
@@ -60,7 +61,13 @@ impl CompiledName {
             let keys = leaf.iter().rev().map(|rdn| schema.rdn_key(rdn)).collect();
             (schema.name_key(&Dn(suffix.to_vec())), keys)
         });
-        Ok(Self { key: schema.name_key(&dn), paths: paths.collect() })
+        let monitor = Dn::parse("cn=Monitor").is_ok_and(|monitor| schema.name_key(&monitor) == schema.name_key(&dn));
+        Ok(Self { key: schema.name_key(&dn), monitor, paths: paths.collect() })
+    }
+
+    /// Whether it is the name of the server's monitor, which is made up of no entries.
+    pub(super) fn is_monitor(&self) -> bool {
+        self.monitor
     }
 
     /// The entry of that name, if it exists now.

@@ -3,6 +3,7 @@
 
 pub mod ber;
 pub mod clock;
+pub mod counts;
 pub mod ids;
 pub mod limits;
 pub mod network;

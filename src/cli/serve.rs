@@ -3,6 +3,7 @@
 use super::arguments::DemoArguments;
 use super::output::tell;
 use super::{Outcome, load};
+use crate::base::counts::COUNTS;
 use crate::daemon::config::Config;
 use crate::daemon::demo::{Demo, Options};
 use crate::daemon::logging;
@@ -41,6 +42,7 @@ pub(super) fn demo(arguments: DemoArguments, json: bool) -> Outcome {
 /// Runs the daemon on a runtime with so many workers, 0 for one per processor.
 fn run(workers: usize, daemon: impl Future<Output = Result<(), String>>) -> Outcome {
     std::panic::set_hook(Box::new(|panic| {
+        COUNTS.panics.one();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or_default();
         tracing::error!(place, message, "panic");

@@ -3,19 +3,23 @@
 
 use super::config::file::ListenerKind;
 use super::config::{Config, ListenAddress, Listener};
+use super::metrics::Metrics;
+use crate::base::counts::COUNTS;
+use crate::base::{Clock, SystemClock, random};
 use crate::directory::{Directory, Origin, Protocol};
 use crate::scim::request::Peer;
 use crate::scim::routes::Scim;
 use crate::scim::server::{ServerSettings, Tls};
 use crate::{console, scim};
-use axum::Router;
-use axum::extract::Request;
-use axum::http::{StatusCode, header};
-use axum::middleware::map_request;
-use axum::response::{IntoResponse, Redirect};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn, map_request};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// What SCIM's locations begin with: the public URL, or the listener's own address where there is none.
 pub(super) fn base_url(config: &Config, listener: &Listener) -> String {
@@ -44,20 +48,52 @@ pub(super) fn settings(config: &Config, listener: &Listener, tls: Option<Tls>) -
 }
 
 /// Everything under one address. `stopping` is cancelled when the server stops: it is alive then, but not ready.
-pub(super) fn router(directory: &Arc<Directory>, base_url: &str, stopping: CancellationToken) -> Result<Router, String> {
+pub(super) fn router(
+    directory: &Arc<Directory>,
+    base_url: &str,
+    stopping: CancellationToken,
+    metrics: &Arc<Metrics>,
+) -> Result<Router, String> {
     let scim = Scim::new(Arc::clone(directory), base_url).map_err(|error| format!("SCIM: {error}"))?;
     let health = Arc::clone(directory);
+    let (measured, certificate) = (Arc::clone(metrics), Arc::clone(metrics));
     let ready = move || {
-        let ready = !stopping.is_cancelled() && health.read_only().is_none();
+        let ready = !stopping.is_cancelled() && health.read_only().is_none() && certificate.certificate_is_good();
         async move { answer(ready) }
     };
     Ok(Router::new()
         .route("/livez", get(|| async { answer(true) }))
         .route("/readyz", get(ready))
+        .route(
+            "/metrics",
+            get(async move |Extension(origin): Extension<Arc<Origin>>, headers: HeaderMap| measured.answer(&origin, &headers)),
+        )
         .route("/", get(|| async { Redirect::to("/forgot") }))
         .merge(scim::routes::router(scim))
         .merge(console::router(Arc::clone(directory)))
+        .layer(from_fn(observe))
         .layer(map_request(with_origin)))
+}
+
+/// Counts a request, and gives everything that is logged meanwhile its id; the answer names it too. The path is told as the
+/// route has it, because a path may hold a token (HF3).
+async fn observe(request: Request, next: Next) -> Response {
+    let clock = SystemClock::default();
+    let id = random::bytes::<6>().iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("request", id, method = %request.method(), route);
+    let began = clock.monotonic();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let (took, status) = (clock.monotonic().saturating_sub(began), response.status());
+    if let Some(counter) = COUNTS.http.get(usize::from(status.as_u16() / 100).saturating_sub(1)) {
+        counter.one();
+    }
+    COUNTS.http_latency.observe(took);
+    span.in_scope(|| tracing::debug!(status = status.as_u16(), ?took, "answered"));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
 }
 
 /// No version and no detail: anybody may ask (hardening §4).

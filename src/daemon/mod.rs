@@ -1,6 +1,7 @@
 //! The running server: its config, its listeners, TLS, reload, logs and shutdown. This is the only place that
 //! reads files of the operator and the environment, and it is known by nobody but the command line.
 
+mod backup;
 pub mod config;
 pub mod control;
 pub mod demo;
@@ -8,6 +9,7 @@ mod http;
 mod listen;
 pub mod logging;
 pub mod machine;
+mod metrics;
 pub mod server;
 pub mod tls;
 pub mod watch;

@@ -4,10 +4,12 @@ use super::config::file::ListenerKind;
 use super::config::{Config, ListenAddress, Listener};
 use super::listen::{self, Bound};
 use super::logging::Level;
+use super::metrics::Metrics;
 use super::tls::{Loaded, Tls};
 use super::watch::Watch;
-use super::{control, http, machine};
+use super::{backup, control, http, machine};
 use crate::base::SystemClock;
+use crate::base::counts::COUNTS;
 use crate::directory::{Directory, Settings};
 use crate::ldap::{self, Door};
 use crate::{mail, scim};
@@ -28,6 +30,7 @@ pub struct Server {
     directory: Arc<Directory>,
     ldap: Arc<Door>,
     tls: Option<Tls>,
+    metrics: Arc<Metrics>,
     /// Cancelled when we stop.
     stopping: CancellationToken,
     running: Vec<Running>,
@@ -56,7 +59,11 @@ impl Server {
         let socket = config.settings.folder.join(control::SOCKET);
         control::socket::serve(&socket, Arc::clone(&directory)).map_err(|error| format!("{}: {error}", socket.display()))?;
         let ldap = Door::new(Arc::clone(&directory), tls.as_ref().map(|tls| Arc::clone(&tls.ldap)));
+        let expires = tls.as_ref().map_or_else(Arc::default, |tls| Arc::clone(&tls.expires));
+        let metrics = Metrics::new(Arc::clone(&directory), config.operate.metrics.clone(), expires);
+        COUNTS.config_generation.one();
         let mut server = Self {
+            metrics,
             path: path.to_owned(),
             config,
             directory,
@@ -88,6 +95,7 @@ impl Server {
         let mut watch = self.watch.take().unwrap_or_else(|| Watch::new(self.config.files.clone()));
         let watchdog = tokio::spawn(beat());
         let mut mail = self.send_mail();
+        let mut backup = self.back_up();
         let maintenance = tokio::spawn(Arc::clone(&self.directory).maintain());
         machine::tell_ready();
         while self.next(&mut terminate, &mut interrupt, &mut hangup, &mut watch).await {
@@ -97,9 +105,13 @@ impl Server {
                     // Nothing is lost: a letter leaves the outbox when it was taken over.
                     mail.iter().for_each(JoinHandle::abort);
                     mail = self.send_mail();
+                    backup.iter().for_each(JoinHandle::abort);
+                    backup = self.back_up();
+                    COUNTS.config_generation.one();
                     tracing::info!(config = %self.path.display(), "the changed config is in force");
                 }
                 Err(reasons) => {
+                    COUNTS.config_refused.one();
                     for reason in reasons {
                         tracing::error!(config = %self.path.display(), reason, "the changed config is bad; the old one stays in force");
                     }
@@ -111,7 +123,7 @@ impl Server {
         watchdog.abort();
         self.stop().await;
         maintenance.abort();
-        mail.iter().for_each(JoinHandle::abort);
+        mail.iter().chain(&backup).for_each(JoinHandle::abort);
         Ok(())
     }
 
@@ -119,6 +131,12 @@ impl Server {
     fn send_mail(&self) -> Option<JoinHandle<()>> {
         let settings = self.config.mail.clone()?;
         Some(tokio::spawn(mail::run(Arc::clone(&self.directory), settings)))
+    }
+
+    /// Makes backups, where the config says how often.
+    fn back_up(&self) -> Option<JoinHandle<()>> {
+        let settings = self.config.operate.backup.clone()?;
+        Some(tokio::spawn(backup::run(Arc::clone(&self.directory), settings)))
     }
 
     /// Waits for something to happen: true for a changed config, false for the end.
@@ -170,6 +188,7 @@ impl Server {
         for (listener, bound) in bound {
             self.accept(listener, bound).map_err(one)?;
         }
+        self.metrics.replace(config.operate.metrics.clone());
         self.config = config;
         Ok(())
     }
@@ -180,7 +199,7 @@ impl Server {
             Bound::Ldap(endpoint) => tokio::spawn(Arc::clone(&self.ldap).serve(name, endpoint, listener.proxies.clone())),
             Bound::Http(socket) => {
                 let tls = self.tls.as_ref().filter(|_| listener.kind == ListenerKind::Https).map(|tls| Arc::clone(&tls.https));
-                let router = http::router(&self.directory, &http::base_url(&self.config, &listener), self.stopping.clone())?;
+                let router = http::router(&self.directory, &http::base_url(&self.config, &listener), self.stopping.clone(), &self.metrics)?;
                 let settings = http::settings(&self.config, &listener, tls);
                 tokio::spawn(scim::server::serve(socket, router, settings, self.stopping.clone()))
             }

@@ -2,6 +2,7 @@
 //! serves: a connection keeps what it began with (TLS 1.2 and 1.3 only).
 
 use super::config::TlsFiles;
+use crate::base::counts::Counter;
 use arc_swap::ArcSwap;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::WebPkiClientVerifier;
@@ -22,10 +23,14 @@ pub struct Tls {
     pub ldap: Arc<ArcSwap<ServerConfig>>,
     /// For HTTPS.
     pub https: Arc<ArcSwap<ServerConfig>>,
+    /// When the certificate expires, milliseconds since the epoch.
+    pub expires: Arc<Counter>,
 }
 
 /// A certificate that was read and whose key belongs to it.
 pub struct Loaded {
+    /// When the certificate expires, milliseconds since the epoch.
+    expires: u64,
     ldap: Arc<ServerConfig>,
     https: Arc<ServerConfig>,
 }
@@ -39,6 +44,7 @@ impl Loaded {
         if chain.is_empty() {
             return Err(format!("{}: there is no certificate in it", files.certificate.display()));
         }
+        let expires = chain.first().map_or(0, expiry);
         let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| format!("{}: {error}", files.key.display()))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let pair = |builder: Builder, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>| {
@@ -59,8 +65,15 @@ impl Loaded {
             Some(file) => pair(builder()?.with_client_cert_verifier(verifier(file, files.demand, &provider)?), chain, key)?,
             None => pair(builder()?.with_no_client_auth(), chain, key)?,
         };
-        Ok(Self { ldap: Arc::new(ldap), https: Arc::new(https) })
+        Ok(Self { expires, ldap: Arc::new(ldap), https: Arc::new(https) })
     }
+}
+
+/// When a certificate expires, milliseconds since the epoch; 0 where it cannot be read.
+fn expiry(certificate: &CertificateDer<'_>) -> u64 {
+    let parsed = x509_parser::parse_x509_certificate(certificate).ok();
+    let seconds = parsed.map(|(_, certificate)| certificate.validity().not_after.timestamp());
+    seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(0, |seconds| seconds.saturating_mul(1_000))
 }
 
 /// Checks client certificates against the authorities in `file`; `demand`: there must be one.
@@ -78,13 +91,16 @@ fn verifier(file: &Path, demand: bool, provider: &Arc<CryptoProvider>) -> Result
 impl Tls {
     /// Begins with a certificate.
     pub fn new(loaded: Loaded) -> Self {
-        Self { ldap: Arc::new(ArcSwap::new(loaded.ldap)), https: Arc::new(ArcSwap::new(loaded.https)) }
+        let expires = Arc::new(Counter::default());
+        expires.set(loaded.expires);
+        Self { ldap: Arc::new(ArcSwap::new(loaded.ldap)), https: Arc::new(ArcSwap::new(loaded.https)), expires }
     }
 
     /// Serves with another certificate from now on.
     pub fn exchange(&self, loaded: Loaded) {
         self.ldap.store(loaded.ldap);
         self.https.store(loaded.https);
+        self.expires.set(loaded.expires);
     }
 }
 

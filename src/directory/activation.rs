@@ -239,6 +239,13 @@ impl Directory {
         found.take(MOST).collect()
     }
 
+    /// How many letters wait, and since when the oldest of them does.
+    pub fn outbox_depth(&self) -> (usize, Option<Timestamp>) {
+        let waiting: Vec<Waiting> =
+            self.memory().meta_range(OUTBOX).iter().filter_map(|(_, octets)| serde_json::from_slice(octets).ok()).collect();
+        (waiting.len(), waiting.iter().map(|waiting| waiting.posted).min())
+    }
+
     /// The letters that are due, at most so many.
     pub fn outbox_due(&self, most: usize) -> Vec<LetterId> {
         let now = self.clock().now();

@@ -12,7 +12,7 @@ use super::sorted::Room;
 use super::tree::{self, Suffix};
 use super::view::Selection;
 use crate::access::{AccessSubject, Grants, Policy, Standing};
-use crate::base::{Clock, EntryId};
+use crate::base::{Clock, EntryId, Moment};
 use crate::domain::{Catalog, Rights, SeatBook, User, UserType, groups, organisation_of};
 use crate::model::Facts;
 use crate::schema::{Schema, Source};
@@ -27,6 +27,8 @@ use tokio::sync::Notify;
 pub(crate) struct Core {
     pub(crate) schema: Arc<Schema>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// When the directory was opened.
+    pub(crate) started: Moment,
     current: ArcSwap<Current>,
     /// Who sits where. Changed on the writer thread only, so that counting and taking are one step.
     pub(crate) seats: Mutex<SeatBook>,
@@ -95,6 +97,7 @@ impl Core {
             links: Arc::default(),
             renewals: Mutex::default(),
             schema,
+            started: clock.moment(),
             clock,
             current: ArcSwap::from_pointee(current),
             seats: Mutex::default(),

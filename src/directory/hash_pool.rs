@@ -9,6 +9,7 @@
 //! last one, where there is one. So an address has the whole queue only as long as nobody else wants in.
 
 use super::settings::Hashing;
+use crate::base::counts::COUNTS;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
@@ -95,10 +96,13 @@ impl HashPool {
             });
             answer
         });
-        let place = self.shared.enter(source, job)?;
+        let place = self.shared.enter(source, job).inspect_err(|_| COUNTS.shed.one())?;
         match tokio::time::timeout(self.deadline, &mut receiver).await {
             Ok(answer) => answer.map_err(|_| Busy),
-            Err(_) if place.leave() => Err(Busy),
+            Err(_) if place.leave() => {
+                COUNTS.shed.one();
+                Err(Busy)
+            }
             Err(_) => receiver.await.map_err(|_| Busy),
         }
     }

@@ -21,6 +21,7 @@ pub mod identity;
 mod link_cache;
 mod link_view;
 mod maintenance;
+mod monitor;
 mod open;
 pub mod operator;
 pub mod password_hash;
@@ -33,6 +34,7 @@ mod search;
 mod session;
 pub mod settings;
 mod sorted;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -5,7 +5,7 @@ use super::derived::SUBSCHEMA;
 use super::filter::{Matcher, Truth};
 use super::request::{EntrySink, Visible, VisibleAttribute};
 use super::view::Selection;
-use super::{Caller, Directory};
+use super::{Caller, Directory, Standing, monitor};
 use crate::access::AttributeSet;
 use crate::base::EntryId;
 use crate::model::entry::{EntryBuilder, Place, put_attribute};
@@ -14,7 +14,7 @@ use crate::schema::Schema;
 
 /// An entry made for the moment.
 pub(crate) struct VirtualEntry {
-    dn: &'static str,
+    dn: Box<str>,
     entry: Entry,
 }
 
@@ -47,11 +47,15 @@ pub(super) fn root_dse(directory: &Directory, caller: &Caller, mechanisms: &[&st
         .suffixes
         .iter()
         .filter(|suffix| {
-            directory.suffix_entry(suffix).is_none_or(|entry| caller.identity.entry.is_some() || directory.discloses(&grants, &entry))
+            let signed_in = caller.identity.standing != Standing::Anonymous;
+            signed_in || directory.suffix_entry(suffix).is_some_and(|entry| directory.discloses(&grants, &entry))
         })
         .map(|suffix| suffix.text.clone())
         .collect();
     values.push(("namingContexts".to_owned(), contexts));
+    if grants.may_monitor() {
+        values.push(("monitorContext".to_owned(), vec![monitor::MONITOR.to_owned()]));
+    }
     values.extend(current.settings.protocol_features.iter().cloned());
     values.push(("supportedSASLMechanisms".to_owned(), mechanisms.iter().map(|&name| name.to_owned()).collect()));
     VirtualEntry::new(directory.schema(), "", &values)
@@ -68,7 +72,7 @@ pub(super) fn subschema(directory: &Directory) -> VirtualEntry {
 }
 
 impl VirtualEntry {
-    fn new(schema: &Schema, dn: &'static str, values: &[(String, Vec<String>)]) -> Self {
+    pub(super) fn new(schema: &Schema, dn: &str, values: &[(String, Vec<String>)]) -> Self {
         let mut builder = EntryBuilder::default();
         for (name, values) in values.iter().filter(|(_, values)| !values.is_empty()) {
             if let Some(attribute) = schema.attribute(name) {
@@ -76,7 +80,7 @@ impl VirtualEntry {
             }
         }
         let place = Place { id: EntryId(u32::MAX), parent: None, rdn: dn.into(), rdn_key: Box::default(), revision: 0 };
-        Self { dn, entry: builder.build(place, Kind::Generic) }
+        Self { dn: dn.into(), entry: builder.build(place, Kind::Generic) }
     }
 
     /// Whether it matches. Everybody may see all of it.
@@ -100,7 +104,7 @@ impl VirtualEntry {
             true => names.iter().map(|encoded| VisibleAttribute { encoded }).collect(),
             false => stored.map(|held| VisibleAttribute { encoded: held.encoded() }).collect(),
         };
-        sink.entry(&Visible { id: self.entry.id, kind: Kind::Generic, revision: 0, dn: self.dn, attributes: &shown });
+        sink.entry(&Visible { id: self.entry.id, kind: Kind::Generic, revision: 0, dn: &self.dn, attributes: &shown });
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::dynamic::{DynamicGroups, Reading};
 use super::filter::{Matcher, Truth};
+use super::monitor;
 use super::plan;
 use super::request::{
     EntrySink, ListView, Page, Position, Progress, Scope, SearchRequest, SortReport, ViewProblem, ViewReport, ViewTarget, Visible,
@@ -54,8 +55,8 @@ pub struct Search {
 
 /// Where candidates come from, in order of number.
 enum Source {
-    /// The root DSE or the subschema.
-    Virtual(root::VirtualEntry),
+    /// The root DSE, the subschema, or entries of the monitor.
+    Virtual(Vec<root::VirtualEntry>),
     /// One entry.
     One(Option<EntryId>),
     /// Found by the indexes, or by walking the tree.
@@ -118,7 +119,8 @@ impl Directory {
         let base = self.find_base(caller, &grants, request)?;
         let mut references = Vec::new();
         let (source, place, exact) = match base {
-            Base::Virtual(entry) => (Source::Virtual(entry), Place::Anywhere, false),
+            Base::Virtual(entry) => (Source::Virtual(vec![entry]), Place::Anywhere, false),
+            Base::Monitor(entries) => (Source::Virtual(entries), Place::Anywhere, false),
             Base::Nothing => (Source::One(None), Place::Anywhere, false),
             Base::Entry(id) => {
                 let special = self.special(&grants, request, id)?;
@@ -196,6 +198,9 @@ impl Directory {
                 Scope::One | Scope::Children => Base::Nothing,
             });
         }
+        if let Some(place) = monitor::place_of(self.schema(), &dn).filter(|_| grants.may_monitor()) {
+            return self.monitor(&place, request.scope);
+        }
         self.locate(grants, dn, request).map(Base::Entry)
     }
 
@@ -221,6 +226,31 @@ impl Directory {
         Ok(special)
     }
 
+    /// The entries of the monitor that are in scope.
+    fn monitor(&self, base: &monitor::Place, scope: Scope) -> Result<Base, Error> {
+        let entries = monitor::entries(self).into_iter().map(|(dn, entry)| (monitor::place_of(self.schema(), &dn), entry));
+        let mut found = Vec::new();
+        let mut exists = false;
+        for (place, entry) in entries.filter_map(|(place, entry)| Some((place?, entry))) {
+            let is_base = place == *base;
+            exists |= is_base;
+            let below = place.depth > base.depth && place.is_below(base);
+            let wanted = match scope {
+                Scope::Base => is_base,
+                Scope::One => below && place.depth == base.depth + 1,
+                Scope::Subtree => is_base || below,
+                Scope::Children => below,
+            };
+            if wanted {
+                found.push(entry);
+            }
+        }
+        match exists {
+            true => Ok(Base::Monitor(found)),
+            false => Err(Error::NoSuchObject { matched: monitor::MONITOR.to_owned() }),
+        }
+    }
+
     /// Whether the caller may know that the entry exists: it may see it, or something of it.
     pub(crate) fn discloses(&self, grants: &Grants, entry: &Entry) -> bool {
         grants.on(self.memory(), entry).disclosed
@@ -236,6 +266,7 @@ enum Base {
     Entry(EntryId),
     Nothing,
     Virtual(root::VirtualEntry),
+    Monitor(Vec<root::VirtualEntry>),
 }
 
 /// Where a search looks, what it leaves out, and what it tells of instead.
@@ -562,8 +593,10 @@ impl Search {
     }
 
     fn send_virtual(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
-        if let Source::Virtual(entry) = std::mem::replace(&mut self.source, Source::One(None)) {
-            entry.send(self.directory.schema(), self.directory.memory(), &self.matcher, &self.selection, sink);
+        if let Source::Virtual(entries) = std::mem::replace(&mut self.source, Source::One(None)) {
+            for entry in entries {
+                entry.send(self.directory.schema(), self.directory.memory(), &self.matcher, &self.selection, sink);
+            }
         }
         Ok(Progress::Done)
     }

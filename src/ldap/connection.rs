@@ -6,6 +6,7 @@
 //! A bind waits until nothing else is under way, and nothing else is taken while it is (RFC 4511 §4.2.1).
 
 mod lifetime;
+mod tally;
 
 use super::Door;
 use super::controls::{self, Controls};
@@ -18,6 +19,7 @@ use super::result::Failure;
 use super::sasl::Exchange;
 use super::search::Running;
 use super::transport::Transport;
+use crate::base::counts::COUNTS;
 use crate::directory::{Caller, Identity, Origin, Settings, Standing};
 use bytes::{Buf, BytesMut};
 use futures_util::Stream;
@@ -30,6 +32,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tally::Tally;
 use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
@@ -123,6 +126,8 @@ pub(crate) struct Connection {
     stopped: bool,
     /// Who the connection was before the bind under way.
     former: Option<Arc<Identity>>,
+    /// The operations that are to be answered.
+    tally: Tally,
     last_message: Duration,
     stalled_since: Option<Duration>,
     wake_at: Duration,
@@ -158,6 +163,7 @@ impl Connection {
             farewell: None,
             stopped: false,
             former: None,
+            tally: Tally::default(),
             last_message: now,
             stalled_since: None,
             wake_at: now + TICK,
@@ -175,7 +181,10 @@ impl Connection {
                 Event::Finished => std::mem::take(&mut self.finished).into_iter().for_each(|reply| self.finish(&reply)),
                 Event::Flushed(Ok(())) => self.unflushed = false,
                 Event::Read(Ok(0)) => self.end_of_input = true,
-                Event::Read(Ok(_)) => self.note_activity(),
+                Event::Read(Ok(count)) => {
+                    COUNTS.octets_in.add(count as u64);
+                    self.note_activity();
+                }
                 Event::Stop => self.say_farewell("the server is stopping"),
                 Event::Tick => self.tick(),
                 Event::Turn => tokio::task::yield_now().await,
@@ -212,6 +221,7 @@ impl Connection {
     pub(super) fn answer(&mut self, id: i32, operation: Operation, outcome: &Outcome<'_>) {
         if let Some(tag) = operation.response_tag().filter(|_| !self.mute) {
             put_result(&mut self.output.octets, id, tag, outcome);
+            self.tally.answered(id, operation, outcome.code, &**self.door.directory.clock());
         }
     }
 
@@ -356,6 +366,7 @@ impl Connection {
 
     /// Begins an operation.
     fn begin(&mut self, frame: &Frame<'_>) {
+        self.tally.begun(frame.id, frame.operation, self.now);
         let begun = self.exchange.take();
         match frame.operation {
             Operation::Abandon => return self.abandon(frame.content),
@@ -426,6 +437,7 @@ impl Connection {
     fn abandon(&mut self, content: &[u8]) {
         if let Some(id) = decode::abandon(content) {
             self.searches.retain(|search| search.id != id);
+            self.tally.dropped(id);
         }
     }
 
@@ -444,6 +456,7 @@ impl Connection {
         let bound = self.is_bound();
         let former = std::mem::replace(&mut self.caller.identity, Arc::clone(&self.door.anonymous));
         if bound {
+            self.tally.bound(false);
             self.former = Some(former);
         }
     }
@@ -464,6 +477,7 @@ impl Connection {
             Ok(done) => {
                 if let Some(identity) = &done.identity {
                     self.caller.identity = Arc::clone(identity);
+                    self.tally.bound(self.is_bound());
                     self.door.directory.connected(identity);
                     self.settings = self.door.directory.settings();
                 }

@@ -54,6 +54,22 @@ impl Operation {
         })
     }
 
+    /// Its place in [`OPERATIONS`](crate::base::counts::OPERATIONS).
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Bind => 0,
+            Self::Unbind => 1,
+            Self::Search => 2,
+            Self::Compare => 3,
+            Self::Modify => 4,
+            Self::ModifyDn => 5,
+            Self::Add => 6,
+            Self::Delete => 7,
+            Self::Abandon => 8,
+            Self::Extended => 9,
+        }
+    }
+
     /// The tag of the response that ends the operation; `None` for those that have no response.
     pub const fn response_tag(self) -> Option<u8> {
         Some(match self {

@@ -3,6 +3,7 @@
 
 use super::connection::Connection;
 use super::transport::Transport;
+use crate::base::counts::COUNTS;
 use crate::base::{Network, proxy_protocol};
 use crate::directory::{Directory, Identity, Origin, Protocol};
 use arc_swap::ArcSwap;
@@ -162,6 +163,7 @@ impl Door {
     fn admit(self: &Arc<Self>, name: &str, peer: Peer, proxies: &Arc<[Network]>) {
         // Whom a proxy's connection counts for is known when it has said so.
         let Some(mut counted) = self.count(peer.address().filter(|_| proxies.is_empty())) else {
+            COUNTS.refused.one();
             tracing::debug!(listener = name, "a connection was refused: there are too many");
             return;
         };

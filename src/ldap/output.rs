@@ -1,6 +1,7 @@
 //! What a connection has yet to send, and the sink that a search writes into it.
 
 use super::encode::{put_entry, put_reference};
+use crate::base::counts::COUNTS;
 use crate::directory::{EntrySink, Visible};
 
 /// No more is put in by choice once so many octets wait; what is being written may go over by one entry.
@@ -16,6 +17,14 @@ pub(crate) struct Output {
     /// Everything since the buffer was last empty; responses are appended here.
     pub(crate) octets: Vec<u8>,
     sent: usize,
+    found: Found,
+}
+
+/// What searches put in and is not counted yet.
+#[derive(Default)]
+struct Found {
+    entries: u64,
+    references: u64,
 }
 
 impl Output {
@@ -36,6 +45,13 @@ impl Output {
 
     /// Notes that so many octets went.
     pub(crate) fn sent(&mut self, count: usize) {
+        let Found { entries, references } = std::mem::take(&mut self.found);
+        COUNTS.octets_out.add(count as u64);
+        if entries + references > 0 {
+            COUNTS.entries.add(entries);
+            COUNTS.references.add(references);
+            COUNTS.messages.add(entries + references);
+        }
         self.sent += count;
         if self.is_empty() {
             self.clear();
@@ -65,7 +81,7 @@ impl Output {
             self.sent = 0;
         }
         let full_at = self.octets.len() + QUANTUM;
-        Sink { out: &mut self.octets, id, full_at }
+        Sink { out: &mut self.octets, id, full_at, found: &mut self.found }
     }
 }
 
@@ -74,14 +90,17 @@ pub(crate) struct Sink<'a> {
     out: &'a mut Vec<u8>,
     id: i32,
     full_at: usize,
+    found: &'a mut Found,
 }
 
 impl EntrySink for Sink<'_> {
     fn entry(&mut self, entry: &Visible<'_>) {
+        self.found.entries += 1;
         put_entry(self.out, self.id, entry);
     }
 
     fn reference(&mut self, urls: &[String]) {
+        self.found.references += 1;
         put_reference(self.out, self.id, urls);
     }
 

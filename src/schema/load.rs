@@ -8,12 +8,13 @@ use crate::model::{AttributeId, Kind, Level};
 use std::collections::HashMap;
 
 /// The files that come with Headcount.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("schema/core.schema", include_str!("../../schema/core.schema")),
     ("schema/cosine.schema", include_str!("../../schema/cosine.schema")),
     ("schema/inetorgperson.schema", include_str!("../../schema/inetorgperson.schema")),
     ("schema/rfc2307bis.schema", include_str!("../../schema/rfc2307bis.schema")),
     ("schema/ppolicy.schema", include_str!("../../schema/ppolicy.schema")),
+    ("schema/monitor.schema", include_str!("../../schema/monitor.schema")),
     ("schema/headcount.schema", include_str!("../../schema/headcount.schema")),
 ];
 

@@ -10,6 +10,7 @@ use super::record::Parts;
 use super::shared::{Pending, Shared};
 use super::verify::{self, Findings};
 use super::{journal, snapshot};
+use crate::base::counts::COUNTS;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -75,7 +76,10 @@ impl Background {
     fn step(&mut self) -> Result<(), StoreError> {
         let done = self.try_step();
         match &done {
-            Ok(()) => self.shared.counts.steps.fetch_add(1, Ordering::Relaxed),
+            Ok(()) => {
+                COUNTS.flushed_at.set(self.shared.clock.now().millis());
+                self.shared.counts.steps.fetch_add(1, Ordering::Relaxed)
+            }
             Err(error) => {
                 tracing::error!(%error, "a background step of the store failed");
                 self.shared.counts.failures.fetch_add(1, Ordering::Relaxed)

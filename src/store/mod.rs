@@ -173,6 +173,11 @@ impl Store {
         status.poison.clone().or_else(|| status.low.clone())
     }
 
+    /// Work that waits for the writer.
+    pub fn waiting(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+
     /// Counts for metrics.
     pub fn counts(&self) -> &Counts {
         &self.shared.counts

@@ -9,6 +9,7 @@ use super::overlay::Overlay;
 use super::shared::Shared;
 use super::transaction::{Counters, Effect, Staged, Transaction};
 use super::{AuditRecord, StoreError};
+use crate::base::counts::COUNTS;
 use crate::base::random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -200,7 +201,7 @@ impl Writer {
     fn commit(&mut self) {
         let failure = match self.group.count() {
             0 => None,
-            count => match self.journal.append(&mut self.group) {
+            count => match self.append() {
                 Ok(first) => {
                     self.publish(first);
                     self.shared.counts.groups.fetch_add(1, Ordering::Relaxed);
@@ -225,6 +226,14 @@ impl Writer {
             waiting.work.answer(failure.clone());
         }
         self.waiting = waiting;
+    }
+
+    /// Writes the group to the journal, syncs, and notes how long that took.
+    fn append(&mut self) -> Result<u64, AppendError> {
+        let began = self.shared.clock.monotonic();
+        let appended = self.journal.append(&mut self.group);
+        COUNTS.flush.observe(self.shared.clock.monotonic().saturating_sub(began));
+        appended
     }
 
     /// Shows the group to readers and to the background step.

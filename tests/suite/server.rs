@@ -38,7 +38,8 @@ pub(crate) fn write_private(path: &Path, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-fn salted_hash(password: &str) -> String {
+/// The password as `{SSHA}`, which is cheap to verify.
+pub(crate) fn salted_hash(password: &str) -> String {
     let mut hasher = Sha1::new();
     hasher.update(password.as_bytes());
     hasher.update(b"salt");

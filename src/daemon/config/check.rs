@@ -5,7 +5,7 @@ use super::file::{
     ApplicationTable, CertificateWay, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable, VerifyClient,
 };
 use super::problem::{Problem, Problems, SourceFile};
-use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, catalog, organisation, read, secret_file};
+use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, catalog, operate, organisation, read, secret_file};
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{
@@ -50,12 +50,12 @@ impl Checker {
     }
 
     /// A path of the server file, taken from the folder that file is in.
-    fn path(&self, path: &Path) -> PathBuf {
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.source.path.parent().unwrap_or_else(|| Path::new("/")).join(path)
     }
 
     /// Reads a file that the server file names; it is watched from now on.
-    fn read(&mut self, named: &Spanned<PathBuf>) -> Option<SourceFile> {
+    pub(super) fn read(&mut self, named: &Spanned<PathBuf>) -> Option<SourceFile> {
         let path = self.path(named.get_ref());
         self.files.push(path.clone());
         match read(&path) {
@@ -88,7 +88,13 @@ impl Checker {
         self.dn(&source, given)
     }
 
-    fn secret_file(&mut self, path: &Path, named: Option<&Spanned<PathBuf>>) {
+    /// Networks of a list.
+    pub(super) fn networks(&mut self, given: &[Spanned<String>]) -> Vec<Network> {
+        networks(self, given)
+    }
+
+    /// Checks that only its owner may read a file.
+    pub(super) fn secret_file(&mut self, path: &Path, named: Option<&Spanned<PathBuf>>) {
         if let Err(message) = secret_file::check(path) {
             match named {
                 Some(named) => self.at(named, message),
@@ -140,6 +146,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         activation: activation(&mut checker, file),
         protocol_features: crate::ldap::features(tls.is_some()),
     };
+    let operate = operate::check(&mut checker, file);
     let trusted_proxies = networks(&mut checker, &file.proxy.trusted);
     let log_level = log_level(&mut checker, &file.log.level);
     if !checker.problems.is_empty() {
@@ -151,6 +158,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         tls,
         trusted_proxies,
         mail,
+        operate,
         log_format: file.log.format,
         log_level,
         workers: file.workers,

@@ -14,6 +14,7 @@ mod access;
 mod catalog;
 mod check;
 pub mod file;
+mod operate;
 mod organisation;
 pub mod problem;
 mod secret_file;
@@ -32,6 +33,8 @@ pub const DEFAULT_PATH: &str = "/etc/headcount/headcount.toml";
 /// Free space below which writes are refused, in octets.
 pub const DEFAULT_RESERVE: u64 = 64 << 20;
 
+pub use operate::{Backup, Metrics, Operate};
+
 /// A config that was read and found good.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -45,6 +48,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// How mail leaves; none is sent where it is absent.
     pub mail: Option<Mail>,
+    /// Metrics, audit key and backups.
+    pub operate: Operate,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
