@@ -22,6 +22,8 @@ use roaring::RoaringBitmap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Entries looked at after a full page, to find out whether it is the last.
+const LOOK_AHEAD: usize = 4_096;
 /// Entries looked at in one step.
 const STEP: usize = 256;
 
@@ -432,16 +434,15 @@ impl Search {
     /// Looks at the next candidate.
     fn look(&mut self, memory: &Memory, grants: &Grants) -> Result<Look, Error> {
         let Some(id) = self.next_candidate(memory) else { return Ok(Look::None) };
-        self.looked_at += 1;
+        let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
+        let in_place = self.is_in_place(memory, &entry);
+        let access = grants.on(memory, &entry);
+        // What belongs to others is not counted for who belongs to an organisation: how much of it there is would show (O1).
+        self.looked_at += usize::from(access.disclosed || grants.subject().organisation.is_none());
         if self.looked_at > self.look_through && !self.exact {
             return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
         }
-        let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
-        if !self.is_in_place(memory, &entry) {
-            return Ok(Look::Passed);
-        }
-        let access = grants.on(memory, &entry);
-        match access.disclosed && self.is_wanted(self.directory.schema(), memory, &entry, access.search) {
+        match in_place && access.disclosed && self.is_wanted(self.directory.schema(), memory, &entry, access.search) {
             true => Ok(Look::Found(entry)),
             false => Ok(Look::Passed),
         }
@@ -531,10 +532,16 @@ impl Search {
                 false => Progress::Done,
             };
         }
-        match self.next_candidate(memory) {
-            Some(_) => Progress::Paged { after: Position { at: last.0, sent, list: None }, estimate: self.estimate },
-            None => Progress::Done,
+        // Whether there is more to see, and not whether there is more that is hidden.
+        let grants = Arc::clone(&self.grants);
+        for _ in 0..LOOK_AHEAD {
+            match self.look(memory, &grants) {
+                Ok(Look::None) => return Progress::Done,
+                Ok(Look::Passed) => {}
+                Ok(Look::Found(_)) | Err(_) => break,
+            }
         }
+        Progress::Paged { after: Position { at: last.0, sent, list: None }, estimate: self.estimate }
     }
 
     fn continue_after(&mut self, last: &Position) {

@@ -48,7 +48,7 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// How mail leaves; none is sent where it is absent.
     pub mail: Option<Mail>,
-    /// Metrics, audit key and backups.
+    /// Metrics and backups.
     pub operate: Operate,
     /// How log lines look.
     pub log_format: LogFormat,

@@ -1,4 +1,4 @@
-//! What the operator watches and keeps: `[metrics]`, `[audit]` and `[backup]`.
+//! What the operator watches and keeps: `[metrics]` and `[backup]`.
 
 use super::check::Checker;
 use super::file::ServerFile;
@@ -8,9 +8,6 @@ use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
-
-/// The shortest key of the audit log's checkpoints, in octets.
-const SHORTEST_KEY: usize = 32;
 
 /// `[metrics]`.
 #[derive(Debug, Deserialize)]
@@ -28,14 +25,6 @@ impl Default for MetricsTable {
     fn default() -> Self {
         Self { token_file: None, networks: Vec::new(), licences: 100 }
     }
-}
-
-/// `[audit]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AuditTable {
-    /// A file outside the data folder with the key of the checkpoints.
-    pub key_file: Option<Spanned<PathBuf>>,
 }
 
 /// `[backup]`.
@@ -87,25 +76,16 @@ pub struct Backup {
 pub struct Operate {
     /// `None`: there is no `/metrics`.
     pub metrics: Option<Metrics>,
-    /// The key of the audit log's checkpoints.
-    pub audit_key: Option<Secret>,
     /// `None`: no backups by itself.
     pub backup: Option<Backup>,
 }
 
-/// Checks the three tables.
+/// Checks the tables.
 pub(super) fn check(checker: &mut Checker, file: &ServerFile) -> Operate {
     let metrics = file.metrics.as_ref().map(|table| Metrics {
         token: table.token_file.as_ref().and_then(|named| secret(checker, named, 16)),
         networks: checker.networks(&table.networks),
         licences: table.licences,
-    });
-    let audit_key = file.audit.key_file.as_ref().and_then(|named| {
-        let folder = file.folder.as_deref().map(|folder| checker.path(folder));
-        if folder.is_some_and(|folder| checker.path(named.get_ref()).starts_with(folder)) {
-            checker.at(named, "the key must not lie in the data folder: whoever can change the log could change its proof too");
-        }
-        secret(checker, named, SHORTEST_KEY)
     });
     let backup = file.backup.as_ref().map(|table| {
         if table.every.get_ref().0 < Duration::from_secs(60) {
@@ -116,14 +96,14 @@ pub(super) fn check(checker: &mut Checker, file: &ServerFile) -> Operate {
         }
         Backup { folder: checker.path(table.folder.get_ref()), every: table.every.get_ref().0, keep: *table.keep.get_ref() }
     });
-    Operate { metrics, audit_key, backup }
+    Operate { metrics, backup }
 }
 
 /// The first line of a file that only its owner may read.
 fn secret(checker: &mut Checker, named: &Spanned<PathBuf>, shortest: usize) -> Option<Secret> {
+    let source = checker.read(named)?;
     let path = checker.path(named.get_ref());
     checker.secret_file(&path, Some(named));
-    let source = checker.read(named)?;
     let line = source.text.lines().next().unwrap_or_default().trim();
     if line.len() < shortest {
         checker.at(named, format!("its first line has {} characters; at least {shortest} are needed", line.len()));

@@ -181,7 +181,6 @@ fn the_shipped_file_names_every_key() {
         "[activation]",
         "[catalog]",
         "[metrics]",
-        "[audit]",
         "[backup]",
         "[[organisation]]",
         "[[application]]",
@@ -197,7 +196,6 @@ fn the_shipped_file_names_every_key() {
         "limits",
         "index",
         "metrics",
-        "audit",
         "backup",
         "listener",
         "tls",
@@ -241,6 +239,7 @@ fn the_shipped_examples_load_when_their_marks_are_taken_off() {
         .replace("{ARGON2}$argon2id$v=19$m=19456,t=2,p=1$…", "{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0")
         .replace("\"/etc/headcount/tls/", "\"")
         .replace("\"/etc/headcount/smtp-password\"", "\"smtp-password\"")
+        .replace("\"/etc/headcount/metrics-token\"", "\"metrics-token\"")
         .replace("organisations/example.toml", "example.toml");
     let shown = told(
         &text,
@@ -249,6 +248,7 @@ fn the_shipped_examples_load_when_their_marks_are_taken_off() {
             ("key.pem", ""),
             ("clients.pem", ""),
             ("smtp-password", "x\n"),
+            ("metrics-token", "0123456789abcdef\n"),
             ("catalog.toml", catalog::BUILT_IN),
             ("example.toml", include_str!("../../../config/organisations/example.toml")),
         ],
