@@ -435,14 +435,13 @@ impl Search {
     fn look(&mut self, memory: &Memory, grants: &Grants) -> Result<Look, Error> {
         let Some(id) = self.next_candidate(memory) else { return Ok(Look::None) };
         let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
-        let in_place = self.is_in_place(memory, &entry);
-        let access = grants.on(memory, &entry);
+        let access = self.is_in_place(memory, &entry).then(|| grants.on(memory, &entry)).filter(|access| access.disclosed);
         // What belongs to others is not counted for who belongs to an organisation: how much of it there is would show (O1).
-        self.looked_at += usize::from(access.disclosed || grants.subject().organisation.is_none());
+        self.looked_at += usize::from(access.is_some() || grants.subject().organisation.is_none());
         if self.looked_at > self.look_through && !self.exact {
             return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
         }
-        match in_place && access.disclosed && self.is_wanted(self.directory.schema(), memory, &entry, access.search) {
+        match access.is_some_and(|access| self.is_wanted(self.directory.schema(), memory, &entry, access.search)) {
             true => Ok(Look::Found(entry)),
             false => Ok(Look::Passed),
         }
