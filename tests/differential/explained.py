@@ -15,7 +15,7 @@ import ldap.dn
 import normal
 from generated import ALL, ARC, UNKNOWN, items
 
-NO_SUCH_ATTRIBUTE, UNDEFINED, MATCHING, CONSTRAINT, EXISTS_VALUE, SYNTAX = 16, 17, 18, 19, 20, 21
+PROTOCOL_ERROR, NO_SUCH_ATTRIBUTE, UNDEFINED, MATCHING, CONSTRAINT, EXISTS_VALUE, SYNTAX = 2, 16, 17, 18, 19, 20, 21
 NO_SUCH_OBJECT, BAD_NAME, UNWILLING, NAMING, CLASS, NON_LEAF, ON_RDN, EXISTS, CLASS_CHANGE, SEVERAL_DSAS = 32, 34, 53, 64, 65, 66, 67, 68, 69, 71
 PRINTABLE = r"[A-Za-z0-9'()+,\-./:=? ]+"
 OID = r"([0-9]|[1-9][0-9]+)(\.([0-9]|[1-9][0-9]+))+"
@@ -189,6 +189,8 @@ def faults(operation):
         perhaps |= {NO_SUCH_ATTRIBUTE}
     if operation.kind == "add":
         classes = next((values for description, values in operation.attributes if description == "objectClass"), [])
+        if not operation.attributes:
+            certain |= {PROTOCOL_ERROR, CLASS}
         chains = {STRUCTURAL.get(value.decode()) for value in classes} - {None}
         if len(chains) != 1:
             certain.add(CLASS)
@@ -291,7 +293,8 @@ EXPLAINED = [
     Explained(
         "a bad value in a name", "RFC 4514 §3, RFC 4511 A.2",
         "a name with a value that its type does not take conforms to the syntax of names, so it is one that is not there",
-        lambda o, d, ours, theirs: d == ("code", NO_SUCH_OBJECT, BAD_NAME) and any(has_bad_value(name) for name in (o.base, getattr(o, "superior", "") or "")),
+        lambda o, d, ours, theirs: d == ("code", NO_SUCH_OBJECT, BAD_NAME) and any(has_bad_value(name) for name in (o.base, getattr(o, "superior", "") or ""))
+        or (d[0] == "code" and theirs.code == SYNTAX or result(o, d)) and any(kind and kind.name in ("gName", "gMember") and has_bad_value(re.sub(r"#'[01]*'B$", "", value.decode("utf-8", "replace"))) for kind, value in values_of(o)),
     ),
     Explained(
         "superclasses by the rule's name", "RFC 4512 §3.3",

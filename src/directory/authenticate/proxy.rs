@@ -6,13 +6,17 @@ use crate::model::Facts;
 use std::sync::Arc;
 
 impl Directory {
-    /// Who the caller is for one operation that it asks for `authorization` (RFC 4513 §5.2.1.8; a bare name is one of its
-    /// own organisation). Empty is anonymous, which is nobody's secret. Anybody else only by a rule of the config; whoever
+    /// Who the caller is for one operation that it asks for `authorization`, in one of the forms of RFC 4513 §5.2.1.8: `dn:`
+    /// and a DN, or `u:` and a name of its own organisation. Empty is anonymous, which is nobody's secret. Anybody else only by a rule of the config; whoever
     /// that is keeps the access rules it has, and takes no seat. A refusal is the same whether there is such a person or not.
     pub fn assume(&self, caller: &Caller, authorization: &str) -> Result<Arc<Identity>, Error> {
         let through = Some(Arc::from(caller.identity.name.as_str()));
         if authorization.is_empty() {
             return Ok(Arc::new(Identity { through, ..Identity::anonymous() }));
+        }
+        let has_form = |form: &str| authorization.get(..form.len()).is_some_and(|head| head.eq_ignore_ascii_case(form));
+        if !has_form("dn:") && !has_form("u:") {
+            return Err(Error::AuthorizationDenied);
         }
         let memory = self.memory();
         let places = match caller.identity.organisation {
