@@ -33,12 +33,14 @@ impl Directory {
     /// The entry a search begins at: aliases on the way are followed if asked, and a referral there ends it.
     pub(super) fn locate(&self, grants: &Grants, dn: Dn, request: &SearchRequest<'_>) -> Result<EntryId, Error> {
         let (schema, memory, current) = (self.schema(), self.memory(), self.current());
-        let follows = request.dereference.for_base() && !of_class(schema, memory, ALIAS).is_empty();
+        let specials = self.specials();
+        let follows = request.dereference.for_base() && specials.aliases();
         let mut name = dn;
         let mut passed = Vec::new();
         loop {
             let resolved = tree::resolve(schema, &current.suffixes, memory, &name);
             if !request.manage_dsa_it
+                && specials.referrals()
                 && let Some(referral) = referred(schema, memory, grants, (&name, &resolved), Some(request.scope))
             {
                 return Err(referral);

@@ -148,3 +148,59 @@ impl Walk<'_> {
 fn too_much() -> Error {
     Error::AdminLimit(format!("the chain of links is longer than {MOST_LINKS}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{AccessSubject, Policy, Standing};
+    use crate::directory::tree::Suffix;
+    use crate::domain::Catalog;
+    use crate::domain::world::{World, schema};
+    use crate::model::{Filter, Level};
+    use std::sync::Arc;
+
+    /// How many links the walk of a filter follows, and how many entries it reaches.
+    fn work(world: &World, filter: &str) -> (usize, u64) {
+        let subject = AccessSubject { standing: Standing::Operator, ..AccessSubject::anonymous(None, true) };
+        let grants = Arc::new(Policy::compile(schema(), &[]).unwrap()).grants(subject, world);
+        let suffixes = [Suffix::parse(schema(), "dc=example,dc=com").unwrap()];
+        let context = Context { schema: schema(), suffixes: &suffixes, facts: world, catalog: &Arc::new(Catalog::default()) };
+        let reading = Reading { context, memory: None, grants: &grants };
+        let mut matcher = Matcher::prepare(&reading.context, &Filter::parse(filter).unwrap());
+        let mut walk = Walk { reading: &reading, dynamic: None, left: MOST_LINKS };
+        matcher.walk(&mut walk).unwrap();
+        let Matcher::Item(Item { test: Test::Chain(chain), .. }) = &matcher else { panic!("{matcher:?}") };
+        (MOST_LINKS - walk.left, chain.found(schema().known().member).unwrap().len())
+    }
+
+    #[test]
+    fn ha5_a_chain_is_walked_once_and_a_circle_ends() {
+        let mut world = World::default();
+        let top = world.add(None, "dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]);
+        let first = world.add(Some(top), "cn=g0", &[("objectClass", "groupOfNames")]);
+        let mut below = world.add(Some(top), "uid=ann", &[("objectClass", "inetOrgPerson"), ("cn", "ann"), ("sn", "ann")]);
+        world.join(first, "member", below, Level::Full);
+        below = first;
+        for depth in 1..50 {
+            let group = world.add(Some(top), &format!("cn=g{depth}"), &[("objectClass", "groupOfNames")]);
+            world.join(group, "member", below, Level::Full);
+            below = group;
+        }
+        let filter = "(member:1.2.840.113556.1.4.1941:=uid=ann,dc=example,dc=com)";
+        assert_eq!(work(&world, filter), (50, 50), "one step for each link");
+        world.join(first, "member", below, Level::Full);
+        assert_eq!(work(&world, filter), (51, 50), "the link that closes the circle is one step more");
+    }
+
+    #[test]
+    fn ha5_other_members_of_a_large_group_cost_nothing() {
+        let mut world = World::default();
+        let top = world.add(None, "dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]);
+        let group = world.add(Some(top), "cn=large", &[("objectClass", "groupOfNames")]);
+        let ann = world.add(Some(top), "uid=ann", &[("objectClass", "inetOrgPerson"), ("cn", "ann"), ("sn", "ann")]);
+        for number in ann.0..ann.0 + 10_000 {
+            world.join(group, "member", EntryId(number), Level::Full);
+        }
+        assert_eq!(work(&world, "(member:1.2.840.113556.1.4.1941:=uid=ann,dc=example,dc=com)"), (1, 1));
+    }
+}

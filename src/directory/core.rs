@@ -9,6 +9,7 @@ use super::link_cache::LinkCache;
 use super::password_hash::PasswordHasher;
 use super::settings::Settings;
 use super::sorted::Room;
+use super::specials::SpecialsCache;
 use super::tree::{self, Suffix};
 use super::view::Selection;
 use crate::access::{AccessSubject, Grants, Policy, Standing};
@@ -40,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) renewals: Mutex<Vec<Renewal>>,
     /// Wakes the maintenance before its time.
     pub(crate) wake: Notify,
+    /// Whether there are aliases, referrals and dynamic groups.
+    pub(super) specials: SpecialsCache,
     /// The names of members of large groups.
     pub(crate) links: Arc<LinkCache>,
     /// What sorts hold together.
@@ -95,6 +98,7 @@ impl Core {
         Self {
             all_user,
             links: Arc::default(),
+            specials: SpecialsCache::default(),
             renewals: Mutex::default(),
             schema,
             started: clock.moment(),

@@ -22,7 +22,7 @@ use roaring::RoaringBitmap;
 use std::sync::Arc;
 
 /// The class of dynamic groups.
-const GROUP_OF_URLS: &str = "2.16.840.1.113730.3.2.33";
+pub(super) const GROUP_OF_URLS: &str = "2.16.840.1.113730.3.2.33";
 /// Entries that are looked at for the members of dynamic groups by one search.
 const MOST_ENTRIES: usize = 200_000;
 
@@ -80,11 +80,6 @@ impl DynamicGroups {
         let context = &reading.context;
         is_of_class(context.schema, entry, GROUP_OF_URLS)
             .then(|| Self { groups: vec![DynamicGroup::of(context, entry)], grants: Arc::clone(reading.grants) })
-    }
-
-    /// Whether there is any dynamic group at all.
-    pub(super) fn exist(schema: &Schema, facts: &dyn Facts) -> bool {
-        !of_class(schema, facts, GROUP_OF_URLS).is_empty()
     }
 
     fn group(&self, id: EntryId) -> Option<&DynamicGroup> {

@@ -384,9 +384,7 @@ impl Item {
     }
 
     fn held<'e>(&'e self, entry: &'e Entry, attribute: AttributeId) -> impl Iterator<Item = crate::model::Attribute<'e>> {
-        entry.get(attribute).filter(|held| {
-            self.options.is_empty() || self.options.iter().all(|wanted| held.options().split(';').any(|option| option == wanted))
-        })
+        entry.get(attribute).filter(|held| self.options.is_empty() || self.options.iter().all(|wanted| held.has_option(wanted)))
     }
 
     fn matches_link(

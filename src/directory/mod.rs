@@ -34,6 +34,7 @@ mod search;
 mod session;
 pub mod settings;
 mod sorted;
+mod specials;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;

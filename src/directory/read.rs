@@ -18,7 +18,10 @@ impl Directory {
         let grants = self.grants(caller);
         let name = tree::parse_dn(dn)?;
         let resolved = tree::resolve(schema, &current.suffixes, memory, &name);
-        if !manage_dsa_it && let Some(referral) = referral::referred(schema, memory, &grants, (&name, &resolved), None) {
+        if !manage_dsa_it
+            && self.specials().referrals()
+            && let Some(referral) = referral::referred(schema, memory, &grants, (&name, &resolved), None)
+        {
             return Err(referral);
         }
         let entry = match &resolved {

@@ -1,7 +1,7 @@
 //! Searching (RFC 4511 §4.5): plan, then look at entries in steps, so that back-pressure, abandon, limits and
 //! fairness come from one loop. Nothing is locked between steps.
 
-use super::dynamic::{DynamicGroups, Reading};
+use super::dynamic::Reading;
 use super::filter::{Matcher, Truth};
 use super::monitor;
 use super::plan;
@@ -12,7 +12,7 @@ use super::sorted::{Gathering, Order, SortedList, Stamp};
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
 use super::{Caller, Directory, Error};
-use super::{alias, referral, root};
+use super::{referral, root};
 use crate::access::{AttributeSet, Grants};
 use crate::base::EntryId;
 use crate::model::{Entry, Facts};
@@ -153,7 +153,7 @@ impl Directory {
             place,
             exact,
             references,
-            any_dynamic: DynamicGroups::exist(self.schema(), memory),
+            any_dynamic: self.specials().dynamic_groups(),
             renderer: Renderer::with_cache(Arc::clone(&current.catalog), Arc::clone(&self.core().links)),
             page: request.page.clone(),
             wishes: Wishes::default(),
@@ -213,11 +213,12 @@ impl Directory {
             return Ok(special);
         }
         let (schema, memory) = (self.schema(), self.memory());
-        if request.dereference.for_scope() && !referral::of_class(schema, memory, alias::ALIAS).is_empty() {
+        let specials = self.specials();
+        if request.dereference.for_scope() && specials.aliases() {
             let followed = self.follow_aliases(grants, base, request.scope)?;
             (special.places, special.hidden) = (followed.places, followed.hidden);
         }
-        if !request.manage_dsa_it && !referral::of_class(schema, memory, referral::REFERRAL).is_empty() {
+        if !request.manage_dsa_it && specials.referrals() {
             let found = referral::continuations(schema, memory, grants, &special.places);
             special.hidden |= found.hidden;
             // The pages after the first do not tell of them again.

@@ -195,9 +195,7 @@ impl Key {
                 derived::values(schema, catalog, facts, entry, attribute).iter().for_each(|value| offer(value));
                 continue;
             }
-            let has = |held: &crate::model::Attribute<'_>| {
-                self.options.iter().all(|wanted| held.options().split(';').any(|option| option == wanted))
-            };
+            let has = |held: &crate::model::Attribute<'_>| self.options.iter().all(|wanted| held.has_option(wanted));
             entry.get(attribute).filter(has).for_each(|held| held.values().for_each(&mut offer));
         }
         self.put_value(least.as_deref(), out);

@@ -115,8 +115,7 @@ impl Selection {
             return true;
         }
         self.with_options.iter().any(|(attribute, options)| {
-            schema.with_subtypes(*attribute).contains(&held.attribute)
-                && options.iter().all(|wanted| held.options().split(';').any(|option| option == wanted))
+            schema.with_subtypes(*attribute).contains(&held.attribute) && options.iter().all(|wanted| held.has_option(wanted))
         })
     }
 }

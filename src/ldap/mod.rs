@@ -37,9 +37,17 @@ use crate::base::Limits;
 use frame::{Frame, FrameLimits, Operation, Refusal};
 use result::Failure;
 
-/// All operational attributes by `+` (RFC 3673), those of a class by `@` (RFC 4529), true and false filters (RFC 4526),
+/// All operational attributes by `+` (RFC 3673), those of a class by `@` (RFC 4529), true and false filters (RFC 4526), languages and
+/// their ranges (RFC 3866),
 /// modify-increment (RFC 4525).
-const FEATURES: &[&str] = &["1.3.6.1.4.1.4203.1.5.1", "1.3.6.1.4.1.4203.1.5.2", "1.3.6.1.4.1.4203.1.5.3", "1.3.6.1.1.14"];
+const FEATURES: &[&str] = &[
+    "1.3.6.1.4.1.4203.1.5.1",
+    "1.3.6.1.4.1.4203.1.5.2",
+    "1.3.6.1.4.1.4203.1.5.3",
+    "1.3.6.1.4.1.4203.1.5.4",
+    "1.3.6.1.4.1.4203.1.5.5",
+    "1.3.6.1.1.14",
+];
 
 /// What this door can do on every connection, for the root DSE (RFC 4512 §5.1): attribute and values. `start_tls` says
 /// whether there is a certificate.

@@ -130,6 +130,14 @@ impl<'a> Attribute<'a> {
         }
     }
 
+    /// Whether it has the option, in lower case: itself, or one of the range that a language ending in `-` means
+    /// (RFC 3866 §2.3).
+    pub fn has_option(&self, wanted: &str) -> bool {
+        let range = wanted.strip_suffix('-').filter(|range| range.starts_with("lang"));
+        let in_range = |option: &str, range: &str| option == range || option.starts_with(wanted);
+        self.options().split(';').any(|option| range.map_or(option == wanted, |range| in_range(option, range)))
+    }
+
     /// Whether it has options.
     pub const fn has_options(&self) -> bool {
         self.has_options

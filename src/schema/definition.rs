@@ -103,6 +103,22 @@ impl Default for ClassDefinition {
     }
 }
 
+/// A DITContentRuleDescription (RFC 4512 §4.1.6).
+#[derive(Clone, Debug, Default)]
+pub(super) struct ContentRuleDefinition {
+    pub(super) at: Position,
+    /// That of the structural class.
+    pub(super) oid: String,
+    pub(super) names: Vec<String>,
+    pub(super) description: Option<String>,
+    pub(super) obsolete: bool,
+    pub(super) auxiliary: Vec<String>,
+    pub(super) must: Vec<String>,
+    pub(super) may: Vec<String>,
+    pub(super) not: Vec<String>,
+    pub(super) extensions: Vec<Extension>,
+}
+
 /// The values of an extension, where it is there.
 pub(super) fn extension<'a>(extensions: &'a [Extension], name: &str) -> Option<&'a [String]> {
     extensions.iter().find(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, values)| values.as_slice())
@@ -157,7 +173,7 @@ impl fmt::Display for ClassDefinition {
     }
 }
 
-fn put_head(f: &mut fmt::Formatter<'_>, names: &[String], description: Option<&str>, obsolete: bool) -> fmt::Result {
+pub(super) fn put_head(f: &mut fmt::Formatter<'_>, names: &[String], description: Option<&str>, obsolete: bool) -> fmt::Result {
     if !names.is_empty() {
         f.write_str(" NAME ")?;
         put_strings(f, names)?;
@@ -172,7 +188,7 @@ fn put_head(f: &mut fmt::Formatter<'_>, names: &[String], description: Option<&s
     Ok(())
 }
 
-fn put_oids(f: &mut fmt::Formatter<'_>, word: &str, oids: &[String]) -> fmt::Result {
+pub(super) fn put_oids(f: &mut fmt::Formatter<'_>, word: &str, oids: &[String]) -> fmt::Result {
     match oids {
         [] => Ok(()),
         [one] => write!(f, " {word} {one}"),
@@ -180,7 +196,7 @@ fn put_oids(f: &mut fmt::Formatter<'_>, word: &str, oids: &[String]) -> fmt::Res
     }
 }
 
-fn put_extensions(f: &mut fmt::Formatter<'_>, extensions: &[Extension]) -> fmt::Result {
+pub(super) fn put_extensions(f: &mut fmt::Formatter<'_>, extensions: &[Extension]) -> fmt::Result {
     for (name, values) in extensions {
         write!(f, " {name} ")?;
         put_strings(f, values)?;

@@ -1,6 +1,7 @@
 //! From definitions as written to a schema: names looked up, what is inherited filled in.
 
-use super::definition::{AttributeDefinition, ClassDefinition, Position, extension};
+use super::content_rule::ContentRule;
+use super::definition::{AttributeDefinition, ClassDefinition, ContentRuleDefinition, Position, extension};
 use super::names::Names;
 use super::syntax::Syntax;
 use super::{AttributeType, ClassId, ClassKind, Known, LinkForm, LinkView, MatchingRule, ObjectClass, Schema, SchemaError, Source, parse};
@@ -28,6 +29,7 @@ struct Placed<T> {
 struct Loader {
     attributes: Vec<Placed<AttributeDefinition>>,
     classes: Vec<Placed<ClassDefinition>>,
+    content_rules: Vec<Placed<ContentRuleDefinition>>,
     attribute_names: Names<AttributeId>,
     class_names: Names<ClassId>,
     rule_names: Names<MatchingRule>,
@@ -37,6 +39,7 @@ pub(super) fn load(extra: &[Source]) -> Result<Schema, SchemaError> {
     let mut loader = Loader {
         attributes: Vec::new(),
         classes: Vec::new(),
+        content_rules: Vec::new(),
         attribute_names: Names::new(),
         class_names: Names::new(),
         rule_names: rule_names(),
@@ -72,6 +75,9 @@ impl Loader {
         }
         for definition in found.classes {
             self.add_class(source, definition)?;
+        }
+        for definition in found.content_rules {
+            self.add_content_rule(source, definition)?;
         }
         Ok(())
     }
@@ -110,6 +116,25 @@ impl Loader {
         Ok(())
     }
 
+    fn add_content_rule(&mut self, source: &Source, definition: ContentRuleDefinition) -> Result<(), SchemaError> {
+        if let Some(held) = self.content_rules.iter().find(|held| held.definition.oid == definition.oid) {
+            let same = held.definition.to_string() == definition.to_string();
+            return repeated(source, definition.at, &definition.oid, same, &held.file);
+        }
+        self.content_rules.push(Placed { file: source.name.clone(), definition });
+        Ok(())
+    }
+
+    fn content_rule(&self, Placed { file, definition }: &Placed<ContentRuleDefinition>) -> Result<ContentRule, SchemaError> {
+        let class = |name: &str| {
+            let id = self.class_names.get(name)?;
+            Some((id, self.classes.get(usize::from(id.0))?.definition.kind))
+        };
+        let name = definition.names.first().unwrap_or(&definition.oid);
+        ContentRule::of(definition, &class, &|name| self.attribute_names.get(name))
+            .map_err(|problem| error(file, definition.at, format!("DIT content rule {name}: {problem}")))
+    }
+
     fn finish(self) -> Result<Schema, SchemaError> {
         let known = Known::of(&|name| self.attribute_names.get(name))?;
         let (mut attributes, mut syntaxes) = (Vec::new(), Vec::new());
@@ -140,6 +165,7 @@ impl Loader {
                 None => edges.push((link.edge, vec![attribute.id])),
             }
         }
+        let content_rules = self.content_rules.iter().map(|rule| self.content_rule(rule)).collect::<Result<Vec<_>, _>>()?;
         let extensible = self.class_names.get("extensibleObject");
         let Self { attribute_names, class_names, rule_names, .. } = self;
         Ok(Schema {
@@ -149,6 +175,7 @@ impl Loader {
             classes,
             ancestors,
             descendants,
+            content_rules,
             attribute_names,
             class_names,
             rule_names,

@@ -1,6 +1,7 @@
 //! Attribute types, object classes, syntaxes and matching rules (RFC 4512, 4517, 4518): what names mean,
 //! when values are equal, and whether an entry may be as it is.
 
+mod content_rule;
 mod definition;
 pub mod known;
 mod load;
@@ -17,6 +18,7 @@ mod text;
 
 use crate::base::prepare::{Case, Insignificant, prepare};
 use crate::model::{AttributeId, Description, Dn, Kind, Level, Rdn};
+pub use content_rule::ContentRule;
 pub use known::Known;
 pub use matching::{Comparison, InvalidValue, MatchingRule, SubstringPart};
 use names::Names;
@@ -176,6 +178,8 @@ pub struct Schema {
     ancestors: Vec<Vec<ClassId>>,
     /// Per class, itself and all that derive from it.
     descendants: Vec<Vec<ClassId>>,
+    /// What governs the content of entries of some structural classes.
+    content_rules: Vec<ContentRule>,
     attribute_names: Names<AttributeId>,
     class_names: Names<ClassId>,
     rule_names: Names<MatchingRule>,

@@ -2,7 +2,7 @@
 //! the lines of an LDIF subschema entry (`attributeTypes:`, `objectClasses:`, folded). One reader, character by
 //! character, that always knows where it is.
 
-use super::definition::{AttributeDefinition, ClassDefinition, Extension, Position, UsageWord};
+use super::definition::{AttributeDefinition, ClassDefinition, ContentRuleDefinition, Extension, Position, UsageWord};
 use super::{ClassKind, SchemaError, Source};
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use std::collections::HashMap;
 pub(super) struct Definitions {
     pub(super) attributes: Vec<AttributeDefinition>,
     pub(super) classes: Vec<ClassDefinition>,
+    pub(super) content_rules: Vec<ContentRuleDefinition>,
 }
 
 /// Reads a file. `macros` holds the OID names known so far, in lower case, and learns those of this file.
@@ -107,9 +108,10 @@ impl Reader<'_> {
         match word.as_str() {
             "attributetype" => found.attributes.push(self.attribute()?),
             "objectclass" => found.classes.push(self.class()?),
+            "ditcontentrule" => found.content_rules.push(self.content_rule()?),
             "objectidentifier" => self.macro_definition()?,
             _ => {
-                let known = "attributetype, objectclass and objectidentifier are known";
+                let known = "attributetype, objectclass, ditcontentrule and objectidentifier are known";
                 return self.problem(start, format!("unknown directive \"{word}\"; {known}"));
             }
         }
@@ -120,7 +122,8 @@ impl Reader<'_> {
     fn ldif_line(&mut self, start: usize, word: &str, found: &mut Definitions) -> Outcome<()> {
         self.at += 1;
         self.folded = true;
-        let definition = matches!(word, "attributetypes" | "olcattributetypes" | "objectclasses" | "olcobjectclasses");
+        let kind = word.strip_prefix("olc").unwrap_or(word);
+        let definition = matches!(kind, "attributetypes" | "objectclasses" | "ditcontentrules");
         if !definition {
             while let Some(c) = self.peek() {
                 self.at += c.len_utf8();
@@ -131,10 +134,10 @@ impl Reader<'_> {
             return self.problem(start, format!("{word}: a definition in base64 is not read; write it as text"));
         }
         self.skip_order_prefix();
-        if word.ends_with("attributetypes") {
-            found.attributes.push(self.attribute()?);
-        } else {
-            found.classes.push(self.class()?);
+        match kind {
+            "attributetypes" => found.attributes.push(self.attribute()?),
+            "ditcontentrules" => found.content_rules.push(self.content_rule()?),
+            _ => found.classes.push(self.class()?),
         }
         self.skip_space();
         if self.peek().is_some() { self.problem(self.at, "something follows the definition") } else { Ok(()) }
@@ -400,6 +403,33 @@ impl Reader<'_> {
         }
     }
 
+    fn content_rule(&mut self) -> Outcome<ContentRuleDefinition> {
+        self.expect_open()?;
+        let at = position(self.text, self.at - 1);
+        let mut definition = ContentRuleDefinition { at, oid: self.oid()?, ..ContentRuleDefinition::default() };
+        match self.content_rule_parts(&mut definition) {
+            Ok(()) => Ok(definition),
+            Err(problem) => Err(problem.within("DIT content rule", &definition.names, &definition.oid)),
+        }
+    }
+
+    fn content_rule_parts(&mut self, definition: &mut ContentRuleDefinition) -> Outcome<()> {
+        let mut seen = Vec::new();
+        loop {
+            let Some((at, word)) = self.part(&mut seen)? else { return Ok(()) };
+            match word.as_str() {
+                "NAME" => definition.names = self.names()?,
+                "DESC" => definition.description = self.strings()?.into_iter().next(),
+                "OBSOLETE" => definition.obsolete = true,
+                "AUX" => definition.auxiliary = self.oids()?,
+                "MUST" => definition.must = self.oids()?,
+                "MAY" => definition.may = self.oids()?,
+                "NOT" => definition.not = self.oids()?,
+                _ => definition.extensions.push(self.extension(at, word)?),
+            }
+        }
+    }
+
     /// The next keyword in upper case and where it stands, each once; `None` at the closing bracket.
     fn part(&mut self, seen: &mut Vec<String>) -> Outcome<Option<(usize, String)>> {
         match self.token()? {
@@ -504,7 +534,10 @@ mod tests {
                 "attributetype ( nowhere:1 NAME 'a' )",
                 "test.schema:1:17: \"nowhere:1\" is neither an OID nor a name given by objectidentifier",
             ),
-            ("\nfoo bar", "test.schema:2:1: unknown directive \"foo\"; attributetype, objectclass and objectidentifier are known"),
+            (
+                "\nfoo bar",
+                "test.schema:2:1: unknown directive \"foo\"; attributetype, objectclass, ditcontentrule and objectidentifier are known",
+            ),
             ("attributetype ( 1.2.3 NAME 'a", "test.schema:1:28: attribute type 1.2.3: the quoted string is not closed"),
             ("attributetype ( 1.2.3 NAME 'a' NAME 'b' )", "test.schema:1:32: attribute type a: NAME is said twice"),
             ("attributetype ( 1.2.3 NAME 'a' ", "test.schema:1:32: attribute type a: the definition is not finished"),

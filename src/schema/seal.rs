@@ -1,6 +1,6 @@
 //! Sealing: is this draft an entry the schema allows (RFC 4512 §2.4, §2.5)?
 
-use super::{ClassId, ClassKind, InvalidValue, Schema, Usage};
+use super::{ClassId, ClassKind, ContentRule, InvalidValue, Schema, Usage};
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Description, Dn, Draft, DraftAttribute, Entry, EntryBuilder, Kind, Rdn};
 
@@ -49,7 +49,11 @@ impl Schema {
         let listed = self.listed_classes(draft)?;
         let structural = self.structural_class(&listed)?;
         self.check_values(draft, links, options)?;
-        self.check_allowed(draft, &listed, links)?;
+        let rule = self.content_rule(structural);
+        self.check_allowed(draft, &listed, rule, links)?;
+        if let Some(rule) = rule {
+            self.check_content(rule, draft, &listed, links)?;
+        }
         self.check_required(draft, &listed, links, options)?;
         self.check_naming(draft, &place)?;
         Ok(self.build(draft, place, structural, self.kind_of(&listed)))
@@ -174,7 +178,13 @@ impl Schema {
     }
 
     /// Every user attribute is one that a class of the entry allows (RFC 4512 §2.4), edges included.
-    fn check_allowed(&self, draft: &Draft, listed: &[ClassId], links: &dyn Fn(AttributeId) -> usize) -> Result<(), Violation> {
+    fn check_allowed(
+        &self,
+        draft: &Draft,
+        listed: &[ClassId],
+        rule: Option<&ContentRule>,
+        links: &dyn Fn(AttributeId) -> usize,
+    ) -> Result<(), Violation> {
         if self.extensible.is_some_and(|extensible| listed.contains(&extensible)) {
             return Ok(());
         }
@@ -186,6 +196,7 @@ impl Schema {
             attribute == self.known.object_class
                 || self.attribute_type(attribute).usage == Usage::Operational
                 || listed.iter().any(in_class)
+                || rule.is_some_and(|rule| rule.allows(attribute))
         };
         let refused = |attribute: AttributeId| {
             let name = self.attribute_type(attribute).name();

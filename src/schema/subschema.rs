@@ -9,6 +9,7 @@ impl Schema {
         vec![
             ("attributeTypes", self.attributes.iter().map(|attribute| attribute.text.clone()).collect()),
             ("objectClasses", self.classes.iter().map(|class| class.text.clone()).collect()),
+            ("dITContentRules", self.content_rules.iter().map(|rule| rule.text.clone()).collect()),
             ("matchingRules", MatchingRule::ALL.iter().copied().map(matching_rule).collect()),
             ("matchingRuleUse", MatchingRule::ALL.iter().filter_map(|rule| self.matching_rule_use(*rule)).collect()),
             ("ldapSyntaxes", Syntax::ALL.iter().copied().map(ldap_syntax).collect()),

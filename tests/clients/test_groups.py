@@ -397,3 +397,106 @@ class Referrals(OneDemo):
         self.c.delete_ext_s(self.referral, serverctrls=[MANAGE])
         with self.assertRaises(ldap.NO_SUCH_OBJECT):
             self.c.search_s(self.referral, ldap.SCOPE_BASE)
+
+
+class Updates(OneDemo):
+    """The result code that each refusal of a change has (RFC 4511 §4.6-4.9, appendix A)."""
+
+    def refused(self, error, call, *arguments):
+        with self.assertRaises(error):
+            call(*arguments)
+
+    def test_rfc4511_adding(self):
+        ann = self.person("ann")
+        entry = lambda **more: [("objectClass", b"person"), ("cn", b"x"), *((name, value) for name, value in more.items())]
+        at = f"cn=x,{self.base}"
+        self.refused(ldap.OBJECT_CLASS_VIOLATION, self.c.add_s, at, entry())
+        self.refused(ldap.OBJECT_CLASS_VIOLATION, self.c.add_s, at, entry(sn=b"x", mail=b"x@example.com"))
+        self.refused(ldap.OBJECT_CLASS_VIOLATION, self.c.add_s, at, [("cn", b"x"), ("sn", b"x")])
+        self.refused(ldap.OBJECT_CLASS_VIOLATION, self.c.add_s, at, [("objectClass", [b"person", b"device"]), ("cn", b"x"), ("sn", b"x")])
+        self.refused(ldap.OBJECT_CLASS_VIOLATION, self.c.add_s, at, [("objectClass", [b"top"]), ("cn", b"x")])
+        self.refused(ldap.UNDEFINED_TYPE, self.c.add_s, at, entry(sn=b"x", noSuchType=b"x"))
+        self.refused(ldap.INVALID_SYNTAX, self.c.add_s, at, entry(sn=b"x", seeAlso=b"no name"))
+        self.refused(ldap.TYPE_OR_VALUE_EXISTS, self.c.add_s, at, entry(sn=[b"x", b"X"]))
+        self.refused(ldap.NAMING_VIOLATION, self.c.add_s, f"cn=other,{self.base}", entry(sn=b"x"))
+        self.refused(ldap.ALREADY_EXISTS, self.c.add_s, ann.upper(), [("objectClass", b"person"), ("cn", b"x"), ("sn", b"x")])
+        self.refused(ldap.NO_SUCH_OBJECT, self.c.add_s, f"cn=x,cn=nobody,{self.base}", entry(sn=b"x"))
+        self.refused(ldap.NO_SUCH_OBJECT, self.c.add_s, "cn=x,dc=elsewhere", entry(sn=b"x"))
+        self.refused(ldap.INVALID_DN_SYNTAX, self.c.add_s, "no name", entry(sn=b"x"))
+        self.refused(ldap.CONSTRAINT_VIOLATION, self.c.add_s, at, entry(sn=b"x", createTimestamp=b"20200101000000Z"))
+
+    def test_rfc4511_modifying(self):
+        ann = self.person("ann", description=["one", "two"], displayName="Ann")
+        refused = lambda error, *change: self.refused(error, self.modify, ann, *change)
+        refused(ldap.NO_SUCH_ATTRIBUTE, ldap.MOD_DELETE, "title")
+        refused(ldap.NO_SUCH_ATTRIBUTE, ldap.MOD_DELETE, "description", "three")
+        refused(ldap.TYPE_OR_VALUE_EXISTS, ldap.MOD_ADD, "description", "ONE")
+        refused(ldap.TYPE_OR_VALUE_EXISTS, ldap.MOD_REPLACE, "description", "x", "X")
+        refused(ldap.CONSTRAINT_VIOLATION, ldap.MOD_ADD, "displayName", "Other")
+        refused(ldap.INVALID_SYNTAX, ldap.MOD_ADD, "manager", "nobody")
+        refused(ldap.UNDEFINED_TYPE, ldap.MOD_ADD, "noSuchType", "x")
+        refused(ldap.NOT_ALLOWED_ON_RDN, ldap.MOD_DELETE, "uid", "ann")
+        refused(ldap.OBJECT_CLASS_VIOLATION, ldap.MOD_DELETE, "sn")
+        refused(ldap.OBJECT_CLASS_VIOLATION, ldap.MOD_ADD, "uidNumber", "1")
+        refused(ldap.INVALID_SYNTAX, ldap.MOD_ADD, "objectClass", "noSuchClass")
+        refused(ldap.NO_OBJECT_CLASS_MODS, ldap.MOD_REPLACE, "objectClass", "account", "extensibleObject")
+        refused(ldap.CONSTRAINT_VIOLATION, ldap.MOD_REPLACE, "memberOf", self.base)
+        self.refused(ldap.NO_SUCH_OBJECT, self.modify, f"uid=nobody,{self.base}", ldap.MOD_REPLACE, "sn", "x")
+
+    def test_rfc4511_deleting_and_renaming(self):
+        ann, bob = self.person("ann"), self.person("bob")
+        self.refused(ldap.NOT_ALLOWED_ON_NONLEAF, self.c.delete_s, self.base)
+        self.refused(ldap.NO_SUCH_OBJECT, self.c.delete_s, f"uid=nobody,{self.base}")
+        self.refused(ldap.ALREADY_EXISTS, self.c.rename_s, ann, "uid=BOB")
+        self.refused(ldap.NO_SUCH_OBJECT, self.c.rename_s, ann, "uid=ann", f"ou=nowhere,{self.base}")
+        self.refused(ldap.INVALID_DN_SYNTAX, self.c.rename_s, ann, "no name")
+        self.refused(ldap.UNDEFINED_TYPE, self.c.rename_s, ann, "noSuchType=x")
+        self.refused(ldap.NAMING_VIOLATION, self.c.rename_s, ann, f"member={ldap.dn.escape_dn_chars(bob)}")
+        self.refused(ldap.OBJECT_CLASS_VIOLATION, self.c.rename_s, ann, "uidNumber=1")
+        self.refused(ldap.UNWILLING_TO_PERFORM, self.c.rename_s, self.base, "o=x", f"ou=users,{self.demo.organisation}")
+
+
+class Descriptions(OneDemo):
+    """Subtypes and options (RFC 4512 §2.5, RFC 3866)."""
+
+    def setUp(self):
+        super().setUp()
+        self.ann = self.add(f"uid=ann,{self.base}", "inetOrgPerson", cn="Ann", sn="Smith", uid="ann",
+                            **{"cn;lang-de": "Anna", "cn;lang-de-AT": "Annerl", "userCertificate;binary": "octets", "title;x-own": "boss"})
+
+    def shown(self, *attributes):
+        (_, entry), = self.c.search_s(self.ann, ldap.SCOPE_BASE, attrlist=list(attributes))
+        return {name.lower(): sorted(value.decode() for value in values) for name, values in entry.items()}
+
+    def test_rfc4512_2_5_what_a_selection_takes(self):
+        self.assertEqual(self.shown("cn"), {"cn": ["Ann"], "cn;lang-de": ["Anna"], "cn;lang-de-at": ["Annerl"]})
+        self.assertEqual(self.shown("cn;lang-de"), {"cn;lang-de": ["Anna"]})
+        self.assertEqual(self.shown("cn;lang-de-"), {"cn;lang-de": ["Anna"], "cn;lang-de-at": ["Annerl"]}, "a range (RFC 3866 §2.3)")
+        self.assertEqual(set(self.shown("name")), {"cn", "cn;lang-de", "cn;lang-de-at", "sn", "title;x-own"})
+        self.assertEqual(set(self.shown("name;lang-de")), {"cn;lang-de"})
+        self.assertEqual(set(self.shown("userCertificate;binary")), {"usercertificate;binary"})
+
+    def test_rfc4512_2_5_what_a_filter_matches(self):
+        self.assertEqual(self.names("(cn=Annerl)"), ["ann"])
+        self.assertEqual(self.names("(cn;lang-de=Anna)"), ["ann"])
+        self.assertEqual(self.names("(cn;lang-de=Annerl)"), [])
+        self.assertEqual(self.names("(cn;lang-de-=Annerl)"), ["ann"])
+        self.assertEqual(self.names("(name;lang-de=Anna)"), ["ann"])
+        self.assertEqual(self.names("(cn;lang-fr=Anna)"), [])
+        self.assertEqual(self.names("(cn;lang-de=Ann)"), [])
+        self.assertEqual(self.names("(title;X-OWN=BOSS)"), ["ann"])
+        self.assertTrue(self.c.compare_s(self.ann, "cn", b"anna"))
+        self.assertTrue(self.c.compare_s(self.ann, "cn;lang-de", b"anna"))
+        self.assertFalse(self.c.compare_s(self.ann, "cn;lang-de", b"ann"))
+
+    def test_rfc4512_2_5_changes_are_of_one_description(self):
+        self.modify(self.ann, ldap.MOD_DELETE, "cn;lang-de")
+        self.assertEqual(self.shown("cn"), {"cn": ["Ann"], "cn;lang-de-at": ["Annerl"]})
+        self.modify(self.ann, ldap.MOD_ADD, "cn;lang-fr", "Anne")
+        self.modify(self.ann, ldap.MOD_REPLACE, "cn;lang-de-at")
+        self.assertEqual(self.shown("cn"), {"cn": ["Ann"], "cn;lang-fr": ["Anne"]})
+        with self.assertRaises(ldap.NO_SUCH_ATTRIBUTE):
+            self.modify(self.ann, ldap.MOD_DELETE, "cn;lang-de")
+        for wrong in ("cn;no-such-option", "cn;binary", "cn;lang-de-", "member;lang-de"):
+            with self.assertRaises(ldap.UNDEFINED_TYPE):
+                self.modify(self.ann, ldap.MOD_ADD, wrong, "x")

@@ -63,6 +63,12 @@ impl Work<'_, '_> {
         let description =
             schema.description(name).ok_or_else(|| Error::UndefinedType(format!("attribute type {} is not defined", quoted(name))))?;
         let definition = schema.attribute_type(description.attribute);
+        if description.options.split(';').any(|option| option.ends_with('-')) {
+            return Err(Error::UndefinedType(format!("{}: a range of languages is for reading only", quoted(name))));
+        }
+        if definition.link.is_some() && !description.options.is_empty() {
+            return Err(Error::UndefinedType(format!("{} takes no options: its values are links", definition.name())));
+        }
         if definition.derived {
             return Err(Error::Constraint(format!("{} is made by the server and cannot be written", definition.name())));
         }
