@@ -110,6 +110,7 @@ async fn with_origin(mut request: Request) -> Request {
             address: peer.address,
             encrypted: peer.encrypted,
             certificate: false,
+            tracking: None,
             listener: peer.listener.to_string(),
         };
         request.extensions_mut().insert(Arc::new(origin));

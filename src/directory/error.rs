@@ -105,6 +105,9 @@ pub enum Error {
         /// The DN of the nearest visible entry above; empty where there is none.
         matched: String,
     },
+    /// It could be done, and was not to be: noOperation (16654, as OpenLDAP has it).
+    #[error("nothing was done")]
+    NoOperation,
     /// Not on an entry with entries below it: notAllowedOnNonLeaf (66).
     #[error("{0}")]
     NotAllowedOnNonLeaf(String),

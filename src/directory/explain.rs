@@ -98,7 +98,7 @@ impl Directory {
     }
 
     /// Who that name is when it has signed in.
-    fn identity_named(&self, who: &str) -> Result<Identity, Error> {
+    pub(super) fn identity_named(&self, who: &str) -> Result<Identity, Error> {
         if who.is_empty() {
             return Ok(Identity::anonymous());
         }

@@ -9,7 +9,7 @@ use crate::access::AttributeSet;
 use crate::base::EntryId;
 use crate::domain::{Catalog, groups};
 use crate::model::filter::{Extensible, Substrings};
-use crate::model::{AttributeId, Dn, Entry, Facts, Filter};
+use crate::model::{AttributeId, Description, Dn, Entry, Facts, Filter};
 use crate::schema::{Comparison, LinkForm, MatchingRule, Schema, SubstringPart};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
@@ -226,6 +226,18 @@ impl Matcher {
         }
     }
 
+    /// Whether it is an assertion that one value of an attribute satisfies (RFC 3876 §2).
+    pub(super) fn takes_value(&self, schema: &Schema, description: &Description, value: &[u8]) -> bool {
+        match self {
+            Self::Item(item) => {
+                let has = |wanted: &String| description.options.split(';').any(|option| option == wanted);
+                let about = item.attributes.contains(&description.attribute) && item.options.iter().all(has);
+                about && item.test.takes(schema, description.attribute, value)
+            }
+            Self::And(_) | Self::Or(_) | Self::Not(_) | Self::Constant(_) => false,
+        }
+    }
+
     /// Asks the entry. `searchable` says which attributes the caller may assert about; another is Undefined.
     pub(crate) fn matches(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet) -> Truth {
         match self {
@@ -433,6 +445,18 @@ impl Item {
 }
 
 impl Test {
+    /// The same for a value as it is shown: links and derived values are text there.
+    fn takes(&self, schema: &Schema, attribute: AttributeId, value: &[u8]) -> bool {
+        match self {
+            Self::Derived(test, _) => test.takes(schema, attribute, value),
+            Self::Link { key, .. } => {
+                let mut normal = Vec::with_capacity(value.len());
+                schema.normalize(attribute, value, &mut normal).is_ok() && normal == *key
+            }
+            test => test.accepts(schema, attribute, value),
+        }
+    }
+
     /// Whether one value satisfies it.
     fn accepts(&self, schema: &Schema, attribute: AttributeId, value: &[u8]) -> bool {
         let by = |rule: MatchingRule| {

@@ -33,6 +33,8 @@ pub struct Origin {
     pub encrypted: bool,
     /// Whether the peer has proved a client certificate.
     pub certificate: bool,
+    /// On whose behalf the peer says it works (session tracking): for logs and audit records only.
+    pub tracking: Option<Arc<str>>,
     /// The name of the listener in the config.
     pub listener: String,
 }
@@ -40,13 +42,24 @@ pub struct Origin {
 impl Origin {
     /// The daemon itself.
     pub fn system() -> Self {
-        Self { protocol: Protocol::CommandLine, address: None, encrypted: true, certificate: false, listener: "system".to_owned() }
+        Self {
+            protocol: Protocol::CommandLine,
+            address: None,
+            encrypted: true,
+            certificate: false,
+            tracking: None,
+            listener: "system".to_owned(),
+        }
     }
 
     /// For logs and audit records: `ldap 10.0.0.7 (listener)`.
     pub fn describe(&self) -> String {
         let address = self.address.map_or_else(|| "local".to_owned(), |address| address.to_string());
-        format!("{:?} {address} ({})", self.protocol, self.listener).to_lowercase()
+        let text = format!("{:?} {address} ({})", self.protocol, self.listener).to_lowercase();
+        match &self.tracking {
+            Some(tracking) => format!("{text} for {tracking}"),
+            None => text,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod chain;
 pub(crate) mod core;
 mod credentials;
 mod derived;
+mod dress;
 mod dynamic;
 pub mod error;
 pub mod explain;
@@ -20,6 +21,7 @@ pub mod hash_pool;
 pub mod identity;
 mod link_cache;
 mod link_view;
+mod list_view;
 mod maintenance;
 mod monitor;
 mod open;
@@ -52,8 +54,8 @@ pub use authenticate::scram::ScramKeys;
 pub use error::Error;
 pub use identity::{Caller, Identity, Origin, Protocol, SessionHandle, Standing};
 pub use request::{
-    Dereference, EntrySink, ListView, OwnedEntry, Page, Position, Progress, Scope, SearchRequest, SortKey, SortProblem, SortReport,
-    ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,
+    Dereference, EntrySink, LinkWish, Linked, ListView, OwnedEntry, Page, Position, Progress, RightsWish, Scope, SearchRequest, SortKey,
+    SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,
 };
 pub use search::Search;
 pub use settings::Settings;

@@ -77,6 +77,14 @@ pub struct SearchRequest<'a> {
     pub sort_critical: bool,
     /// This part of what was sorted only (draft-ietf-ldapext-ldapv3-vlv-09).
     pub view: Option<ListView<'a>>,
+    /// Of the values only those that one of these matches (RFC 3876).
+    pub matched_values: Option<Vec<Filter<'a>>>,
+    /// Subentries only, or no subentries (RFC 3672 §3); without it those that are asked for by name.
+    pub subentries: Option<bool>,
+    /// Entries that attributes name, to be shown with the entry (draft-masarati-ldap-deref).
+    pub links: Vec<LinkWish<'a>>,
+    /// Somebody's rights, to be shown with the entry.
+    pub rights: Option<RightsWish<'a>>,
 }
 
 impl<'a> SearchRequest<'a> {
@@ -97,8 +105,43 @@ impl<'a> SearchRequest<'a> {
             sort: Vec::new(),
             sort_critical: false,
             view: None,
+            matched_values: None,
+            subentries: None,
+            links: Vec::new(),
+            rights: None,
         }
     }
+}
+
+/// An attribute whose values name entries to be shown.
+#[derive(Clone, Debug)]
+pub struct LinkWish<'a> {
+    /// The attribute type, as sent.
+    pub attribute: &'a str,
+    /// What to show of each entry.
+    pub attributes: Vec<&'a str>,
+    /// Whether an attribute whose values are no names is refused.
+    pub critical: bool,
+}
+
+/// Whose rights to show.
+#[derive(Clone, Debug)]
+pub struct RightsWish<'a> {
+    /// The DN of who it is about; empty for anonymous.
+    pub subject: &'a str,
+    /// On these attributes; on all that an entry has where there is none.
+    pub attributes: Vec<&'a str>,
+}
+
+/// An entry that an attribute of another names, reduced to what the caller may see.
+#[derive(Clone, Debug)]
+pub struct Linked {
+    /// The attribute, as it was asked for.
+    pub attribute: String,
+    /// The DN that it holds.
+    pub dn: String,
+    /// The attributes, each a PartialAttribute as it travels.
+    pub attributes: Vec<Vec<u8>>,
 }
 
 /// One key to sort by (RFC 2891 §1.1).
@@ -264,6 +307,7 @@ pub struct Visible<'a> {
     pub(super) revision: u64,
     pub(super) dn: &'a str,
     pub(super) attributes: &'a [VisibleAttribute<'a>],
+    pub(super) linked: &'a [Linked],
 }
 
 /// One attribute of a visible entry.
@@ -297,6 +341,11 @@ impl<'a> Visible<'a> {
     /// Its attributes.
     pub const fn attributes(&self) -> &'a [VisibleAttribute<'a>] {
         self.attributes
+    }
+
+    /// The entries that its attributes name, where they were asked for.
+    pub const fn linked(&self) -> &'a [Linked] {
+        self.linked
     }
 
     /// A copy that outlives the search.
@@ -420,6 +469,12 @@ pub struct WriteOptions {
     pub manage_dsa_it: bool,
     /// Operational attributes are taken as given: the operator and imports only.
     pub relax: bool,
+    /// Adding what is there and deleting what is not is no error.
+    pub permissive: bool,
+    /// Everything is checked, and nothing is done: [`Error::NoOperation`](super::Error::NoOperation) says that it could be.
+    pub no_operation: bool,
+    /// With [`Write::Delete`]: all that is below goes too, all or nothing.
+    pub tree: bool,
     /// The entry's own revision must still be this (If-Match).
     pub expected_revision: Option<u64>,
     /// With [`Write::Rename`]: changes made to the renamed entry in the same step, all or nothing with it.

@@ -1,13 +1,13 @@
 //! Searching (RFC 4511 §4.5): plan, then look at entries in steps, so that back-pressure, abandon, limits and
 //! fairness come from one loop. Nothing is locked between steps.
 
+use super::dress::Dress;
 use super::dynamic::Reading;
 use super::filter::{Matcher, Truth};
+use super::list_view::{self, Target, View};
 use super::monitor;
 use super::plan;
-use super::request::{
-    EntrySink, ListView, Page, Position, Progress, Scope, SearchRequest, SortReport, ViewProblem, ViewReport, ViewTarget, Visible,
-};
+use super::request::{EntrySink, Page, Position, Progress, Scope, SearchRequest, SortReport, ViewProblem, ViewReport, Visible};
 use super::sorted::{Gathering, Order, SortedList, Stamp};
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
@@ -80,18 +80,18 @@ struct Wishes {
     view: Option<View>,
     sort_report: Option<SortReport>,
     view_report: Option<ViewReport>,
+    /// What is shown beyond the attributes.
+    dress: Option<Box<Dress>>,
+    subentries: Subentries,
 }
 
-/// A view that was asked for.
-struct View {
-    before: usize,
-    after: usize,
-    target: Target,
-}
-
-enum Target {
-    AtLeast(Vec<u8>),
-    Offset { offset: i64, count: i64 },
+/// Which entries are not shown for being subentries, or for being none (RFC 3672 §3).
+#[derive(Default)]
+enum Subentries {
+    #[default]
+    All,
+    None(RoaringBitmap),
+    Only(RoaringBitmap),
 }
 
 /// What became of one candidate.
@@ -169,11 +169,30 @@ impl Directory {
             // A page larger than a search may return is a page as large as it may.
             page.size = page.size.min(bounded(0, limits.size));
         }
+        search.wishes.dress = Dress::of(self, caller, request, search.look_through)?;
+        search.wishes.subentries = self.subentries(request);
         search.arrange(request);
         if let Some(after) = request.page.as_ref().and_then(|page| page.after.as_ref()) {
             search.continue_after(after);
         }
         Ok(search)
+    }
+
+    /// Subentries are hidden from searches of more than one entry unless the control asks for them; one that is asked for by
+    /// name is shown unless the control says otherwise.
+    fn subentries(&self, request: &SearchRequest<'_>) -> Subentries {
+        if request.subentries.is_none() && request.scope == Scope::Base {
+            return Subentries::All;
+        }
+        let object_class = self.schema().known().object_class;
+        let mut key = Vec::new();
+        let normal = self.schema().normalize(object_class, b"subentry", &mut key).is_ok();
+        let found = self.memory().equal_bitmap(object_class, &key).filter(|_| normal).map(|found| found.ids).unwrap_or_default();
+        match request.subentries {
+            Some(true) => Subentries::Only(found),
+            Some(false) | None if found.is_empty() => Subentries::All,
+            Some(false) | None => Subentries::None(found),
+        }
     }
 
     /// What a list made now is good for.
@@ -408,9 +427,16 @@ impl Search {
                 let reading = Reading { context: current.context(directory.schema(), memory), memory: Some(memory), grants: &grants };
                 self.renderer.find_members(&reading, &self.selection, &entry)?;
             }
-            let take = |visible: &Visible<'_>| sink.entry(visible);
+            let dress = &mut self.wishes.dress;
+            let take = |visible: &Visible<'_>| match dress {
+                Some(dress) => dress.send(&directory, &grants, &entry, visible, sink),
+                None => {
+                    sink.entry(visible);
+                    Ok(())
+                }
+            };
             let access = grants.on(memory, &entry);
-            self.renderer.render(directory.schema(), memory, &entry, &self.selection, access.read, take);
+            self.renderer.render(directory.schema(), memory, &entry, &self.selection, access.read, take)?;
             self.sent += 1;
             if self.page.as_ref().is_some_and(|page| self.sent >= page.size) {
                 return Ok(self.end_of_page(memory, entry.id, before + self.sent));
@@ -442,7 +468,8 @@ impl Search {
         if self.looked_at > self.look_through && !self.exact {
             return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
         }
-        match access.is_some_and(|access| self.is_wanted(self.directory.schema(), memory, &entry, access.search)) {
+        let shown = access.filter(|_| self.wishes.subentries.shows(id));
+        match shown.is_some_and(|access| self.is_wanted(self.directory.schema(), memory, &entry, access.search)) {
             true => Ok(Look::Found(entry)),
             false => Ok(Look::Passed),
         }
@@ -497,7 +524,7 @@ impl Search {
     /// The rank of the target from 1; one more than there are entries where there is none.
     fn target(&self, target: &Target, list: &SortedList) -> Result<usize, ViewProblem> {
         match target {
-            Target::Offset { offset, count } => offset_of(*offset, *count, list.len()),
+            Target::Offset { offset, count } => list_view::offset_of(*offset, *count, list.len()),
             Target::AtLeast(value) => {
                 let memory = self.directory.memory();
                 let order = self.wishes.order.as_ref().ok_or(ViewProblem::NotSorted)?;
@@ -609,75 +636,12 @@ impl Search {
     }
 }
 
-impl View {
-    fn of(view: &ListView<'_>) -> Self {
-        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        let target = match view.target {
-            ViewTarget::AtLeast(value) => Target::AtLeast(value.to_owned()),
-            ViewTarget::Offset { offset, count } => Target::Offset { offset, count },
-        };
-        Self { before: count(view.before), after: count(view.after), target }
-    }
-
-    /// The ranks from 0 that it shows around a target, of `count` entries.
-    fn around(&self, position: usize, count: usize) -> (std::ops::Range<usize>, ViewReport) {
-        let rank = position.saturating_sub(1);
-        let range = rank.saturating_sub(self.before)..rank.saturating_add(1).saturating_add(self.after).min(count);
-        (range, ViewReport { position, count, problem: None, list: None })
-    }
-
-    const fn none(count: usize, problem: ViewProblem) -> (std::ops::Range<usize>, ViewReport) {
-        (0..0, ViewReport { position: 0, count, problem: Some(problem), list: None })
-    }
-}
-
-/// The rank from 1 that an offset means in a list of `length`, where the client takes it for one of `count` (draft §5).
-fn offset_of(offset: i64, count: i64, length: usize) -> Result<usize, ViewProblem> {
-    const MOST: i64 = i32::MAX as i64;
-    let here = i64::try_from(length).unwrap_or(MOST);
-    if !(1..=MOST).contains(&offset) || !(0..=MOST).contains(&count) || (count > 0 && offset > count) {
-        return Err(ViewProblem::OffsetRange);
-    }
-    let target = match (offset, count) {
-        _ if here == 0 => 0,
-        (offset, 0) if offset > here => return Err(ViewProblem::OffsetRange),
-        (offset, 0) => offset,
-        (offset, count) if offset == count => here,
-        (1, _) => 1,
-        // Rounded to the nearest.
-        (offset, count) => {
-            let (exact, count) = (i128::from(here) * i128::from(offset), i128::from(count));
-            i64::try_from((exact * 2 + count) / (count * 2)).unwrap_or(here).clamp(1, here)
-        }
-    };
-    Ok(usize::try_from(target).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offsets_of_a_view_are_ratios() {
-        for (offset, count, length, rank) in [
-            (1, 0, 10, Some(1)),
-            (7, 0, 10, Some(7)),
-            (11, 0, 10, None),
-            (1, 5, 10, Some(1)),
-            (5, 5, 10, Some(10)),
-            (1, 1, 10, Some(10)),
-            (50, 100, 10, Some(5)),
-            (6, 5, 10, None),
-            (0, 0, 10, None),
-            (-1, 5, 10, None),
-            (1, -1, 10, None),
-            (i64::from(i32::MAX), i64::from(i32::MAX), 3, Some(3)),
-            (i64::from(i32::MAX) - 1, i64::from(i32::MAX), 3, Some(3)),
-            (i64::from(i32::MAX) + 1, i64::from(i32::MAX) + 1, 3, None),
-            (i64::MAX, 0, 3, None),
-            (4, 9, 0, Some(0)),
-        ] {
-            assert_eq!(offset_of(offset, count, length).ok(), rank, "{offset} of {count} in {length}");
+impl Subentries {
+    fn shows(&self, id: EntryId) -> bool {
+        match self {
+            Self::All => true,
+            Self::None(found) => !found.contains(id.0),
+            Self::Only(found) => found.contains(id.0),
         }
     }
 }

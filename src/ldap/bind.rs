@@ -42,7 +42,11 @@ impl Connection {
     fn simple(&mut self, id: i32, name: &str, password: &[u8], controls: Controls<'_>) -> Result<(), Failure> {
         match (name.is_empty(), password.is_empty()) {
             (true, true) => {
-                self.answer(id, Operation::Bind, &Outcome::SUCCESS);
+                let mut said = Vec::new();
+                if controls.authorization_identity {
+                    controls::put_authorization_identity(&mut said, "");
+                }
+                self.answer(id, Operation::Bind, &Outcome { controls: &said, ..Outcome::SUCCESS });
                 return Ok(());
             }
             // Clients took this for a login (HA11); it cannot be switched on.

@@ -359,7 +359,14 @@ fn responses_are_read_by_another_decoder() {
     let mut out = Vec::new();
     let mut controls = Vec::new();
     controls::put_page(&mut controls, 300, b"cookie");
-    let outcome = Outcome { code: &LdapResultCode::NoSuchObject, matched: "dc=x", text: "no such entry", extra: &[], controls: &controls };
+    let outcome = Outcome {
+        code: &LdapResultCode::NoSuchObject,
+        number: None,
+        matched: "dc=x",
+        text: "no such entry",
+        extra: &[],
+        controls: &controls,
+    };
     put_result(&mut out, 70_000, 0x65, &outcome);
     put_notice(&mut out, &LdapResultCode::Unavailable, "the server stops");
     let mut buffer = BytesMut::from(&out[..]);

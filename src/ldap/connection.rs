@@ -122,6 +122,8 @@ pub(crate) struct Connection {
     /// Whether nothing is answered any more.
     mute: bool,
     unflushed: bool,
+    /// Whether the answer to the bind under way says who the peer is by then.
+    pub(super) tells_identity: bool,
     farewell: Option<&'static str>,
     stopped: bool,
     /// Who the connection was before the bind under way.
@@ -160,6 +162,7 @@ impl Connection {
             blocked: false,
             mute: false,
             unflushed: false,
+            tells_identity: false,
             farewell: None,
             stopped: false,
             former: None,
@@ -192,7 +195,11 @@ impl Connection {
                 Event::Flushed(Err(_)) | Event::Read(Err(_)) | Event::Wrote(_) => self.break_off(),
             }
             self.take_messages();
-            self.step_searches();
+            if self.step_searches() {
+                // Whoever reads much does not keep others waiting: all that is ready comes first, twice for each step.
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+            }
             if self.intake == Intake::StartTls && self.output.is_empty() {
                 Box::pin(self.start_tls()).await;
             }
@@ -369,6 +376,8 @@ impl Connection {
         self.tally.begun(frame.id, frame.operation, self.now);
         let begun = self.exchange.take();
         match frame.operation {
+            // It has no answer, so a control that cannot be heeded leaves all as it is (RFC 4511 §4.1.11).
+            Operation::Abandon if controls::decode(frame.operation, frame.controls, &self.settings.limits).is_err() => return,
             Operation::Abandon => return self.abandon(frame.content),
             Operation::Unbind => return self.unbind(),
             Operation::Bind => self.become_anonymous(),
@@ -384,7 +393,19 @@ impl Connection {
     }
 
     fn dispatch(&mut self, frame: &Frame<'_>, begun: Option<Exchange>) -> Result<(), Failure> {
-        let controls = controls::decode(frame.operation, frame.controls, &self.settings.limits)?;
+        let mut controls = controls::decode(frame.operation, frame.controls, &self.settings.limits)?;
+        self.tells_identity = controls.authorization_identity;
+        let Some(tracking) = controls.tracking.take() else { return self.perform_as(frame, controls, begun) };
+        // For this operation alone, in its audit records and here.
+        tracing::info!(peer = %self.caller.origin.describe(), operation = ?frame.operation, tracking, "on behalf of another");
+        let origin = Origin { tracking: Some(tracking.into()), ..(*self.caller.origin).clone() };
+        let own = std::mem::replace(&mut self.caller.origin, Arc::new(origin));
+        let performed = self.perform_as(frame, controls, begun);
+        self.caller.origin = own;
+        performed
+    }
+
+    fn perform_as(&mut self, frame: &Frame<'_>, controls: Controls<'_>, begun: Option<Exchange>) -> Result<(), Failure> {
         let Some(authorization) = controls.proxied else { return self.perform(frame, controls, begun) };
         // What the operation rests on is taken while it begins, so only then is the connection somebody else (RFC 4370).
         let assumed = self.door.directory.assume(&self.caller, authorization)?;
@@ -481,7 +502,11 @@ impl Connection {
                     self.door.directory.connected(identity);
                     self.settings = self.door.directory.settings();
                 }
-                self.answer(reply.id, reply.operation, &Outcome { extra: &done.extra, controls: &done.controls, ..Outcome::SUCCESS });
+                let mut controls = done.controls.clone();
+                if reply.operation == Operation::Bind && self.tells_identity {
+                    controls::put_authorization_identity(&mut controls, &self.authorization_identity());
+                }
+                self.answer(reply.id, reply.operation, &Outcome { extra: &done.extra, controls: &controls, ..Outcome::SUCCESS });
             }
             Err(failure) => self.answer(reply.id, reply.operation, &Outcome::from(failure)),
         }

@@ -368,6 +368,7 @@ async fn hb6_a_password_from_afar_needs_tls() {
             address: Some(address.parse::<std::net::IpAddr>().unwrap().to_canonical()),
             encrypted,
             certificate: false,
+            tracking: None,
             listener: "ldap".to_owned(),
         };
         let accepted = listener.accept().await.unwrap().0;

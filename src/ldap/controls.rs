@@ -2,6 +2,7 @@
 //! its value is read; the root DSE lists the same table.
 
 mod search;
+mod update;
 
 use super::decode;
 use super::encode::{integer_size, put_control, put_entry_body, put_integer};
@@ -10,29 +11,47 @@ use super::frame::Operation;
 use super::result::Failure;
 use crate::base::Limits;
 use crate::base::ber::{OCTET_STRING, SEQUENCE, element_size, put, put_header};
-use crate::directory::{OwnedEntry, SessionRequest, SortKey};
+use crate::directory::{LinkWish, OwnedEntry, RightsWish, SessionRequest, SortKey};
 use crate::model::Filter;
 use ldap3_proto::proto::LdapResultCode;
 use sha2::{Digest, Sha256};
 
-pub(crate) use search::{ViewCode, ViewControl, put_sort, put_view};
+pub(crate) use search::{ViewCode, ViewControl, put_effective_rights, put_linked, put_sort, put_view};
 
 /// Assertion (RFC 4528).
 pub const ASSERTION: &str = "1.3.6.1.1.12";
+/// Authorization identity (RFC 3829).
+pub const AUTHORIZATION_IDENTITY: &str = "2.16.840.1.113730.3.4.16";
+/// What an authorization identity is answered with.
+pub const AUTHORIZATION_IDENTITY_RESPONSE: &str = "2.16.840.1.113730.3.4.15";
+/// Dereference (draft-masarati-ldap-deref), and its answer.
+pub const DEREFERENCE: &str = "1.3.6.1.4.1.4203.666.5.16";
+/// Get effective rights (draft-ietf-ldapext-acl-model), and its answer.
+pub const EFFECTIVE_RIGHTS: &str = "1.3.6.1.4.1.42.2.27.9.5.2";
 /// Virtual list view (draft-ietf-ldapext-ldapv3-vlv-09).
 pub const LIST_VIEW: &str = "2.16.840.1.113730.3.4.9";
 /// What a virtual list view is answered with.
 pub const LIST_VIEW_RESPONSE: &str = "2.16.840.1.113730.3.4.10";
 /// ManageDsaIT (RFC 3296).
 pub const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
+/// Matched values (RFC 3876).
+pub const MATCHED_VALUES: &str = "1.2.826.0.1.3344810.2.3";
+/// Don't use copy (RFC 6171).
+pub const NO_COPY: &str = "1.3.6.1.1.22";
+/// No-op (draft-zeilenga-ldap-noop).
+pub const NO_OPERATION: &str = "1.3.6.1.4.1.4203.666.5.2";
 /// Paged results (RFC 2696).
 pub const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+/// Permissive modify, as Active Directory has it.
+pub const PERMISSIVE_MODIFY: &str = "1.2.840.113556.1.4.1413";
 /// Post-read (RFC 4527).
 pub const POST_READ: &str = "1.3.6.1.1.13.2";
 /// Pre-read (RFC 4527).
 pub const PRE_READ: &str = "1.3.6.1.1.13.1";
 /// Proxied authorisation (RFC 4370).
 pub const PROXIED_AUTHORIZATION: &str = "2.16.840.1.113730.3.4.18";
+/// Relax rules (draft-zeilenga-ldap-relax).
+pub const RELAX: &str = "1.3.6.1.4.1.4203.666.5.12";
 /// Our session control, on a bind and its answer. The client says who it is, the answer says how full the licence is
 /// (rules S2 and S4). The request's criticality may be either; an answer without request is sent with a refusal.
 ///
@@ -47,10 +66,16 @@ pub const PROXIED_AUTHORIZATION: &str = "2.16.840.1.113730.3.4.18";
 ///      sessionId  OCTET STRING OPTIONAL }       -- absent where the bind was refused
 /// ```
 pub const SESSION: &str = "2.25.128590336736012936669972887359999261034.3.1";
+/// Session tracking (draft-wahl-ldap-session).
+pub const SESSION_TRACKING: &str = "1.3.6.1.4.1.21008.108.63.1";
 /// Server-side sorting (RFC 2891).
 pub const SORT: &str = "1.2.840.113556.1.4.473";
 /// What a sort is answered with.
 pub const SORT_RESPONSE: &str = "1.2.840.113556.1.4.474";
+/// Subentries (RFC 3672).
+pub const SUBENTRIES: &str = "1.3.6.1.4.1.4203.1.10.1";
+/// Tree delete (draft-armijo-ldap-treedelete).
+pub const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
 
 /// What a control's value is read with.
 type Decode = for<'a> fn(&mut Controls<'a>, &'a [u8], &Limits) -> Result<(), Failure>;
@@ -64,6 +89,18 @@ struct Known {
 
 const ENTRIES: &[Operation] =
     &[Operation::Add, Operation::Compare, Operation::Delete, Operation::Modify, Operation::ModifyDn, Operation::Search];
+const UPDATES: &[Operation] = &[Operation::Add, Operation::Delete, Operation::Modify, Operation::ModifyDn];
+
+const ALL: &[Operation] = &[
+    Operation::Add,
+    Operation::Bind,
+    Operation::Compare,
+    Operation::Delete,
+    Operation::Extended,
+    Operation::Modify,
+    Operation::ModifyDn,
+    Operation::Search,
+];
 
 /// What may be asked for somebody else (RFC 4370 §3).
 const ASSUMABLE: &[Operation] = &[
@@ -79,14 +116,25 @@ const ASSUMABLE: &[Operation] = &[
 /// The table.
 const TABLE: &[Known] = &[
     Known { oid: ASSERTION, operations: ENTRIES, decode: assertion },
+    Known { oid: AUTHORIZATION_IDENTITY, operations: &[Operation::Bind], decode: update::authorization_identity },
+    Known { oid: DEREFERENCE, operations: &[Operation::Search], decode: search::dereference },
+    Known { oid: EFFECTIVE_RIGHTS, operations: &[Operation::Search], decode: search::effective_rights },
     Known { oid: LIST_VIEW, operations: &[Operation::Search], decode: search::list_view },
     Known { oid: MANAGE_DSA_IT, operations: ENTRIES, decode: manage_dsa_it },
+    Known { oid: MATCHED_VALUES, operations: &[Operation::Search], decode: search::matched_values },
+    Known { oid: NO_COPY, operations: &[Operation::Compare, Operation::Search], decode: update::no_copy },
+    Known { oid: NO_OPERATION, operations: UPDATES, decode: update::no_operation },
     Known { oid: PAGED_RESULTS, operations: &[Operation::Search], decode: paged_results },
+    Known { oid: PERMISSIVE_MODIFY, operations: &[Operation::Modify], decode: update::permissive },
     Known { oid: POST_READ, operations: &[Operation::Add, Operation::Modify, Operation::ModifyDn], decode: post_read },
     Known { oid: PRE_READ, operations: &[Operation::Delete, Operation::Modify, Operation::ModifyDn], decode: pre_read },
     Known { oid: PROXIED_AUTHORIZATION, operations: ASSUMABLE, decode: proxied_authorization },
+    Known { oid: RELAX, operations: UPDATES, decode: update::relax },
     Known { oid: SESSION, operations: &[Operation::Bind], decode: session },
+    Known { oid: SESSION_TRACKING, operations: ALL, decode: update::tracking },
     Known { oid: SORT, operations: &[Operation::Search], decode: search::sort },
+    Known { oid: SUBENTRIES, operations: &[Operation::Search], decode: search::subentries },
+    Known { oid: TREE_DELETE, operations: &[Operation::Delete], decode: update::tree_delete },
 ];
 
 /// The OIDs of all controls that work, for the root DSE.
@@ -99,24 +147,44 @@ pub fn supported() -> impl Iterator<Item = &'static str> {
 pub(crate) struct Controls<'a> {
     /// Those that were sent as critical and are known.
     critical: Vec<&'static str>,
-    /// What must be the same for a cookie to be good: all controls but those that carry one.
+    /// What must be the same for a cookie to be good: all controls but those that carry one or say for whom.
     same: Vec<&'a [u8]>,
     /// The entry must match.
     pub(crate) assertion: Option<Filter<'a>>,
+    /// Who one has become is to be said.
+    pub(crate) authorization_identity: bool,
+    /// Entries that attributes name.
+    pub(crate) links: Vec<LinkWish<'a>>,
     /// Referrals are entries.
     pub(crate) manage_dsa_it: bool,
+    /// Values that one of these matches only.
+    pub(crate) matched_values: Option<Vec<Filter<'a>>>,
+    /// Nothing is to be done.
+    pub(crate) no_operation: bool,
     /// One page only.
     pub(crate) page: Option<PageControl<'a>>,
+    /// Adding what is there is no error.
+    pub(crate) permissive: bool,
     /// The entry after the change, with these attributes.
     pub(crate) post_read: Option<Vec<&'a str>>,
     /// The entry before the change, with these attributes.
     pub(crate) pre_read: Option<Vec<&'a str>>,
     /// Who is to be acted as, as an authorization identity (RFC 4513 §5.2.1.8); empty for anonymous.
     pub(crate) proxied: Option<&'a str>,
+    /// Operational attributes are taken as given.
+    pub(crate) relax: bool,
+    /// Whose rights.
+    pub(crate) rights: Option<RightsWish<'a>>,
     /// What the client says about itself.
     pub(crate) session: Option<SessionRequest>,
     /// In this order; empty for any.
     pub(crate) sort: Vec<SortKey<'a>>,
+    /// Subentries only, or none.
+    pub(crate) subentries: Option<bool>,
+    /// On whose behalf the client works.
+    pub(crate) tracking: Option<String>,
+    /// All that is below goes too.
+    pub(crate) tree_delete: bool,
     /// A part of the sorted list.
     pub(crate) view: Option<ViewControl<'a>>,
 }
@@ -172,7 +240,7 @@ pub(crate) fn decode<'a>(operation: Operation, block: &'a [u8], limits: &Limits)
             return Err(Failure::protocol("a control was sent twice"));
         }
         seen.push(oid);
-        if ![PAGED_RESULTS, LIST_VIEW].contains(&oid) {
+        if ![PAGED_RESULTS, LIST_VIEW, SESSION_TRACKING].contains(&oid) {
             controls.same.push(content);
         }
         match TABLE.iter().find(|known| known.oid == oid && known.operations.contains(&operation)) {
@@ -275,6 +343,11 @@ pub(crate) fn put_page(out: &mut Vec<u8>, estimate: usize, cookie: &[u8]) {
     put_integer(&mut value, INTEGER, estimate);
     put(&mut value, OCTET_STRING, cookie);
     put_control(out, PAGED_RESULTS, &value);
+}
+
+/// Appends who a bind made of the peer (RFC 3829 §4); empty for anonymous.
+pub(crate) fn put_authorization_identity(out: &mut Vec<u8>, identity: &str) {
+    put_control(out, AUTHORIZATION_IDENTITY_RESPONSE, identity.as_bytes());
 }
 
 /// Appends a pre-read or post-read control with the entry.

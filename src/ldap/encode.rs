@@ -19,6 +19,8 @@ const SEARCH_RESULT_REFERENCE: u8 = 0x73;
 pub(crate) struct Outcome<'a> {
     /// The result code.
     pub(crate) code: &'a LdapResultCode,
+    /// A result code that `ldap3_proto` has no name for, in its place.
+    pub(crate) number: Option<u16>,
     /// The matched DN.
     pub(crate) matched: &'a str,
     /// The diagnostic message.
@@ -31,12 +33,20 @@ pub(crate) struct Outcome<'a> {
 
 impl Outcome<'_> {
     /// Success, and nothing else to say.
-    pub(crate) const SUCCESS: Self = Self { code: &LdapResultCode::Success, matched: "", text: "", extra: &[], controls: &[] };
+    pub(crate) const SUCCESS: Self =
+        Self { code: &LdapResultCode::Success, number: None, matched: "", text: "", extra: &[], controls: &[] };
 }
 
 impl<'a> From<&'a Failure> for Outcome<'a> {
     fn from(failure: &'a Failure) -> Self {
-        Self { code: &failure.code, matched: &failure.matched, text: &failure.text, extra: &failure.extra, controls: &failure.controls }
+        Self {
+            code: &failure.code,
+            number: failure.number,
+            matched: &failure.matched,
+            text: &failure.text,
+            extra: &failure.extra,
+            controls: &failure.controls,
+        }
     }
 }
 
@@ -67,7 +77,7 @@ fn put_message(out: &mut Vec<u8>, id: i32, size: usize, controls: &[u8]) {
 
 /// Appends a response that carries an LDAPResult.
 pub(crate) fn put_result(out: &mut Vec<u8>, id: i32, tag: u8, outcome: &Outcome<'_>) {
-    let code = outcome.code.clone() as i64;
+    let code = outcome.number.map_or_else(|| outcome.code.clone() as i64, i64::from);
     let strings = element_size(outcome.matched.len()) + element_size(outcome.text.len());
     let content = integer_size(code) + strings + outcome.extra.len();
     put_message(out, id, element_size(content), outcome.controls);
@@ -84,8 +94,15 @@ pub(crate) fn put_result(out: &mut Vec<u8>, id: i32, tag: u8, outcome: &Outcome<
 /// Appends a SearchResultEntry (RFC 4511 §4.5.2): slices of the entry as it is kept.
 pub(crate) fn put_entry(out: &mut Vec<u8>, id: i32, entry: &Visible<'_>) {
     let attributes = entry.attributes().iter().map(|attribute| attribute.encoded.len()).sum();
-    put_message(out, id, element_size(entry_size(entry.dn(), attributes)), &[]);
+    let mut controls = Vec::new();
+    if !entry.linked().is_empty() {
+        super::controls::put_linked(&mut controls, entry.linked());
+    }
+    put_message(out, id, element_size(entry_size(entry.dn(), attributes)), &controls);
     put_entry_body(out, entry.dn(), attributes, entry.attributes().iter().map(|attribute| attribute.encoded));
+    if !controls.is_empty() {
+        put(out, CONTROLS, &controls);
+    }
 }
 
 const fn entry_size(dn: &str, attributes: usize) -> usize {

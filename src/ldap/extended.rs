@@ -98,16 +98,21 @@ impl Connection {
         if value.is_some() {
             return Err(Failure::protocol("who am I has no value"));
         }
+        let mut extra = Vec::new();
+        put(&mut extra, 0x8b, self.authorization_identity().as_bytes());
+        self.answer(id, Operation::Extended, &Outcome { extra: &extra, ..Outcome::SUCCESS });
+        Ok(())
+    }
+
+    /// Who the peer is (RFC 4513 §5.2.1.8); empty for anonymous.
+    pub(super) fn authorization_identity(&self) -> String {
         let name = &self.caller.identity.name;
         let form = match name {
-            name if !self.is_bound() || name.is_empty() => "",
+            name if !self.is_bound() || name.is_empty() => return String::new(),
             name if name.contains('=') => "dn:",
             _ => "u:",
         };
-        let mut extra = Vec::new();
-        put(&mut extra, 0x8b, [form, name].concat().as_bytes());
-        self.answer(id, Operation::Extended, &Outcome { extra: &extra, ..Outcome::SUCCESS });
-        Ok(())
+        [form, name].concat()
     }
 
     fn password_modify(&mut self, id: i32, value: Option<&[u8]>) -> Result<(), Failure> {

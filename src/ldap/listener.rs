@@ -215,7 +215,7 @@ impl Door {
                 }
             }
         };
-        let mut origin = Origin { protocol: Protocol::Ldap, address, encrypted: false, certificate: false, listener };
+        let mut origin = Origin { protocol: Protocol::Ldap, address, encrypted: false, certificate: false, tracking: None, listener };
         let mut user = None;
         let transport = match peer {
             Peer::Local(stream) => {

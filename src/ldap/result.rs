@@ -6,11 +6,16 @@ use crate::directory::Error;
 use ldap3_proto::proto::LdapResultCode;
 use std::borrow::Cow;
 
+/// noOperation, as OpenLDAP has it.
+const NO_OPERATION: u16 = 16_654;
+
 /// Why an operation is answered with something else than success.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Failure {
     /// The result code.
     pub(crate) code: LdapResultCode,
+    /// A result code that `ldap3_proto` has no name for, in its place.
+    pub(crate) number: Option<u16>,
     /// The matched DN; empty but for noSuchObject, problems of aliases, and referrals.
     pub(crate) matched: String,
     /// The diagnostic message.
@@ -24,7 +29,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// With this code and text alone.
     pub(crate) fn new(code: LdapResultCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, matched: String::new(), text: text.into(), extra: Vec::new(), controls: Vec::new() }
+        Self { code, number: None, matched: String::new(), text: text.into(), extra: Vec::new(), controls: Vec::new() }
     }
 
     /// protocolError (2).
@@ -36,6 +41,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let mut failure = Self::new(code(&error), error.to_string());
+        failure.number = matches!(error, Error::NoOperation).then_some(NO_OPERATION);
         if let Error::SessionLimit { limit, in_use, .. } = error {
             controls::put_session(&mut failure.controls, limit, in_use, None);
         } else if let Error::NoSuchObject { matched } | Error::AliasProblem { matched, .. } | Error::AliasDereferencing { matched, .. } =
@@ -69,7 +75,7 @@ pub(crate) const fn code(error: &Error) -> LdapResultCode {
         Error::InappropriateAuthentication(_) => LdapResultCode::InappropriateAuthentication,
         Error::InappropriateMatching(_) => LdapResultCode::InappropriateMatching,
         Error::InsufficientAccess(_) => LdapResultCode::InsufficentAccessRights,
-        Error::Internal => LdapResultCode::Other,
+        Error::Internal | Error::NoOperation => LdapResultCode::Other,
         Error::InvalidCredentials => LdapResultCode::InvalidCredentials,
         Error::InvalidName(_) => LdapResultCode::InvalidDNSyntax,
         Error::InvalidSyntax(_) => LdapResultCode::InvalidAttributeSyntax,

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Sorted searches of one connection under way at a time.
 const SORTS_AT_ONCE: usize = 4;
 
+/// Steps after which a search is long, and others come first.
+const SHORT: u32 = 8;
+
 /// A search under way.
 pub(crate) struct Running {
     /// Its message id.
@@ -22,10 +25,12 @@ pub(crate) struct Running {
     search: Search,
     /// Who asked: under proxied authorisation not who the connection is.
     who: Arc<Identity>,
+    steps: u32,
     /// The digest of the request, where cookies go with it.
     query: [u8; 32],
     paged: bool,
     sorted: bool,
+    rights: bool,
     former: Option<Former>,
 }
 
@@ -43,7 +48,8 @@ impl Connection {
         if request.base.is_empty() {
             request.mechanisms = self.mechanisms();
         }
-        let mut running = Wanted { query: [0; 32], paged: controls.page.is_some(), sorted: !controls.sort.is_empty(), former: None };
+        let mut running =
+            Wanted { query: [0; 32], paged: controls.page.is_some(), sorted: !controls.sort.is_empty(), rights: false, former: None };
         if controls.page.is_some() || controls.view.is_some() {
             running.query = controls.query(frame.content);
         }
@@ -60,6 +66,11 @@ impl Connection {
         }
         request.sort_critical = controls.is_critical(controls::SORT);
         request.sort = controls.sort;
+        request.matched_values = controls.matched_values;
+        request.subentries = controls.subentries;
+        request.links = controls.links;
+        running.rights = controls.rights.is_some();
+        request.rights = controls.rights;
         if let Some(filter) = controls.assertion {
             self.assert(request.base, filter)?;
         }
@@ -67,22 +78,28 @@ impl Connection {
         if request.page.as_ref().is_some_and(|page| page.size == 0) {
             self.answer_page_of_nothing(frame.id);
         } else {
-            let Wanted { query, paged, sorted, former } = running;
-            self.step(Running { id: frame.id, search, who: Arc::clone(&self.caller.identity), query, paged, sorted, former });
+            let Wanted { query, paged, sorted, rights, former } = running;
+            let who = Arc::clone(&self.caller.identity);
+            self.step(Running { id: frame.id, search, who, steps: 0, query, paged, sorted, rights, former });
         }
         Ok(())
     }
 
-    /// Lets each search under way go one step, in turn, as long as there is room for what it finds.
-    pub(super) fn step_searches(&mut self) {
+    /// Lets each search under way go one step, in turn, as long as there is room for what it finds. Answers whether one of
+    /// them goes on for long.
+    pub(super) fn step_searches(&mut self) -> bool {
+        let mut long = false;
         for _ in 0..self.searches.len() {
             if !self.output.has_room() {
-                return;
+                break;
             }
-            if let Some(running) = self.searches.pop_front() {
+            if let Some(mut running) = self.searches.pop_front() {
+                running.steps += 1;
+                long |= running.steps > SHORT;
                 self.step(running);
             }
         }
+        long
     }
 
     fn step(&mut self, mut running: Running) {
@@ -101,6 +118,9 @@ impl Connection {
     /// The controls of a search's answer: how the sort went, what the view shows, where the next page begins.
     fn response_controls(&mut self, running: &Running, progress: &Result<Option<(Position, usize)>, Failure>) -> Vec<u8> {
         let mut out = Vec::new();
+        if running.rights && progress.is_ok() {
+            controls::put_effective_rights(&mut out);
+        }
         if let Some(report) = running.search.sort_report() {
             controls::put_sort(&mut out, report);
         }
@@ -174,6 +194,7 @@ struct Wanted {
     query: [u8; 32],
     paged: bool,
     sorted: bool,
+    rights: bool,
     former: Option<Former>,
 }
 

@@ -107,6 +107,10 @@ pub(crate) fn options(controls: Controls<'_>) -> WriteOptions {
         pre_read: controls.pre_read.map(owned),
         post_read: controls.post_read.map(owned),
         manage_dsa_it: controls.manage_dsa_it,
+        no_operation: controls.no_operation,
+        permissive: controls.permissive,
+        relax: controls.relax,
+        tree: controls.tree_delete,
         ..WriteOptions::default()
     }
 }

@@ -11,6 +11,7 @@ mod parse;
 mod queries;
 pub mod seal;
 mod subschema;
+pub mod subtree;
 pub mod syntax;
 #[cfg(test)]
 mod tests;

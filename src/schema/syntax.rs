@@ -1,6 +1,7 @@
 //! Syntaxes (RFC 4517 §3.3, RFC 2307, RFC 4523, RFC 4530): whether octets are a value.
 
 use super::parse::{is_descriptor, is_numeric_oid};
+use super::subtree::SubtreeSpecification;
 use super::{InvalidValue, text};
 use crate::model::Dn;
 
@@ -140,7 +141,7 @@ impl Syntax {
             Self::AuthenticationPassword => {
                 or(is_authentication_password(value), "an authentication password is scheme$info$value (RFC 3112)")
             }
-            Self::SubtreeSpecification => or(is_enclosed(value, b'{', b'}'), "a subtree specification stands in braces"),
+            Self::SubtreeSpecification => SubtreeSpecification::parse(value).map(drop),
             Self::SubstringAssertion => or(is_substring_assertion(value), "a substring assertion holds an asterisk"),
             Self::StructuredValue => or(is_json_object(value), "a structured value is a JSON object"),
             Self::AttributeTypeDescription | Self::ObjectClassDescription | Self::LdapSyntaxDescription | Self::NameFormDescription => {

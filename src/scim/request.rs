@@ -50,6 +50,7 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
             address: peer.address,
             encrypted: peer.encrypted,
             certificate: false,
+            tracking: None,
             listener: peer.listener.to_string(),
         };
         Ok(Self(Caller { identity, origin: Arc::new(origin) }))

@@ -71,6 +71,22 @@ def entry(**values):
             for name, value in values.items()]
 
 
+def ber(tag, *parts):
+    """An element with its length."""
+    content = b"".join(part.encode() if isinstance(part, str) else part for part in parts)
+    size = len(content)
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag]) + (bytes([size]) if size < 128 else bytes([0x80 | len(octets)]) + octets) + content
+
+
+def sequence(*parts):
+    return ber(0x30, *parts)
+
+
+def text(value):
+    return ber(0x04, value)
+
+
 # uid, and what differs; sn is not in the order of cn, and two have no title.
 FOLK = [
     ("ann", dict(sn="Zimmer", title=["second", "eighth"], employeeNumber="30", telephoneNumber="+1 2")),

@@ -1,8 +1,10 @@
-//! Deleting (RFC 4511 §4.8). Links to the entry go with it; there are no references left to clean up.
+//! Deleting (RFC 4511 §4.8), one entry or a whole tree (draft-armijo-ldap-treedelete). Links to an entry go with it;
+//! there are no references left to clean up.
 
 use super::Work;
-use crate::directory::{Error, WriteOutcome};
-use crate::model::{Facts, Kind};
+use crate::base::EntryId;
+use crate::directory::{Error, WriteOutcome, tree};
+use crate::model::{Entry, Facts, Kind};
 
 impl Work<'_, '_> {
     pub(super) fn delete(&mut self, text: &str) -> Result<WriteOutcome, Error> {
@@ -12,17 +14,51 @@ impl Work<'_, '_> {
             return Err(self.insufficient("delete", &entry));
         }
         if self.txn.child_count(entry.id) > 0 {
-            return Err(Error::NotAllowedOnNonLeaf("the entry has entries below it".to_owned()));
+            if !self.options.tree {
+                return Err(Error::NotAllowedOnNonLeaf("the entry has entries below it".to_owned()));
+            }
+            self.delete_below(&entry)?;
         }
         if entry.kind == Kind::Session {
             // A seat can be freed on a full disk too.
             self.txn.may_use_reserve();
         }
-        self.before_delete(&entry)?;
-        self.check(Some(&entry), None)?;
-        self.audit("delete", &entry, Vec::new(), self.options.message.clone().unwrap_or_default());
+        self.delete_leaf(&entry)?;
+        Ok(WriteOutcome { id: entry.id, revision: entry.revision, pre_read, post_read: None, generated_password: None })
+    }
+
+    /// Deletes all below, the deepest first, where the caller may delete each of them.
+    fn delete_below(&mut self, top: &Entry) -> Result<(), Error> {
+        let at_most = if self.caller.identity.is_operator() { usize::MAX } else { self.current.settings.limits.look_through };
+        let mut below = self.txn.children(top.id, None, usize::MAX);
+        let mut at = 0;
+        while let Some(id) = below.get(at).copied() {
+            if below.len() > at_most {
+                return Err(Error::AdminLimit("more entries to delete than the look-through limit allows".to_owned()));
+            }
+            below.extend(self.txn.children(id, None, usize::MAX));
+            at += 1;
+        }
+        below.into_iter().rev().try_for_each(|id| self.delete_one_below(top, id))
+    }
+
+    /// Which of the entries may not be deleted is not said: the caller may not know of it.
+    fn delete_one_below(&mut self, top: &Entry, id: EntryId) -> Result<(), Error> {
+        // The session of a user that was deleted before it is gone by now.
+        let Some(entry) = self.txn.entry(id) else { return Ok(()) };
+        if !self.access(&entry).may_delete {
+            return Err(self.insufficient("delete all below", top));
+        }
+        self.refuse_declared(&tree::parse_dn(&tree::dn_of(&*self.txn, id))?)?;
+        self.delete_leaf(&entry)
+    }
+
+    fn delete_leaf(&mut self, entry: &Entry) -> Result<(), Error> {
+        self.before_delete(entry)?;
+        self.check(Some(entry), None)?;
+        self.audit("delete", entry, Vec::new(), self.options.message.clone().unwrap_or_default());
         self.note_authority(entry.kind);
         self.txn.remove(entry.id);
-        Ok(WriteOutcome { id: entry.id, revision: entry.revision, pre_read, post_read: None, generated_password: None })
+        Ok(())
     }
 }

@@ -96,6 +96,9 @@ impl Work<'_, '_> {
 
     fn add_link(&mut self, source: EntryId, attribute: AttributeId, view: LinkView, target: EntryId) -> Result<(), Error> {
         if self.txn.link(source, view.edge, target).is_some_and(|level| shows(view, level)) {
+            if self.options.permissive {
+                return Ok(());
+            }
             let name = self.core.schema.attribute_type(attribute).name();
             return Err(Error::AttributeOrValueExists(format!("{name}: the value is there already")));
         }
@@ -112,6 +115,9 @@ impl Work<'_, '_> {
                 Target::Entry(target) => self.add_link(entry.id, attribute, view, target)?,
                 Target::Name(text) => names.push(text),
             }
+        }
+        if self.options.permissive {
+            self.take_out(draft, attribute, &names);
         }
         append(draft, attribute, names);
         Ok(())

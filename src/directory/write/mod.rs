@@ -38,7 +38,12 @@ impl Directory {
         let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
         let caller = caller.clone();
-        let mut outcome = self.store().write(move |txn| Work::begin(&core, txn, &caller, &options)?.run(write)).await?;
+        let work = move |txn: &mut Transaction<'_>| {
+            let done = Work::begin(&core, txn, &caller, &options)?.run(write)?;
+            // An error takes everything back.
+            if options.no_operation { Err(Error::NoOperation) } else { Ok(done) }
+        };
+        let mut outcome = self.store().write(work).await?;
         outcome.generated_password = generated;
         if let Some(password) = clear.as_ref().or(outcome.generated_password.as_ref()) {
             self.make_scram_keys_later(&origin, &outcome, password);

@@ -20,9 +20,7 @@ impl Work<'_, '_> {
             self.apply(&entry, &mut draft, modification)?;
         }
         self.keep_rdn(&entry, &before, &draft)?;
-        if !self.options.relax {
-            self.stamp_changed(&mut draft);
-        }
+        self.stamp_modified(&mut draft, modifications);
         self.state_of_new_user(Some(entry.kind), &mut draft);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
         let after = self.put_modified(&entry, &before, &draft)?;
@@ -88,7 +86,7 @@ impl Work<'_, '_> {
             let links = LinkValues { attribute: description.attribute, view, values };
             return match modification.kind {
                 ModificationKind::Add => self.add_links(entry, draft, links),
-                ModificationKind::Delete => self.delete_links(entry, draft, links, true),
+                ModificationKind::Delete => self.delete_links(entry, draft, links, !self.options.permissive),
                 ModificationKind::Replace => self.replace_links(entry, draft, links),
                 ModificationKind::Increment => Err(not_a_number(&modification.attribute)),
             };
@@ -131,6 +129,9 @@ impl Work<'_, '_> {
         }
         for value in values {
             if self.index_of(description.attribute, &all, &value)?.is_some() {
+                if self.options.permissive {
+                    continue;
+                }
                 let name = self.core.schema.describe(&description);
                 return Err(Error::AttributeOrValueExists(format!("{name}: the value is there already")));
             }
@@ -141,8 +142,9 @@ impl Work<'_, '_> {
     }
 
     fn delete_values(&self, draft: &mut Draft, description: Description, values: Vec<Vec<u8>>, name: &str) -> Result<(), Error> {
-        let Some(held) = draft.get(&description) else {
-            return Err(Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name))));
+        let held = match draft.get(&description) {
+            None if self.options.permissive => return Ok(()),
+            held => held.ok_or_else(|| Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name))))?,
         };
         let mut held = held.to_vec();
         if values.is_empty() {
@@ -153,6 +155,7 @@ impl Work<'_, '_> {
         for value in values {
             match self.index_of(description.attribute, &held, &value)? {
                 Some(at) => drop(held.remove(at)),
+                None if self.options.permissive => {}
                 None => return Err(Error::NoSuchAttribute(format!("{}: the value to delete is not there", quoted(name)))),
             }
         }

@@ -2,7 +2,7 @@
 
 use super::Work;
 use crate::base::ids;
-use crate::model::{Ava, Dn, Draft, Kind, Rdn};
+use crate::model::{Ava, Description, Dn, Draft, Kind, Modification, Rdn};
 
 impl Work<'_, '_> {
     /// A new entry's: what the import gave stays where that is allowed.
@@ -21,12 +21,27 @@ impl Work<'_, '_> {
         default(known.entry_csn, self.csn());
     }
 
-    /// A changed entry's; an import that gives them keeps what it gave.
+    /// A changed entry's.
     pub(super) fn stamp_changed(&self, draft: &mut Draft) {
         let known = *self.core.schema.known();
         draft.set_one(known.modify_timestamp, self.now.generalized());
         draft.set_one(known.modifiers_name, self.actor_name());
         draft.set_one(known.entry_csn, self.csn());
+    }
+
+    /// The same for a modify; what the operator gives under relaxed rules stays as given.
+    pub(super) fn stamp_modified(&self, draft: &mut Draft, modifications: &[Modification]) {
+        let before = draft.clone();
+        self.stamp_changed(draft);
+        if !self.options.relax {
+            return;
+        }
+        let known = *self.core.schema.known();
+        for attribute in [known.modify_timestamp, known.modifiers_name, known.entry_csn] {
+            if modifications.iter().any(|modification| self.core.schema.attribute(&modification.attribute) == Some(attribute)) {
+                draft.set(Description::plain(attribute), before.values(attribute).to_vec());
+            }
+        }
     }
 
     /// An entry that becomes a user is active unless it says otherwise (U6), whichever door makes it one; so every door

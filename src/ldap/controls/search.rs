@@ -1,12 +1,15 @@
-//! Controls of a search: sorting (RFC 2891) and views of a sorted list (draft-ietf-ldapext-ldapv3-vlv-09).
+//! Controls of a search: sorting (RFC 2891), views of a sorted list (draft-ietf-ldapext-ldapv3-vlv-09), matched values
+//! (RFC 3876), subentries (RFC 3672), dereference (draft-masarati-ldap-deref), effective rights.
 
+use super::super::decode;
 use super::super::encode::{integer_size, put_control, put_integer};
-use super::super::fields::{self, ENUMERATED, Fields, INTEGER};
+use super::super::fields::{self, BOOLEAN, ENUMERATED, Fields, INTEGER};
 use super::super::result::Failure;
-use super::{Controls, LIST_VIEW_RESPONSE, SORT_RESPONSE};
+use super::{Controls, DEREFERENCE, EFFECTIVE_RIGHTS, LIST_VIEW_RESPONSE, SORT_RESPONSE};
 use crate::base::Limits;
 use crate::base::ber::{OCTET_STRING, SEQUENCE, element_size, put, put_header};
-use crate::directory::{SortKey, SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget};
+use crate::directory::{LinkWish, Linked, RightsWish, SortKey, SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget};
+use crate::model::Filter;
 use ldap3_proto::proto::LdapResultCode;
 
 /// Keys of one sort.
@@ -76,6 +79,112 @@ pub(super) fn list_view<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Li
         false => return Err(Failure::protocol(DAMAGED)),
     }
     Ok(())
+}
+
+/// Decodes a ValuesReturnFilter: items alone.
+pub(super) fn matched_values<'a>(controls: &mut Controls<'a>, value: &'a [u8], limits: &Limits) -> Result<(), Failure> {
+    const DAMAGED: &str = "damaged matched values control";
+    let mut list = Fields::sequence(value, DAMAGED)?;
+    let mut items = Vec::new();
+    while !list.is_empty() {
+        let item = decode::filter(&mut list, limits)?;
+        let simple = match &item {
+            Filter::And(_) | Filter::Not(_) | Filter::Or(_) => false,
+            Filter::Extensible(assertion) => !assertion.dn_attributes,
+            Filter::Approximate(..) | Filter::Equality(..) | Filter::GreaterOrEqual(..) => true,
+            Filter::LessOrEqual(..) | Filter::Present(_) | Filter::Substrings(..) => true,
+        };
+        if !simple {
+            return Err(Failure::protocol("a matched values control holds filter items only"));
+        }
+        if items.len() >= limits.filter_elements {
+            return Err(Failure::new(LdapResultCode::AdminLimitExceeded, "the matched values control has too many items"));
+        }
+        items.push(item);
+    }
+    controls.matched_values = Some(items);
+    Ok(())
+}
+
+/// Decodes the BOOLEAN of a subentries control (RFC 3672 §3).
+pub(super) fn subentries<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    const DAMAGED: &str = "damaged subentries control";
+    let mut parts = Fields::new(value);
+    controls.subentries = Some(parts.boolean(BOOLEAN, DAMAGED)?);
+    match parts.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::protocol(DAMAGED)),
+    }
+}
+
+/// Decodes a list of derefSpec.
+pub(super) fn dereference<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    const DAMAGED: &str = "damaged dereference control";
+    let critical = controls.is_critical(DEREFERENCE);
+    let mut list = Fields::sequence(value, DAMAGED)?;
+    while !list.is_empty() {
+        let mut one = Fields::new(list.octets(SEQUENCE, DAMAGED)?);
+        let attribute = one.text(OCTET_STRING, DAMAGED)?;
+        let attributes = decode::strings(Fields::new(one.octets(SEQUENCE, DAMAGED)?))?;
+        if !one.is_empty() || attributes.is_empty() {
+            return Err(Failure::protocol(DAMAGED));
+        }
+        if controls.links.len() == KEYS || controls.links.iter().any(|other| other.attribute.eq_ignore_ascii_case(attribute)) {
+            return Err(Failure::protocol("at most ten attributes are dereferenced, each once"));
+        }
+        controls.links.push(LinkWish { attribute, attributes, critical });
+    }
+    match controls.links.is_empty() {
+        true => Err(Failure::protocol(DAMAGED)),
+        false => Ok(()),
+    }
+}
+
+/// Decodes whose rights are asked for: a GetRightsControl, or the authorization identity alone, as clients of 389 send it.
+pub(super) fn effective_rights<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    const DAMAGED: &str = "damaged effective rights control";
+    let (subject, attributes) = match value {
+        [] | [b'd', b'n', b':', ..] => (fields::text(value, DAMAGED)?, Vec::new()),
+        value => {
+            let mut parts = Fields::sequence(value, DAMAGED)?;
+            let subject = parts.text(OCTET_STRING, DAMAGED)?;
+            let attributes = parts.optional(SEQUENCE, DAMAGED)?.map(|list| decode::strings(Fields::new(list))).transpose()?;
+            (subject, attributes.unwrap_or_default())
+        }
+    };
+    let subject = match subject {
+        "" => "",
+        subject => subject.strip_prefix("dn:").ok_or_else(|| Failure::protocol("an authorization identity is dn: and a name"))?,
+    };
+    controls.rights = Some(RightsWish { subject: subject.trim(), attributes });
+    Ok(())
+}
+
+/// Appends the control that tells an entry's rights were shown.
+pub(crate) fn put_effective_rights(out: &mut Vec<u8>) {
+    let mut value = Vec::new();
+    put_header(&mut value, SEQUENCE, integer_size(0));
+    put_integer(&mut value, ENUMERATED, 0);
+    put_control(out, EFFECTIVE_RIGHTS, &value);
+}
+
+/// Appends the dereference control of an entry: a list of derefRes.
+pub(crate) fn put_linked(out: &mut Vec<u8>, linked: &[Linked]) {
+    let mut list = Vec::new();
+    for link in linked {
+        let attributes: usize = link.attributes.iter().map(Vec::len).sum();
+        let shown = if attributes == 0 { 0 } else { element_size(attributes) };
+        put_header(&mut list, SEQUENCE, element_size(link.attribute.len()) + element_size(link.dn.len()) + shown);
+        put(&mut list, OCTET_STRING, link.attribute.as_bytes());
+        put(&mut list, OCTET_STRING, link.dn.as_bytes());
+        if attributes > 0 {
+            put_header(&mut list, 0xa0, attributes);
+            link.attributes.iter().for_each(|attribute| list.extend_from_slice(attribute));
+        }
+    }
+    let mut value = Vec::new();
+    put(&mut value, SEQUENCE, &list);
+    put_control(out, DEREFERENCE, &value);
 }
 
 /// Appends the sort control of a search's answer.
