@@ -86,8 +86,10 @@ class Apache(Application):
             + f"ServerRoot /etc/apache2\nServerName office\nListen 127.0.0.1:{cls.port}\nPidFile /run/office-apache.pid\n"
             "User www-data\nGroup www-data\nErrorLog /dev/stderr\nLogLevel warn authnz_ldap:debug ldap:debug\nDocumentRoot /var/www/office\n"
             "DefaultRuntimeDir /run\nMutex file:/run\n"
-            # Without its cache each request binds, so that each is shown.
-            f"LDAPTrustedGlobalCert CA_BASE64 {CA}\nLDAPCacheEntries 0\nLDAPOpCacheEntries 0\n{places}",
+            # Without its cache each request binds, so that each is shown. A kept connection is still that of the last user
+            # who signed in over it; where that session is ended the server ends the connection (S6), and the next request
+            # of anybody would find it so: mod_ldap opens another for some result codes only, and not for this one.
+            f"LDAPTrustedGlobalCert CA_BASE64 {CA}\nLDAPCacheEntries 0\nLDAPOpCacheEntries 0\nLDAPConnectionPoolTTL 0\n{places}",
         )
         for name in requirements:
             cls.box.write(f"/var/www/office/{name}", "in\n")
