@@ -7,14 +7,16 @@ import box
 import office
 from demo import eventually
 
-#: Where the groups of each form are, and what sssd and nslcd call it.
-FORMS = {"rfc2307": f"ou=unix,{office.ORGANISATION}", "rfc2307bis": f"ou=groups,{office.ORGANISATION}"}
+UNIX, GROUPS = f"ou=unix,{office.ORGANISATION}", f"ou=groups,{office.ORGANISATION}"
 
 
 class Unix:
-    """What holds for both clients in both forms. A subclass says how its daemon is started."""
+    """What holds for both clients in both forms. A subclass says how its daemon is started.
 
-    form = None
+    `form` is what sssd and nslcd call it, `groups` where the groups are, `new` what makes chloe a member of one.
+    """
+
+    form = groups = new = None
     service = None
     module = None
 
@@ -94,11 +96,9 @@ class Unix:
         self.assertNotIn("wardens", self.box.run("id", "ben").stdout)
 
     def test_a_new_member_is_seen(self):
-        new = {"rfc2307": "memberUid: chloe", "rfc2307bis": f"member: {office.dn('chloe')}"}[self.form]
-        name = f"cn=wardens,{FORMS[self.form]}"
-        attribute = new.partition(":")[0]
-        self.office.modify(f"dn: {name}\nchangetype: modify\nadd: {attribute}\n{new}\n")
-        self.addCleanup(self.office.modify, f"dn: {name}\nchangetype: modify\ndelete: {attribute}\n{new}\n")
+        name, attribute = f"cn=wardens,{self.groups}", self.new.partition(":")[0]
+        self.office.modify(f"dn: {name}\nchangetype: modify\nadd: {attribute}\n{self.new}\n")
+        self.addCleanup(self.office.modify, f"dn: {name}\nchangetype: modify\ndelete: {attribute}\n{self.new}\n")
         self.forget()
         eventually("chloe is a warden", lambda: "wardens" in self.box.run("id", "chloe").stdout)
 
@@ -162,7 +162,7 @@ class Sssd(Unix):
             "[domain/office]\nid_provider = ldap\nauth_provider = ldap\nchpass_provider = ldap\naccess_provider = permit\n"
             f"ldap_uri = {cls.office.tls_url}\nldap_tls_cacert = /etc/office-ca.pem\nldap_tls_reqcert = demand\n"
             f"ldap_schema = {cls.form}\nldap_search_base = {office.ORGANISATION}\n"
-            f"ldap_user_search_base = ou=users,{office.ORGANISATION}\nldap_group_search_base = {FORMS[cls.form]}\n"
+            f"ldap_user_search_base = ou=users,{office.ORGANISATION}\nldap_group_search_base = {cls.groups}\n"
             f"ldap_default_bind_dn = {office.READER[0]}\nldap_default_authtok = {office.READER[1]}\n"
             "ldap_id_use_start_tls = false\nenumerate = false\ncache_credentials = false\nentry_cache_timeout = 1\n",
             0o600,
@@ -188,7 +188,7 @@ class Nslcd(Unix):
         cls.box.write(
             "/etc/nslcd.conf",
             f"uid nslcd\ngid nslcd\nuri {cls.office.tls_url}\nbase {office.ORGANISATION}\n"
-            f"base passwd ou=users,{office.ORGANISATION}\nbase group {FORMS[cls.form]}\n"
+            f"base passwd ou=users,{office.ORGANISATION}\nbase group {cls.groups}\n"
             f"binddn {office.READER[0]}\nbindpw {office.READER[1]}\ntls_reqcert demand\ntls_cacertfile /etc/office-ca.pem\n{groups}",
             0o640,
         )
@@ -200,17 +200,43 @@ class Nslcd(Unix):
         """It keeps names of members for a while; the groups of a user it looks up each time."""
 
 
-class SssdByName(Sssd, unittest.TestCase):
-    form = "rfc2307"
+class ByName:
+    """RFC 2307: members by login name, as they are stored."""
+
+    form, groups, new = "rfc2307", UNIX, "memberUid: chloe"
 
 
-class SssdByDn(Sssd, unittest.TestCase):
-    form = "rfc2307bis"
+class ByNameFromLinks:
+    """RFC 2307: members by login name, read from the links of a group whose members are people."""
+
+    form, groups, new = "rfc2307", GROUPS, f"member: {office.dn('chloe')}"
 
 
-class NslcdByName(Nslcd, unittest.TestCase):
-    form = "rfc2307"
+class ByDn:
+    """RFC 2307bis: members by DN."""
+
+    form, groups, new = "rfc2307bis", GROUPS, f"member: {office.dn('chloe')}"
 
 
-class NslcdByDn(Nslcd, unittest.TestCase):
-    form = "rfc2307bis"
+class SssdByName(ByName, Sssd, unittest.TestCase):
+    pass
+
+
+class SssdByNameFromLinks(ByNameFromLinks, Sssd, unittest.TestCase):
+    pass
+
+
+class SssdByDn(ByDn, Sssd, unittest.TestCase):
+    pass
+
+
+class NslcdByName(ByName, Nslcd, unittest.TestCase):
+    pass
+
+
+class NslcdByNameFromLinks(ByNameFromLinks, Nslcd, unittest.TestCase):
+    pass
+
+
+class NslcdByDn(ByDn, Nslcd, unittest.TestCase):
+    pass
