@@ -239,6 +239,7 @@ fn user(action: UserAction) -> Result<Command, String> {
         UserAction::Delete { user } => Command::UserDelete { user },
         UserAction::Disable { user } => Command::UserState { user, active: false },
         UserAction::Enable { user } => Command::UserState { user, active: true },
+        UserAction::Unlock { user } => Command::UserUnlock { user },
         UserAction::List(filter) => Command::Users(Within { organisation: filter.organisation }),
         UserAction::Password { user, password: options } => Command::UserPassword { user, password: password(&options)? },
     })

@@ -376,6 +376,11 @@ pub(super) enum UserAction {
         /// The user's DN.
         user: String,
     },
+    /// Let it be tried again at once after failed attempts to sign in.
+    Unlock {
+        /// Its DN.
+        user: String,
+    },
     /// List users.
     List(OrganisationFilter),
     /// Set a password; one is made up and shown where none is given.

@@ -4,6 +4,7 @@
 use super::core::Core;
 use super::error::Error;
 use super::identity::{Caller, Identity, Origin, Protocol, Standing};
+use super::lockout::Account;
 use super::tree::{self, Resolved};
 use super::{Bound, Directory, SessionRequest};
 use crate::base::Secret;
@@ -56,11 +57,12 @@ impl Directory {
 
     async fn try_password(&self, origin: &Origin, dn: &Dn, password: &Secret, request: SessionRequest) -> Result<Bound, Attempt> {
         let candidate = self.candidate(dn);
-        let found = self.match_password(origin, &candidate.hashes, password).await?;
+        let account = self.account(dn, candidate.entry.as_deref());
+        let found = self.prove(origin, account, &candidate.hashes, candidate.usable, password).await?;
         if found.is_none() && !candidate.hashes.iter().all(|stored| self.hasher().is_usable(stored)) {
             tracing::warn!(user = %dn, "a stored password is of a scheme, or has a cost, that is not verified here");
         }
-        let (Some(entry), Some(found), true) = (candidate.entry, found, candidate.usable) else {
+        let (Some(entry), Some(found)) = (candidate.entry, found) else {
             return Err(Error::InvalidCredentials.into());
         };
         let bound = self.admit(origin, &entry, &candidate.hashes, request).await;
@@ -78,7 +80,7 @@ impl Directory {
         let current = self.current();
         let hashes = current.settings.operator.iter().map(|operator| operator.password.clone().into_bytes()).collect();
         let hashes: Vec<Vec<u8>> = hashes;
-        match self.match_password(origin, &hashes, password).await?.is_some() {
+        match self.prove(origin, Account::Operator, &hashes, true, password).await?.is_some() {
             true => Ok(Bound { identity: Arc::new(self.operator_identity(name)), seat: None }),
             false => Err(Error::InvalidCredentials),
         }

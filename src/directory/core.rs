@@ -6,6 +6,7 @@ use super::error::Error;
 use super::filter::Context;
 use super::identity::{Caller, Identity, Origin};
 use super::link_cache::LinkCache;
+use super::lockout::Lockouts;
 use super::password_hash::PasswordHasher;
 use super::settings::Settings;
 use super::sorted::Room;
@@ -37,6 +38,8 @@ pub(crate) struct Core {
     authority: AtomicU64,
     /// Sessions whose last connection is gone, where the licence releases on disconnect (S5).
     pub(crate) released: Mutex<Vec<EntryId>>,
+    /// Failed attempts to sign in.
+    pub(crate) lockouts: Lockouts,
     /// Stored passwords to be made anew.
     pub(crate) renewals: Mutex<Vec<Renewal>>,
     /// Wakes the maintenance before its time.
@@ -99,6 +102,7 @@ impl Core {
             all_user,
             links: Arc::default(),
             specials: SpecialsCache::default(),
+            lockouts: Lockouts::default(),
             renewals: Mutex::default(),
             schema,
             started: clock.moment(),

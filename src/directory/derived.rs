@@ -1,7 +1,7 @@
 //! Attributes that are made when they are asked for: links shown as DNs, memberOf, the place in the tree, the
 //! state of an account. They are never stored, so they cannot be wrong.
 
-use super::tree;
+use super::{lockout, tree};
 use crate::base::{EntryId, Timestamp};
 use crate::domain::seats::Counting;
 use crate::domain::{Catalog, Licence, Rights, Session, User, groups};
@@ -30,6 +30,9 @@ pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entr
     if attribute == known.member_of {
         return groups::containing(schema, facts, entry.id).into_iter().map(|group| tree::dn_of(facts, group).into_bytes()).collect();
     }
+    if [known.pwd_account_locked_time, known.pwd_failure_time, known.pwd_last_success].contains(&attribute) {
+        return attempts(schema, facts, entry, attribute);
+    }
     if attribute == known.hc_account_state {
         return User::of(schema, entry).map(|user| user.state().name().as_bytes().to_vec()).into_iter().collect();
     }
@@ -51,6 +54,17 @@ pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entr
         return effective_members(schema, facts, entry.id);
     }
     Vec::new()
+}
+
+/// When attempts to sign in failed, since when further ones wait, and when one succeeded: as of a second ago at most.
+fn attempts(schema: &Schema, facts: &dyn Facts, entry: &Entry, attribute: AttributeId) -> Vec<Vec<u8>> {
+    let Some(attempts) = lockout::saved(facts, entry.id) else { return Vec::new() };
+    let known = schema.known();
+    if attribute == known.pwd_failure_time {
+        return attempts.failures().iter().map(|time| time.generalized_millis().into_bytes()).collect();
+    }
+    let time = if attribute == known.pwd_last_success { attempts.last_success() } else { attempts.locked_since() };
+    time.map(|time| time.generalized().into_bytes()).into_iter().collect()
 }
 
 /// When the session ends if nothing happens (S5): by what its entry says, which follows activity within a minute.

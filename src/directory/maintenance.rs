@@ -25,6 +25,9 @@ impl Directory {
                 tokio::spawn(async move { directory.renew_credentials().await });
             }
             let now = self.clock().monotonic();
+            if let Err(error) = self.save_attempts_due(now.saturating_sub(saved) >= SAVE_EVERY).await {
+                tracing::warn!(%error, "attempts to sign in could not be saved yet");
+            }
             if now.saturating_sub(saved) >= SAVE_EVERY {
                 saved = now;
                 if let Err(error) = self.save_activity().await {

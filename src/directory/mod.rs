@@ -22,6 +22,7 @@ pub mod identity;
 mod link_cache;
 mod link_view;
 mod list_view;
+pub(crate) mod lockout;
 mod maintenance;
 mod monitor;
 mod open;

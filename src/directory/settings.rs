@@ -3,6 +3,7 @@
 use crate::access::RuleSettings;
 use crate::base::Limits;
 pub use crate::domain::catalog::{Catalog, CatalogRole, Package, Permission};
+pub use crate::domain::lockout::Lockout;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub organisations: Vec<DeclaredEntry>,
     /// Permissions, roles and packages (R1).
     pub catalog: Catalog,
+    /// When failed attempts to sign in make an account wait.
+    pub lockout: Lockout,
     /// Passwords people choose.
     pub password_policy: PasswordPolicy,
     /// Mails of activation.
@@ -66,6 +69,7 @@ impl Settings {
             applications: Vec::new(),
             organisations: Vec::new(),
             catalog: Catalog::default(),
+            lockout: Lockout::default(),
             password_policy: PasswordPolicy::default(),
             activation: Activation::default(),
             protocol_features: Vec::new(),

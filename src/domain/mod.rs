@@ -12,6 +12,7 @@ pub mod check;
 pub mod groups;
 pub mod lens;
 pub mod licence;
+pub mod lockout;
 pub mod password_policy;
 pub mod roles;
 pub mod seats;

@@ -6,7 +6,7 @@ use super::extended::{PASSWORD_MODIFY, START_TLS, WHO_AM_I};
 use super::transport::Transport;
 use super::{Door, Endpoint, features};
 use crate::base::{Limits, SystemClock};
-use crate::directory::settings::{Hashing, Operator};
+use crate::directory::settings::{Hashing, Lockout, Operator};
 use crate::directory::{Directory, Origin, Protocol, Settings};
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
@@ -43,6 +43,8 @@ impl Server {
             limits,
             hashing: Hashing { memory: 64, passes: 1, ..Hashing::default() },
             protocol_features: features(true),
+            // Tests that bind wrongly by the dozen are about something else.
+            lockout: Lockout { failures: 0, ..Lockout::default() },
             ..Settings::new(folder.path().join("data"), &["dc=example,dc=com"])
         };
         let directory = Directory::open(settings, Arc::new(SystemClock::default())).unwrap();

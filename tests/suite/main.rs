@@ -14,6 +14,7 @@ mod demo;
 mod durability;
 mod framing;
 mod house;
+mod lockout;
 mod monitor;
 mod oracles;
 mod passwords;

@@ -54,6 +54,7 @@ impl Scene {
             "hashing = {{ memory = \"7MiB\", passes = 1 }}\n\
              [tls]\ncertificate = \"{path}/server.pem\"\nkey = \"{path}/server.key\"\n{tls}\n\
              [sasl]\n{sasl}\n\
+             [lockout]\nfailures = 0\n\
              [[listener]]\nkind = \"ldapi\"\naddress = \"{path}/ldapi\"\n\
              [[listener]]\nkind = \"ldaps\"\naddress = \"{ldaps}\"\n"
         );

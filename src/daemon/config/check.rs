@@ -9,7 +9,8 @@ use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, ca
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{
-    Activation, AllowedScheme, Application, Catalog, CertificateMapping, DeclaredEntry, Hashing, Operator, PasswordPolicy, Sasl, Settings,
+    Activation, AllowedScheme, Application, Catalog, CertificateMapping, DeclaredEntry, Hashing, Lockout, Operator, PasswordPolicy, Sasl,
+    Settings,
 };
 use crate::model::Dn;
 use crate::schema::{Schema, Source};
@@ -21,6 +22,8 @@ use toml::Spanned;
 
 /// Links of activation are good for at most this long (HF1).
 const LONGEST_LINK: Duration = Duration::from_secs(72 * 3_600);
+/// Failed attempts to sign in keep an account waiting for at most this long (HB4).
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 /// The shortest password policy there may be (hardening §2.1).
 const SHORTEST_PASSWORD: usize = 8;
 /// Bounds of argon2id's cost: memory in KiB, passes (HB5).
@@ -142,6 +145,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         applications,
         organisations,
         catalog,
+        lockout: lockout(&mut checker, file),
         password_policy: password_policy(&mut checker, file),
         activation: activation(&mut checker, file),
         protocol_features: crate::ldap::features(tls.is_some()),
@@ -457,6 +461,21 @@ fn hashing(checker: &mut Checker, file: &ServerFile) -> Hashing {
     let memory = u32::try_from(memory).unwrap_or(u32::MAX);
     let allow = table.allow.iter().map(|scheme| AllowedScheme::from(*scheme)).collect();
     Hashing { memory, passes: *table.passes.get_ref(), at_once: table.at_once, queue: table.queue, deadline: table.deadline.0, allow }
+}
+
+fn lockout(checker: &mut Checker, file: &ServerFile) -> Lockout {
+    let table = &file.lockout;
+    let longest_wait = table.longest_wait.get_ref().0;
+    if longest_wait < table.first_wait.0 || longest_wait > LONGEST_WAIT {
+        checker.at(&table.longest_wait, "the longest wait is between the first one and 24h: nobody is kept out for good");
+    }
+    Lockout {
+        failures: table.failures,
+        first_wait: table.first_wait.0,
+        longest_wait,
+        forget_after: table.forget_after.0,
+        known_for: table.known_for.0,
+    }
 }
 
 fn password_policy(checker: &mut Checker, file: &ServerFile) -> PasswordPolicy {

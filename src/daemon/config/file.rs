@@ -4,7 +4,7 @@
 use super::operate::{BackupTable, MetricsTable};
 use super::units::{Octets, Period};
 use crate::base::Limits;
-use crate::directory::settings::{Activation, AllowedScheme, Hashing, PasswordPolicy};
+use crate::directory::settings::{Activation, AllowedScheme, Hashing, Lockout, PasswordPolicy};
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -52,6 +52,9 @@ pub struct ServerFile {
     /// Cost of password hashes.
     #[serde(default)]
     pub hashing: HashingTable,
+    /// When failed attempts make an account wait.
+    #[serde(default)]
+    pub lockout: LockoutTable,
     /// What a password must be.
     #[serde(default)]
     pub passwords: PasswordsTable,
@@ -416,6 +419,31 @@ impl Default for HashingTable {
             queue: hashing.queue,
             deadline: Period(hashing.deadline),
             allow: Vec::new(),
+        }
+    }
+}
+
+/// `[lockout]`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is the field of domain::lockout::Lockout with its name")]
+pub struct LockoutTable {
+    pub failures: u32,
+    pub first_wait: Period,
+    pub longest_wait: Spanned<Period>,
+    pub forget_after: Period,
+    pub known_for: Period,
+}
+
+impl Default for LockoutTable {
+    fn default() -> Self {
+        let lockout = Lockout::default();
+        Self {
+            failures: lockout.failures,
+            first_wait: Period(lockout.first_wait),
+            longest_wait: Spanned::new(0..0, Period(lockout.longest_wait)),
+            forget_after: Period(lockout.forget_after),
+            known_for: Period(lockout.known_for),
         }
     }
 }

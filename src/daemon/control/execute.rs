@@ -83,6 +83,10 @@ impl Execution<'_> {
             Command::UserState { user, active } => {
                 self.modify(user, vec![replace("hcActive", Some(if *active { "TRUE" } else { "FALSE" }))])
             }
+            Command::UserUnlock { user } => {
+                self.modify(user, vec![replace("pwdAccountLockedTime", None)])?;
+                Ok(format!("{user} can be signed in to again"))
+            }
             Command::Users(within) => {
                 self.list(within, "hcUser", &[("dn", ""), ("type", "hcUserType"), ("state", "hcAccountState"), ("mail", "mail")])
             }

@@ -158,6 +158,11 @@ pub enum Command {
         /// Whether it may log in.
         active: bool,
     },
+    /// Lets an account be tried again at once after failed attempts to sign in.
+    UserUnlock {
+        /// The DN.
+        user: String,
+    },
     /// The users.
     Users(Within),
     /// Check everything that is kept against everything else.

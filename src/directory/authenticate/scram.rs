@@ -5,6 +5,7 @@
 //! digest of the stored password they belong to, so keys of a former password are known as such, and never count.
 
 use crate::base::{EntryId, Secret, random};
+use crate::directory::lockout::Account;
 use crate::directory::{Bound, Directory, Error, Origin, SessionRequest, Write, WriteOutcome};
 use crate::domain::organisation_of;
 use crate::model::{Entry, Facts};
@@ -145,13 +146,12 @@ impl Directory {
         authorization: &str,
         request: SessionRequest,
     ) -> Result<Bound, Error> {
-        let owner = keys.owner.filter(|_| proven).and_then(|id| self.memory().entry(id)).ok_or(Error::InvalidCredentials)?;
+        let account = keys.owner.map_or_else(|| self.core().lockouts.stranger(&keys.salt), Account::Entry);
+        let owner = keys.owner.filter(|_| proven).and_then(|id| self.memory().entry(id));
         // Not if the password has changed since the first message.
-        let current = self.own_keys(&owner).is_some_and(|now| now.stored == keys.stored);
-        match current {
-            true => self.bind_known(origin, owner.id, authorization, request).await,
-            false => Err(Error::InvalidCredentials),
-        }
+        let current = owner.filter(|owner| self.own_keys(owner).is_some_and(|now| now.stored == keys.stored));
+        let found = self.count(origin, account, std::future::ready(Ok(current))).await?;
+        self.bind_known(origin, found.ok_or(Error::InvalidCredentials)?.id, authorization, request).await
     }
 
     /// The keys of the password that the entry has now, where its organisation has SCRAM turned on.

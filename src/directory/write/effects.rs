@@ -16,6 +16,10 @@ impl Work<'_, '_> {
 
     pub(super) fn after_modify(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
         let schema = std::sync::Arc::clone(&self.core.schema);
+        let user_password = schema.known().user_password;
+        if !before.values(user_password).eq(after.values(user_password)) {
+            self.unlock(after.id);
+        }
         let Some(was) = User::of(&schema, before) else { return self.post_welcome(Some(before), after) };
         let Some(is) = User::of(&schema, after) else {
             self.end_sessions_of(before.id, "no longer a user");
@@ -33,6 +37,9 @@ impl Work<'_, '_> {
     }
 
     pub(super) fn before_delete(&mut self, entry: &Entry) -> Result<(), Error> {
+        if entry.has(self.core.schema.known().user_password) {
+            self.forget_attempts(entry.id);
+        }
         match entry.kind {
             Kind::Session => self.strike_out(entry.id, "ended by request"),
             Kind::User => self.end_sessions_of(entry.id, "user deleted"),

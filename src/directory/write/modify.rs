@@ -13,6 +13,14 @@ impl Work<'_, '_> {
     pub(super) fn modify(&mut self, text: &str, modifications: &[Modification]) -> Result<WriteOutcome, Error> {
         let entry = self.find(text)?;
         let pre_read = self.precondition(&entry)?;
+        let (unlocking, rest): (Vec<_>, Vec<_>) = modifications.iter().cloned().partition(|change| self.unlocks(change));
+        if !unlocking.is_empty() {
+            self.unlock_by_request(&entry, &unlocking)?;
+            if rest.is_empty() {
+                return Ok(self.outcome(&entry, pre_read));
+            }
+        }
+        let modifications = rest.as_slice();
         self.check_modifications(&entry, modifications)?;
         let before = self.core.schema.unseal(&entry);
         let mut draft = before.clone();
@@ -30,6 +38,32 @@ impl Work<'_, '_> {
         let names = modifications.iter().map(|modification| modification.attribute.clone()).collect();
         self.audit("modify", &after, names, String::new());
         Ok(self.outcome(&after, pre_read))
+    }
+
+    /// Whether it takes `pwdAccountLockedTime` away, the one change there is to what the server notes of attempts to sign in.
+    fn unlocks(&self, change: &Modification) -> bool {
+        let locked = self.core.schema.known().pwd_account_locked_time;
+        let named = self.core.schema.description(&change.attribute).is_some_and(|named| named.attribute == locked);
+        let removes = match change.kind {
+            ModificationKind::Delete => true,
+            ModificationKind::Replace => change.values.is_empty(),
+            ModificationKind::Add | ModificationKind::Increment => false,
+        };
+        named && removes
+    }
+
+    /// Lets an account be tried again at once. Nobody changed the entry by that, so it keeps its stamps.
+    fn unlock_by_request(&mut self, entry: &Entry, changes: &[Modification]) -> Result<(), Error> {
+        let locked = self.core.schema.known().pwd_account_locked_time;
+        if !self.access(entry).write.contains(locked) {
+            return Err(self.insufficient("unlock", entry));
+        }
+        let waited = self.unlock(entry.id);
+        if !waited && changes.iter().any(|change| change.kind == ModificationKind::Delete) {
+            return Err(Error::NoSuchAttribute("pwdAccountLockedTime: the account is not locked".to_owned()));
+        }
+        self.audit("unlock", entry, vec!["pwdAccountLockedTime".to_owned()], String::new());
+        Ok(())
     }
 
     /// Puts the draft, without the credentials where they go with the old address; the last administrator keeps them (U5).

@@ -3,6 +3,7 @@
 
 use super::{Work, quoted};
 use crate::base::{Secret, random};
+use crate::directory::lockout::Account;
 use crate::directory::password_hash::names_a_scheme;
 use crate::directory::tree::{self, Resolved};
 use crate::directory::{Caller, Directory, Error, Write, WriteOptions, WriteOutcome};
@@ -81,7 +82,8 @@ impl Directory {
     async fn stored_form(&self, caller: &Caller, entry: &Entry, value: Vec<u8>) -> Result<Vec<u8>, Error> {
         for stored in entry.values(self.schema().known().user_password) {
             let given = Secret::new(value.clone());
-            if stored == value || self.match_password(&caller.origin, &[stored.to_vec()], &given).await?.is_some() {
+            let account = Account::Entry(entry.id);
+            if stored == value || self.prove(&caller.origin, account, &[stored.to_vec()], true, &given).await?.is_some() {
                 return Ok(stored.to_vec());
             }
         }
@@ -166,7 +168,7 @@ impl Directory {
         }
         if let Some(old) = old {
             let hashes: Vec<Vec<u8>> = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
-            if self.match_password(&caller.origin, &hashes, &old).await?.is_none() {
+            if self.prove(&caller.origin, Account::Entry(entry.id), &hashes, true, &old).await?.is_none() {
                 return Err(Error::InvalidCredentials);
             }
         }

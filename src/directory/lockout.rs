@@ -1,0 +1,254 @@
+//! Who has to wait before another password is tried (HB3, HB4): the state machine of the domain for each account, kept in
+//! memory, and as records outside the tree, `lock/<entry>`, so that it survives a restart and leaves no mark on entries.
+//! There is one count for an account, whichever door the attempts come through.
+
+use super::core::Core;
+use super::password_hash::Match;
+use super::write::Work;
+use super::{Directory, Error, Origin};
+use crate::base::{EntryId, Secret, random};
+use crate::domain::lockout::{Attempts, Begun, Place};
+use crate::model::{Dn, Entry, Facts};
+use crate::store::Transaction;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Accounts kept in memory; what is saved is read again when it is needed.
+const ACCOUNTS: usize = 100_000;
+/// Names without an account that are counted at least; the longest unused are forgotten first.
+const STRANGERS: usize = 32_768;
+
+/// What attempts are counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Account {
+    /// An entry that may sign in.
+    Entry(EntryId),
+    /// The operator of the config.
+    Operator,
+    /// Any other name, by a keyed digest of it, so that it cannot be told from an account.
+    Stranger([u8; 16]),
+}
+
+impl Account {
+    fn key(self) -> String {
+        match self {
+            Self::Entry(id) => format!("lock/{:08x}", id.0),
+            Self::Operator => "lock/operator".to_owned(),
+            // One record for all: it is written so that a stranger's answer takes as long, and is never read.
+            Self::Stranger(_) => "lock/stranger".to_owned(),
+        }
+    }
+}
+
+/// The attempts of an entry as they were saved last.
+pub(crate) fn saved(facts: &dyn Facts, entry: EntryId) -> Option<Attempts> {
+    serde_json::from_slice(&facts.meta(&Account::Entry(entry).key())?).ok()
+}
+
+/// The attempts of all accounts.
+pub(crate) struct Lockouts {
+    key: [u8; 32],
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    accounts: HashMap<Account, Attempts>,
+    strangers: HashMap<Account, Attempts>,
+    /// Those of the generation before; who is found here moves on.
+    older_strangers: HashMap<Account, Attempts>,
+    /// Accounts to be saved soon, and those of which only the last success is newer than what is saved.
+    changed: HashSet<Account>,
+    seen: HashSet<Account>,
+}
+
+impl Default for Lockouts {
+    fn default() -> Self {
+        Self { key: random::bytes(), state: Mutex::default() }
+    }
+}
+
+impl Lockouts {
+    pub(super) fn stranger(&self, name_key: &[u8]) -> Account {
+        let digest: [u8; 32] = Sha256::new().chain_update(self.key).chain_update(name_key).finalize().into();
+        let mut short = [0; 16];
+        short.iter_mut().zip(digest).for_each(|(short, octet)| *short = octet);
+        Account::Stranger(short)
+    }
+
+    /// Works on the attempts of an account.
+    fn with<T>(&self, facts: &dyn Facts, account: Account, work: impl FnOnce(&mut Attempts) -> T) -> T {
+        let state = &mut *self.state.lock();
+        if let Account::Stranger(_) = account {
+            if state.strangers.len() >= STRANGERS {
+                state.older_strangers = std::mem::take(&mut state.strangers);
+            }
+            let older = state.older_strangers.remove(&account);
+            return work(state.strangers.entry(account).or_insert_with(|| older.unwrap_or_default()));
+        }
+        if state.accounts.len() >= ACCOUNTS {
+            let State { accounts, changed, seen, .. } = state;
+            accounts.retain(|account, _| changed.contains(account) || seen.contains(account));
+        }
+        let read = || facts.meta(&account.key()).and_then(|octets| serde_json::from_slice(&octets).ok()).unwrap_or_default();
+        work(state.accounts.entry(account).or_insert_with(read))
+    }
+
+    fn note(&self, account: Account, only_seen: bool) {
+        let state = &mut *self.state.lock();
+        match (account, only_seen) {
+            (Account::Stranger(_), _) => {}
+            (_, true) => drop(state.seen.insert(account)),
+            (_, false) => drop(state.changed.insert(account)),
+        }
+    }
+
+    /// The record of an account as it is now.
+    fn record(&self, facts: &dyn Facts, account: Account) -> Option<Vec<u8>> {
+        self.with(facts, account, |attempts| serde_json::to_vec(attempts).ok())
+    }
+
+    /// Takes the accounts that are to be saved.
+    fn due(&self, seen_too: bool) -> Vec<Account> {
+        let state = &mut *self.state.lock();
+        let mut due = std::mem::take(&mut state.changed);
+        if seen_too {
+            due.extend(state.seen.drain());
+        }
+        due.into_iter().collect()
+    }
+}
+
+impl Directory {
+    /// What attempts with this name count for. Entries that cannot sign in are as good as none.
+    pub(super) fn account(&self, dn: &Dn, entry: Option<&Entry>) -> Account {
+        match entry {
+            Some(entry) if self.may_sign_in(entry) => Account::Entry(entry.id),
+            Some(_) | None => self.core().lockouts.stranger(&self.schema().name_key(dn)),
+        }
+    }
+
+    /// Which of the stored values the password matches, where the account may be tried now. The attempt is counted before
+    /// anything is verified; it is a failure unless the password is right and the account `usable`.
+    pub(super) async fn prove(
+        &self,
+        origin: &Origin,
+        account: Account,
+        stored: &[Vec<u8>],
+        usable: bool,
+        password: &Secret,
+    ) -> Result<Option<Match>, Error> {
+        let proof = async { Ok(self.match_password(origin, stored, password).await?.filter(|_| usable)) };
+        self.count(origin, account, proof).await
+    }
+
+    /// The same for any proof of a password: what it gives, where the account may be tried now.
+    pub(super) async fn count<T>(
+        &self,
+        origin: &Origin,
+        account: Account,
+        proof: impl Future<Output = Result<Option<T>, Error>>,
+    ) -> Result<Option<T>, Error> {
+        let (lockouts, facts) = (&self.core().lockouts, self.memory());
+        let (place, rules, now) = (Place::of(origin.address), self.settings().lockout.clone(), self.clock().now());
+        let begun = lockouts.with(facts, account, |attempts| attempts.begin(&rules, &place, now));
+        lockouts.note(account, false);
+        let Begun::Admitted { locks } = begun else {
+            tracing::info!(origin = %origin.describe(), "an attempt to sign in has to wait");
+            return Ok(None);
+        };
+        let found = match proof.await {
+            Ok(found) => found,
+            Err(error) => {
+                lockouts.with(facts, account, |attempts| attempts.withdraw(&place, begun));
+                return Err(error);
+            }
+        };
+        if found.is_some() {
+            let now = self.clock().now();
+            let changed = lockouts.with(facts, account, |attempts| attempts.succeeded(&place, now));
+            lockouts.note(account, !changed);
+        } else if locks {
+            tracing::warn!(origin = %origin.describe(), "further attempts to sign in to an account have to wait");
+            self.save_attempts(vec![account]).await?;
+        }
+        Ok(found)
+    }
+
+    /// Saves what changed; with `seen_too` also the times of the last success. To be called every second or so.
+    pub(super) async fn save_attempts_due(&self, seen_too: bool) -> Result<(), Error> {
+        let due = self.core().lockouts.due(seen_too);
+        match due.is_empty() {
+            true => Ok(()),
+            false => self.save_attempts(due).await,
+        }
+    }
+
+    async fn save_attempts(&self, accounts: Vec<Account>) -> Result<(), Error> {
+        let core = Arc::clone(self.core());
+        self.store().write(move |txn| keep(&core, txn, accounts)).await
+    }
+
+    /// The same before the store is closed. Not to be called within the runtime.
+    pub(super) fn save_attempts_at_end(&self) {
+        let (core, due) = (Arc::clone(self.core()), self.core().lockouts.due(true));
+        let saved: Result<(), Error> = self.store().write_blocking(move |txn| keep(&core, txn, due));
+        if let Err(error) = saved {
+            tracing::warn!(%error, "the last attempts to sign in could not be saved");
+        }
+    }
+}
+
+fn keep(core: &Core, txn: &mut Transaction<'_>, accounts: Vec<Account>) -> Result<(), Error> {
+    txn.may_use_reserve();
+    for account in accounts {
+        if let Account::Entry(id) = account
+            && txn.entry(id).is_none()
+        {
+            continue;
+        }
+        let record = core.lockouts.record(&*txn, account);
+        txn.put_meta(&account.key(), record);
+    }
+    Ok(())
+}
+
+impl Work<'_, '_> {
+    /// Forgets the failures of an account: its password was set, or somebody with the right unlocked it. Answers whether it
+    /// had to wait.
+    pub(super) fn unlock(&mut self, entry: EntryId) -> bool {
+        let account = Account::Entry(entry);
+        let core = Arc::clone(self.core);
+        let now = self.now;
+        let (waited, record) = core.lockouts.with(&*self.txn, account, |attempts| {
+            let mut cleared = attempts.clone();
+            cleared.clear();
+            let changed = cleared != *attempts;
+            (attempts.waits_since(now).is_some(), serde_json::to_vec(&cleared).ok().filter(|_| changed))
+        });
+        if record.is_some() {
+            self.txn.put_meta(&account.key(), record);
+            self.txn.when_settled(move |committed| {
+                let state = &mut *core.lockouts.state.lock();
+                if committed && let Some(attempts) = state.accounts.get_mut(&account) {
+                    attempts.clear();
+                }
+            });
+        }
+        waited
+    }
+
+    /// The account is gone, and what was counted for it.
+    pub(super) fn forget_attempts(&mut self, entry: EntryId) {
+        let account = Account::Entry(entry);
+        self.txn.put_meta(&account.key(), None);
+        let core = Arc::clone(self.core);
+        self.txn.when_settled(move |committed| {
+            if committed {
+                core.lockouts.state.lock().accounts.remove(&account);
+            }
+        });
+    }
+}

@@ -1,0 +1,348 @@
+//! Failed sign-ins of one account: how many there were, and until when further ones wait (hardening §2.1, HB3, HB4).
+//!
+//! A pure state machine. An attempt is counted when it begins, before any password is verified, so that many at one time
+//! get no more tries than one after another. After so many failures each further try has to wait, longer each time, but
+//! never for good. Addresses from which the account has signed in lately are counted apart: whoever guesses elsewhere
+//! cannot keep the user out there, and whoever guesses there waits like everybody.
+
+use crate::base::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+/// Addresses of an account that are remembered.
+const KNOWN_LIMIT: usize = 8;
+/// Times of failures that are kept to be shown.
+const RECENT_LIMIT: usize = 128;
+
+/// When failures make an account wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lockout {
+    /// Failures in a row that are free; 0 for no waiting at all.
+    pub failures: u32,
+    /// The first wait.
+    pub first_wait: Duration,
+    /// No wait is longer.
+    pub longest_wait: Duration,
+    /// Failures are forgotten after so long without another.
+    pub forget_after: Duration,
+    /// How long an address is known after a success from it.
+    pub known_for: Duration,
+}
+
+impl Default for Lockout {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            first_wait: Duration::from_secs(30),
+            longest_wait: Duration::from_secs(3_600),
+            forget_after: Duration::from_secs(24 * 3_600),
+            known_for: Duration::from_secs(30 * 24 * 3_600),
+        }
+    }
+}
+
+impl Lockout {
+    /// The wait after the first `waits` ones: each is twice as long as the one before.
+    fn wait(&self, waits: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(waits).and_then(|factor| self.first_wait.checked_mul(factor));
+        doubled.unwrap_or(self.longest_wait).min(self.longest_wait)
+    }
+}
+
+/// Where an attempt comes from: an IPv6 address counts by its network of 64 bits, since one peer has all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Place(String);
+
+impl Place {
+    /// The place of an address; local sockets are one place.
+    pub fn of(address: Option<IpAddr>) -> Self {
+        Self(match address.map(|address| address.to_canonical()) {
+            None => "local".to_owned(),
+            Some(IpAddr::V4(address)) => address.to_string(),
+            Some(IpAddr::V6(address)) => Ipv6Addr::from(u128::from(address) >> 64 << 64).to_string(),
+        })
+    }
+}
+
+/// Failures in a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Track {
+    /// All of them, those that had to wait among them.
+    count: u32,
+    /// How many waits were imposed.
+    waits: u32,
+    last: Option<Timestamp>,
+    /// Since when, and until when, further attempts wait.
+    wait: Option<(Timestamp, Timestamp)>,
+}
+
+/// An address from which the account has signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct KnownPlace {
+    place: Place,
+    last_success: Timestamp,
+    track: Track,
+}
+
+/// What became of an attempt that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The password may be verified. `locks`: should it be wrong, the next attempt has to wait.
+    Admitted {
+        /// Whether the next attempt has to wait.
+        locks: bool,
+    },
+    /// It has to wait: refused whatever the password, which must not be verified.
+    Refused,
+}
+
+/// The attempts to sign in to one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    others: Track,
+    known: Vec<KnownPlace>,
+    recent: Vec<Timestamp>,
+    last_success: Option<Timestamp>,
+}
+
+impl Attempts {
+    /// An attempt begins: it counts as a failure until it has succeeded.
+    pub fn begin(&mut self, rules: &Lockout, place: &Place, now: Timestamp) -> Begun {
+        self.known.retain(|known| now.since(known.last_success) <= rules.known_for);
+        let track = self.track(place);
+        if track.last.is_some_and(|last| now.since(last) >= rules.forget_after) {
+            *track = Track::default();
+        }
+        track.count = track.count.saturating_add(1);
+        track.last = Some(now);
+        // A clock that was set back must not lengthen a wait.
+        let waits = track.wait.is_some_and(|(_, until)| now < until && until <= now.plus(rules.longest_wait));
+        let locks = !waits && rules.failures > 0 && track.count >= rules.failures;
+        if locks {
+            track.wait = Some((now, now.plus(rules.wait(track.waits))));
+            track.waits = track.waits.saturating_add(1);
+        }
+        self.note_failure(now);
+        if waits { Begun::Refused } else { Begun::Admitted { locks } }
+    }
+
+    /// The password was not verified after all: the attempt counts for nothing.
+    pub fn withdraw(&mut self, place: &Place, begun: Begun) {
+        let track = self.track(place);
+        track.count = track.count.saturating_sub(1);
+        if begun == (Begun::Admitted { locks: true }) {
+            track.wait = None;
+            track.waits = track.waits.saturating_sub(1);
+        }
+        self.recent.pop();
+    }
+
+    /// The password was right. Answers whether anything but the time of the last success changed.
+    pub fn succeeded(&mut self, place: &Place, now: Timestamp) -> bool {
+        let waited = self.recent.len() > 1 || self.track(place).waits > 0;
+        let known = self.known.iter().position(|known| known.place == *place);
+        match known.and_then(|at| self.known.get_mut(at)) {
+            Some(known) => (known.last_success, known.track) = (now, Track::default()),
+            None => {
+                self.others = Track::default();
+                if self.known.len() >= KNOWN_LIMIT
+                    && let Some(oldest) = (0..self.known.len()).min_by_key(|at| self.known.get(*at).map(|known| known.last_success))
+                {
+                    self.known.remove(oldest);
+                }
+                self.known.push(KnownPlace { place: place.clone(), last_success: now, track: Track::default() });
+            }
+        }
+        let all_forgotten = self.others.count == 0 && self.known.iter().all(|known| known.track.count == 0);
+        if all_forgotten {
+            self.recent.clear();
+        } else {
+            self.recent.pop();
+        }
+        self.last_success = Some(now);
+        waited || known.is_none()
+    }
+
+    /// Forgets all failures: an administrator unlocked the account, or set its password.
+    pub fn clear(&mut self) {
+        self.others = Track::default();
+        self.known.iter_mut().for_each(|known| known.track = Track::default());
+        self.recent.clear();
+    }
+
+    /// Since when somebody at an unknown address, or else at a known one, has to wait; `None` where nobody has to.
+    pub fn waits_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let tracks = std::iter::once(&self.others).chain(self.known.iter().map(|known| &known.track));
+        tracks.filter_map(|track| track.wait).find(|(_, until)| now < *until).map(|(since, _)| since)
+    }
+
+    /// Since when attempts had to wait last; as long as no attempt has succeeded since.
+    pub fn locked_since(&self) -> Option<Timestamp> {
+        let tracks = std::iter::once(&self.others).chain(self.known.iter().map(|known| &known.track));
+        tracks.filter_map(|track| track.wait).map(|(since, _)| since).max()
+    }
+
+    /// The times of the failures in a row, the oldest first.
+    pub fn failures(&self) -> &[Timestamp] {
+        &self.recent
+    }
+
+    /// When a password was right last.
+    pub const fn last_success(&self) -> Option<Timestamp> {
+        self.last_success
+    }
+
+    fn track(&mut self, place: &Place) -> &mut Track {
+        match self.known.iter_mut().find(|known| known.place == *place) {
+            Some(known) => &mut known.track,
+            None => &mut self.others,
+        }
+    }
+
+    /// Each failure has a time of its own, since the times are shown as a set.
+    fn note_failure(&mut self, now: Timestamp) {
+        if self.recent.len() >= RECENT_LIMIT {
+            self.recent.remove(0);
+        }
+        let next = self.recent.last().map(|last| last.plus(Duration::from_millis(1)));
+        self.recent.push(next.map_or(now, |next| next.max(now)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn at(seconds: u64) -> Timestamp {
+        START.plus(Duration::from_secs(seconds))
+    }
+
+    fn place(last: u8) -> Place {
+        Place::of(Some(IpAddr::from([192, 0, 2, last])))
+    }
+
+    #[test]
+    fn hb3_a_hundred_at_one_time_count_a_hundred_and_five_are_verified() {
+        let (mut attempts, rules) = (Attempts::default(), Lockout::default());
+        let admitted = (0..100).filter(|_| attempts.begin(&rules, &place(1), at(0)) != Begun::Refused).count();
+        assert_eq!(admitted, 5);
+        assert_eq!(attempts.others.count, 100);
+        assert_eq!(attempts.failures().len(), 100);
+        assert!(attempts.failures().is_sorted_by(|left, right| left < right));
+    }
+
+    #[test]
+    fn hb4_waits_rise_to_their_limit_and_end() {
+        let (mut attempts, rules) = (Attempts::default(), Lockout::default());
+        (0..4).for_each(|_| assert_eq!(attempts.begin(&rules, &place(1), at(0)), Begun::Admitted { locks: false }));
+        let mut now = 0;
+        for wait in [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600] {
+            assert_eq!(attempts.begin(&rules, &place(1), at(now)), Begun::Admitted { locks: true }, "{now}");
+            assert_eq!(attempts.waits_since(at(now)), Some(at(now)));
+            assert_eq!(attempts.begin(&rules, &place(1), at(now + wait - 1)), Begun::Refused, "{now}");
+            now += wait;
+        }
+        assert_eq!(attempts.begin(&rules, &place(1), at(now + 24 * 3_600)), Begun::Admitted { locks: false }, "forgotten");
+    }
+
+    #[test]
+    fn hb4_guessing_elsewhere_does_not_keep_the_user_out_at_home() {
+        let (mut attempts, rules) = (Attempts::default(), Lockout::default());
+        attempts.begin(&rules, &place(1), at(0));
+        attempts.succeeded(&place(1), at(0));
+        for second in 0..1_000 {
+            attempts.begin(&rules, &place(2), at(second));
+        }
+        assert_eq!(attempts.begin(&rules, &place(2), at(1_000)), Begun::Refused);
+        assert_eq!(attempts.begin(&rules, &place(1), at(1_000)), Begun::Admitted { locks: false });
+        attempts.succeeded(&place(1), at(1_000));
+        assert_eq!(attempts.begin(&rules, &place(2), at(1_001)), Begun::Refused, "a success at home gives no tries elsewhere");
+        for _ in 0..5 {
+            attempts.begin(&rules, &place(1), at(1_002));
+        }
+        assert_eq!(attempts.begin(&rules, &place(1), at(1_003)), Begun::Refused, "whoever guesses at home waits too");
+        let later = 31 * 24 * 3_600;
+        assert!(matches!(attempts.begin(&rules, &place(1), at(later)), Begun::Admitted { .. }));
+        assert!(attempts.known.is_empty(), "an address is not known for ever");
+    }
+
+    #[test]
+    fn a_network_of_64_bits_is_one_place_and_mapped_addresses_are_what_they_are() {
+        let of = |text: &str| Place::of(Some(text.parse().unwrap()));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Guess(u8, u64),
+        Busy(u8, u64),
+        Right(u8, u64),
+        Clear,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0..3_u8, 0..4_000_u64).prop_map(|(place, pause)| Step::Guess(place, pause)),
+            1 => (0..3_u8, 0..100_u64).prop_map(|(place, pause)| Step::Busy(place, pause)),
+            1 => (0..3_u8, 0..4_000_u64).prop_map(|(place, pause)| Step::Right(place, pause)),
+            1 => Just(Step::Clear),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens: no wait is longer than the longest, nobody gets more tries than are free and one per wait, and
+        /// what is kept reads back as it was.
+        #[test]
+        fn the_machine_keeps_its_promises(steps in prop::collection::vec(step(), 1..200)) {
+            let rules = Lockout::default();
+            let (mut attempts, mut now) = (Attempts::default(), 0);
+            let mut tries = std::collections::HashMap::<Place, Vec<u64>>::new();
+            for step in steps {
+                match step {
+                    Step::Guess(from, pause) => {
+                        now += pause;
+                        if attempts.begin(&rules, &place(from), at(now)) != Begun::Refused {
+                            tries.entry(place(from)).or_default().push(now);
+                        }
+                    }
+                    Step::Busy(from, pause) => {
+                        now += pause;
+                        let before = attempts.clone();
+                        let begun = attempts.begin(&rules, &place(from), at(now));
+                        if begun != Begun::Refused {
+                            attempts.withdraw(&place(from), begun);
+                        }
+                        prop_assert!(attempts.others.waits <= before.others.waits);
+                    }
+                    Step::Right(from, pause) => {
+                        now += pause;
+                        if attempts.begin(&rules, &place(from), at(now)) != Begun::Refused {
+                            attempts.succeeded(&place(from), at(now));
+                            tries.clear();
+                            prop_assert_eq!(attempts.last_success(), Some(at(now)));
+                        }
+                    }
+                    Step::Clear => {
+                        attempts.clear();
+                        tries.clear();
+                        prop_assert_eq!(attempts.waits_since(at(now)), None);
+                    }
+                }
+                let latest = attempts.others.wait.map_or_else(|| at(now), |(_, until)| until);
+                prop_assert!(latest <= at(now).plus(rules.longest_wait));
+                for tried in tries.values() {
+                    let within = tried.iter().filter(|time| **time + 30 > now).count();
+                    prop_assert!(within <= 5, "{} tries in 30 s", within);
+                }
+                let octets = serde_json::to_vec(&attempts).unwrap();
+                prop_assert_eq!(&serde_json::from_slice::<Attempts>(&octets).unwrap(), &attempts);
+            }
+        }
+    }
+}
