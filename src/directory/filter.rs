@@ -234,7 +234,9 @@ impl Matcher {
                 let about = item.attributes.contains(&description.attribute) && item.options.iter().all(has);
                 about && item.test.takes(schema, description.attribute, value)
             }
-            Self::And(_) | Self::Or(_) | Self::Not(_) | Self::Constant(_) => false,
+            // What a rule alone asks stands in several items; the control itself has no or.
+            Self::Or(parts) => parts.iter().any(|part| part.takes_value(schema, description, value)),
+            Self::And(_) | Self::Not(_) | Self::Constant(_) => false,
         }
     }
 
