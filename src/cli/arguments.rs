@@ -26,6 +26,9 @@ pub(super) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
+    /// The audit log: who changed what.
+    #[command(subcommand)]
+    Audit(AuditAction),
     /// Read the config with everything it names, and say what is wrong.
     Check,
     /// A server to try out, in a folder of its own on loopback, with an organisation, users and a licence of few seats.
@@ -42,6 +45,28 @@ pub(super) enum Action {
     /// Everything that works on the directory.
     #[command(flatten)]
     Administer(Administration),
+}
+
+/// What to do with the audit log.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditAction {
+    /// Show records, the latest last.
+    Show {
+        /// Only those about this entry, under any name it had.
+        #[arg(long, value_name = "DN")]
+        entry: Option<String>,
+        /// Only what this one did.
+        #[arg(long, value_name = "DN")]
+        actor: Option<String>,
+        /// Only the latest so many.
+        #[arg(long, value_name = "COUNT")]
+        last: Option<usize>,
+    },
+    /// Check that no record was changed, taken out or cut off; the first that is wrong is named.
+    Verify {
+        /// Older files that were moved away, the oldest first.
+        older: Vec<PathBuf>,
+    },
 }
 
 /// How the demo starts.

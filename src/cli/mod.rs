@@ -6,6 +6,7 @@
 
 mod administer;
 mod arguments;
+mod audit;
 mod local;
 mod output;
 mod serve;
@@ -46,6 +47,7 @@ pub fn run() -> ExitCode {
     // What this program writes is for its user alone (HG3).
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match arguments.action {
+        Action::Audit(action) => audit::run(&arguments.config, action, arguments.json).into(),
         Action::Check => check(&arguments.config).into(),
         Action::Demo(options) => serve::demo(options, arguments.json).into(),
         Action::Restore { file } => restore(&arguments.config, &file).into(),

@@ -10,7 +10,7 @@ use super::settings::{DeclaredEntry, Settings};
 use super::tree::{self, Suffix};
 use super::write::Work;
 use super::{Directory, Origin};
-use crate::base::Clock;
+use crate::base::{Clock, Secret};
 use crate::model::{AttributeId, Entry, Facts, Modification, ModificationKind};
 use crate::schema::Schema;
 use crate::store::{Memory, Store, StoreOptions, Transaction};
@@ -47,7 +47,8 @@ impl Directory {
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, Error> {
         let schema = Arc::new(Core::load_schema(&settings)?);
         let indexes = indexes(&schema, &settings.indexes)?;
-        let options = StoreOptions { folder: settings.folder.clone(), indexes, reserve: settings.reserve };
+        let options =
+            StoreOptions { folder: settings.folder.clone(), indexes, reserve: settings.reserve, audit_key: settings.audit_key.clone() };
         let pool = HashPool::new(&settings.hashing).map_err(|error| Error::Unavailable(error.to_string()))?;
         let current = Current::compile(&schema, settings)?;
         let store = Store::open(options, Arc::clone(&schema), Arc::clone(&clock))?;
@@ -68,6 +69,9 @@ impl Directory {
         }
         if before.schema != settings.schema {
             return Err(needs_restart("the set of schema files"));
+        }
+        if before.audit_key.as_ref().map(Secret::expose) != settings.audit_key.as_ref().map(Secret::expose) {
+            return Err(needs_restart("the key of the audit log"));
         }
         if before.indexes != settings.indexes {
             return Err(needs_restart("the list of indexes"));

@@ -8,6 +8,7 @@ use crate::access::AttributeSet;
 use crate::base::{EntryId, Secret, Timestamp, random};
 use crate::domain::{AccountState, User, UserType};
 use crate::model::{Dn, Facts};
+pub use crate::store::AuditCheck;
 use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -184,6 +185,11 @@ impl Directory {
     pub async fn rebuild(&self, caller: &Caller) -> Result<(), Error> {
         only_operator(caller)?;
         self.store().rebuild().await.map_err(for_operator)
+    }
+
+    /// Checks the chain of the audit log in a data folder, and of older files given, the oldest first.
+    pub fn check_audit(folder: &Path, older: &[std::path::PathBuf], key: Option<&Secret>) -> Result<AuditCheck, Error> {
+        Store::check_audit(folder, older, key).map_err(for_operator)
     }
 
     /// Puts a backup into a data folder that is empty or absent; the whole file is checked first. Nobody may have the

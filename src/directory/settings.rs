@@ -22,6 +22,8 @@ pub struct Settings {
     pub indexes: Vec<String>,
     /// Free space below which writes are refused, in octets.
     pub reserve: u64,
+    /// The key that signs where the audit file ends.
+    pub audit_key: Option<crate::base::Secret>,
     /// Limits.
     pub limits: Limits,
     /// Cost of argon2id.
@@ -60,6 +62,7 @@ impl Settings {
             schema: Vec::new(),
             indexes: Vec::new(),
             reserve: 64 << 20,
+            audit_key: None,
             limits: Limits::default(),
             hashing: Hashing::default(),
             allow_cleartext_passwords: false,

@@ -1,22 +1,26 @@
 //! The audit file `audit.jsonl`: who changed what, a line each, projected from the journal. A line carries the number
-//! of its change and its place in it, so that after a crash no line is written twice and none is left out.
+//! of its change and its place in it, so that after a crash no line is written twice and none is left out. It also carries
+//! the digest of the line before it, and a checkpoint beside the file says where it ends, signed where there is a key: so
+//! what was changed or cut off later shows (`audit_chain.rs`).
 
 use super::AuditRecord;
+use super::audit_chain::{self, Checkpoint, Digest, ORIGIN};
 use super::disk::{self, Disk};
-use crate::base::Timestamp;
+use crate::base::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
-const FILE: &str = "audit.jsonl";
+/// The file of changes.
+pub(super) const FILE: &str = "audit.jsonl";
 /// How much of the end of the file is looked at for its last whole line.
 const TAIL: u64 = 4 << 20;
 
 /// The number of a change, and of a record in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
-    sequence: u64,
-    part: u64,
+    pub(super) sequence: u64,
+    pub(super) part: u64,
 }
 
 #[derive(Serialize)]
@@ -24,6 +28,7 @@ struct Line<'a> {
     sequence: u64,
     part: u64,
     at: String,
+    previous: &'a str,
     #[serde(flatten)]
     record: &'a AuditRecord,
 }
@@ -38,40 +43,62 @@ struct LineHead {
 pub(super) struct AuditFile {
     path: PathBuf,
     last: Position,
+    /// The digest of the last line.
+    digest: Digest,
+    key: Option<Secret>,
 }
 
 impl AuditFile {
     /// Finds out what the file has, and cuts off a line that was never finished. `known` is the last change that the
-    /// checkpoint knows to be in the file, even if it was moved away since.
-    pub(super) fn open(disk: &dyn Disk, folder: &Path, known: u64) -> Result<Self, String> {
+    /// checkpoint of the store knows to be in the file, even if it was moved away since.
+    pub(super) fn open(disk: &dyn Disk, folder: &Path, known: u64, key: Option<Secret>) -> Result<Self, String> {
         let path = folder.join(FILE);
         let known = Position { sequence: known, part: u64::MAX };
-        let last = last_line(disk, &path, known).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-        Ok(Self { path, last: last.unwrap_or_default().max(known) })
+        let failed = |error: io::Error| format!("{} cannot be read: {error}", path.display());
+        let last = last_line(disk, &path, known).map_err(failed)?;
+        let checkpoint = Checkpoint::read(disk, &path).map_err(failed)?;
+        // Where the file was moved away, or ends before its checkpoint, the chain goes on from there.
+        let (position, digest) = match (last, checkpoint) {
+            (Some((position, _)), Some(checkpoint)) if checkpoint.position() > position => {
+                tracing::warn!(file = %path.display(), "it ends before its checkpoint: lines were moved away or cut off");
+                (position, checkpoint.digest)
+            }
+            (Some(last), _) => last,
+            (None, Some(checkpoint)) => (checkpoint.position(), checkpoint.digest),
+            (None, None) => (Position::default(), ORIGIN),
+        };
+        Ok(Self { path, last: position.max(known), digest, key })
     }
 
-    /// Appends what is not in the file yet, and syncs it.
+    /// The number of the last record.
+    pub(super) const fn sequence(&self) -> u64 {
+        self.last.sequence
+    }
+
+    /// Appends what is not in the file yet, and syncs it; then the checkpoint.
     pub(super) fn append(&mut self, disk: &dyn Disk, changes: &[(u64, Vec<AuditRecord>)]) -> Result<(), String> {
-        let (mut lines, mut last) = (Vec::new(), self.last);
+        let (mut lines, mut last, mut digest) = (Vec::new(), self.last, self.digest);
         for (sequence, records) in changes {
             for (part, record) in (0..).zip(records) {
                 let position = Position { sequence: *sequence, part };
                 if position <= last {
                     continue;
                 }
-                let at = Timestamp::from_millis(record.time).rfc3339();
-                let line = Line { sequence: *sequence, part, at, record };
-                serde_json::to_writer(&mut lines, &line).map_err(|error| error.to_string())?;
+                let (at, previous) = (Timestamp::from_millis(record.time).rfc3339(), audit_chain::hexadecimal(&digest));
+                let line = Line { sequence: *sequence, part, at, previous: &previous, record };
+                let octets = serde_json::to_vec(&line).map_err(|error| error.to_string())?;
+                (digest, last) = (audit_chain::digest(&octets), position);
+                lines.extend(octets);
                 lines.push(b'\n');
-                last = position;
             }
         }
         if lines.is_empty() {
             return Ok(());
         }
         self.write(disk, &lines).map_err(|error| format!("{} cannot be written: {error}", self.path.display()))?;
-        self.last = last;
-        Ok(())
+        (self.last, self.digest) = (last, digest);
+        let checkpoint = Checkpoint::new(last, digest, self.key.as_ref());
+        checkpoint.write(disk, &self.path).map_err(|error| format!("the checkpoint of {} cannot be written: {error}", self.path.display()))
     }
 
     fn write(&self, disk: &dyn Disk, lines: &[u8]) -> io::Result<()> {
@@ -90,9 +117,9 @@ impl AuditFile {
     }
 }
 
-/// The position of the last line that is good; what stands behind it is cut off. Lines up to `known` were synced; of
+/// Position and digest of the last line that is good; what stands behind it is cut off. Lines up to `known` were synced; of
 /// those after it any may be torn by a power cut. `None` where there is no good line.
-fn last_line(disk: &dyn Disk, path: &Path, known: Position) -> io::Result<Option<Position>> {
+fn last_line(disk: &dyn Disk, path: &Path, known: Position) -> io::Result<Option<(Position, Digest)>> {
     let file = match disk.open(path, false) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -111,7 +138,10 @@ fn last_line(disk: &dyn Disk, path: &Path, known: Position) -> io::Result<Option
         let head = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<LineHead>(line).ok());
         let position = head.map(|head| Position { sequence: head.sequence, part: head.part });
         match position {
-            Some(position) if position <= known || !torn => (good, last, torn) = (at, Some(position), false),
+            Some(position) if position <= known || !torn => {
+                let digest = audit_chain::digest(line.strip_suffix(b"\n").unwrap_or(line));
+                (good, last, torn) = (at, Some((position, digest)), false);
+            }
             Some(_) | None => torn = true,
         }
     }

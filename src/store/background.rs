@@ -122,6 +122,7 @@ impl Background {
             shared.pending.lock().put_back(dirty, audit);
             return Err(error);
         }
+        COUNTS.audited.set(self.audit.sequence());
         let Some(kv) = self.kv.as_deref().filter(|_| !dirty.is_empty() || upto != self.checkpoint || !self.checkpoint_stands) else {
             shared.pending.lock().put_back(dirty, Vec::new());
             return Ok(());

@@ -4,6 +4,7 @@
 //! answered. A closure that fails changes nothing.
 
 mod audit;
+mod audit_chain;
 mod background;
 mod change_set;
 mod checkpoint;
@@ -31,7 +32,7 @@ mod transaction;
 mod verify;
 mod writer;
 
-use crate::base::Clock;
+use crate::base::{Clock, Secret};
 use crate::model::AttributeId;
 use crate::schema::Schema;
 use background::Order;
@@ -44,6 +45,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use writer::{Message, Request};
 
+pub use audit_chain::AuditCheck;
 pub use feed::{Change, ChangeEvent, Changes};
 pub use index::Candidates;
 pub use memory::Memory;
@@ -60,6 +62,8 @@ pub struct StoreOptions {
     pub indexes: Vec<AttributeId>,
     /// Free space below which writes are refused, in octets (HD10).
     pub reserve: u64,
+    /// The key that signs where the audit file ends.
+    pub audit_key: Option<Secret>,
 }
 
 /// The state of a commit: opaque, ordered, 128 bits, so that a cluster can put its own in the place.
@@ -129,6 +133,13 @@ impl Store {
     pub fn restore(snapshot: &Path, folder: &Path) -> Result<Revision, StoreError> {
         let end = snapshot::install(&disk::MachineDisk, snapshot, folder).map_err(StoreError::Unusable)?;
         Ok(Revision(u128::from(end)))
+    }
+
+    /// Checks the chain of the audit file of a folder, and of the older ones given, the oldest first. Nothing is changed, and
+    /// the folder may be open.
+    pub fn check_audit(folder: &Path, older: &[PathBuf], key: Option<&Secret>) -> Result<AuditCheck, StoreError> {
+        let files: Vec<PathBuf> = older.iter().cloned().chain([folder.join(audit::FILE)]).collect();
+        audit_chain::check(&files, key).map_err(|error| StoreError::Unusable(format!("the audit file: {error}")))
     }
 
     /// How it was opened.

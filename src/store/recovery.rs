@@ -85,7 +85,7 @@ struct Opening<'a> {
 
 pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<Schema>, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
     let begun = clock.monotonic();
-    let StoreOptions { folder, indexes, reserve } = options;
+    let StoreOptions { folder, indexes, reserve, audit_key } = options;
     let lock = lock(&*ground.disk, &folder).map_err(StoreError::Unusable)?;
     let mut opening = Opening { ground: &ground, folder: &folder, schema, indexes: &indexes, report: OpenReport::default() };
     let state = opening.state().map_err(StoreError::Unusable)?;
@@ -93,7 +93,7 @@ pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<Schema>
     let (pending, extent) = opening.replay(&state).map_err(|error| StoreError::Unusable(opening.both(error)))?;
     let snapshot_due = extent.as_ref().is_some_and(|extent| extent.damaged) || lost_tail(extent.as_ref(), base);
     let State { memory, kept, audited, .. } = state;
-    let audit = AuditFile::open(&*ground.disk, &folder, audited).map_err(StoreError::Unusable)?;
+    let audit = AuditFile::open(&*ground.disk, &folder, audited, audit_key).map_err(StoreError::Unusable)?;
     let kept = opening.kept_or_new(kept, extent.as_ref()).map_err(StoreError::Unusable)?;
     let journal = opening.journal(extent, base).map_err(StoreError::Unusable)?;
     let mut report = opening.report;

@@ -24,7 +24,7 @@ fn tuning() -> Tuning {
 
 fn options(reserve: u64) -> StoreOptions {
     let known = *schema().known();
-    StoreOptions { folder: PathBuf::from("/store"), indexes: vec![known.cn, known.mail, known.object_class], reserve }
+    StoreOptions { folder: PathBuf::from("/store"), indexes: vec![known.cn, known.mail, known.object_class], reserve, audit_key: None }
 }
 
 fn open(disk: &SimulatedDisk) -> Result<Store, StoreError> {

@@ -129,7 +129,9 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
     let mail = file.mail.as_ref().and_then(|table| mail(&mut checker, table));
     let catalog = load_catalog(&mut checker, file);
     let organisations = organisations(&mut checker, file, &catalog, &suffixes);
+    let operate = operate::check(&mut checker, file);
     let settings = Settings {
+        audit_key: operate.audit_key.clone(),
         folder,
         suffixes,
         operator,
@@ -150,7 +152,6 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         activation: activation(&mut checker, file),
         protocol_features: crate::ldap::features(tls.is_some()),
     };
-    let operate = operate::check(&mut checker, file);
     let trusted_proxies = networks(&mut checker, &file.proxy.trusted);
     let log_level = log_level(&mut checker, &file.log.level);
     if !checker.problems.is_empty() {

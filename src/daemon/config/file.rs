@@ -1,7 +1,7 @@
 //! The server file as serde reads it. Every table refuses keys it does not know; a default is the code's own
 //! default. `config/headcount.toml` shows all of it with comments, and a test holds the two together.
 
-use super::operate::{BackupTable, MetricsTable};
+use super::operate::{AuditTable, BackupTable, MetricsTable};
 use super::units::{Octets, Period};
 use crate::base::Limits;
 use crate::directory::settings::{Activation, AllowedScheme, Hashing, Lockout, PasswordPolicy};
@@ -74,6 +74,9 @@ pub struct ServerFile {
     pub applications: Vec<ApplicationTable>,
     /// Who may read `/metrics`; off where absent.
     pub metrics: Option<MetricsTable>,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: AuditTable,
     /// Backups on a schedule.
     pub backup: Option<BackupTable>,
     /// Logs.

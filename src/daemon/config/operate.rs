@@ -1,4 +1,4 @@
-//! What the operator watches and keeps: `[metrics]` and `[backup]`.
+//! What the operator watches and keeps: `[metrics]`, `[audit]` and `[backup]`.
 
 use super::check::Checker;
 use super::file::ServerFile;
@@ -8,6 +8,9 @@ use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
+
+/// The shortest key of the audit log's checkpoints, in octets.
+const SHORTEST_KEY: usize = 32;
 
 /// `[metrics]`.
 #[derive(Debug, Deserialize)]
@@ -25,6 +28,14 @@ impl Default for MetricsTable {
     fn default() -> Self {
         Self { token_file: None, networks: Vec::new(), licences: 100 }
     }
+}
+
+/// `[audit]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditTable {
+    /// A file outside the data folder with the key of the checkpoints.
+    pub key_file: Option<Spanned<PathBuf>>,
 }
 
 /// `[backup]`.
@@ -76,16 +87,25 @@ pub struct Backup {
 pub struct Operate {
     /// `None`: there is no `/metrics`.
     pub metrics: Option<Metrics>,
+    /// The key of the audit log's checkpoints.
+    pub audit_key: Option<Secret>,
     /// `None`: no backups by itself.
     pub backup: Option<Backup>,
 }
 
-/// Checks the tables.
+/// Checks the three tables.
 pub(super) fn check(checker: &mut Checker, file: &ServerFile) -> Operate {
     let metrics = file.metrics.as_ref().map(|table| Metrics {
         token: table.token_file.as_ref().and_then(|named| secret(checker, named, 16)),
         networks: checker.networks(&table.networks),
         licences: table.licences,
+    });
+    let audit_key = file.audit.key_file.as_ref().and_then(|named| {
+        let folder = file.folder.as_deref().map(|folder| checker.path(folder));
+        if folder.is_some_and(|folder| checker.path(named.get_ref()).starts_with(folder)) {
+            checker.at(named, "the key must not lie in the data folder: whoever can change the log could change its proof too");
+        }
+        secret(checker, named, SHORTEST_KEY)
     });
     let backup = file.backup.as_ref().map(|table| {
         if table.every.get_ref().0 < Duration::from_secs(60) {
@@ -96,7 +116,7 @@ pub(super) fn check(checker: &mut Checker, file: &ServerFile) -> Operate {
         }
         Backup { folder: checker.path(table.folder.get_ref()), every: table.every.get_ref().0, keep: *table.keep.get_ref() }
     });
-    Operate { metrics, backup }
+    Operate { metrics, audit_key, backup }
 }
 
 /// The first line of a file that only its owner may read.

@@ -182,6 +182,7 @@ fn the_shipped_file_names_every_key() {
         "[activation]",
         "[catalog]",
         "[metrics]",
+        "[audit]",
         "[backup]",
         "[[organisation]]",
         "[[application]]",
@@ -197,6 +198,7 @@ fn the_shipped_file_names_every_key() {
         "limits",
         "index",
         "metrics",
+        "audit",
         "backup",
         "listener",
         "tls",
@@ -241,6 +243,7 @@ fn the_shipped_examples_load_when_their_marks_are_taken_off() {
         .replace("{ARGON2}$argon2id$v=19$m=19456,t=2,p=1$…", "{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0")
         .replace("\"/etc/headcount/tls/", "\"")
         .replace("\"/etc/headcount/smtp-password\"", "\"smtp-password\"")
+        .replace("\"/etc/headcount/audit-key\"", "\"audit-key\"")
         .replace("\"/etc/headcount/metrics-token\"", "\"metrics-token\"")
         .replace("organisations/example.toml", "example.toml");
     let shown = told(
@@ -250,6 +253,7 @@ fn the_shipped_examples_load_when_their_marks_are_taken_off() {
             ("key.pem", ""),
             ("clients.pem", ""),
             ("smtp-password", "x\n"),
+            ("audit-key", "0123456789abcdef0123456789abcdef\n"),
             ("metrics-token", "0123456789abcdef\n"),
             ("catalog.toml", catalog::BUILT_IN),
             ("example.toml", include_str!("../../../config/organisations/example.toml")),
