@@ -39,6 +39,10 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Octets of a password.
     pub password: usize,
+    /// Persistent searches and content syncs of one connection.
+    pub followers_per_connection: usize,
+    /// Persistent searches and content syncs of one organisation, or of those who belong to none.
+    pub followers_per_organisation: usize,
 }
 
 impl Default for Limits {
@@ -61,6 +65,8 @@ impl Default for Limits {
             connections: 12_000,
             connections_per_address: 1_024,
             password: 1_024,
+            followers_per_connection: 16,
+            followers_per_organisation: 256,
         }
     }
 }

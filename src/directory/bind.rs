@@ -135,6 +135,14 @@ impl Directory {
             }
             session.touch(self.clock().monotonic());
         }
+        self.review(identity)
+    }
+
+    /// The same for what the server does by itself, and what therefore is no activity of the user: pushing changes.
+    pub fn review(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
+        if identity.session.as_ref().is_some_and(|session| session.has_ended()) {
+            return None;
+        }
         if identity.generation == self.core().authority() {
             return Some(Arc::clone(identity));
         }

@@ -4,6 +4,7 @@
 use super::credentials::Renewal;
 use super::error::Error;
 use super::filter::Context;
+use super::follow::Followers;
 use super::identity::{Caller, Identity, Origin};
 use super::link_cache::LinkCache;
 use super::lockout::Lockouts;
@@ -50,6 +51,8 @@ pub(crate) struct Core {
     pub(crate) links: Arc<LinkCache>,
     /// What sorts hold together.
     pub(crate) sorting: Arc<Room>,
+    /// How many searches are followed.
+    pub(crate) followers: Followers,
     /// All user attributes: what most searches ask for.
     all_user: Arc<Selection>,
 }
@@ -113,6 +116,7 @@ impl Core {
             released: Mutex::default(),
             wake: Notify::new(),
             sorting: Arc::default(),
+            followers: Followers::default(),
         }
     }
 

@@ -129,6 +129,9 @@ pub enum Error {
     /// Not of the protocol: protocolError (2), 400 invalidSyntax.
     #[error("{0}")]
     Protocol(String),
+    /// What a content sync rests on has changed: e-syncRefreshRequired (4096); the consumer starts anew.
+    #[error("{0}")]
+    RefreshRequired(&'static str),
     /// More entries than the limit: sizeLimitExceeded (4); what was found until then was sent.
     #[error("size limit exceeded")]
     SizeLimit,

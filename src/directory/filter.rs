@@ -240,6 +240,17 @@ impl Matcher {
         }
     }
 
+    /// Whether it asks for links, or for what is made from other entries: then an entry may come to match without a
+    /// change of its own.
+    pub(super) fn rests_on_links(&self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::rests_on_links),
+            Self::Not(part) => part.rests_on_links(),
+            Self::Constant(_) => false,
+            Self::Item(item) => item.dn_attributes || matches!(item.test, Test::Link { .. } | Test::Chain(_) | Test::Derived(..)),
+        }
+    }
+
     /// Asks the entry. `searchable` says which attributes the caller may assert about; another is Undefined.
     pub(crate) fn matches(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet) -> Truth {
         match self {

@@ -16,6 +16,7 @@ mod dynamic;
 pub mod error;
 pub mod explain;
 mod filter;
+mod follow;
 mod hash_memory;
 pub mod hash_pool;
 pub mod identity;
@@ -53,6 +54,10 @@ use std::sync::Arc;
 
 pub use authenticate::scram::ScramKeys;
 pub use error::Error;
+pub use follow::{
+    ChangeKind, ChangeKinds, ChangeSink, ContentSync, EntryChange, FollowRequest, PersistentSearch, SyncProgress, SyncRequest, SyncSink,
+    SyncState, Uuid,
+};
 pub use identity::{Caller, Identity, Origin, Protocol, SessionHandle, Standing};
 pub use request::{
     Dereference, EntrySink, LinkWish, Linked, ListView, OwnedEntry, Page, Position, Progress, RightsWish, Scope, SearchRequest, SortKey,
@@ -61,6 +66,7 @@ pub use request::{
 pub use search::Search;
 pub use settings::Settings;
 pub use sorted::SortedList;
+pub use write::WriteFailed;
 
 /// The directory.
 pub struct Directory {

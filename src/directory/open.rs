@@ -54,6 +54,7 @@ impl Directory {
         let store = Store::open(options, Arc::clone(&schema), Arc::clone(&clock))?;
         let core = Arc::new(Core::new(schema, clock, current));
         let directory = Arc::new(Self { core, store, pool });
+        directory.make_cookie_key()?;
         directory.restore_sessions();
         directory.reconcile_declared()?;
         directory.scram_secret().map_or(Ok(()), |work| directory.store.write_blocking(work))?;

@@ -201,7 +201,7 @@ impl Directory {
     }
 
     /// Finds the base, or says that there is none as far as the caller may know.
-    fn find_base(&self, caller: &Caller, grants: &Grants, request: &SearchRequest<'_>) -> Result<Base, Error> {
+    pub(super) fn find_base(&self, caller: &Caller, grants: &Grants, request: &SearchRequest<'_>) -> Result<Base, Error> {
         if request.base.is_empty() {
             return Ok(match request.scope {
                 Scope::Base => Base::Virtual(root::root_dse(self, caller, &request.mechanisms)),
@@ -284,7 +284,7 @@ impl Directory {
     }
 }
 
-enum Base {
+pub(super) enum Base {
     Entry(EntryId),
     Nothing,
     Virtual(root::VirtualEntry),
@@ -336,7 +336,7 @@ fn plan_source(
 }
 
 /// Everything in the scope of the base, in order of number once it is in the set.
-fn walk(memory: &Memory, base: EntryId, scope: Scope) -> RoaringBitmap {
+pub(super) fn walk(memory: &Memory, base: EntryId, scope: Scope) -> RoaringBitmap {
     let mut found = RoaringBitmap::new();
     if scope == Scope::Subtree || scope == Scope::Base {
         found.insert(base.0);

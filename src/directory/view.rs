@@ -52,6 +52,25 @@ impl Selection {
         selection
     }
 
+    /// As [`Selection::parse`], but `+` brings only what is kept: what is made from other entries changes without the entry,
+    /// so who follows has to ask for it by name.
+    pub(crate) fn kept(schema: &Schema, requested: &[&str], types_only: bool) -> Self {
+        let mut selection = Self::parse(schema, requested, types_only);
+        let named = |attribute: &AttributeId| {
+            let is_named = |name: &&&str| {
+                schema.description(name).is_some_and(|description| schema.with_subtypes(description.attribute).contains(attribute))
+            };
+            requested.iter().any(|name| is_named(&name))
+        };
+        selection.derived.retain(named);
+        selection
+    }
+
+    /// Whether it takes anything that is made from other entries.
+    pub(super) const fn shows_derived(&self) -> bool {
+        !self.derived.is_empty()
+    }
+
     /// All that is kept, secrets too: for the operator's exports.
     pub(crate) fn stored(schema: &Schema, operational: bool) -> Self {
         let mut selection = Self::parse(schema, &["1.1"], false);

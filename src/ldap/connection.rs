@@ -12,12 +12,14 @@ use super::Door;
 use super::controls::{self, Controls};
 use super::decode;
 use super::encode::{Outcome, put_notice, put_result};
+use super::follow::Following;
 use super::frame::{self, Frame, FrameLimits, Operation, Refusal};
 use super::output::Output;
 use super::paging::Cookies;
 use super::result::Failure;
 use super::sasl::Exchange;
 use super::search::Running;
+use super::transaction::OpenTransaction;
 use super::transport::Transport;
 use crate::base::counts::COUNTS;
 use crate::directory::{Caller, Identity, Origin, Settings, Standing};
@@ -103,6 +105,10 @@ pub(crate) struct Connection {
     pub(super) transport: Transport,
     pub(super) output: Output,
     pub(super) searches: VecDeque<Running>,
+    pub(super) followers: Vec<Following>,
+    pub(super) transactions: Vec<OpenTransaction>,
+    /// Message ids and operations of what is pending.
+    pub(super) under_way: Vec<(i32, Operation)>,
     pub(super) cookies: Cookies,
     pub(super) intake: Intake,
     /// A bind in several steps that waits for its next one.
@@ -149,6 +155,9 @@ impl Connection {
             transport,
             output: Output::default(),
             searches: VecDeque::new(),
+            followers: Vec::new(),
+            transactions: Vec::new(),
+            under_way: Vec::new(),
             cookies: Cookies::default(),
             intake: Intake::Open,
             exchange: None,
@@ -195,7 +204,9 @@ impl Connection {
                 Event::Flushed(Err(_)) | Event::Read(Err(_)) | Event::Wrote(_) => self.break_off(),
             }
             self.take_messages();
-            if self.step_searches() {
+            let long = self.step_searches();
+            self.step_followers();
+            if long {
                 // Whoever reads much does not keep others waiting: all that is ready comes first, twice for each step.
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
@@ -214,9 +225,9 @@ impl Connection {
         self.caller.identity.standing != Standing::Anonymous
     }
 
-    /// Whether no operation is under way.
+    /// Whether no operation is under way that would end. Followers do not.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.searches.is_empty() && self.pending.is_empty()
+        self.searches.is_empty() && self.pending.is_empty() && !self.followers.iter().any(Following::has_to_finish)
     }
 
     /// Hands over an operation that takes its time.
@@ -239,6 +250,7 @@ impl Connection {
             put_notice(&mut self.output.octets, code, text);
         }
         self.searches.clear();
+        self.followers.clear();
         self.mute = true;
         self.intake = Intake::Closed;
     }
@@ -283,7 +295,8 @@ impl Connection {
         if !self.stopped && self.stop.as_mut().poll(context).is_ready() {
             return Poll::Ready(Event::Stop);
         }
-        match !self.searches.is_empty() && self.output.has_room() {
+        let news = self.followers.iter_mut().any(|following| following.poll(context));
+        match (!self.searches.is_empty() || news) && self.output.has_room() {
             true => Poll::Ready(Event::Turn),
             false => Poll::Pending,
         }
@@ -366,7 +379,7 @@ impl Connection {
             | Operation::ModifyDn
             | Operation::Search => {
                 let at_most = if self.is_bound() { limits.pending_bound } else { limits.pending_anonymous };
-                self.searches.len() + self.pending.len() < at_most && self.output.has_room()
+                self.searches.len() + self.followers.len() + self.pending.len() < at_most && self.output.has_room()
             }
         }
     }
@@ -380,12 +393,22 @@ impl Connection {
             Operation::Abandon if controls::decode(frame.operation, frame.controls, &self.settings.limits).is_err() => return,
             Operation::Abandon => return self.abandon(frame.content),
             Operation::Unbind => return self.unbind(),
-            Operation::Bind => self.become_anonymous(),
+            Operation::Bind => {
+                // What is followed was asked for by who the peer was (RFC 4511 §4.2.1).
+                self.followers.drain(..).for_each(|following| self.tally.dropped(following.id));
+                // As are transactions, without notice (RFC 5805 §3.5).
+                self.transactions.clear();
+                self.become_anonymous();
+            }
             _ if !self.refresh() => return,
             _ => {}
         }
+        let pending = self.pending.len();
         if let Err(failure) = self.dispatch(frame, begun) {
             self.answer(frame.id, frame.operation, &Outcome::from(&failure));
+        }
+        if self.pending.len() > pending {
+            self.under_way.push((frame.id, frame.operation));
         }
         if frame.operation == Operation::Bind && self.intake != Intake::Binding {
             self.release_former();
@@ -442,7 +465,13 @@ impl Connection {
 
     /// Looks up who the peer is by now. A peer whose session or account has ended is told so, and is out (S6, HC7).
     fn refresh(&mut self) -> bool {
-        match self.door.directory.refresh(&self.caller.identity) {
+        let refreshed = self.door.directory.refresh(&self.caller.identity);
+        self.take_identity(refreshed)
+    }
+
+    /// Goes on as who the peer is by now, or tells it that it is nobody any more.
+    pub(super) fn take_identity(&mut self, identity: Option<Arc<Identity>>) -> bool {
+        match identity {
             Some(identity) => {
                 self.caller.identity = identity;
                 true
@@ -457,7 +486,7 @@ impl Connection {
     /// Stops a search (RFC 4511 §4.11). Changes are not stopped: they may be made already.
     fn abandon(&mut self, content: &[u8]) {
         if let Some(id) = decode::abandon(content) {
-            self.searches.retain(|search| search.id != id);
+            self.stop_search(id);
             self.tally.dropped(id);
         }
     }
@@ -466,6 +495,7 @@ impl Connection {
     fn unbind(&mut self) {
         self.output.clear();
         self.searches.clear();
+        self.followers.clear();
         self.farewell = None;
         self.mute = true;
         self.intake = Intake::Closed;
@@ -491,6 +521,9 @@ impl Connection {
 
     /// Answers an operation that took its time.
     fn finish(&mut self, reply: &Reply) {
+        if let Some(at) = self.under_way.iter().position(|(id, _)| *id == reply.id) {
+            self.under_way.swap_remove(at);
+        }
         if reply.operation == Operation::Bind && self.intake == Intake::Binding {
             self.intake = Intake::Open;
         }

@@ -8,10 +8,13 @@ use super::decode;
 use super::encode::{integer_size, put_control, put_entry_body, put_integer};
 use super::fields::{self, BOOLEAN, Fields, INTEGER};
 use super::frame::Operation;
+use super::persistent::{self, PERSISTENT_SEARCH, PersistentControl};
 use super::result::Failure;
+use super::sync::{self, SYNC_REQUEST};
+use super::transaction;
 use crate::base::Limits;
 use crate::base::ber::{OCTET_STRING, SEQUENCE, element_size, put, put_header};
-use crate::directory::{LinkWish, OwnedEntry, RightsWish, SessionRequest, SortKey};
+use crate::directory::{LinkWish, OwnedEntry, RightsWish, SessionRequest, SortKey, SyncRequest};
 use crate::model::Filter;
 use ldap3_proto::proto::LdapResultCode;
 use sha2::{Digest, Sha256};
@@ -126,6 +129,7 @@ const TABLE: &[Known] = &[
     Known { oid: NO_OPERATION, operations: UPDATES, decode: update::no_operation },
     Known { oid: PAGED_RESULTS, operations: &[Operation::Search], decode: paged_results },
     Known { oid: PERMISSIVE_MODIFY, operations: &[Operation::Modify], decode: update::permissive },
+    Known { oid: PERSISTENT_SEARCH, operations: &[Operation::Search], decode: persistent_search },
     Known { oid: POST_READ, operations: &[Operation::Add, Operation::Modify, Operation::ModifyDn], decode: post_read },
     Known { oid: PRE_READ, operations: &[Operation::Delete, Operation::Modify, Operation::ModifyDn], decode: pre_read },
     Known { oid: PROXIED_AUTHORIZATION, operations: ASSUMABLE, decode: proxied_authorization },
@@ -135,6 +139,12 @@ const TABLE: &[Known] = &[
     Known { oid: SORT, operations: &[Operation::Search], decode: search::sort },
     Known { oid: SUBENTRIES, operations: &[Operation::Search], decode: search::subentries },
     Known { oid: TREE_DELETE, operations: &[Operation::Delete], decode: update::tree_delete },
+    Known { oid: SYNC_REQUEST, operations: &[Operation::Search], decode: sync_request },
+    Known {
+        oid: transaction::SPECIFICATION,
+        operations: &[Operation::Add, Operation::Delete, Operation::Modify, Operation::ModifyDn],
+        decode: transaction_specification,
+    },
 ];
 
 /// The OIDs of all controls that work, for the root DSE.
@@ -165,6 +175,8 @@ pub(crate) struct Controls<'a> {
     pub(crate) page: Option<PageControl<'a>>,
     /// Adding what is there is no error.
     pub(crate) permissive: bool,
+    /// The search goes on with changes.
+    pub(crate) persistent: Option<PersistentControl>,
     /// The entry after the change, with these attributes.
     pub(crate) post_read: Option<Vec<&'a str>>,
     /// The entry before the change, with these attributes.
@@ -187,9 +199,22 @@ pub(crate) struct Controls<'a> {
     pub(crate) tree_delete: bool,
     /// A part of the sorted list.
     pub(crate) view: Option<ViewControl<'a>>,
+    /// The transaction that the update belongs to.
+    pub(crate) transaction: Option<&'a [u8]>,
+    /// The search is a content sync.
+    pub(crate) sync: Option<SyncRequest<'a>>,
 }
 
 impl Controls<'_> {
+    /// Refuses critical controls other than these: the search could not do what they ask.
+    pub(crate) fn refuse_critical_beside(&self, allowed: &[&str]) -> Result<(), Failure> {
+        let text = "a critical control does not go with a search that is followed";
+        match self.critical.iter().all(|oid| allowed.contains(oid)) {
+            true => Ok(()),
+            false => Err(Failure::new(LdapResultCode::UnavailableCriticalExtension, text)),
+        }
+    }
+
     /// Whether a control we know was sent as critical.
     pub(crate) fn is_critical(&self, oid: &str) -> bool {
         self.critical.contains(&oid)
@@ -288,6 +313,21 @@ fn paged_results<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -
     let size =
         i32::try_from(size).ok().and_then(|size| u32::try_from(size).ok()).ok_or_else(|| Failure::protocol("page size out of range"))?;
     controls.page = Some(PageControl { size, cookie: fields.octets(OCTET_STRING, DAMAGED)? });
+    Ok(())
+}
+
+fn persistent_search<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    controls.persistent = Some(persistent::request(value)?);
+    Ok(())
+}
+
+fn sync_request<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    controls.sync = Some(sync::request(value)?);
+    Ok(())
+}
+
+fn transaction_specification<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    controls.transaction = Some(value);
     Ok(())
 }
 

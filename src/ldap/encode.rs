@@ -11,6 +11,7 @@ const ENUMERATED: u8 = 0x0a;
 const REFERRAL: u8 = 0xa3;
 const INTEGER: u8 = 0x02;
 const EXTENDED_RESPONSE: u8 = 0x78;
+const INTERMEDIATE_RESPONSE: u8 = 0x79;
 const SEARCH_RESULT_ENTRY: u8 = 0x64;
 const SEARCH_RESULT_REFERENCE: u8 = 0x73;
 
@@ -93,8 +94,13 @@ pub(crate) fn put_result(out: &mut Vec<u8>, id: i32, tag: u8, outcome: &Outcome<
 
 /// Appends a SearchResultEntry (RFC 4511 §4.5.2): slices of the entry as it is kept.
 pub(crate) fn put_entry(out: &mut Vec<u8>, id: i32, entry: &Visible<'_>) {
+    put_controlled_entry(out, id, entry, &[]);
+}
+
+/// Appends a SearchResultEntry with controls, encoded one after another.
+pub(crate) fn put_controlled_entry(out: &mut Vec<u8>, id: i32, entry: &Visible<'_>, controls: &[u8]) {
     let attributes = entry.attributes().iter().map(|attribute| attribute.encoded.len()).sum();
-    let mut controls = Vec::new();
+    let mut controls = controls.to_vec();
     if !entry.linked().is_empty() {
         super::controls::put_linked(&mut controls, entry.linked());
     }
@@ -103,6 +109,20 @@ pub(crate) fn put_entry(out: &mut Vec<u8>, id: i32, entry: &Visible<'_>) {
     if !controls.is_empty() {
         put(out, CONTROLS, &controls);
     }
+}
+
+/// Appends an IntermediateResponse (RFC 4511 §4.13).
+pub(crate) fn put_intermediate(out: &mut Vec<u8>, id: i32, name: &str, value: &[u8]) {
+    let content = element_size(name.len()) + element_size(value.len());
+    put_message(out, id, element_size(content), &[]);
+    put_header(out, INTERMEDIATE_RESPONSE, content);
+    put(out, 0x80, name.as_bytes());
+    put(out, 0x81, value);
+}
+
+/// Appends a BOOLEAN.
+pub(crate) fn put_boolean(out: &mut Vec<u8>, value: bool) {
+    put(out, 0x01, &[if value { 0xff } else { 0x00 }]);
 }
 
 const fn entry_size(dn: &str, attributes: usize) -> usize {

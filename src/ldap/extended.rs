@@ -1,11 +1,13 @@
 //! Extended operations (RFC 4511 §4.12), in one table that the root DSE lists too.
 
+use super::cancel::CANCEL;
 use super::connection::{Connection, Done, Intake, Reply};
 use super::decode;
 use super::encode::Outcome;
 use super::fields::{self, Fields};
 use super::frame::{Frame, Operation};
 use super::result::Failure;
+use super::transaction;
 use super::transport::Transport;
 use crate::base::Secret;
 use crate::base::ber::{OCTET_STRING, SEQUENCE, element_size, put, put_header};
@@ -57,6 +59,9 @@ const TABLE: &[Known] = &[
     Known { oid: WHO_AM_I, begin: Connection::who_am_i },
     Known { oid: END_SESSION, begin: Connection::end_session },
     Known { oid: RENEW_SESSION, begin: Connection::renew_session },
+    Known { oid: CANCEL, begin: Connection::cancel },
+    Known { oid: transaction::START, begin: Connection::start_transaction },
+    Known { oid: transaction::END, begin: Connection::end_transaction },
 ];
 
 /// The OIDs of all extended operations that work, for the root DSE. StartTLS is one of them where there is a certificate.
@@ -78,7 +83,7 @@ impl Connection {
         if value.is_some() {
             return Err(Failure::protocol("StartTLS has no value"));
         }
-        if !self.is_at_rest() || matches!(self.transport, Transport::Tls(_)) {
+        if !self.is_at_rest() || !self.followers.is_empty() || matches!(self.transport, Transport::Tls(_)) {
             let text = "TLS cannot begin while operations are under way, nor twice";
             return Err(Failure::new(LdapResultCode::OperationsError, text));
         }
@@ -89,6 +94,7 @@ impl Connection {
             self.disconnect(&LdapResultCode::ProtocolError, "something follows StartTLS before TLS began");
             return Ok(());
         }
+        self.transactions.clear();
         self.answer_extended(id, START_TLS);
         self.intake = Intake::StartTls;
         Ok(())

@@ -7,6 +7,7 @@
 //! [`Visible`](crate::directory::Visible) entry and from nothing else.
 
 mod bind;
+mod cancel;
 mod compare;
 mod connection;
 pub mod controls;
@@ -14,13 +15,17 @@ mod decode;
 mod encode;
 pub mod extended;
 mod fields;
+mod follow;
 pub mod frame;
 mod listener;
 mod output;
 mod paging;
+mod persistent;
 mod result;
 mod sasl;
 mod search;
+mod sync;
+mod transaction;
 mod transport;
 mod update;
 

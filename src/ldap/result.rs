@@ -90,6 +90,7 @@ pub(crate) const fn code(error: &Error) -> LdapResultCode {
         Error::Operations(_) => LdapResultCode::OperationsError,
         Error::Protocol(_) => LdapResultCode::ProtocolError,
         Error::Referral { .. } => LdapResultCode::Referral,
+        Error::RefreshRequired(_) => LdapResultCode::EsyncRefreshRequired,
         Error::SizeLimit => LdapResultCode::SizeLimitExceeded,
         Error::TimeLimit => LdapResultCode::TimeLimitExceeded,
         Error::Unavailable(_) => LdapResultCode::Unavailable,

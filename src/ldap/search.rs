@@ -4,9 +4,12 @@ use super::connection::Connection;
 use super::controls::{self, Controls, PageControl, ViewCode, ViewControl};
 use super::decode;
 use super::encode::Outcome;
+use super::follow::Following;
 use super::frame::{Frame, Operation};
 use super::paging::{Cookies, Kept};
+use super::persistent::PERSISTENT_SEARCH;
 use super::result::Failure;
+use super::sync::SYNC_REQUEST;
 use crate::directory::{EntrySink, Error, Identity, ListView, Page, Position, Progress, Scope, Search, SearchRequest, SortedList, Visible};
 use crate::model::Filter;
 use ldap3_proto::proto::LdapResultCode;
@@ -32,6 +35,15 @@ pub(crate) struct Running {
     sorted: bool,
     rights: bool,
     former: Option<Former>,
+    /// How it goes on when all is found, where it is persistent.
+    follow: Option<Following>,
+}
+
+impl Running {
+    /// Whether it goes on when all is found.
+    pub(super) const fn is_followed(&self) -> bool {
+        self.follow.is_some()
+    }
 }
 
 /// The list of the view before this one, and the context that stands for it.
@@ -44,6 +56,7 @@ impl Connection {
     /// Begins a search and lets it go its first step; most need no other.
     pub(super) fn search(&mut self, frame: &Frame<'_>, controls: Controls<'_>) -> Result<(), Failure> {
         let mut request = decode::search(frame.content, &self.settings.limits)?;
+        check_followed(&controls)?;
         request.manage_dsa_it = controls.manage_dsa_it;
         if request.base.is_empty() {
             request.mechanisms = self.mechanisms();
@@ -74,13 +87,21 @@ impl Connection {
         if let Some(filter) = controls.assertion {
             self.assert(request.base, filter)?;
         }
+        if let Some(sync) = controls.sync {
+            return self.begin_sync(frame, &request, sync);
+        }
+        let follow = controls.persistent.map(|control| self.begin_persistent(frame, &request, control)).transpose()?;
+        if controls.persistent.is_some_and(|control| control.changes_only) {
+            self.followers.extend(follow);
+            return Ok(());
+        }
         let search = self.door.directory.search(&self.caller, &request)?;
         if request.page.as_ref().is_some_and(|page| page.size == 0) {
             self.answer_page_of_nothing(frame.id);
         } else {
             let Wanted { query, paged, sorted, rights, former } = running;
             let who = Arc::clone(&self.caller.identity);
-            self.step(Running { id: frame.id, search, who, steps: 0, query, paged, sorted, rights, former });
+            self.step(Running { id: frame.id, search, who, steps: 0, query, paged, sorted, rights, former, follow });
         }
         Ok(())
     }
@@ -88,6 +109,9 @@ impl Connection {
     /// Lets each search under way go one step, in turn, as long as there is room for what it finds. Answers whether one of
     /// them goes on for long.
     pub(super) fn step_searches(&mut self) -> bool {
+        if !self.searches.is_empty() && !self.review() {
+            return false;
+        }
         let mut long = false;
         for _ in 0..self.searches.len() {
             if !self.output.has_room() {
@@ -105,6 +129,7 @@ impl Connection {
     fn step(&mut self, mut running: Running) {
         let progress = match running.search.step(&mut self.output.sink(running.id)) {
             Ok(Progress::More) => return self.searches.push_back(running),
+            Ok(Progress::Done) if running.follow.is_some() => return self.followers.extend(running.follow),
             Ok(Progress::Done) => Ok(None),
             Ok(Progress::Paged { after, estimate }) => Ok(Some((after, estimate))),
             Err(error) => Err(Failure::from(error)),
@@ -202,6 +227,19 @@ struct Wanted {
 fn bound_to(identity: &Identity) -> String {
     let organisation = identity.organisation.map_or(0, |organisation| organisation.0);
     format!("{:?} {organisation} {}", identity.standing, identity.name)
+}
+
+/// A search that is followed has no order, no pages and no other identity, and shows entries as they are.
+fn check_followed(controls: &Controls<'_>) -> Result<(), Failure> {
+    let (synced, persistent) = (controls.sync.is_some(), controls.persistent.is_some());
+    if !synced && !persistent {
+        return Ok(());
+    }
+    let otherwise = controls.page.is_some() || controls.view.is_some() || !controls.sort.is_empty() || controls.proxied.is_some();
+    match otherwise || (synced && persistent) {
+        true => Err(Failure::protocol("a search that is followed has no order, no pages, and no other identity")),
+        false => controls.refuse_critical_beside(&[SYNC_REQUEST, PERSISTENT_SEARCH, controls::MANAGE_DSA_IT, controls::ASSERTION]),
+    }
 }
 
 /// Whether a search found anything.

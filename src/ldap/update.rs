@@ -20,7 +20,11 @@ impl Connection {
     /// Begins a change; the answer comes when it is durable.
     pub(super) fn update(&mut self, frame: &Frame<'_>, controls: Controls<'_>) -> Result<(), Failure> {
         let write = decode(frame, &self.settings.limits)?;
+        let transaction = controls.transaction;
         let options = options(controls);
+        if let Some(identifier) = transaction {
+            return self.specify(frame, identifier, write, options);
+        }
         let (id, operation) = (frame.id, frame.operation);
         let (directory, caller) = (Arc::clone(&self.door.directory), self.caller.clone());
         self.later(async move {
@@ -32,7 +36,7 @@ impl Connection {
 }
 
 /// What was done, for the answer.
-fn done(outcome: &WriteOutcome) -> Done {
+pub(super) fn done(outcome: &WriteOutcome) -> Done {
     let mut done = Done::default();
     if let Some(entry) = &outcome.pre_read {
         controls::put_read(&mut done.controls, controls::PRE_READ, entry);

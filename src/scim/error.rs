@@ -155,7 +155,7 @@ impl From<directory::Error> for ScimError {
             Cause::NoSuchObject { .. } | Cause::Referral { .. } => Self::not_found(),
             Cause::AffectsMultipleDsas(_) | Cause::NotAllowedOnNonLeaf(_) => plain(StatusCode::CONFLICT),
             Cause::Operations(_) | Cause::Protocol(_) => of(ScimType::InvalidSyntax),
-            Cause::Internal | Cause::NoOperation => plain(StatusCode::INTERNAL_SERVER_ERROR),
+            Cause::Internal | Cause::NoOperation | Cause::RefreshRequired(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
             Cause::SizeLimit => of(ScimType::TooMany),
             Cause::Unavailable(_) => plain(StatusCode::SERVICE_UNAVAILABLE),
         }

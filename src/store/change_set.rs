@@ -18,16 +18,29 @@ const FORMAT: u8 = 1;
 /// One step of a change.
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
-    /// An entry is so from now on.
+    /// An entry is so from now on, where it stood or as a new one.
     PutEntry(Arc<Entry>),
+    /// An entry is so from now on, and it and all below it have another name.
+    MoveEntry(Arc<Entry>),
     /// An entry is gone, and every link from it and to it.
-    DeleteEntry(EntryId),
+    DeleteEntry(Removed),
     /// A link has this level from now on.
     PutLink(Link),
     /// A link is gone.
     DeleteLink(EntryId, AttributeId, EntryId),
     /// A record outside the tree; `None`: it is gone.
     PutMeta(String, Option<Arc<[u8]>>),
+}
+
+/// An entry that is gone: what those who follow the store have to know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Its number.
+    pub id: EntryId,
+    /// Its entryUUID; empty where it had none.
+    pub uuid: Box<str>,
+    /// The entries that had a link to it, and have it no more.
+    pub referred_by: Vec<EntryId>,
 }
 
 /// A change set read from the journal.
@@ -103,6 +116,8 @@ enum StoredOperation<'a> {
     DeleteLink(u32, &'a str, u32),
     PutMeta(&'a str, #[serde(borrow)] Octets<'a>),
     DeleteMeta(&'a str),
+    MoveEntry(#[serde(borrow)] EntryRecord<'a>),
+    RemoveEntry(u32, &'a str, Vec<u32>),
 }
 
 /// Written as a [`StoredChangeSet`] is.
@@ -151,7 +166,7 @@ pub(super) fn encode(
 /// A lower bound of what the operation takes.
 fn size_hint(operation: &Operation) -> usize {
     match operation {
-        Operation::PutEntry(entry) => entry.octets().len(),
+        Operation::PutEntry(entry) | Operation::MoveEntry(entry) => entry.octets().len(),
         Operation::PutMeta(_, Some(value)) => value.len(),
         Operation::PutMeta(_, None) | Operation::DeleteEntry(_) | Operation::PutLink(_) | Operation::DeleteLink(..) => 1,
     }
@@ -161,7 +176,11 @@ fn stored<'a>(operation: &'a Operation, schema: &'a Schema) -> StoredOperation<'
     let name = |attribute| schema.attribute_type(attribute).name();
     match operation {
         Operation::PutEntry(entry) => StoredOperation::PutEntry(EntryRecord::of(entry)),
-        Operation::DeleteEntry(id) => StoredOperation::DeleteEntry(id.0),
+        Operation::MoveEntry(entry) => StoredOperation::MoveEntry(EntryRecord::of(entry)),
+        Operation::DeleteEntry(removed) => {
+            let referred_by = removed.referred_by.iter().map(|id| id.0).collect();
+            StoredOperation::RemoveEntry(removed.id.0, &removed.uuid, referred_by)
+        }
         Operation::PutLink(link) => StoredOperation::PutLink(link.source.0, name(link.attribute), link.target.0, link.level),
         Operation::DeleteLink(source, attribute, target) => StoredOperation::DeleteLink(source.0, name(*attribute), target.0),
         Operation::PutMeta(key, Some(value)) => StoredOperation::PutMeta(key, Octets(value)),
@@ -182,12 +201,18 @@ pub(super) fn decode(octets: &[u8], schema: &Schema) -> Result<ChangeSet, String
 
 fn restored(operation: &StoredOperation<'_>, schema: &Schema) -> Result<Operation, String> {
     let attribute = |name: &str| schema.attribute(name).ok_or_else(|| format!("a link attribute {name} that the schema lacks"));
+    let entry = |record: &EntryRecord<'_>| {
+        let entry = record.restore(schema).ok_or_else(|| format!("an entry {} that the schema cannot read", record.rdn));
+        entry.map(Arc::new)
+    };
     Ok(match operation {
-        StoredOperation::PutEntry(record) => {
-            let entry = record.restore(schema).ok_or_else(|| format!("an entry {} that the schema cannot read", record.rdn))?;
-            Operation::PutEntry(Arc::new(entry))
+        StoredOperation::PutEntry(record) => Operation::PutEntry(entry(record)?),
+        StoredOperation::MoveEntry(record) => Operation::MoveEntry(entry(record)?),
+        StoredOperation::DeleteEntry(id) => Operation::DeleteEntry(Removed { id: EntryId(*id), uuid: "".into(), referred_by: Vec::new() }),
+        StoredOperation::RemoveEntry(id, uuid, referred_by) => {
+            let referred_by = referred_by.iter().copied().map(EntryId).collect();
+            Operation::DeleteEntry(Removed { id: EntryId(*id), uuid: (*uuid).into(), referred_by })
         }
-        StoredOperation::DeleteEntry(id) => Operation::DeleteEntry(EntryId(*id)),
         StoredOperation::PutLink(source, name, target, level) => {
             Operation::PutLink(Link { source: EntryId(*source), attribute: attribute(name)?, target: EntryId(*target), level: *level })
         }

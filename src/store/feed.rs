@@ -1,14 +1,16 @@
 //! The change feed: the journal read by those who follow the store (persistent search, content sync). Who was away
-//! too long is told that the changes are compacted, and lists everything anew.
+//! too long is told that the changes are compacted, and lists everything anew. Those who are there follow
+//! [live](super::Subscription).
 
-use super::change_set::{self, Operation};
+use super::change_set::{self, Operation, Removed};
 use super::shared::Shared;
 use super::{Revision, StoreError, journal};
 use crate::base::EntryId;
-use crate::model::{AttributeId, Link};
+use crate::model::{AttributeId, Entry, Link};
+use std::sync::Arc;
 
 /// What is after a revision.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Changes {
     /// The oldest of them are gone: list everything, and go on from [`Memory::revision`](super::Memory::revision) as it
     /// was before the listing.
@@ -18,7 +20,7 @@ pub enum Changes {
 }
 
 /// One change set.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ChangeEvent {
     /// Its revision; ask for what is after it next.
     pub revision: Revision,
@@ -28,13 +30,25 @@ pub struct ChangeEvent {
     pub changes: Vec<Change>,
 }
 
-/// One step of a change set. It says what changed; the state is read from memory.
-#[derive(Clone, Debug, PartialEq)]
+/// One step of a change set. The entries are as they were stored; names above them and links are read from memory.
+#[derive(Clone, Debug)]
 pub enum Change {
     /// An entry was added, changed or renamed.
-    Put(EntryId),
+    Put {
+        /// As it is from then on.
+        entry: Arc<Entry>,
+        /// As it was. A live follower gets it for every entry that was there; the journal does not keep it.
+        before: Option<Arc<Entry>>,
+        /// Whether it, and all below it, got another name.
+        moved: bool,
+    },
     /// An entry was removed with all its links.
-    Removed(EntryId),
+    Removed {
+        /// What the journal keeps of it.
+        removed: Removed,
+        /// As it was; only for live followers.
+        before: Option<Arc<Entry>>,
+    },
     /// A link was set.
     Linked(Link),
     /// A link was removed: source, attribute, target.
@@ -69,13 +83,18 @@ pub(super) fn changes_after(shared: &Shared, revision: Revision, limit: usize) -
 }
 
 fn event(sequence: u64, read: change_set::ChangeSet) -> ChangeEvent {
-    let change = |operation| match operation {
-        Operation::PutEntry(entry) => Change::Put(entry.id),
-        Operation::DeleteEntry(id) => Change::Removed(id),
+    let changes = read.operations.into_iter().map(|operation| change(operation, None)).collect();
+    ChangeEvent { revision: Revision(u128::from(sequence)), id: read.id, changes }
+}
+
+/// The step that an operation is, with the entry as it was where that is known.
+pub(super) fn change(operation: Operation, before: Option<Arc<Entry>>) -> Change {
+    match operation {
+        Operation::PutEntry(entry) => Change::Put { entry, before, moved: false },
+        Operation::MoveEntry(entry) => Change::Put { entry, before, moved: true },
+        Operation::DeleteEntry(removed) => Change::Removed { removed, before },
         Operation::PutLink(link) => Change::Linked(link),
         Operation::DeleteLink(source, attribute, target) => Change::Unlinked(source, attribute, target),
         Operation::PutMeta(key, _) => Change::Meta(key),
-    };
-    let changes = read.operations.into_iter().map(change).collect();
-    ChangeEvent { revision: Revision(u128::from(sequence)), id: read.id, changes }
+    }
 }

@@ -2,7 +2,7 @@
 //! write at most. An operation makes what is new findable first, then swaps the entry, then forgets what is old: so
 //! an entry never goes out of sight while it is changed or renamed, and names are checked against the entry itself.
 
-use super::change_set::Operation;
+use super::change_set::{Operation, Removed};
 use super::checkpoint::Dirty;
 use super::index::{self, Candidates, Index, IndexChange};
 use super::link::{self, Links};
@@ -169,6 +169,14 @@ impl Memory {
         Some(self.index(attribute)?.key_count())
     }
 
+    /// The entries that have a link to `target`, each once.
+    pub fn referring_to(&self, target: EntryId) -> Vec<EntryId> {
+        let mut found: Vec<EntryId> = self.links.to(target).into_iter().map(|link| link.source).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// About how many octets entries and indexes take. It goes through all of them.
     pub fn size(&self) -> usize {
         let of_slots = |slots: &Slots| slots.read().iter().flatten().map(|entry| entry.size()).sum::<usize>();
@@ -228,11 +236,11 @@ impl Memory {
     /// Applies one operation; `dirty` learns which records of sled it changes.
     pub(super) fn apply(&self, operation: &Operation, dirty: &mut Dirty) {
         match operation {
-            Operation::PutEntry(entry) => {
+            Operation::PutEntry(entry) | Operation::MoveEntry(entry) => {
                 self.put_entry(entry);
                 dirty.entry(entry.id);
             }
-            Operation::DeleteEntry(id) => {
+            Operation::DeleteEntry(Removed { id, .. }) => {
                 for link in self.links.from(*id).into_iter().chain(self.links.to(*id)) {
                     self.links.remove(link.source, link.attribute, link.target);
                     dirty.link(link.source, link.attribute, link.target);

@@ -15,6 +15,7 @@ mod journal;
 mod kv;
 mod kv_sled;
 mod link;
+mod live;
 mod loader;
 mod memory;
 mod overlay;
@@ -46,8 +47,10 @@ use tokio::sync::{mpsc, oneshot};
 use writer::{Message, Request};
 
 pub use audit_chain::AuditCheck;
+pub use change_set::Removed;
 pub use feed::{Change, ChangeEvent, Changes};
 pub use index::Candidates;
+pub use live::{Next, Subscription};
 pub use memory::Memory;
 pub use recovery::OpenReport;
 pub use shared::Counts;
@@ -166,6 +169,15 @@ impl Store {
         settled(answer.await)
     }
 
+    /// The same for a caller that does not wait.
+    pub fn submit<W>(&self, work: W) -> Result<(), StoreError>
+    where
+        W: FnOnce(&mut Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
+    {
+        let (request, _) = Request::new(work);
+        self.queue()?.try_send(Message::Work(request)).map_err(|_| StoreError::Stopped)
+    }
+
     /// The same for a caller outside the runtime.
     pub fn write_blocking<T, E, W>(&self, work: W) -> Result<T, E>
     where
@@ -231,6 +243,11 @@ impl Store {
     /// The changes after `revision`, in order, at most `limit` change sets: for those who follow the store.
     pub fn changes_after(&self, revision: Revision, limit: usize) -> Result<Changes, StoreError> {
         feed::changes_after(&self.shared, revision, limit)
+    }
+
+    /// Follows the store from now on: every change that [`Memory::revision`] does not count yet will be told.
+    pub fn subscribe(&self) -> Subscription {
+        Subscription::new(&self.shared)
     }
 
     /// Ends the writer after what is queued, brings sled and its checkpoint up to date and frees the folder. It

@@ -8,6 +8,7 @@ use super::disk::{Disk, MachineDisk};
 use super::journal::{self, Extent, Journal};
 use super::kv::{Kv, KvEngine};
 use super::kv_sled::SledEngine;
+use super::live::Live;
 use super::memory::Memory;
 use super::record::{Assembler, Parts};
 use super::shared::{Counts, Pending, Shared, Status, Tuning};
@@ -45,6 +46,8 @@ pub struct OpenReport {
     pub fresh: bool,
     /// Why the kept state could not be used, where it was made anew from snapshot and journal.
     pub rebuilt: Option<String>,
+    /// Whether it was made from a snapshot, or is empty: its changes may not be those that others have followed.
+    pub from_snapshot: bool,
     /// What else the operator should know.
     pub notes: Vec<String>,
     /// Entries in memory.
@@ -100,7 +103,8 @@ pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<Schema>
     (report.entries, report.took) = (memory.entry_count(), clock.monotonic().saturating_sub(begun));
     let Ground { disk, engine, tuning } = ground;
     let (pending, status, counts) = (Mutex::new(pending), Mutex::new(Status::default()), Counts::default());
-    let shared = Arc::new(Shared { disk, lock, folder, reserve, tuning, clock, memory, pending, status, counts });
+    let live = Live::default();
+    let shared = Arc::new(Shared { disk, lock, folder, reserve, tuning, clock, memory, pending, status, counts, live });
     let Kept { kv, parts, stands } = kept;
     let checkpoint = if stands { base } else { 0 };
     let background = Background { shared, engine, kv: Some(kv), parts, audit, checkpoint, snapshot_due, checkpoint_stands: stands };
@@ -154,6 +158,7 @@ impl Opening<'_> {
             tracing::error!(%why, "the kept state is damaged; it is made anew from snapshot and journal");
         }
         self.report.rebuilt = why;
+        self.report.from_snapshot = true;
         let (memory, base) = self.newest_snapshot()?;
         Ok(State { memory, kept: None, base, audited })
     }

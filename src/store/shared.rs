@@ -3,6 +3,7 @@
 use super::AuditRecord;
 use super::checkpoint::Dirty;
 use super::disk::Disk;
+use super::live::Live;
 use super::memory::Memory;
 use crate::base::Clock;
 use parking_lot::Mutex;
@@ -99,6 +100,7 @@ pub(super) struct Shared {
     pub pending: Mutex<Pending>,
     pub status: Mutex<Status>,
     pub counts: Counts,
+    pub live: Live,
 }
 
 impl Shared {

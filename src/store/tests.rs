@@ -548,15 +548,46 @@ fn the_feed_tells_every_change_or_that_it_is_compacted() {
     result.unwrap();
     let Changes::Events(events) = store.changes_after(Revision(0), 10).unwrap() else { panic!("compacted") };
     assert_eq!(events.len(), 1);
-    assert_eq!(events[0].changes, [Change::Put(EntryId(1)), Change::Meta("key/1".to_owned())]);
-    assert_eq!(store.changes_after(store.memory().revision(), 10), Ok(Changes::Events(Vec::new())));
+    let [Change::Put { entry, moved: false, .. }, Change::Meta(key)] = events[0].changes.as_slice() else { panic!("{events:?}") };
+    assert_eq!((entry.id, key.as_str()), (EntryId(1), "key/1"));
+    assert!(matches!(store.changes_after(store.memory().revision(), 10), Ok(Changes::Events(events)) if events.is_empty()));
     store.close();
     let store = open(&SimulatedDisk::default()).unwrap();
     run_workload(&store);
-    assert_eq!(store.changes_after(Revision(0), 10), Ok(Changes::Compacted));
+    assert!(matches!(store.changes_after(Revision(0), 10), Ok(Changes::Compacted)));
     let newest = Revision(store.memory().revision().0 - 2);
     let Changes::Events(events) = store.changes_after(newest, 1).unwrap() else { panic!("compacted") };
     assert_eq!(events[0].revision.0, newest.0 + 1);
+    store.close();
+}
+
+#[test]
+fn ha12_a_follower_gets_every_change_once_or_is_told_that_it_fell_behind() {
+    let store = open(&SimulatedDisk::default()).unwrap();
+    let put = || {
+        let change = |transaction: &mut Transaction<'_>| {
+            transaction.put_meta("key", Some(vec![1]));
+            Ok::<_, StoreError>(())
+        };
+        store.write_blocking(change).unwrap();
+        store.memory().revision()
+    };
+    put();
+    let mut follower = store.subscribe();
+    assert!(matches!(follower.take(), Next::Nothing), "what was there before is not told");
+    let written = [put(), put()];
+    let mut told = || if let Next::Event(event) = follower.take() { Some(event.revision) } else { None };
+    assert_eq!([told(), told(), told()], [Some(written[0]), Some(written[1]), None]);
+    let mut slow = store.subscribe();
+    for _ in 0..100 {
+        put();
+    }
+    assert!(matches!(slow.take(), Next::Lost));
+    drop((follower, slow));
+    put();
+    let mut late = store.subscribe();
+    let written = put();
+    assert!(matches!(late.take(), Next::Event(event) if event.revision == written));
     store.close();
 }
 

@@ -1,7 +1,7 @@
 //! What work on the writer thread sees and changes.
 
 use super::AuditRecord;
-use super::change_set::Operation;
+use super::change_set::{Operation, Removed};
 use super::index;
 use super::memory::Memory;
 use super::overlay::Overlay;
@@ -69,6 +69,8 @@ impl<'a> Transaction<'a> {
     pub fn put(&mut self, entry: Entry) -> Arc<Entry> {
         let entry = Arc::new(entry);
         let before = self.entry(entry.id);
+        // The name as it is spelled: followers show names.
+        let has_moved = before.as_ref().is_some_and(|before| (before.parent, &before.rdn) != (entry.parent, &entry.rdn));
         self.stage_keys(entry.id, before.as_deref(), Some(&entry));
         if let Some(before) = before.filter(|before| (before.parent, &before.rdn_key) != (entry.parent, &entry.rdn_key)) {
             self.stage_leave(&before);
@@ -78,20 +80,28 @@ impl<'a> Transaction<'a> {
             self.overlay.set_child(parent, entry.id, true);
         }
         self.overlay.set_entry(entry.id, Some(entry.clone()));
-        self.outcome.operations.push(Operation::PutEntry(entry.clone()));
+        let operation = if has_moved { Operation::MoveEntry } else { Operation::PutEntry };
+        self.outcome.operations.push(operation(entry.clone()));
         entry
     }
 
     /// Removes an entry and every link from it and to it. It must have no children.
     pub fn remove(&mut self, id: EntryId) {
         let Some(before) = self.entry(id) else { return };
+        let mut referred_by = Vec::new();
         for link in self.links_of(id) {
+            if link.source != id {
+                referred_by.push(link.source);
+            }
             self.overlay.set_link(link.source, link.attribute, link.target, None);
         }
         self.stage_keys(id, Some(&before), None);
         self.stage_leave(&before);
         self.overlay.set_entry(id, None);
-        self.outcome.operations.push(Operation::DeleteEntry(id));
+        referred_by.sort_unstable();
+        referred_by.dedup();
+        let uuid = before.text(self.memory.schema().known().entry_uuid).unwrap_or_default().into();
+        self.outcome.operations.push(Operation::DeleteEntry(Removed { id, uuid, referred_by }));
     }
 
     /// Whether any entry may hold a value in an indexed attribute. For links those are references kept as text.

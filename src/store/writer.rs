@@ -4,11 +4,13 @@
 
 use super::background::Order;
 use super::change_set::{self, Operation};
+use super::feed::ChangeEvent;
 use super::journal::{AppendError, Group, Journal};
+use super::live;
 use super::overlay::Overlay;
 use super::shared::Shared;
 use super::transaction::{Counters, Effect, Staged, Transaction};
-use super::{AuditRecord, StoreError};
+use super::{AuditRecord, Revision, StoreError};
 use crate::base::counts::COUNTS;
 use crate::base::random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -84,6 +86,7 @@ struct Waiting {
 
 /// What one change set of the group did.
 struct Done {
+    id: [u8; 16],
     operations: Vec<Operation>,
     audit: Vec<AuditRecord>,
 }
@@ -99,6 +102,8 @@ pub(super) struct Writer {
     group: Group,
     waiting: Vec<Waiting>,
     done: Vec<Done>,
+    /// Up to where followers are told once the effects of the group are done; `None` where nobody follows.
+    told: Option<u64>,
     space_looked_at: Option<Duration>,
 }
 
@@ -106,7 +111,8 @@ impl Writer {
     pub(super) fn new(shared: Arc<Shared>, journal: Journal, queue: mpsc::Receiver<Message>, orders: SyncSender<Order>) -> Self {
         let (id, revision) = shared.memory.highest();
         let (overlay, group, counters) = (Overlay::default(), Group::default(), Counters { id, revision });
-        Self { shared, journal, queue, orders, overlay, counters, group, waiting: Vec::new(), done: Vec::new(), space_looked_at: None }
+        let (waiting, done) = (Vec::new(), Vec::new());
+        Self { shared, journal, queue, orders, overlay, counters, group, waiting, done, told: None, space_looked_at: None }
     }
 
     /// Runs until the store closes.
@@ -181,8 +187,9 @@ impl Writer {
         self.refusal(staged.may_use_reserve)?;
         let (operations, audit) = (std::mem::take(&mut staged.operations), std::mem::take(&mut staged.audit));
         let schema = self.shared.memory.schema();
-        self.group.push(|out| change_set::encode(random::bytes(), &operations, &audit, schema, out))?;
-        self.done.push(Done { operations, audit });
+        let id = random::bytes();
+        self.group.push(|out| change_set::encode(id, &operations, &audit, schema, out))?;
+        self.done.push(Done { id, operations, audit });
         Ok(())
     }
 
@@ -222,6 +229,10 @@ impl Writer {
             true => waiting.iter_mut().for_each(effects),
             false => waiting.iter_mut().rev().for_each(effects),
         }
+        // After the effects, so that whoever is woken sees the rights as they are from now on.
+        if let Some(sequence) = self.told.take() {
+            self.shared.live.tell(sequence);
+        }
         for waiting in waiting.drain(..) {
             waiting.work.answer(failure.clone());
         }
@@ -240,6 +251,9 @@ impl Writer {
     fn publish(&mut self, first: u64) {
         let memory = &self.shared.memory;
         let mut pending = self.shared.pending.lock();
+        if self.shared.live.is_followed() {
+            self.told = self.lay(first);
+        }
         for (sequence, done) in (first..).zip(self.done.drain(..)) {
             for operation in &done.operations {
                 memory.apply(operation, &mut pending.dirty);
@@ -254,6 +268,19 @@ impl Writer {
             // A full queue means that it is awake.
             drop(self.orders.try_send(Order::Wake));
         }
+    }
+
+    /// Lays the group before those who follow; answers the sequence number of its last change set.
+    fn lay(&self, first: u64) -> Option<u64> {
+        let memory = &self.shared.memory;
+        let mut images = live::Images::default();
+        let mut last = None;
+        for (sequence, done) in (first..).zip(&self.done) {
+            let changes = done.operations.iter().map(|operation| images.change(memory, operation)).collect();
+            self.shared.live.lay(ChangeEvent { revision: Revision(u128::from(sequence)), id: done.id, changes });
+            last = Some(sequence);
+        }
+        last
     }
 
     fn failed(&self, error: AppendError) -> StoreError {

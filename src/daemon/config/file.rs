@@ -195,6 +195,8 @@ pub struct LimitsTable {
     pub connections: usize,
     pub connections_per_address: usize,
     pub password: usize,
+    pub followers_per_connection: usize,
+    pub followers_per_organisation: usize,
 }
 
 impl Default for LimitsTable {
@@ -219,6 +221,8 @@ impl Default for LimitsTable {
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             password: limits.password,
+            followers_per_connection: limits.followers_per_connection,
+            followers_per_organisation: limits.followers_per_organisation,
         }
     }
 }
@@ -244,6 +248,8 @@ impl LimitsTable {
             connections: self.connections,
             connections_per_address: self.connections_per_address,
             password: self.password,
+            followers_per_connection: self.followers_per_connection,
+            followers_per_organisation: self.followers_per_organisation,
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::domain::organisation_of;
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Dn, Draft, Entry, Facts, Kind, Link};
 use crate::schema::{SealOptions, Violation};
-use crate::store::{AuditRecord, Transaction};
+use crate::store::{AuditRecord, StoreError, Transaction};
 use std::sync::Arc;
 
 impl Directory {
@@ -69,6 +69,41 @@ impl Directory {
                 Ok(count)
             })
             .await
+    }
+
+    /// Changes with options of their own in one step, all or nothing, each by what the ones before it left (RFC 5805).
+    pub async fn write_together(&self, caller: &Caller, writes: Vec<(Write, WriteOptions)>) -> Result<Vec<WriteOutcome>, WriteFailed> {
+        let mut ready = Vec::with_capacity(writes.len());
+        for (at, (write, options)) in writes.into_iter().enumerate() {
+            let (write, _) = self.prepare(caller, write, &options).await.map_err(|error| WriteFailed { at: Some(at), error })?;
+            ready.push((write, options));
+        }
+        let core = Arc::clone(self.core());
+        let caller = caller.clone();
+        let together = move |txn: &mut Transaction<'_>| {
+            let mut outcomes = Vec::with_capacity(ready.len());
+            for (at, (write, options)) in ready.into_iter().enumerate() {
+                let done = Work::begin(&core, txn, &caller, &options).and_then(|mut work| work.run(write));
+                outcomes.push(done.map_err(|error| WriteFailed { at: Some(at), error })?);
+            }
+            Ok(outcomes)
+        };
+        self.store().write(together).await
+    }
+}
+
+/// Why none of several changes was made.
+#[derive(Clone, Debug)]
+pub struct WriteFailed {
+    /// The place of the change that failed; `None` where all failed together.
+    pub at: Option<usize>,
+    /// Why.
+    pub error: Error,
+}
+
+impl From<StoreError> for WriteFailed {
+    fn from(error: StoreError) -> Self {
+        Self { at: None, error: error.into() }
     }
 }
 

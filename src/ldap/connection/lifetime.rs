@@ -72,13 +72,17 @@ impl Connection {
     pub(super) fn tick(&mut self) {
         self.settings = self.door.directory.settings();
         self.cookies.forget_old(self.now);
+        let searches = !self.searches.is_empty() || !self.followers.is_empty();
+        if searches && !self.review() {
+            return self.wake_in(TICK);
+        }
         let limits = &self.settings.limits;
         if self.stalled_since.is_some_and(|since| self.now.saturating_sub(since) >= limits.write_stall) {
             tracing::debug!(peer = %self.caller.origin.describe(), "the peer does not read");
             self.break_off();
             return self.wake_in(TICK);
         }
-        if !self.is_at_rest() || !self.output.is_empty() || self.unflushed {
+        if !self.is_at_rest() || !self.followers.is_empty() || !self.output.is_empty() || self.unflushed {
             return self.wake_in(TICK);
         }
         let at_most = if self.is_bound() && !self.partial { limits.idle_bound } else { limits.idle_anonymous };

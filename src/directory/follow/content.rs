@@ -1,0 +1,226 @@
+//! What a followed search is about: base, scope, filter, attributes and caller, asked again and again while entries,
+//! names and rights change.
+
+use super::FollowerPlace;
+use super::past::Past;
+use crate::access::{Grants, Standing};
+use crate::base::EntryId;
+use crate::directory::dynamic::{DynamicGroups, Reading};
+use crate::directory::filter::{Matcher, Truth};
+use crate::directory::request::{Dereference, Scope, Visible, VisibleAttribute};
+use crate::directory::search::{Base, walk};
+use crate::directory::view::{Renderer, Selection};
+use crate::directory::{Caller, Directory, Error, Identity, SearchRequest, plan, tree};
+use crate::model::{AttributeId, Entry, Facts, Filter};
+use crate::schema::Schema;
+use crate::store::{Memory, Next, Subscription};
+use roaring::RoaringBitmap;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// A search that is followed.
+#[derive(Clone, Debug)]
+pub struct FollowRequest<'a> {
+    /// The search itself.
+    pub search: &'a SearchRequest<'a>,
+    /// A digest of the request as it was sent, which a cookie is bound to.
+    pub digest: [u8; 32],
+}
+
+pub(super) struct Content {
+    pub(super) directory: Arc<Directory>,
+    pub(super) subscription: Subscription,
+    /// The number of the base entry.
+    pub(super) base: EntryId,
+    pub(super) grants: Arc<Grants>,
+    identity: Arc<Identity>,
+    scope: Scope,
+    filter: Filter<'static>,
+    matcher: Matcher,
+    selection: Arc<Selection>,
+    /// The generation of names and links that the matcher was made in.
+    bonds: u64,
+    /// What is asked for names.
+    pub(super) past: Past,
+    _place: FollowerPlace,
+}
+
+impl Content {
+    /// Follows from this moment on. Refused where too many do, and for what is no entry of the tree.
+    pub(super) fn begin(directory: &Arc<Directory>, caller: &Caller, request: &SearchRequest<'_>, synced: bool) -> Result<Self, Error> {
+        if matches!(request.dereference, Dereference::Searching | Dereference::Always) {
+            return Err(Error::Protocol("aliases below the base cannot be followed".to_owned()));
+        }
+        if request.page.is_some() {
+            return Err(Error::Unwilling("a search that is followed has no pages".to_owned()));
+        }
+        let grants = directory.grants(caller);
+        let Base::Entry(base) = directory.find_base(caller, &grants, request)? else {
+            return Err(Error::Unwilling("only entries of the tree can be followed".to_owned()));
+        };
+        let place = FollowerPlace::take(directory.core(), &caller.identity)?;
+        let schema = directory.schema();
+        let selection = match synced {
+            true => Arc::new(Selection::kept(schema, &request.attributes, request.types_only)),
+            false => directory.core().selection(&request.attributes, request.types_only),
+        };
+        let subscription = directory.store().subscribe();
+        let bonds = directory.memory().bonds();
+        let filter = request.filter.clone().into_owned();
+        let matcher = prepare(directory, &filter);
+        let current = directory.current();
+        let reading = Reading { context: current.context(schema, directory.memory()), memory: Some(directory.memory()), grants: &grants };
+        if matcher.rests_on_links() && DynamicGroups::prepare(&reading).is_some() {
+            return Err(Error::Unwilling("a filter on memberships cannot be followed where there are dynamic groups".to_owned()));
+        }
+        Ok(Self {
+            matcher,
+            directory: Arc::clone(directory),
+            subscription,
+            base,
+            grants,
+            identity: Arc::clone(&caller.identity),
+            scope: request.scope,
+            filter,
+            selection,
+            bonds,
+            past: Past::new(directory.store().memory()),
+            _place: place,
+        })
+    }
+
+    /// Takes over the rights of now, and what the names in the filter mean now. Answers whether the rights were looked at.
+    pub(super) fn refresh(&mut self, caller: &Caller) -> bool {
+        let bonds = self.directory.memory().bonds();
+        if bonds != self.bonds {
+            self.matcher = prepare(&self.directory, &self.filter);
+            self.bonds = bonds;
+        }
+        if Arc::ptr_eq(&self.identity, &caller.identity) {
+            return false;
+        }
+        self.identity = Arc::clone(&caller.identity);
+        self.grants = self.directory.grants(caller);
+        true
+    }
+
+    /// Whether the caller is the operator, who may know of everything.
+    pub(super) fn is_of_operator(&self) -> bool {
+        self.identity.is_operator()
+    }
+
+    /// Takes the next change set; names are as they were after it from then on.
+    pub(super) fn take(&mut self) -> Next {
+        let next = self.subscription.take();
+        if let Next::Event(event) = &next {
+            self.past.advance(event, &self.subscription);
+        }
+        next
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        self.directory.memory()
+    }
+
+    pub(super) fn schema(&self) -> &Schema {
+        self.directory.schema()
+    }
+
+    /// The entry as it is at this place of the feed.
+    pub(super) fn entry(&mut self, id: EntryId) -> Option<Arc<Entry>> {
+        self.past.read(&self.subscription, |past| past.entry(id))
+    }
+
+    /// Whether the caller finds the entry by this search.
+    pub(super) fn holds(&mut self, entry: &Entry) -> bool {
+        let (base, scope, grants, matcher, schema) = (self.base, self.scope, &self.grants, &self.matcher, self.directory.schema());
+        self.past.read(&self.subscription, |past| {
+            if !is_placed(past, entry, base, scope) {
+                return false;
+            }
+            let access = grants.on(past, entry);
+            access.disclosed && matcher.matches(schema, past, entry, access.search) == Truth::True
+        })
+    }
+
+    /// Reduces the entry to what the caller may see of it.
+    pub(super) fn show<T>(&mut self, entry: &Entry, take: impl FnOnce(&Visible<'_>) -> T) -> T {
+        let (grants, schema, selection) = (&self.grants, self.directory.schema(), &self.selection);
+        let catalog = &self.directory.current().catalog;
+        let owned = self.past.read(&self.subscription, |past| {
+            let access = grants.on(past, entry);
+            // Names remembered from an earlier entry may be older than the change.
+            Renderer::new(Arc::clone(catalog)).render(schema, past, entry, selection, access.read, |visible| visible.to_owned())
+        });
+        let attributes: Vec<VisibleAttribute<'_>> = owned.attributes.iter().map(|encoded| VisibleAttribute { encoded }).collect();
+        take(&Visible { id: owned.id, kind: owned.kind, revision: owned.revision, dn: &owned.dn, attributes: &attributes, linked: &[] })
+    }
+
+    /// Every entry of the content is among these.
+    pub(super) fn candidates(&self) -> RoaringBitmap {
+        if self.scope == Scope::Base {
+            return std::iter::once(self.base.0).collect();
+        }
+        match plan::plan(self.schema(), self.memory(), &self.matcher) {
+            Some(plan) => plan.ids,
+            None if self.scope == Scope::One => self.memory().children(self.base, None, usize::MAX).iter().map(|id| id.0).collect(),
+            None => walk(self.memory(), self.base, self.scope),
+        }
+    }
+
+    /// Whether the attributes asked for include any that is made from other entries.
+    pub(super) fn shows_derived(&self) -> bool {
+        self.selection.shows_derived()
+    }
+
+    /// Whether what is found rests on nothing but an entry itself and its place: no membership, neither in the filter nor
+    /// in the rights.
+    pub(super) fn rests_on_entries_alone(&self) -> bool {
+        let standing = self.grants.subject().standing;
+        matches!(standing, Standing::Operator | Standing::Service) && !self.matcher.rests_on_links()
+    }
+
+    /// What the caller may do, in short: another one means that other entries may be seen.
+    pub(super) fn rights(&self) -> [u8; 32] {
+        if self.identity.is_operator() {
+            return [0; 32];
+        }
+        let settings = self.directory.settings();
+        Sha256::digest(format!("{:?} {:?}", self.grants.subject(), settings.access)).into()
+    }
+
+    /// What a cookie is bound to.
+    pub(super) fn context(&self, request: &[u8; 32]) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        hasher.update(request);
+        hasher.update(self.rights());
+        hasher.update(self.base.0.to_be_bytes());
+        hasher.update(self.identity.name.as_bytes());
+        hasher.finalize().into()
+    }
+}
+
+/// Whether the entry stands in the scope. It need not be in the store any more.
+fn is_placed(facts: &dyn Facts, entry: &Entry, base: EntryId, scope: Scope) -> bool {
+    let below = || entry.parent.is_some_and(|parent| tree::is_within(facts, parent, base));
+    match scope {
+        Scope::Base => entry.id == base,
+        Scope::One => entry.parent == Some(base),
+        Scope::Subtree => entry.id == base || below(),
+        Scope::Children => entry.id != base && below(),
+    }
+}
+
+fn prepare(directory: &Directory, filter: &Filter<'_>) -> Matcher {
+    Matcher::prepare(&directory.current().context(directory.schema(), directory.memory()), filter)
+}
+
+/// The entryUUID as 16 octets.
+pub(super) fn uuid_of(entry: &Entry, attribute: AttributeId) -> Option<[u8; 16]> {
+    entry.text(attribute).and_then(read_uuid)
+}
+
+/// A UUID in text as 16 octets.
+pub(super) fn read_uuid(text: &str) -> Option<[u8; 16]> {
+    uuid::Uuid::try_parse(text).ok().map(uuid::Uuid::into_bytes)
+}

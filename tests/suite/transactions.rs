@@ -1,0 +1,150 @@
+//! Transactions (RFC 5805): all updates or none, in one step.
+
+use crate::server::Server;
+use crate::wire::{
+    Answer, Wire, add_request, control, delete_request, elements, extended_request, message, number, octets, present, replace_request,
+    search_request, sequence, tlv,
+};
+use std::net::{IpAddr, Ipv4Addr};
+
+const START: &str = "1.3.6.1.1.21.1";
+const SPECIFICATION: &str = "1.3.6.1.1.21.2";
+const END: &str = "1.3.6.1.1.21.3";
+const ABORTED: &str = "1.3.6.1.1.21.4";
+const POST_READ: &str = "1.3.6.1.1.13.2";
+const BASE: &str = "dc=example,dc=com";
+
+fn server() -> (Server, Wire) {
+    let server = Server::start(IpAddr::V4(Ipv4Addr::LOCALHOST), "");
+    let mut wire = server.as_operator();
+    wire.add(BASE, &[("objectClass", "domain"), ("dc", "example")]);
+    (server, wire)
+}
+
+fn start(wire: &mut Wire) -> Vec<u8> {
+    let answer = wire.ask(&extended_request(START, None), &[]);
+    assert_eq!(answer.code(), 0);
+    answer.extended().1.expect("an identifier")
+}
+
+fn within(identifier: &[u8]) -> Vec<u8> {
+    control(SPECIFICATION, true, Some(identifier))
+}
+
+fn end(wire: &mut Wire, identifier: &[u8], commit: bool) -> Answer {
+    let commit = if commit { Vec::new() } else { vec![0x01, 0x01, 0x00] };
+    wire.ask(&extended_request(END, Some(&sequence(&[&commit, &octets(identifier)]))), &[])
+}
+
+fn person(name: &str) -> Vec<u8> {
+    add_request(&format!("cn={name},{BASE}"), &[("objectClass", b"person"), ("cn", name.as_bytes()), ("sn", b"x")])
+}
+
+fn names(wire: &mut Wire) -> Vec<String> {
+    wire.entries(BASE, &present("sn"), &["1.1"]).iter().map(Answer::dn).collect()
+}
+
+#[test]
+fn rfc5805_updates_are_made_together_when_the_transaction_ends() {
+    let (server, mut wire) = server();
+    let identifier = start(&mut wire);
+    assert_eq!(wire.ask(&person("Ada"), &[within(&identifier)]).code(), 0);
+    // Each is made by what the ones before it left.
+    let change = replace_request(&format!("cn=Ada,{BASE}"), "description", &["changed"]);
+    let post_read = control(POST_READ, true, Some(&sequence(&[&octets("description")])));
+    assert_eq!(wire.ask(&change, &[within(&identifier), post_read]).code(), 0);
+    assert!(names(&mut server.as_operator()).is_empty(), "nothing is made yet");
+    let answer = end(&mut wire, &identifier, true);
+    assert_eq!(answer.code(), 0, "{}", answer.text());
+    let value = answer.extended().1.expect("the controls of the updates");
+    let list = elements(elements(elements(&value)[0].1)[0].1);
+    assert_eq!(list.len(), 1, "of one update");
+    let controls = elements(elements(list[0].1)[1].1);
+    assert_eq!(elements(controls[0].1)[0].1, POST_READ.as_bytes());
+    let found = wire.ask_all(&search_request(&format!("cn=Ada,{BASE}"), 0, &present("sn"), &["description"]), &[]);
+    assert_eq!(found[0].values("description"), ["changed"]);
+    assert_eq!(end(&mut wire, &identifier, true).code(), 53, "it is over");
+}
+
+#[test]
+fn rfc5805_where_one_update_fails_none_is_made_and_it_is_named() {
+    let (server, mut wire) = server();
+    wire.add(&format!("cn=there,{BASE}"), &[("objectClass", "person"), ("cn", "there"), ("sn", "x")]);
+    let identifier = start(&mut wire);
+    assert_eq!(wire.ask(&person("Ada"), &[within(&identifier)]).code(), 0);
+    wire.send(&message(4000, &person("there"), &[within(&identifier)]));
+    assert_eq!(wire.receive().unwrap().code(), 0);
+    assert_eq!(wire.ask(&delete_request(&format!("cn=there,{BASE}")), &[within(&identifier)]).code(), 0);
+    let answer = end(&mut wire, &identifier, true);
+    assert_eq!(answer.code(), 68);
+    let value = answer.extended().1.expect("which one");
+    assert_eq!(elements(&value)[0].1, number(0x02, 4000));
+    assert_eq!(names(&mut server.as_operator()), [format!("cn=there,{BASE}")]);
+}
+
+#[test]
+fn rfc5805_a_transaction_that_is_given_up_leaves_nothing() {
+    let (server, mut wire) = server();
+    let identifier = start(&mut wire);
+    assert_eq!(wire.ask(&person("Ada"), &[within(&identifier)]).code(), 0);
+    let answer = end(&mut wire, &identifier, false);
+    assert_eq!((answer.code(), answer.extended().1), (0, None));
+    let identifier = start(&mut wire);
+    assert_eq!(wire.ask(&person("Ada"), &[within(&identifier)]).code(), 0);
+    assert_eq!(wire.bind(crate::server::OPERATOR, crate::server::PASSWORD).code(), 0);
+    assert_eq!(end(&mut wire, &identifier, true).code(), 53, "a bind forgets it");
+    let identifier = start(&mut wire);
+    assert_eq!(wire.ask(&person("Ada"), &[within(&identifier)]).code(), 0);
+    drop(wire);
+    assert!(names(&mut server.as_operator()).is_empty());
+}
+
+#[test]
+fn rfc5805_identifiers_are_good_on_their_connection_only() {
+    let (server, mut wire) = server();
+    let identifier = start(&mut wire);
+    let mut other = server.as_operator();
+    assert_eq!(other.ask(&person("Ada"), &[within(&identifier)]).code(), 53);
+    assert_eq!(end(&mut other, &identifier, true).code(), 53);
+    assert_eq!(wire.ask(&search_request(BASE, 2, &present("sn"), &[]), &[within(&identifier)]).code(), 12, "no update");
+    for damaged in [None, Some(octets("x")), Some(sequence(&[]))] {
+        assert_eq!(wire.ask(&extended_request(END, damaged.as_deref()), &[]).code(), 2);
+    }
+    assert_eq!(wire.ask(&extended_request(START, Some(b"x")), &[]).code(), 2);
+    let listed = [wire.root_dse("supportedExtension"), wire.root_dse("supportedControl")].concat();
+    assert!([START, SPECIFICATION, END].iter().all(|oid| listed.contains(&(*oid).to_owned())), "{listed:?}");
+}
+
+#[test]
+fn rfc5805_hd7_transactions_are_bounded_in_number_and_size() {
+    let (_server, mut wire) = server();
+    let first = start(&mut wire);
+    for _ in 1..4 {
+        start(&mut wire);
+    }
+    assert_eq!(wire.ask(&extended_request(START, None), &[]).code(), 11);
+    let large = tlv(
+        0x66,
+        &[
+            octets(BASE),
+            sequence(&[&sequence(&[&number(0x0a, 2), &sequence(&[&octets("description"), &tlv(0x31, &octets("x".repeat(900_000)))])])]),
+        ]
+        .concat(),
+    );
+    let mut aborted = false;
+    for id in 0..8 {
+        wire.send(&message(100 + id, &large, &[within(&first)]));
+        let answer = wire.receive().unwrap();
+        if answer.id == 0 {
+            assert_eq!(answer.extended(), (Some(ABORTED.to_owned()), Some(first.clone())));
+            assert_eq!(wire.receive().unwrap().code(), 11);
+            aborted = true;
+            break;
+        }
+        assert_eq!(answer.code(), 0);
+    }
+    assert!(aborted, "it takes any size");
+    assert_eq!(end(&mut wire, &first, true).code(), 53);
+    let names = wire.ask_all(&search_request(BASE, 0, &present("description"), &["1.1"]), &[]);
+    assert_eq!(names.len(), 1, "nothing of it was made");
+}
