@@ -3,17 +3,20 @@
 //! There is one count for an account, whichever door the attempts come through.
 
 use super::core::Core;
+use super::hash_pool::Busy;
 use super::password_hash::Match;
 use super::write::Work;
 use super::{Directory, Error, Origin};
+use crate::base::counts::COUNTS;
 use crate::base::{EntryId, Secret, random};
 use crate::domain::lockout::{Attempts, Begun, Place};
 use crate::model::{Dn, Entry, Facts};
-use crate::store::Transaction;
+use crate::store::{Memory, Transaction};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Accounts kept in memory; what is saved is read again when it is needed.
 const ACCOUNTS: usize = 100_000;
@@ -62,6 +65,8 @@ struct State {
     /// Accounts to be saved soon, and those of which only the last success is newer than what is saved.
     changed: HashSet<Account>,
     seen: HashSet<Account>,
+    /// Where attempts wait to see what becomes of others under way.
+    queues: HashMap<Account, Arc<Notify>>,
 }
 
 impl Default for Lockouts {
@@ -105,6 +110,18 @@ impl Lockouts {
         }
     }
 
+    /// An attempt under way has ended: those that wait for it look again.
+    fn ended(&self, account: Account) {
+        let queue = self.state.lock().queues.remove(&account);
+        if let Some(queue) = queue {
+            queue.notify_waiters();
+        }
+    }
+
+    fn queue(&self, account: Account) -> Arc<Notify> {
+        Arc::clone(self.state.lock().queues.entry(account).or_default())
+    }
+
     /// The record of an account as it is now.
     fn record(&self, facts: &dyn Facts, account: Account) -> Option<Vec<u8>> {
         self.with(facts, account, |attempts| serde_json::to_vec(attempts).ok())
@@ -118,6 +135,34 @@ impl Lockouts {
             due.extend(state.seen.drain());
         }
         due.into_iter().collect()
+    }
+}
+
+/// An attempt that was admitted. One that nobody waits for any more is a failure.
+struct UnderWay<'a> {
+    lockouts: &'a Lockouts,
+    facts: &'a Memory,
+    account: Account,
+    place: Place,
+    begun: Begun,
+    ended: bool,
+}
+
+impl UnderWay<'_> {
+    fn end<T>(mut self, outcome: impl FnOnce(&mut Attempts, &Place, Begun) -> T) -> T {
+        self.ended = true;
+        let found = self.lockouts.with(self.facts, self.account, |attempts| outcome(attempts, &self.place, self.begun));
+        self.lockouts.ended(self.account);
+        found
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.lockouts.with(self.facts, self.account, |attempts| attempts.failed(&self.place));
+            self.lockouts.ended(self.account);
+        }
     }
 }
 
@@ -151,30 +196,67 @@ impl Directory {
         account: Account,
         proof: impl Future<Output = Result<Option<T>, Error>>,
     ) -> Result<Option<T>, Error> {
-        let (lockouts, facts) = (&self.core().lockouts, self.memory());
-        let (place, rules, now) = (Place::of(origin.address), self.settings().lockout.clone(), self.clock().now());
-        let begun = lockouts.with(facts, account, |attempts| attempts.begin(&rules, &place, now));
-        lockouts.note(account, false);
-        let Begun::Admitted { locks } = begun else {
-            tracing::info!(origin = %origin.describe(), "an attempt to sign in has to wait");
-            return Ok(None);
+        let lockouts = &self.core().lockouts;
+        let under_way = match self.begin_attempt(origin, account).await? {
+            Some(under_way) => under_way,
+            None => {
+                tracing::info!(origin = %origin.describe(), "an attempt to sign in has to wait");
+                return Ok(None);
+            }
         };
+        let locks = under_way.begun == (Begun::Admitted { locks: true });
         let found = match proof.await {
             Ok(found) => found,
             Err(error) => {
-                lockouts.with(facts, account, |attempts| attempts.withdraw(&place, begun));
+                under_way.end(|attempts, place, begun| attempts.withdraw(place, begun));
                 return Err(error);
             }
         };
         if found.is_some() {
             let now = self.clock().now();
-            let changed = lockouts.with(facts, account, |attempts| attempts.succeeded(&place, now));
+            let changed = under_way.end(|attempts, place, _| attempts.succeeded(place, now));
             lockouts.note(account, !changed);
-        } else if locks {
-            tracing::warn!(origin = %origin.describe(), "further attempts to sign in to an account have to wait");
-            self.save_attempts(vec![account]).await?;
+        } else {
+            under_way.end(|attempts, place, _| attempts.failed(place));
+            if locks {
+                tracing::warn!(origin = %origin.describe(), "further attempts to sign in to an account have to wait");
+                self.save_attempts(vec![account]).await?;
+            }
         }
         Ok(found)
+    }
+
+    /// Counts an attempt; `None` where it has to wait, busy where others under way do not end in time.
+    async fn begin_attempt(&self, origin: &Origin, account: Account) -> Result<Option<UnderWay<'_>>, Error> {
+        let (lockouts, facts) = (&self.core().lockouts, self.memory());
+        let (place, settings) = (Place::of(origin.address), self.settings());
+        let begin = || {
+            let now = self.clock().now();
+            lockouts.with(facts, account, |attempts| attempts.begin(&settings.lockout, &place, now))
+        };
+        let looked_again = async {
+            loop {
+                let queue = lockouts.queue(account);
+                // Made before looking, so that no end in between is missed.
+                let ended = queue.notified();
+                match begin() {
+                    Begun::Later => ended.await,
+                    begun => return begun,
+                }
+            }
+        };
+        let begun = match begin() {
+            Begun::Later => tokio::time::timeout(settings.hashing.deadline, looked_again).await.map_err(|_| Busy)?,
+            begun => begun,
+        };
+        lockouts.note(account, false);
+        match begun {
+            Begun::Admitted { .. } => Ok(Some(UnderWay { lockouts, facts, account, place: place.clone(), begun, ended: false })),
+            Begun::Refused | Begun::Later => {
+                COUNTS.throttled.one();
+                Ok(None)
+            }
+        }
     }
 
     /// Saves what changed; with `seen_too` also the times of the last success. To be called every second or so.

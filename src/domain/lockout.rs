@@ -1,7 +1,8 @@
 //! Failed sign-ins of one account: how many there were, and until when further ones wait (hardening §2.1, HB3, HB4).
 //!
 //! A pure state machine. An attempt is counted when it begins, before any password is verified, so that many at one time
-//! get no more tries than one after another. After so many failures each further try has to wait, longer each time, but
+//! get no more tries than one after another; where those under way may use up what is free, the next waits to see what
+//! becomes of them, so that many right ones at one time all get in. After so many failures each further try has to wait, longer each time, but
 //! never for good. Addresses from which the account has signed in lately are counted apart: whoever guesses elsewhere
 //! cannot keep the user out there, and whoever guesses there waits like everybody.
 
@@ -95,6 +96,8 @@ pub enum Begun {
     },
     /// It has to wait: refused whatever the password, which must not be verified.
     Refused,
+    /// It is not counted yet: whether it is admitted depends on others under way. To be begun again when one has ended.
+    Later,
 }
 
 /// The attempts to sign in to one account.
@@ -104,31 +107,50 @@ pub struct Attempts {
     known: Vec<KnownPlace>,
     recent: Vec<Timestamp>,
     last_success: Option<Timestamp>,
+    /// Where the attempts under way come from.
+    #[serde(skip)]
+    under_way: Vec<Place>,
 }
 
 impl Attempts {
     /// An attempt begins: it counts as a failure until it has succeeded.
     pub fn begin(&mut self, rules: &Lockout, place: &Place, now: Timestamp) -> Begun {
         self.known.retain(|known| now.since(known.last_success) <= rules.known_for);
+        let others_under_way = self.under_way_beside(place) > 0;
         let track = self.track(place);
         if track.last.is_some_and(|last| now.since(last) >= rules.forget_after) {
             *track = Track::default();
         }
-        track.count = track.count.saturating_add(1);
-        track.last = Some(now);
         // A clock that was set back must not lengthen a wait.
         let waits = track.wait.is_some_and(|(_, until)| now < until && until <= now.plus(rules.longest_wait));
-        let locks = !waits && rules.failures > 0 && track.count >= rules.failures;
+        let locks = !waits && rules.failures > 0 && track.count.saturating_add(1) >= rules.failures;
+        if others_under_way && (waits || locks) {
+            return Begun::Later;
+        }
+        track.count = track.count.saturating_add(1);
+        track.last = Some(now);
         if locks {
             track.wait = Some((now, now.plus(rules.wait(track.waits))));
             track.waits = track.waits.saturating_add(1);
         }
         self.note_failure(now);
-        if waits { Begun::Refused } else { Begun::Admitted { locks } }
+        if waits {
+            return Begun::Refused;
+        }
+        self.under_way.push(place.clone());
+        Begun::Admitted { locks }
+    }
+
+    /// The password was wrong, or nobody waits for the answer any more: an attempt that was admitted stays a failure.
+    pub fn failed(&mut self, place: &Place) {
+        if let Some(at) = self.under_way.iter().position(|held| held == place) {
+            self.under_way.swap_remove(at);
+        }
     }
 
     /// The password was not verified after all: the attempt counts for nothing.
     pub fn withdraw(&mut self, place: &Place, begun: Begun) {
+        self.failed(place);
         let track = self.track(place);
         track.count = track.count.saturating_sub(1);
         if begun == (Begun::Admitted { locks: true }) {
@@ -140,6 +162,7 @@ impl Attempts {
 
     /// The password was right. Answers whether anything but the time of the last success changed.
     pub fn succeeded(&mut self, place: &Place, now: Timestamp) -> bool {
+        self.failed(place);
         let waited = self.recent.len() > 1 || self.track(place).waits > 0;
         let known = self.known.iter().position(|known| known.place == *place);
         match known.and_then(|at| self.known.get_mut(at)) {
@@ -154,6 +177,9 @@ impl Attempts {
                 self.known.push(KnownPlace { place: place.clone(), last_success: now, track: Track::default() });
             }
         }
+        // Those still under way count as failures until they succeed too.
+        let under_way = self.under_way_beside(place);
+        self.track(place).count = under_way;
         let all_forgotten = self.others.count == 0 && self.known.iter().all(|known| known.track.count == 0);
         if all_forgotten {
             self.recent.clear();
@@ -193,6 +219,13 @@ impl Attempts {
         self.last_success
     }
 
+    /// How many attempts are under way that count together with one from this place.
+    fn under_way_beside(&self, place: &Place) -> u32 {
+        let is_known = |place: &Place| self.known.iter().any(|known| known.place == *place);
+        let beside = |held: &&Place| if is_known(place) { *held == place } else { !is_known(held) };
+        u32::try_from(self.under_way.iter().filter(beside).count()).unwrap_or(u32::MAX)
+    }
+
     fn track(&mut self, place: &Place) -> &mut Track {
         match self.known.iter_mut().find(|known| known.place == *place) {
             Some(known) => &mut known.track,
@@ -228,7 +261,15 @@ mod tests {
     #[test]
     fn hb3_a_hundred_at_one_time_count_a_hundred_and_five_are_verified() {
         let (mut attempts, rules) = (Attempts::default(), Lockout::default());
-        let admitted = (0..100).filter(|_| attempts.begin(&rules, &place(1), at(0)) != Begun::Refused).count();
+        let (mut admitted, mut refused) = (0, 0);
+        // Whoever is told to come again comes again when one has ended.
+        while admitted + refused < 100 {
+            match attempts.begin(&rules, &place(1), at(0)) {
+                Begun::Admitted { .. } => admitted += 1,
+                Begun::Refused => refused += 1,
+                Begun::Later => attempts.failed(&place(1)),
+            }
+        }
         assert_eq!(admitted, 5);
         assert_eq!(attempts.others.count, 100);
         assert_eq!(attempts.failures().len(), 100);
@@ -236,37 +277,65 @@ mod tests {
     }
 
     #[test]
+    fn s11_however_many_right_ones_come_at_one_time_all_get_in() {
+        let (mut attempts, rules) = (Attempts::default(), Lockout::default());
+        let (mut under_way, mut let_in) = (0, 0);
+        while let_in < 200 {
+            match attempts.begin(&rules, &place(1), at(0)) {
+                Begun::Admitted { .. } if under_way + let_in < 200 => under_way += 1,
+                Begun::Admitted { .. } | Begun::Later => {
+                    attempts.succeeded(&place(1), at(0));
+                    (under_way, let_in) = (under_way - 1, let_in + 1);
+                }
+                Begun::Refused => panic!("refused after {let_in}"),
+            }
+            if under_way == 0 && let_in == 200 {
+                break;
+            }
+        }
+    }
+
+    /// An attempt whose password turns out to be wrong.
+    fn guess(attempts: &mut Attempts, rules: &Lockout, from: &Place, now: Timestamp) -> Begun {
+        let begun = attempts.begin(rules, from, now);
+        if begun != Begun::Refused {
+            attempts.failed(from);
+        }
+        begun
+    }
+
+    #[test]
     fn hb4_waits_rise_to_their_limit_and_end() {
         let (mut attempts, rules) = (Attempts::default(), Lockout::default());
-        (0..4).for_each(|_| assert_eq!(attempts.begin(&rules, &place(1), at(0)), Begun::Admitted { locks: false }));
+        (0..4).for_each(|_| assert_eq!(guess(&mut attempts, &rules, &place(1), at(0)), Begun::Admitted { locks: false }));
         let mut now = 0;
         for wait in [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600] {
-            assert_eq!(attempts.begin(&rules, &place(1), at(now)), Begun::Admitted { locks: true }, "{now}");
+            assert_eq!(guess(&mut attempts, &rules, &place(1), at(now)), Begun::Admitted { locks: true }, "{now}");
             assert_eq!(attempts.waits_since(at(now)), Some(at(now)));
-            assert_eq!(attempts.begin(&rules, &place(1), at(now + wait - 1)), Begun::Refused, "{now}");
+            assert_eq!(guess(&mut attempts, &rules, &place(1), at(now + wait - 1)), Begun::Refused, "{now}");
             now += wait;
         }
-        assert_eq!(attempts.begin(&rules, &place(1), at(now + 24 * 3_600)), Begun::Admitted { locks: false }, "forgotten");
+        assert_eq!(guess(&mut attempts, &rules, &place(1), at(now + 24 * 3_600)), Begun::Admitted { locks: false }, "forgotten");
     }
 
     #[test]
     fn hb4_guessing_elsewhere_does_not_keep_the_user_out_at_home() {
         let (mut attempts, rules) = (Attempts::default(), Lockout::default());
-        attempts.begin(&rules, &place(1), at(0));
+        guess(&mut attempts, &rules, &place(1), at(0));
         attempts.succeeded(&place(1), at(0));
         for second in 0..1_000 {
-            attempts.begin(&rules, &place(2), at(second));
+            guess(&mut attempts, &rules, &place(2), at(second));
         }
-        assert_eq!(attempts.begin(&rules, &place(2), at(1_000)), Begun::Refused);
-        assert_eq!(attempts.begin(&rules, &place(1), at(1_000)), Begun::Admitted { locks: false });
+        assert_eq!(guess(&mut attempts, &rules, &place(2), at(1_000)), Begun::Refused);
+        assert_eq!(guess(&mut attempts, &rules, &place(1), at(1_000)), Begun::Admitted { locks: false });
         attempts.succeeded(&place(1), at(1_000));
-        assert_eq!(attempts.begin(&rules, &place(2), at(1_001)), Begun::Refused, "a success at home gives no tries elsewhere");
+        assert_eq!(guess(&mut attempts, &rules, &place(2), at(1_001)), Begun::Refused, "a success at home gives no tries elsewhere");
         for _ in 0..5 {
-            attempts.begin(&rules, &place(1), at(1_002));
+            guess(&mut attempts, &rules, &place(1), at(1_002));
         }
-        assert_eq!(attempts.begin(&rules, &place(1), at(1_003)), Begun::Refused, "whoever guesses at home waits too");
+        assert_eq!(guess(&mut attempts, &rules, &place(1), at(1_003)), Begun::Refused, "whoever guesses at home waits too");
         let later = 31 * 24 * 3_600;
-        assert!(matches!(attempts.begin(&rules, &place(1), at(later)), Begun::Admitted { .. }));
+        assert!(matches!(guess(&mut attempts, &rules, &place(1), at(later)), Begun::Admitted { .. }));
         assert!(attempts.known.is_empty(), "an address is not known for ever");
     }
 
@@ -307,7 +376,7 @@ mod tests {
                 match step {
                     Step::Guess(from, pause) => {
                         now += pause;
-                        if attempts.begin(&rules, &place(from), at(now)) != Begun::Refused {
+                        if guess(&mut attempts, &rules, &place(from), at(now)) != Begun::Refused {
                             tries.entry(place(from)).or_default().push(now);
                         }
                     }
