@@ -145,6 +145,34 @@ async fn entries_are_added_found_changed_renamed_and_deleted() {
     assert!(matches!(refused, Error::NotAllowedOnNonLeaf(_)), "{refused:?}");
 }
 
+/// With a look at every pair of values this would take minutes.
+#[tokio::test]
+async fn ten_thousand_values_are_added_and_taken_away() {
+    let bench = Bench::with_people().await;
+    let ada = "uid=ada,ou=people,dc=example,dc=com";
+    let values = |numbers: std::ops::Range<usize>| numbers.map(|number| format!("Value {number}")).collect::<Vec<_>>();
+    let change = async |kind: ModificationKind, values: Vec<String>| {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        bench.modify(ada, kind, "description", &values).await
+    };
+    change(ModificationKind::Add, values(0..10_000)).await.unwrap();
+    change(ModificationKind::Add, values(10_000..20_000)).await.unwrap();
+    let there = change(ModificationKind::Add, vec!["value  19999".to_owned()]).await.unwrap_err();
+    assert!(matches!(there, Error::AttributeOrValueExists(_)), "{there:?}");
+    let twice = change(ModificationKind::Add, vec!["new".to_owned(), "NEW".to_owned()]).await.unwrap_err();
+    assert!(matches!(twice, Error::AttributeOrValueExists(_)), "{twice:?}");
+    let upper = values(0..19_999).into_iter().map(|value| value.to_uppercase()).collect();
+    change(ModificationKind::Delete, upper).await.unwrap();
+    let gone = change(ModificationKind::Delete, values(0..1)).await.unwrap_err();
+    assert!(matches!(gone, Error::NoSuchAttribute(_)), "{gone:?}");
+    assert_eq!(bench.names(ada, Scope::Base, "(description=value 19999)").len(), 1);
+    assert_eq!(bench.names(ada, Scope::Base, "(description=value 19998)").len(), 0);
+    let large = values(0..10_000);
+    let mut attributes = vec![("objectClass", "person"), ("sn", "Large"), ("cn", "value 0")];
+    attributes.extend(large.iter().map(|value| ("cn", value.as_str())).skip(1));
+    bench.add("cn=Value 9999,ou=people,dc=example,dc=com", &attributes).await.unwrap();
+}
+
 #[tokio::test]
 async fn members_are_links_that_follow_renames_and_wait_for_entries() {
     let bench = Bench::with_people().await;

@@ -61,6 +61,14 @@ impl Draft {
         }
     }
 
+    /// Adds values to those of the description.
+    pub fn append(&mut self, description: Description, values: Vec<Vec<u8>>) {
+        match self.attributes.iter_mut().find(|held| held.description == description) {
+            Some(held) => held.values.extend(values),
+            None => self.set(description, values),
+        }
+    }
+
     /// Sets one value of a type without options.
     pub fn set_one(&mut self, attribute: AttributeId, value: impl Into<Vec<u8>>) {
         self.set(Description::plain(attribute), vec![value.into()]);

@@ -115,18 +115,18 @@ impl Work<'_, '_> {
     /// What a client sends and what the RDN says make up the entry together (RFC 4511 §4.7).
     fn complete_with_rdn(&self, draft: &mut Draft, dn: &Dn, links: &[LinkValues]) -> Result<(), Error> {
         let schema = &self.core.schema;
+        let mut seen = Vec::new();
         for ava in dn.rdn().map(|rdn| rdn.0.as_slice()).unwrap_or_default() {
             let attribute = schema
                 .attribute(&ava.attribute)
                 .ok_or_else(|| Error::UndefinedType(format!("attribute type {} of the name is not defined", quoted(&ava.attribute))))?;
-            if links.iter().any(|link| link.attribute == attribute) {
+            // A type that is there twice, or a value that is none of its type, is refused when the entry is sealed.
+            if seen.contains(&attribute) || links.iter().any(|link| link.attribute == attribute) {
                 continue;
             }
-            let mut values = draft.values(attribute).to_vec();
-            // A value that is none of its type is refused when the entry is sealed.
-            if !matches!(self.index_of(attribute, &values, &ava.value), Ok(Some(_))) {
-                values.push(ava.value.clone());
-                draft.set(Description::plain(attribute), values);
+            seen.push(attribute);
+            if !matches!(self.is_among(attribute, draft.values(attribute), &ava.value), Ok(true)) {
+                draft.append(Description::plain(attribute), vec![ava.value.clone()]);
             }
         }
         Ok(())
@@ -143,11 +143,7 @@ impl Work<'_, '_> {
             }
             match self.core.schema.attribute_type(description.attribute).link {
                 Some(view) => links.push(LinkValues { attribute: description.attribute, view, values }),
-                None => {
-                    let mut all = draft.get(&description).unwrap_or_default().to_vec();
-                    all.extend(values);
-                    draft.set(description, all);
-                }
+                None => draft.append(description, values),
             }
         }
         Ok((draft, links))

@@ -6,8 +6,17 @@ use crate::directory::{Error, WriteOutcome, tree};
 use crate::domain::structured;
 use crate::model::{AttributeId, Description, Draft, Entry, Modification, ModificationKind};
 use crate::schema::Syntax;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// What makes a value the same as another of its attribute.
+#[derive(PartialEq, Eq, Hash)]
+enum Form {
+    /// The normal form by the equality rule.
+    Normal(Vec<u8>),
+    /// The value itself, where it is none of its type: it was stored under another schema.
+    Octets(Vec<u8>),
+}
 
 impl Work<'_, '_> {
     pub(super) fn modify(&mut self, text: &str, modifications: &[Modification]) -> Result<WriteOutcome, Error> {
@@ -142,34 +151,32 @@ impl Work<'_, '_> {
 
     /// The values that a client sends are a set (RFC 4511 §4.1.7), also where a later change takes them away again.
     fn refuse_twice(&self, attribute: AttributeId, values: &[Vec<u8>]) -> Result<(), Error> {
-        let schema = &self.core.schema;
-        let mut keys = HashSet::with_capacity(values.len());
-        for value in values.iter().filter(|_| values.len() > 1) {
-            let mut key = Vec::new();
-            // A value that is none of its type is refused when the entry is sealed.
-            if schema.normalize(attribute, value, &mut key).is_ok() && !keys.insert(key) {
-                let name = schema.attribute_type(attribute).name();
-                return Err(Error::AttributeOrValueExists(format!("{name}: a value is there twice")));
+        let mut forms = HashSet::with_capacity(values.len());
+        // A value that is none of its type is refused when the entry is sealed.
+        let mut known = values.iter().filter(|_| values.len() > 1).filter_map(|value| self.normal_form(attribute, value).ok());
+        match known.all(|form| forms.insert(form)) {
+            true => Ok(()),
+            false => {
+                let name = self.core.schema.attribute_type(attribute).name();
+                Err(Error::AttributeOrValueExists(format!("{name}: a value is there twice")))
             }
         }
-        Ok(())
     }
 
-    /// Sealing refuses a value that is there twice, so adding only appends.
     fn add_values(&self, draft: &mut Draft, description: Description, values: Vec<Vec<u8>>) -> Result<(), Error> {
         let mut all = draft.get(&description).unwrap_or_default().to_vec();
         if !all.is_empty() {
             self.require_equality(&description)?;
         }
+        let mut forms: HashSet<Form> = all.iter().map(|held| self.form_of(description.attribute, held)).collect();
         for value in values {
-            if self.index_of(description.attribute, &all, &value)?.is_some() {
-                if self.options.permissive {
-                    continue;
-                }
+            if forms.insert(self.form_of(description.attribute, &value)) {
+                self.normal_form(description.attribute, &value)?;
+                all.push(value);
+            } else if !self.options.permissive {
                 let name = self.core.schema.describe(&description);
                 return Err(Error::AttributeOrValueExists(format!("{name}: the value is there already")));
             }
-            all.push(value);
         }
         draft.set(description, all);
         Ok(())
@@ -180,20 +187,27 @@ impl Work<'_, '_> {
             None if self.options.permissive => return Ok(()),
             held => held.ok_or_else(|| Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name))))?,
         };
-        let mut held = held.to_vec();
         if values.is_empty() {
-            held.clear();
-        } else {
-            self.require_equality(&description)?;
+            draft.set(description, Vec::new());
+            return Ok(());
         }
+        self.require_equality(&description)?;
+        let forms = held.iter().map(|value| self.form_of(description.attribute, value));
+        let mut places: HashMap<Form, usize> = forms.zip(0..).collect();
+        let mut gone = HashSet::with_capacity(values.len());
         for value in values {
-            match self.index_of(description.attribute, &held, &value)? {
-                Some(at) => drop(held.remove(at)),
-                None if self.options.permissive => {}
-                None => return Err(Error::NoSuchAttribute(format!("{}: the value to delete is not there", quoted(name)))),
+            let form = self.form_of(description.attribute, &value);
+            match (places.remove(&form), form) {
+                (Some(place), _) => drop(gone.insert(place)),
+                (None, Form::Octets(_)) => drop(self.normal_form(description.attribute, &value)?),
+                (None, Form::Normal(_)) if self.options.permissive => {}
+                (None, Form::Normal(_)) => {
+                    return Err(Error::NoSuchAttribute(format!("{}: the value to delete is not there", quoted(name))));
+                }
             }
         }
-        draft.set(description, held);
+        let kept = held.iter().zip(0..).filter(|(_, place)| !gone.contains(place)).map(|(value, _)| value.clone()).collect();
+        draft.set(description, kept);
         Ok(())
     }
 
@@ -210,21 +224,26 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Where a value equal to `value` stands among those held.
-    pub(super) fn index_of(&self, attribute: AttributeId, held: &[Vec<u8>], value: &[u8]) -> Result<Option<usize>, Error> {
-        let schema = &self.core.schema;
-        if let Some(at) = held.iter().position(|other| other == value) {
-            return Ok(Some(at));
+    /// Whether a value equal to `value` is among those held.
+    pub(super) fn is_among(&self, attribute: AttributeId, held: &[Vec<u8>], value: &[u8]) -> Result<bool, Error> {
+        if held.iter().any(|other| other == value) {
+            return Ok(true);
         }
+        let form = self.normal_form(attribute, value)?;
+        Ok(held.iter().any(|other| self.form_of(attribute, other) == form))
+    }
+
+    fn form_of(&self, attribute: AttributeId, value: &[u8]) -> Form {
+        self.normal_form(attribute, value).unwrap_or_else(|_| Form::Octets(value.to_vec()))
+    }
+
+    fn normal_form(&self, attribute: AttributeId, value: &[u8]) -> Result<Form, Error> {
+        let schema = &self.core.schema;
         let mut key = Vec::new();
-        schema
-            .normalize(attribute, value, &mut key)
-            .map_err(|error| Error::InvalidSyntax(format!("{}: {error}", schema.attribute_type(attribute).name())))?;
-        let mut normal = Vec::new();
-        Ok(held.iter().position(|other| {
-            normal.clear();
-            schema.normalize(attribute, other, &mut normal).is_ok() && normal == key
-        }))
+        match schema.normalize(attribute, value, &mut key) {
+            Ok(()) => Ok(Form::Normal(key)),
+            Err(error) => Err(Error::InvalidSyntax(format!("{}: {error}", schema.attribute_type(attribute).name()))),
+        }
     }
 
     /// The values of the RDN cannot go but by a rename.
@@ -232,8 +251,8 @@ impl Work<'_, '_> {
         let Some(rdn) = tree::own_rdn(entry) else { return Ok(()) };
         for ava in &rdn.0 {
             let Some(attribute) = self.core.schema.attribute(&ava.attribute) else { continue };
-            let was_there = self.index_of(attribute, before.values(attribute), &ava.value)?.is_some();
-            if was_there && self.index_of(attribute, after.values(attribute), &ava.value)?.is_none() {
+            let was_there = self.is_among(attribute, before.values(attribute), &ava.value)?;
+            if was_there && !self.is_among(attribute, after.values(attribute), &ava.value)? {
                 return Err(Error::NotAllowedOnRdn(format!("the value of {} names the entry; rename it instead", quoted(&ava.attribute))));
             }
         }
