@@ -197,12 +197,9 @@ impl Directory {
         proof: impl Future<Output = Result<Option<T>, Error>>,
     ) -> Result<Option<T>, Error> {
         let lockouts = &self.core().lockouts;
-        let under_way = match self.begin_attempt(origin, account).await? {
-            Some(under_way) => under_way,
-            None => {
-                tracing::info!(origin = %origin.describe(), "an attempt to sign in has to wait");
-                return Ok(None);
-            }
+        let Some(under_way) = self.begin_attempt(origin, account).await? else {
+            tracing::info!(origin = %origin.describe(), "an attempt to sign in has to wait");
+            return Ok(None);
         };
         let locks = under_way.begun == (Begun::Admitted { locks: true });
         let found = match proof.await {

@@ -157,7 +157,7 @@ fn s3_s4_a_seat_is_taken_by_scram_as_by_a_password() {
     assert_eq!(sign_in(&mut scene.demo.connect(), &name, "wrong").code(), 49);
     assert!(scene.demo.sessions().is_empty(), "a wrong proof takes no seat");
     assert_eq!(sign_in(&mut scene.demo.connect(), &name, &person.password).code(), 0);
-    assert_eq!(scene.demo.seated(), [person.dn.clone()]);
+    assert_eq!(scene.demo.seated(), std::slice::from_ref(&person.dn));
     for other in &scene.demo.users[1..limit] {
         scene.demo.signed_in(other);
     }
