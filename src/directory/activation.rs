@@ -25,7 +25,7 @@ const GIVES_UP_AFTER: Duration = Duration::from_secs(72 * 3_600);
 /// The longest pause between two tries of one letter.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// Who acts where a link is used or asked for, as audit records name it.
-const ACTOR: &str = "activation link";
+pub(super) const ACTOR: &str = "activation link";
 
 /// What is kept of a letter that waits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -161,14 +161,15 @@ impl Directory {
             user_name: user.name().unwrap_or_default().to_owned(),
             mail: record.address,
             organisation: organisation_name(self.schema(), self.memory(), entry.id),
-            minimum_length: self.settings().password_policy.minimum_length,
+            minimum_length: self.settings().password_policy.minimum_length.max(self.password_rules(&entry).minimum_length),
         })
     }
 
     /// Sets the password of the link's user, once: whether the link works is decided again in the step that uses it up.
     pub async fn redeem_link(&self, origin: &Origin, token: &Secret, password: Secret) -> Result<(), RedeemError> {
         let (_, entry) = live_link(self.schema(), self.memory(), token, self.clock().now()).ok_or(RedeemError::Dead)?;
-        self.check_password(&password, Some(&entry)).map_err(|error| RedeemError::Password(error.to_string()))?;
+        self.check_password(&password, Some(&entry), &self.password_rules(&entry))
+            .map_err(|error| RedeemError::Password(error.to_string()))?;
         let caller = caller(origin);
         let hashed = self.make_credentials(origin.address, password).await.map_err(|error| match error {
             Error::Busy(_) => RedeemError::Busy,

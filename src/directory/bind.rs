@@ -8,6 +8,7 @@ use super::lockout::Account;
 use super::tree::{self, Resolved};
 use super::{Bound, Directory, SessionRequest};
 use crate::base::Secret;
+use crate::domain::password_rules::PasswordUse;
 use crate::domain::{AccountState, User, UserType, organisation_of};
 use crate::model::{Dn, Entry, Facts, Kind};
 use crate::schema::Schema;
@@ -65,7 +66,7 @@ impl Directory {
         let (Some(entry), Some(found)) = (candidate.entry, found) else {
             return Err(Error::InvalidCredentials.into());
         };
-        let bound = self.admit(origin, &entry, &candidate.hashes, request).await;
+        let bound = self.admit_by_password(&entry, self.admit(origin, &entry, &candidate.hashes, request)).await;
         if let Some(verified) = candidate.hashes.get(found.index).filter(|_| found.rehash || self.lacks_scram_keys(&entry)) {
             self.renew_later(origin, entry.id, verified, password);
         }
@@ -81,7 +82,7 @@ impl Directory {
         let hashes = current.settings.operator.iter().map(|operator| operator.password.clone().into_bytes()).collect();
         let hashes: Vec<Vec<u8>> = hashes;
         match self.prove(origin, Account::Operator, &hashes, true, password).await?.is_some() {
-            true => Ok(Bound { identity: Arc::new(self.operator_identity(name)), seat: None }),
+            true => Ok(Bound { identity: Arc::new(self.operator_identity(name)), seat: None, password: PasswordUse::Free }),
             false => Err(Error::InvalidCredentials),
         }
     }
@@ -123,7 +124,7 @@ impl Directory {
             identity.session = Some(session);
             seat = Some(report);
         }
-        Ok(Bound { identity: Arc::new(identity), seat })
+        Ok(Bound { identity: Arc::new(identity), seat, password: PasswordUse::Free })
     }
 
     /// Notes that a connection was used: its session's idle clock starts again (S5). Answers the identity as it is now
@@ -166,7 +167,7 @@ impl Directory {
         if identity.session.is_none() && needs_seat(&core.schema, &entry, &fresh) && !still_free {
             return None;
         }
-        Some(Identity { session: identity.session.clone(), ..fresh })
+        Some(Identity { session: identity.session.clone(), must_change: identity.must_change, ..fresh })
     }
 
     /// The address and listener of an application that administrators use (S7).

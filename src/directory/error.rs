@@ -3,6 +3,7 @@
 
 use super::hash_pool;
 use crate::domain::check::{Breach, Cause};
+use crate::domain::password_rules::PasswordProblem;
 use crate::store::StoreError;
 
 /// Why an operation was not done.
@@ -126,6 +127,15 @@ pub enum Error {
     /// Something broke here; the log has it: other (80), 500.
     #[error("internal error")]
     Internal,
+    /// The password policy refuses it: invalidCredentials (49) where it has expired, constraintViolation (19) where the new
+    /// one will not do, else insufficientAccessRights (50).
+    #[error("{text}")]
+    Password {
+        /// For the password policy control.
+        problem: PasswordProblem,
+        /// In plain words.
+        text: String,
+    },
     /// Not of the protocol: protocolError (2), 400 invalidSyntax.
     #[error("{0}")]
     Protocol(String),
@@ -153,6 +163,12 @@ pub enum Error {
     /// Understood, and refused: unwillingToPerform (53), 403.
     #[error("{0}")]
     Unwilling(String),
+}
+
+impl From<PasswordProblem> for Error {
+    fn from(problem: PasswordProblem) -> Self {
+        Self::Password { problem, text: problem.text().to_owned() }
+    }
 }
 
 impl From<StoreError> for Error {

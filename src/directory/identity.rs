@@ -80,6 +80,8 @@ pub struct Identity {
     pub permissions: Arc<[Box<str>]>,
     /// The seat it sits on, if it needs one.
     pub session: Option<Arc<SessionHandle>>,
+    /// Whether its password was set by somebody else when it signed in, and was to be changed before anything else.
+    pub must_change: bool,
     /// Who acts as it by proxied authorisation (RFC 4370), where somebody does.
     pub through: Option<Arc<str>>,
     /// The generation of authority it was made in; 0 for one that a door made.
@@ -99,6 +101,7 @@ impl Identity {
             organisation_admin: false,
             permissions: Arc::from([]),
             session: None,
+            must_change: false,
             through: None,
             generation: 0,
             grants: OnceLock::new(),

@@ -29,6 +29,7 @@ mod monitor;
 mod open;
 pub mod operator;
 pub mod password_hash;
+mod password_rules;
 mod plan;
 mod read;
 mod referral;
@@ -48,6 +49,7 @@ mod view;
 mod write;
 
 use crate::base::{EntryId, Secret, Timestamp};
+use crate::domain::password_rules::PasswordUse;
 use crate::model::{Kind, Level};
 use crate::store::Store;
 use std::sync::Arc;
@@ -82,6 +84,8 @@ pub struct Bound {
     pub identity: Arc<Identity>,
     /// The seat, for the session control.
     pub seat: Option<SeatReport>,
+    /// What its password has met, where it came with one.
+    pub password: PasswordUse,
 }
 
 /// What the session control says (S4).

@@ -14,6 +14,7 @@ pub mod lens;
 pub mod licence;
 pub mod lockout;
 pub mod password_policy;
+pub mod password_rules;
 pub mod roles;
 pub mod seats;
 pub mod session;

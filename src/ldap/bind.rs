@@ -11,6 +11,7 @@ use super::sasl::{Exchange, Mechanism, ScramProof, plain, scram};
 use crate::base::ber::put;
 use crate::base::{Secret, random};
 use crate::directory::{Bound, Error};
+use crate::domain::password_rules::PasswordUse;
 use ldap3_proto::proto::LdapResultCode;
 use std::future::Future;
 use std::sync::Arc;
@@ -46,6 +47,9 @@ impl Connection {
                 if controls.authorization_identity {
                     controls::put_authorization_identity(&mut said, "");
                 }
+                if controls.password_policy {
+                    controls::put_password_use(&mut said, PasswordUse::Free, true);
+                }
                 self.answer(id, Operation::Bind, &Outcome { controls: &said, ..Outcome::SUCCESS });
                 return Ok(());
             }
@@ -59,7 +63,7 @@ impl Connection {
         }
         let (name, password) = (name.to_owned(), Secret::new(password));
         let (directory, origin) = (Arc::clone(&self.door.directory), Arc::clone(&self.caller.origin));
-        let asked = controls.session.is_some();
+        let asked = Asked::of(&controls);
         let request = controls.session.unwrap_or_default();
         self.bind_later(id, asked, async move { directory.bind(&origin, &name, &password, request).await });
         Ok(())
@@ -104,7 +108,7 @@ impl Connection {
     fn external(&mut self, id: i32, credentials: &[u8], controls: Controls<'_>) -> Step {
         let authorization = fields::text(credentials, "the authorization identity is not UTF-8")?.to_owned();
         let (directory, origin) = (Arc::clone(&self.door.directory), Arc::clone(&self.caller.origin));
-        let asked = controls.session.is_some();
+        let asked = Asked::of(&controls);
         let request = controls.session.unwrap_or_default();
         if let Some(user) = self.peer_user {
             self.bind_later(id, asked, async move { directory.bind_external(&origin, user, &authorization, request).await });
@@ -123,7 +127,7 @@ impl Connection {
         let (authentication, authorization) = (message.authentication.to_owned(), message.authorization.to_owned());
         let password = Secret::new(message.password);
         let (directory, origin) = (Arc::clone(&self.door.directory), Arc::clone(&self.caller.origin));
-        let asked = controls.session.is_some();
+        let asked = Asked::of(&controls);
         let request = controls.session.unwrap_or_default();
         let work = async move { directory.bind_plain(&origin, &authentication, &authorization, &password, request).await };
         self.bind_later(id, asked, work);
@@ -145,13 +149,13 @@ impl Connection {
         let last = scram::client_final(&begun.conversation, message);
         let signature = last.and_then(|last| begun.keys.prove(&last.message, &last.proof));
         let (directory, origin) = (Arc::clone(&self.door.directory), Arc::clone(&self.caller.origin));
-        let asked = controls.session.is_some();
+        let asked = Asked::of(&controls);
         let request = controls.session.unwrap_or_default();
         self.intake = Intake::Binding;
         self.later(async move {
             let ScramProof { keys, authorization, .. } = begun;
             let bound = directory.bind_scram(&origin, &keys, signature.is_some(), &authorization, request).await;
-            let result = bound.map_err(Failure::from).map(|bound| {
+            let result = bound.map_err(|error| asked.refusal(error)).map(|bound| {
                 let mut done = done(bound, asked);
                 let answer = scram::server_final(&signature.unwrap_or_default());
                 put(&mut done.extra, SERVER_SASL_CREDENTIALS, answer.as_bytes());
@@ -170,10 +174,10 @@ impl Connection {
         self.answer(id, Operation::Bind, &outcome);
     }
 
-    fn bind_later(&mut self, id: i32, asked: bool, work: impl Future<Output = Result<Bound, Error>> + Send + 'static) {
+    fn bind_later(&mut self, id: i32, asked: Asked, work: impl Future<Output = Result<Bound, Error>> + Send + 'static) {
         self.intake = Intake::Binding;
         self.later(async move {
-            let result = work.await.map(|bound| done(bound, asked)).map_err(Failure::from);
+            let result = work.await.map(|bound| done(bound, asked)).map_err(|error| asked.refusal(error));
             Reply { id, operation: Operation::Bind, result }
         });
     }
@@ -189,12 +193,30 @@ impl Connection {
     }
 }
 
-/// What a successful bind says: the seat, to a client that asked.
-fn done(bound: Bound, asked: bool) -> Done {
+/// What the client wants to be told.
+#[derive(Clone, Copy)]
+struct Asked {
+    session: bool,
+    password_policy: bool,
+}
+
+impl Asked {
+    const fn of(controls: &Controls<'_>) -> Self {
+        Self { session: controls.session.is_some(), password_policy: controls.password_policy }
+    }
+
+    fn refusal(self, error: Error) -> Failure {
+        Failure::from(error).with_password_policy(self.password_policy)
+    }
+}
+
+/// What a successful bind says: the seat, to a client that asked, and what the policy for passwords has to say.
+fn done(bound: Bound, asked: Asked) -> Done {
     let mut done = Done::default();
-    if let Some(seat) = bound.seat.filter(|_| asked) {
+    if let Some(seat) = bound.seat.filter(|_| asked.session) {
         controls::put_session(&mut done.controls, seat.limit, seat.in_use, Some(&seat.session_id));
     }
+    controls::put_password_use(&mut done.controls, bound.password, asked.password_policy);
     Done { identity: Some(bound.identity), ..done }
 }
 

@@ -130,6 +130,8 @@ pub(crate) struct Connection {
     unflushed: bool,
     /// Whether the answer to the bind under way says who the peer is by then.
     pub(super) tells_identity: bool,
+    /// Whether the answer to the operation that begins says what the policy for passwords has to say.
+    pub(super) tells_password_policy: bool,
     farewell: Option<&'static str>,
     stopped: bool,
     /// Who the connection was before the bind under way.
@@ -172,6 +174,7 @@ impl Connection {
             mute: false,
             unflushed: false,
             tells_identity: false,
+            tells_password_policy: false,
             farewell: None,
             stopped: false,
             former: None,
@@ -418,6 +421,8 @@ impl Connection {
     fn dispatch(&mut self, frame: &Frame<'_>, begun: Option<Exchange>) -> Result<(), Failure> {
         let mut controls = controls::decode(frame.operation, frame.controls, &self.settings.limits)?;
         self.tells_identity = controls.authorization_identity;
+        self.tells_password_policy = controls.password_policy;
+        self.require_own_password(frame)?;
         let Some(tracking) = controls.tracking.take() else { return self.perform_as(frame, controls, begun) };
         // For this operation alone, in its audit records and here.
         tracing::info!(peer = %self.caller.origin.describe(), operation = ?frame.operation, tracking, "on behalf of another");

@@ -1,6 +1,7 @@
 //! Controls (RFC 4511 §4.1.11). One table says for each control its OID, the operations it goes with, and how
 //! its value is read; the root DSE lists the same table.
 
+mod password_policy;
 mod search;
 mod update;
 
@@ -19,6 +20,7 @@ use crate::model::Filter;
 use ldap3_proto::proto::LdapResultCode;
 use sha2::{Digest, Sha256};
 
+pub(crate) use password_policy::{put_password_problem, put_password_use};
 pub(crate) use search::{ViewCode, ViewControl, put_effective_rights, put_linked, put_sort, put_view};
 
 /// Assertion (RFC 4528).
@@ -45,6 +47,8 @@ pub const NO_COPY: &str = "1.3.6.1.1.22";
 pub const NO_OPERATION: &str = "1.3.6.1.4.1.4203.666.5.2";
 /// Paged results (RFC 2696).
 pub const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+/// Password policy (draft-behera-ldap-password-policy-10), and its answer.
+pub const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 /// Permissive modify, as Active Directory has it.
 pub const PERMISSIVE_MODIFY: &str = "1.2.840.113556.1.4.1413";
 /// Post-read (RFC 4527).
@@ -128,6 +132,7 @@ const TABLE: &[Known] = &[
     Known { oid: NO_COPY, operations: &[Operation::Compare, Operation::Search], decode: update::no_copy },
     Known { oid: NO_OPERATION, operations: UPDATES, decode: update::no_operation },
     Known { oid: PAGED_RESULTS, operations: &[Operation::Search], decode: paged_results },
+    Known { oid: PASSWORD_POLICY, operations: ALL, decode: password_policy::password_policy },
     Known { oid: PERMISSIVE_MODIFY, operations: &[Operation::Modify], decode: update::permissive },
     Known { oid: PERSISTENT_SEARCH, operations: &[Operation::Search], decode: persistent_search },
     Known { oid: POST_READ, operations: &[Operation::Add, Operation::Modify, Operation::ModifyDn], decode: post_read },
@@ -173,6 +178,8 @@ pub(crate) struct Controls<'a> {
     pub(crate) no_operation: bool,
     /// One page only.
     pub(crate) page: Option<PageControl<'a>>,
+    /// What the policy for passwords says is to be told.
+    pub(crate) password_policy: bool,
     /// Adding what is there is no error.
     pub(crate) permissive: bool,
     /// The search goes on with changes.

@@ -206,8 +206,10 @@ impl Connection {
 
     /// Answers when `work` is done, with the value it gives; an empty one is left out.
     fn extended_later(&mut self, id: i32, work: impl Future<Output = Result<Vec<u8>, Error>> + Send + 'static) {
+        let asked = self.tells_password_policy;
         self.later(async move {
-            let result = work.await.map_err(Failure::from).map(|value| {
+            let refusal = |error| Failure::from(error).with_password_policy(asked);
+            let result = work.await.map_err(refusal).map(|value| {
                 let mut done = Done::default();
                 if !value.is_empty() {
                     put(&mut done.extra, 0x8b, &value);

@@ -3,6 +3,7 @@
 use super::controls;
 use super::encode::put_referral;
 use crate::directory::Error;
+use crate::domain::password_rules::PasswordProblem;
 use ldap3_proto::proto::LdapResultCode;
 use std::borrow::Cow;
 
@@ -24,12 +25,22 @@ pub(crate) struct Failure {
     pub(crate) extra: Vec<u8>,
     /// Response controls, encoded one after another.
     pub(crate) controls: Vec<u8>,
+    /// What the password policy control says, to a client that sent it.
+    pub(crate) password: Option<PasswordProblem>,
 }
 
 impl Failure {
     /// With this code and text alone.
     pub(crate) fn new(code: LdapResultCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, number: None, matched: String::new(), text: text.into(), extra: Vec::new(), controls: Vec::new() }
+        Self { code, number: None, matched: String::new(), text: text.into(), extra: Vec::new(), controls: Vec::new(), password: None }
+    }
+
+    /// With the password policy control, where it has something to say and the client `asked`.
+    pub(crate) fn with_password_policy(mut self, asked: bool) -> Self {
+        if let Some(problem) = self.password.filter(|_| asked) {
+            controls::put_password_problem(&mut self.controls, problem);
+        }
+        self
     }
 
     /// protocolError (2).
@@ -48,6 +59,8 @@ impl From<Error> for Failure {
             error
         {
             failure.matched = matched;
+        } else if let Error::Password { problem, .. } = error {
+            failure.password = Some(problem);
         } else if let Error::Referral { urls, matched } = error {
             failure.matched = matched;
             put_referral(&mut failure.extra, &urls);
@@ -88,6 +101,15 @@ pub(crate) const fn code(error: &Error) -> LdapResultCode {
         Error::ObjectClass(_) => LdapResultCode::ObjectClassViolation,
         Error::ObjectClassModification(_) => LdapResultCode::ObjectClassModsProhibited,
         Error::Operations(_) => LdapResultCode::OperationsError,
+        Error::Password { problem, .. } => match problem {
+            PasswordProblem::Expired => LdapResultCode::InvalidCredentials,
+            PasswordProblem::ChangeAfterReset | PasswordProblem::ModificationNotAllowed | PasswordProblem::MustSupplyOld => {
+                LdapResultCode::InsufficentAccessRights
+            }
+            PasswordProblem::InHistory | PasswordProblem::InsufficientQuality | PasswordProblem::TooShort | PasswordProblem::TooYoung => {
+                LdapResultCode::ConstraintViolation
+            }
+        },
         Error::Protocol(_) => LdapResultCode::ProtocolError,
         Error::Referral { .. } => LdapResultCode::Referral,
         Error::RefreshRequired(_) => LdapResultCode::EsyncRefreshRequired,

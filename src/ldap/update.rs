@@ -4,11 +4,13 @@
 use super::connection::{Connection, Done, Reply};
 use super::controls::{self, Controls};
 use super::decode;
+use super::extended;
 use super::frame::{Frame, Operation};
 use super::result::Failure;
 use crate::base::ber::{SEQUENCE, put_header};
 use crate::base::limits::Limits;
-use crate::directory::{Write, WriteOptions, WriteOutcome};
+use crate::directory::{Error, Write, WriteOptions, WriteOutcome};
+use crate::domain::password_rules::PasswordProblem;
 use crate::model::{Filter, Modification, ModificationKind};
 use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
@@ -21,6 +23,7 @@ impl Connection {
     pub(super) fn update(&mut self, frame: &Frame<'_>, controls: Controls<'_>) -> Result<(), Failure> {
         let write = decode(frame, &self.settings.limits)?;
         let transaction = controls.transaction;
+        let asked = controls.password_policy;
         let options = options(controls);
         if let Some(identifier) = transaction {
             return self.specify(frame, identifier, write, options);
@@ -29,9 +32,40 @@ impl Connection {
         let (directory, caller) = (Arc::clone(&self.door.directory), self.caller.clone());
         self.later(async move {
             let result = directory.write(&caller, write, options).await;
-            Reply { id, operation, result: result.map(|outcome| done(&outcome)).map_err(Failure::from) }
+            let refusal = |error| Failure::from(error).with_password_policy(asked);
+            Reply { id, operation, result: result.map(|outcome| done(&outcome)).map_err(refusal) }
         });
         Ok(())
+    }
+}
+
+impl Connection {
+    /// Whose password was set by somebody else may change it, bind anew and begin TLS, and nothing else
+    /// (draft-behera-ldap-password-policy-10 §8.1.2.1).
+    pub(super) fn require_own_password(&self, frame: &Frame<'_>) -> Result<(), Failure> {
+        let identity = &self.caller.identity;
+        if frame.operation == Operation::Bind || !self.door.directory.must_change_password(identity) {
+            return Ok(());
+        }
+        let changes_it = match frame.operation {
+            Operation::Modify => match decode(frame, &self.settings.limits)? {
+                Write::Modify { dn, modifications } => self.door.directory.is_own_password_change(identity, &dn, &modifications),
+                Write::Add { .. } | Write::Delete { .. } | Write::Password { .. } | Write::Rename { .. } => false,
+            },
+            Operation::Extended => [extended::PASSWORD_MODIFY, extended::START_TLS].contains(&decode::extended(frame.content)?.name),
+            Operation::Abandon
+            | Operation::Add
+            | Operation::Bind
+            | Operation::Compare
+            | Operation::Delete
+            | Operation::ModifyDn
+            | Operation::Search
+            | Operation::Unbind => false,
+        };
+        match changes_it {
+            true => Ok(()),
+            false => Err(Failure::from(Error::from(PasswordProblem::ChangeAfterReset)).with_password_policy(self.tells_password_policy)),
+        }
     }
 }
 

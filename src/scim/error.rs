@@ -142,6 +142,7 @@ impl From<directory::Error> for ScimError {
             | Cause::NotAllowedOnRdn(_)
             | Cause::ObjectClass(_)
             | Cause::ObjectClassModification(_)
+            | Cause::Password { .. }
             | Cause::UndefinedType(_) => of(ScimType::InvalidValue),
             Cause::AuthorizationDenied
             | Cause::ConfidentialityRequired(_)

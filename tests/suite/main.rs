@@ -19,6 +19,7 @@ mod house;
 mod lockout;
 mod monitor;
 mod oracles;
+mod password_policy;
 mod passwords;
 mod proxied;
 mod proxy;

@@ -9,6 +9,7 @@ pub(crate) mod scram;
 
 use super::{Bound, Directory, Error, Origin, Protocol, SessionRequest};
 use crate::base::{EntryId, Secret};
+use crate::domain::password_rules::PasswordUse;
 use crate::model::{Dn, Facts};
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ impl Directory {
         };
         let dn = super::tree::parse_dn(&name)?;
         match self.is_authorized_as(&dn, authorization) {
-            true => Ok(Bound { identity: Arc::new(self.operator_identity(&name)), seat: None }),
+            true => Ok(Bound { identity: Arc::new(self.operator_identity(&name)), seat: None, password: PasswordUse::Free }),
             false => Err(Error::InvalidCredentials),
         }
     }

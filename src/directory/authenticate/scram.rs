@@ -151,7 +151,8 @@ impl Directory {
         // Not if the password has changed since the first message.
         let current = owner.filter(|owner| self.own_keys(owner).is_some_and(|now| now.stored == keys.stored));
         let found = self.count(origin, account, std::future::ready(Ok(current))).await?;
-        self.bind_known(origin, found.ok_or(Error::InvalidCredentials)?.id, authorization, request).await
+        let found = found.ok_or(Error::InvalidCredentials)?;
+        self.admit_by_password(&found, self.bind_known(origin, found.id, authorization, request)).await
     }
 
     /// The keys of the password that the entry has now, where its organisation has SCRAM turned on.

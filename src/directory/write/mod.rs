@@ -305,7 +305,7 @@ impl<'a, 't> Work<'a, 't> {
     }
 
     /// Whether the server makes the change itself: sessions, and what config files declare.
-    fn is_server(&self) -> bool {
+    pub(super) fn is_server(&self) -> bool {
         self.from_file || self.caller.identity.name == SERVER
     }
 

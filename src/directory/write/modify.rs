@@ -40,6 +40,7 @@ impl Work<'_, '_> {
         self.stamp_modified(&mut draft, modifications);
         self.state_of_new_user(Some(entry.kind), &mut draft);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
+        self.note_password(Some(&entry), &mut draft, None);
         let after = self.put_modified(&entry, &before, &draft)?;
         self.keep_structure(&entry, &after)?;
         self.join_uid(Some(&entry), &after)?;

@@ -6,25 +6,32 @@ use crate::base::{Secret, random};
 use crate::directory::lockout::Account;
 use crate::directory::password_hash::names_a_scheme;
 use crate::directory::tree::{self, Resolved};
-use crate::directory::{Caller, Directory, Error, Write, WriteOptions, WriteOutcome};
+use crate::directory::{Caller, Directory, Error, Identity, Write, WriteOptions, WriteOutcome};
 use crate::domain::User;
-use crate::domain::password_policy::{self, Demands};
+use crate::domain::password_policy::{self, Demands, Weakness};
+use crate::domain::password_rules::{PasswordProblem, PasswordRules};
 use crate::model::{Description, Entry, Facts, Modification, ModificationKind};
 use std::sync::Arc;
+
+/// Characters of a made-up password at most, but for the last piece: what is longer than 1 024 octets is not hashed.
+const MADE_UP_LIMIT: usize = 900;
 
 impl Directory {
     /// What takes time is done here, outside the writer thread: hashing, and checking an old password.
     pub(super) async fn prepare(&self, caller: &Caller, write: Write, options: &WriteOptions) -> Result<(Write, Option<Secret>), Error> {
         match write {
             Write::Add { dn, mut attributes } => {
+                let named = self.named_policy(&attributes);
+                let rules = self.password_rules_of_new(&dn, named.as_deref());
                 for (name, values) in &mut attributes {
                     if self.is_password(name) {
-                        *values = self.hashed(caller, values.clone(), options, None).await?;
+                        *values = self.hashed(caller, values.clone(), options, None, &rules).await?;
                     }
                 }
                 Ok((Write::Add { dn, attributes }, None))
             }
             Write::Modify { dn, mut modifications } => {
+                self.check_own_modifications(caller, &dn, &modifications)?;
                 for modification in &mut modifications {
                     self.prepare_modification(caller, &dn, modification, options).await?;
                 }
@@ -37,6 +44,31 @@ impl Directory {
 
     fn is_password(&self, name: &str) -> bool {
         self.schema().description(name).is_some_and(|description| description.attribute == self.schema().known().user_password)
+    }
+
+    /// Whether these modifications change the password of `identity` and nothing else.
+    pub fn is_own_password_change(&self, identity: &Identity, dn: &str, modifications: &[Modification]) -> bool {
+        let own = self.password_entry(dn).is_some_and(|entry| identity.entry == Some(entry.id));
+        own && !modifications.is_empty() && modifications.iter().all(|change| self.is_password(&change.attribute))
+    }
+
+    /// The policy that a new entry names.
+    fn named_policy(&self, attributes: &[(String, Vec<Vec<u8>>)]) -> Option<String> {
+        let subentry = self.schema().known().pwd_policy_subentry;
+        let named = attributes.iter().find(|(name, _)| self.schema().attribute(name) == Some(subentry));
+        named.and_then(|(_, values)| String::from_utf8(values.first()?.clone()).ok())
+    }
+
+    /// The policy on users who change their own passwords.
+    fn check_own_modifications(&self, caller: &Caller, dn: &str, modifications: &[Modification]) -> Result<(), Error> {
+        let mut changes = modifications.iter().filter(|change| self.is_password(&change.attribute)).peekable();
+        if changes.peek().is_none() {
+            return Ok(());
+        }
+        let Some(entry) = self.password_entry(dn) else { return Ok(()) };
+        // An old one that is wrong is found missing when it is to be deleted.
+        let with_old = changes.any(|change| change.kind == ModificationKind::Delete && !change.values.is_empty());
+        self.check_own_change(caller, &entry, with_old)
     }
 
     fn password_entry(&self, dn: &str) -> Option<Arc<Entry>> {
@@ -60,7 +92,8 @@ impl Directory {
         let entry = self.password_entry(dn);
         match change.kind {
             ModificationKind::Add | ModificationKind::Replace => {
-                change.values = self.hashed(caller, std::mem::take(&mut change.values), options, entry.as_deref()).await?;
+                let rules = entry.as_deref().map_or_else(PasswordRules::default, |entry| self.password_rules(entry));
+                change.values = self.hashed(caller, std::mem::take(&mut change.values), options, entry.as_deref(), &rules).await?;
             }
             // "delete the old one, add the new one": the value to delete is the stored hash of what the client names.
             ModificationKind::Delete => {
@@ -97,6 +130,7 @@ impl Directory {
         values: Vec<Vec<u8>>,
         options: &WriteOptions,
         entry: Option<&Entry>,
+        rules: &PasswordRules,
     ) -> Result<Vec<Vec<u8>>, Error> {
         let hasher = self.hasher();
         let mut out = Vec::with_capacity(values.len());
@@ -116,7 +150,10 @@ impl Directory {
             }
             let password = Secret::new(value);
             if !options.relax && !caller.identity.is_operator() {
-                self.check_password(&password, entry)?;
+                self.check_password(&password, entry, rules)?;
+            }
+            if let Some(entry) = entry {
+                self.refuse_former(caller, entry, &password).await?;
             }
             out.push(self.make_credentials(caller.origin.address, password).await?.password);
         }
@@ -134,16 +171,24 @@ impl Directory {
     }
 
     /// The policy for passwords that people choose (hardening §2.1).
-    pub(crate) fn check_password(&self, password: &Secret, entry: Option<&Entry>) -> Result<(), Error> {
+    pub(crate) fn check_password(&self, password: &Secret, entry: Option<&Entry>, rules: &PasswordRules) -> Result<(), Error> {
         let user = entry.and_then(|entry| User::of(self.schema(), entry));
         let words: Vec<&str> = user.iter().flat_map(|user| [user.name(), Some(user.display_name()), user.mail()]).flatten().collect();
         let settings = self.settings();
         let demands = Demands {
-            minimum_length: settings.password_policy.minimum_length,
+            minimum_length: settings.password_policy.minimum_length.max(rules.minimum_length),
             blocked: &settings.password_policy.blocked,
             own_words: &words,
         };
-        password_policy::check(password, &demands).map_err(|weakness| Error::Constraint(weakness.to_string()))
+        password_policy::check(password, &demands).map_err(|weakness| {
+            let problem = match weakness {
+                Weakness::TooShort(_) => PasswordProblem::TooShort,
+                Weakness::Blocked | Weakness::Common | Weakness::Guessable(_) | Weakness::OwnWord | Weakness::TooLong => {
+                    PasswordProblem::InsufficientQuality
+                }
+            };
+            Error::Password { problem, text: weakness.to_string() }
+        })
     }
 
     async fn prepare_password(
@@ -166,6 +211,8 @@ impl Directory {
         if !own && !may_write {
             return Err(Error::InsufficientAccess("no right to set that password".to_owned()));
         }
+        self.check_own_change(caller, &entry, old.is_some())?;
+        let rules = self.password_rules(&entry);
         if let Some(old) = old {
             let hashes: Vec<Vec<u8>> = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
             if self.prove(&caller.origin, Account::Entry(entry.id), &hashes, true, &old).await?.is_none() {
@@ -175,18 +222,28 @@ impl Directory {
         let (new, generated) = match new {
             Some(new) => {
                 if !caller.identity.is_operator() {
-                    self.check_password(&new, Some(&entry))?;
+                    self.check_password(&new, Some(&entry), &rules)?;
                 }
+                self.refuse_former(caller, &entry, &new).await?;
                 (new, None)
             }
             None => {
-                let made = Secret::new(random::token().into_bytes());
+                let made = made_up(rules.minimum_length.max(self.settings().password_policy.minimum_length));
                 (made.clone(), Some(made))
             }
         };
         let hashed = self.make_credentials(caller.origin.address, new).await?.password;
         Ok((Write::Password { dn: Some(dn), old: None, new: Some(Secret::new(hashed)) }, generated))
     }
+}
+
+/// A password that nobody guesses and every policy takes: at least `length` characters.
+fn made_up(length: usize) -> Secret {
+    let mut made = zeroize::Zeroizing::new(random::token());
+    while made.chars().count() < length.min(MADE_UP_LIMIT) {
+        made.push_str(&random::token());
+    }
+    Secret::new(made.as_bytes())
 }
 
 impl Work<'_, '_> {
@@ -204,7 +261,7 @@ impl Work<'_, '_> {
         let pre_read = self.precondition(&entry)?;
         let mut draft = self.core.schema.unseal(&entry);
         draft.set(Description::plain(known.user_password), vec![hashed.expose().to_vec()]);
-        draft.set_one(known.pwd_changed_time, self.now.generalized());
+        self.note_password(Some(&entry), &mut draft, None);
         self.stamp_changed(&mut draft);
         let place = self.place_of(&entry);
         let after = self.put(Some(&entry), &draft, place)?;

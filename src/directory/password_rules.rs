@@ -1,0 +1,192 @@
+//! The password policy at work (draft-behera-ldap-password-policy-10): which policy applies to an account, what a bind
+//! with the right password meets, and what a change of it is asked for and leaves behind on the entry.
+
+use super::activation::ACTOR;
+use super::core::Current;
+use super::referral::is_of_class;
+use super::session::system_caller;
+use super::tree::{self, Resolved, Suffix};
+use super::write::Work;
+use super::{Bound, Caller, Directory, Error, Identity, Origin, WriteOptions};
+use crate::base::{EntryId, Secret};
+use crate::domain::organisation_of;
+use crate::domain::password_rules::{PasswordNotes, PasswordProblem, PasswordRules, PasswordUse, history, stored_in_history};
+use crate::model::{Description, Draft, Entry, Facts};
+use crate::schema::Schema;
+use std::sync::Arc;
+
+/// The class of a policy.
+const POLICY: &str = "pwdPolicy";
+
+/// The rules of the policy that `named` (`pwdPolicySubentry` of the account) says, else of the one its organisation says,
+/// else none but those of the settings. A policy of another organisation is none (O1).
+fn rules(schema: &Schema, suffixes: &[Suffix], facts: &dyn Facts, named: Option<&str>, organisation: Option<EntryId>) -> PasswordRules {
+    let subentry = schema.known().pwd_policy_subentry;
+    let policy = |name: &str| {
+        let dn = tree::parse_dn(name).ok()?;
+        let Resolved::Found(id) = tree::resolve(schema, suffixes, facts, &dn) else { return None };
+        let theirs = organisation_of(facts, id);
+        let usable = |policy: &Arc<Entry>| is_of_class(schema, policy, POLICY) && (theirs.is_none() || theirs == organisation);
+        facts.entry(id).filter(usable)
+    };
+    let of_organisation = || facts.entry(organisation?)?.text(subentry).and_then(policy);
+    let found = named.and_then(policy).or_else(of_organisation);
+    found.map_or_else(PasswordRules::default, |policy| PasswordRules::of(schema, &policy))
+}
+
+impl Directory {
+    /// The rules for the password of an entry.
+    pub(super) fn password_rules(&self, entry: &Entry) -> PasswordRules {
+        let named = entry.text(self.schema().known().pwd_policy_subentry);
+        rules(self.schema(), &self.current().suffixes, self.memory(), named, organisation_of(self.memory(), entry.id))
+    }
+
+    /// The rules for the password of an entry that is to be added.
+    pub(super) fn password_rules_of_new(&self, dn: &str, named: Option<&str>) -> PasswordRules {
+        let (current, memory) = (self.current(), self.memory());
+        let above = tree::parse_dn(dn).ok().and_then(|dn| match tree::resolve(self.schema(), &current.suffixes, memory, &dn) {
+            Resolved::Found(id) => Some(id),
+            Resolved::Missing { nearest, .. } => nearest,
+            Resolved::Outside => None,
+        });
+        rules(self.schema(), &current.suffixes, memory, named, above.and_then(|id| organisation_of(memory, id)))
+    }
+
+    fn password_use(&self, entry: &Entry) -> PasswordUse {
+        self.password_rules(entry).at_bind(&PasswordNotes::of(self.schema(), entry), self.clock().now())
+    }
+
+    /// Whether the caller may do nothing but change its password (draft §8.1.2.1).
+    pub fn must_change_password(&self, identity: &Identity) -> bool {
+        let entry = identity.entry.filter(|_| identity.must_change).and_then(|id| self.memory().entry(id));
+        entry.is_some_and(|entry| self.password_use(&entry) == PasswordUse::MustChange)
+    }
+
+    /// Lets in who has given the right password, if that still works. An expired one is refused like a wrong one; what the
+    /// door may tell about it is in the error.
+    pub(super) async fn admit_by_password(
+        &self,
+        entry: &Entry,
+        admitted: impl Future<Output = Result<Bound, Error>>,
+    ) -> Result<Bound, Error> {
+        let met = self.password_use(entry);
+        if met == PasswordUse::Expired {
+            return Err(PasswordProblem::Expired.into());
+        }
+        let mut bound = admitted.await?;
+        match met {
+            PasswordUse::Grace { .. } => self.spend_grace(entry.id).await?,
+            PasswordUse::MustChange => bound.identity = Arc::new(Identity { must_change: true, ..(*bound.identity).clone() }),
+            PasswordUse::Expired | PasswordUse::Expires { .. } | PasswordUse::Free => {}
+        }
+        Ok(Bound { password: met, ..bound })
+    }
+
+    /// Notes a use of an expired password, where there is one left: many at one time get no more than one after another.
+    async fn spend_grace(&self, entry: EntryId) -> Result<(), Error> {
+        let core = Arc::clone(self.core());
+        let work = move |txn: &mut crate::store::Transaction<'_>| {
+            txn.may_use_reserve();
+            let (caller, options) = (system_caller(&Origin::system()), WriteOptions::default());
+            Work::begin(&core, txn, &caller, &options)?.spend_grace(entry)
+        };
+        self.store().write(work).await
+    }
+
+    /// Whether the caller may change its own password now.
+    pub(super) fn check_own_change(&self, caller: &Caller, entry: &Entry, with_old: bool) -> Result<(), Error> {
+        if caller.identity.entry != Some(entry.id) {
+            return Ok(());
+        }
+        let noted = PasswordNotes::of(self.schema(), entry);
+        Ok(self.password_rules(entry).own_change(&noted, with_old, self.clock().now())?)
+    }
+
+    /// A password that its user had before is not taken again, nor the one it has, where the policy remembers any.
+    pub(super) async fn refuse_former(&self, caller: &Caller, entry: &Entry, password: &Secret) -> Result<(), Error> {
+        let keep = self.password_rules(entry).in_history;
+        if keep == 0 || caller.identity.entry != Some(entry.id) {
+            return Ok(());
+        }
+        let known = self.schema().known();
+        // Each begins with its time, and they are kept in that order.
+        let mut former: Vec<&[u8]> = entry.values(known.pwd_history).collect();
+        former.sort_unstable();
+        let remembered = former.into_iter().rev().take(keep).filter_map(stored_in_history);
+        for stored in entry.values(known.user_password).chain(remembered) {
+            if self.match_password(&caller.origin, &[stored.to_vec()], password).await?.is_some() {
+                return Err(PasswordProblem::InHistory.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Work<'_, '_> {
+    fn spend_grace(&mut self, entry: EntryId) -> Result<(), Error> {
+        let core = Arc::clone(self.core);
+        let entry = self.txn.entry(entry).ok_or(Error::InvalidCredentials)?;
+        let rules = self.rules_of(&entry);
+        match rules.at_bind(&PasswordNotes::of(&core.schema, &entry), self.now) {
+            PasswordUse::Expired => return Err(PasswordProblem::Expired.into()),
+            PasswordUse::Expires { .. } | PasswordUse::Free | PasswordUse::MustChange => return Ok(()),
+            PasswordUse::Grace { .. } => {}
+        }
+        let used = core.schema.known().pwd_grace_use_time;
+        let mut draft = core.schema.unseal(&entry);
+        let mut values = draft.values(used).to_vec();
+        // Two uses within a millisecond are two.
+        let mut time = self.now;
+        while values.contains(&time.generalized_millis().into_bytes()) {
+            time = time.plus(std::time::Duration::from_millis(1));
+        }
+        values.push(time.generalized_millis().into_bytes());
+        draft.set(Description::plain(used), values);
+        self.put_unstamped(&entry, &draft)
+    }
+
+    fn rules_of(&self, entry: &Entry) -> PasswordRules {
+        let named = entry.text(self.core.schema.known().pwd_policy_subentry);
+        self.rules_at(&Arc::clone(&self.current), named, Some(entry.id))
+    }
+
+    fn rules_at(&self, current: &Current, named: Option<&str>, at: Option<EntryId>) -> PasswordRules {
+        let organisation = at.and_then(|id| organisation_of(&*self.txn, id));
+        rules(&self.core.schema, &current.suffixes, &*self.txn, named, organisation)
+    }
+
+    /// Notes on the finished draft that its password has changed: when, who, and what it was before. `parent` is where a
+    /// new entry goes. An import keeps what it brings.
+    pub(super) fn note_password(&self, before: Option<&Entry>, draft: &mut Draft, parent: Option<EntryId>) {
+        let known = *self.core.schema.known();
+        let held: Vec<Vec<u8>> = before.map(|entry| entry.values(known.user_password).map(<[u8]>::to_vec).collect()).unwrap_or_default();
+        let new = draft.values(known.user_password).to_vec();
+        if held == new || self.options.relax {
+            return;
+        }
+        let named = draft.text(known.pwd_policy_subentry).map(str::to_owned);
+        let rules = self.rules_at(&self.current, named.as_deref(), before.map(|entry| entry.id).or(parent));
+        let gone: Vec<Vec<u8>> = held.into_iter().filter(|stored| !new.contains(stored)).collect();
+        match history(draft.values(known.pwd_history), &gone, rules.in_history, self.now) {
+            former if former.is_empty() => draft.remove(known.pwd_history),
+            former => draft.set(Description::plain(known.pwd_history), former),
+        }
+        draft.remove(known.pwd_grace_use_time);
+        if new.is_empty() {
+            draft.remove(known.pwd_changed_time);
+            draft.remove(known.pwd_reset);
+            return;
+        }
+        draft.set_one(known.pwd_changed_time, self.now.generalized());
+        // Whoever follows a link sets the password of its own account.
+        let own = self.is_server()
+            || self.caller.identity.name == ACTOR
+            || before.is_some_and(|entry| self.caller.identity.entry == Some(entry.id));
+        let said = draft.text(known.pwd_reset) != before.and_then(|entry| entry.text(known.pwd_reset));
+        if own {
+            draft.remove(known.pwd_reset);
+        } else if rules.must_change && !said {
+            draft.set_one(known.pwd_reset, "TRUE");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! When a password may be used and changed (draft-behera-ldap-password-policy-10, a subset): pure decisions over the
+//! policy that applies to an account and what is noted on its entry. How good a password must be is said by
+//! [`password_policy`](super::password_policy).
+
+use crate::base::Timestamp;
+use crate::model::Entry;
+use crate::schema::Schema;
+use std::time::Duration;
+
+/// Former passwords that are remembered at most: each of them costs a hash when a new one is chosen.
+const HISTORY_LIMIT: usize = 24;
+/// What a value of `pwdHistory` says it holds: octets (draft §5.3.7).
+const OCTETS_SYNTAX: &str = "1.3.6.1.4.1.1466.115.121.1.40";
+
+/// What a policy entry says (draft §5.2). The default is what holds where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordRules {
+    /// `pwdMinLength`: code points at least. It only ever adds to what the settings demand.
+    pub minimum_length: usize,
+    /// `pwdInHistory`: former passwords that are not taken again.
+    pub in_history: usize,
+    /// `pwdMinAge`: how long a password stays before its user may change it.
+    pub minimum_age: Duration,
+    /// `pwdMaxAge`: when it expires; zero for never.
+    pub maximum_age: Duration,
+    /// `pwdExpireWarning`: how long before that a bind warns.
+    pub expire_warning: Duration,
+    /// `pwdGraceAuthNLimit`: how often an expired password still works.
+    pub grace_limit: usize,
+    /// `pwdMustChange`: whether what an administrator has set must be changed first.
+    pub must_change: bool,
+    /// `pwdSafeModify`: whether the old password comes with the new one.
+    pub safe_modify: bool,
+    /// `pwdAllowUserChange`: whether users change their own passwords.
+    pub allow_user_change: bool,
+}
+
+impl Default for PasswordRules {
+    fn default() -> Self {
+        Self {
+            minimum_length: 0,
+            in_history: 0,
+            minimum_age: Duration::ZERO,
+            maximum_age: Duration::ZERO,
+            expire_warning: Duration::ZERO,
+            grace_limit: 0,
+            must_change: false,
+            safe_modify: false,
+            allow_user_change: true,
+        }
+    }
+}
+
+impl PasswordRules {
+    /// As a policy entry says. What it does not say, and what is no sensible number, is as by default.
+    pub fn of(schema: &Schema, policy: &Entry) -> Self {
+        let text = |name: &str| schema.attribute(name).and_then(|attribute| policy.text(attribute));
+        let number = |name: &str| text(name).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+        let count = |name: &str| usize::try_from(number(name)).unwrap_or(usize::MAX);
+        let seconds = |name: &str| Duration::from_secs(number(name).into());
+        let is = |name: &str, value: &str| text(name).is_some_and(|text| text.eq_ignore_ascii_case(value));
+        Self {
+            minimum_length: count("pwdMinLength"),
+            in_history: count("pwdInHistory").min(HISTORY_LIMIT),
+            minimum_age: seconds("pwdMinAge"),
+            maximum_age: seconds("pwdMaxAge"),
+            expire_warning: seconds("pwdExpireWarning"),
+            grace_limit: count("pwdGraceAuthNLimit"),
+            must_change: is("pwdMustChange", "TRUE"),
+            safe_modify: is("pwdSafeModify", "TRUE"),
+            allow_user_change: !is("pwdAllowUserChange", "FALSE"),
+        }
+    }
+
+    /// What a bind with the right password meets (draft §8.1.2).
+    pub fn at_bind(&self, noted: &PasswordNotes, now: Timestamp) -> PasswordUse {
+        if self.must_change && noted.reset {
+            return PasswordUse::MustChange;
+        }
+        let Some(expires) = self.expires(noted) else { return PasswordUse::Free };
+        if expires <= now {
+            return match self.grace_limit.saturating_sub(noted.grace_used) {
+                0 => PasswordUse::Expired,
+                left => PasswordUse::Grace { left: left - 1 },
+            };
+        }
+        let left = expires.since(now);
+        match left <= self.expire_warning {
+            true => PasswordUse::Expires { seconds: left.as_secs() },
+            false => PasswordUse::Free,
+        }
+    }
+
+    /// When the password expires; `None` for never, and where nobody noted when it was set.
+    pub fn expires(&self, noted: &PasswordNotes) -> Option<Timestamp> {
+        noted.changed.filter(|_| !self.maximum_age.is_zero()).map(|changed| changed.plus(self.maximum_age))
+    }
+
+    /// Whether users may now change their own passwords, `with_old` saying that the old one came with the request (draft
+    /// §8.2). Whoever has to change it need not wait.
+    pub fn own_change(&self, noted: &PasswordNotes, with_old: bool, now: Timestamp) -> Result<(), PasswordProblem> {
+        let must = self.must_change && noted.reset;
+        let too_young = noted.changed.is_some_and(|changed| now < changed.plus(self.minimum_age));
+        match () {
+            () if !self.allow_user_change => Err(PasswordProblem::ModificationNotAllowed),
+            () if self.safe_modify && !with_old => Err(PasswordProblem::MustSupplyOld),
+            () if too_young && !must => Err(PasswordProblem::TooYoung),
+            () => Ok(()),
+        }
+    }
+}
+
+/// What is noted on the entry of an account (draft §5.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PasswordNotes {
+    /// `pwdChangedTime`.
+    pub changed: Option<Timestamp>,
+    /// How many values `pwdGraceUseTime` has.
+    pub grace_used: usize,
+    /// `pwdReset`: somebody else has set the password.
+    pub reset: bool,
+}
+
+impl PasswordNotes {
+    /// As the entry has them.
+    pub fn of(schema: &Schema, entry: &Entry) -> Self {
+        let known = schema.known();
+        Self {
+            changed: entry.text(known.pwd_changed_time).and_then(Timestamp::parse_generalized),
+            grace_used: entry.values(known.pwd_grace_use_time).count(),
+            reset: entry.text(known.pwd_reset).is_some_and(|text| text.eq_ignore_ascii_case("TRUE")),
+        }
+    }
+}
+
+/// What a bind with the right password meets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PasswordUse {
+    /// Nothing to say.
+    #[default]
+    Free,
+    /// It has expired, and works this time and `left` times more.
+    Grace {
+        /// Further times.
+        left: usize,
+    },
+    /// It will expire in so many seconds.
+    Expires {
+        /// Seconds.
+        seconds: u64,
+    },
+    /// It has expired, and does not work any more.
+    Expired,
+    /// It works for nothing but changing it.
+    MustChange,
+}
+
+/// Why a password is not taken, or nothing else is (draft §6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordProblem {
+    /// passwordExpired (0).
+    Expired,
+    /// changeAfterReset (2).
+    ChangeAfterReset,
+    /// passwordModNotAllowed (3).
+    ModificationNotAllowed,
+    /// mustSupplyOldPassword (4).
+    MustSupplyOld,
+    /// insufficientPasswordQuality (5).
+    InsufficientQuality,
+    /// passwordTooShort (6).
+    TooShort,
+    /// passwordTooYoung (7).
+    TooYoung,
+    /// passwordInHistory (8).
+    InHistory,
+}
+
+impl PasswordProblem {
+    /// In plain words, for the one who asked. What looks like a wrong password reads like one (HB1).
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Expired => "invalid credentials",
+            Self::ChangeAfterReset => "the password was set by somebody else, and has to be changed before anything else is done",
+            Self::ModificationNotAllowed => "users do not change their passwords here",
+            Self::MustSupplyOld => "a new password comes with the old one",
+            Self::InsufficientQuality => "the password is too weak",
+            Self::TooShort => "the password is too short",
+            Self::TooYoung => "the password was changed a short while ago, and cannot be changed again yet",
+            Self::InHistory => "this password was used before",
+        }
+    }
+}
+
+/// A value of `pwdHistory` for a stored password (draft §5.3.7).
+pub fn history_value(stored: &[u8], now: Timestamp) -> Vec<u8> {
+    let mut value = format!("{}#{OCTETS_SYNTAX}#{}#", now.generalized_millis(), stored.len()).into_bytes();
+    value.extend_from_slice(stored);
+    value
+}
+
+/// The stored password in a value of `pwdHistory`.
+pub fn stored_in_history(value: &[u8]) -> Option<&[u8]> {
+    value.splitn(4, |octet| *octet == b'#').nth(3)
+}
+
+/// The last passwords of an account: those there are and those that go now, the youngest `keep` of them.
+pub fn history(before: &[Vec<u8>], replaced: &[Vec<u8>], keep: usize, now: Timestamp) -> Vec<Vec<u8>> {
+    let mut values = before.to_vec();
+    values.extend(replaced.iter().map(|stored| history_value(stored, now)));
+    // Each begins with its time.
+    values.sort();
+    values.dedup();
+    let surplus = values.len().saturating_sub(keep);
+    values.split_off(surplus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn at(days: u32) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000).plus(DAY * days)
+    }
+
+    fn changed(days: u32) -> PasswordNotes {
+        PasswordNotes { changed: Some(at(days)), ..PasswordNotes::default() }
+    }
+
+    #[test]
+    fn a_password_expires_after_a_warning_and_some_grace() {
+        let rules = PasswordRules { maximum_age: DAY * 90, expire_warning: DAY * 7, grace_limit: 2, ..PasswordRules::default() };
+        assert_eq!(rules.at_bind(&changed(0), at(82)), PasswordUse::Free);
+        assert_eq!(rules.at_bind(&changed(0), at(83)), PasswordUse::Expires { seconds: 7 * 86_400 });
+        assert_eq!(rules.at_bind(&changed(0), at(90)), PasswordUse::Grace { left: 1 });
+        assert_eq!(rules.at_bind(&PasswordNotes { grace_used: 1, ..changed(0) }, at(90)), PasswordUse::Grace { left: 0 });
+        assert_eq!(rules.at_bind(&PasswordNotes { grace_used: 2, ..changed(0) }, at(90)), PasswordUse::Expired);
+        assert_eq!(rules.at_bind(&PasswordNotes::default(), at(90)), PasswordUse::Free, "nobody knows how old it is");
+        assert_eq!(PasswordRules::default().at_bind(&changed(0), at(9_000)), PasswordUse::Free, "none expires by default");
+    }
+
+    #[test]
+    fn what_somebody_else_set_is_changed_first_where_the_policy_says_so() {
+        let reset = PasswordNotes { reset: true, ..changed(0) };
+        let rules = PasswordRules { must_change: true, minimum_age: DAY, ..PasswordRules::default() };
+        assert_eq!(rules.at_bind(&reset, at(0)), PasswordUse::MustChange);
+        assert_eq!(PasswordRules::default().at_bind(&reset, at(0)), PasswordUse::Free);
+        assert_eq!(rules.own_change(&reset, false, at(0)), Ok(()), "and need not wait");
+        assert_eq!(rules.own_change(&changed(0), false, at(0)), Err(PasswordProblem::TooYoung));
+        assert_eq!(rules.own_change(&changed(0), false, at(1)), Ok(()));
+    }
+
+    #[test]
+    fn users_change_their_passwords_as_the_policy_lets_them() {
+        let closed = PasswordRules { allow_user_change: false, ..PasswordRules::default() };
+        assert_eq!(closed.own_change(&changed(0), true, at(1)), Err(PasswordProblem::ModificationNotAllowed));
+        let safe = PasswordRules { safe_modify: true, ..PasswordRules::default() };
+        assert_eq!(safe.own_change(&changed(0), false, at(1)), Err(PasswordProblem::MustSupplyOld));
+        assert_eq!(safe.own_change(&changed(0), true, at(1)), Ok(()));
+    }
+
+    #[test]
+    fn the_youngest_former_passwords_are_kept() {
+        let first = history(&[], &[b"{X}one#1".to_vec()], 2, at(0));
+        assert_eq!(first.iter().filter_map(|value| stored_in_history(value)).collect::<Vec<_>>(), [b"{X}one#1"]);
+        let second = history(&first, &[b"{X}two".to_vec()], 2, at(1));
+        let third = history(&second, &[b"{X}three".to_vec()], 2, at(2));
+        let kept: Vec<_> = third.iter().filter_map(|value| stored_in_history(value)).collect();
+        assert_eq!(kept, [&b"{X}two"[..], b"{X}three"]);
+        assert!(history(&third, &[b"{X}four".to_vec()], 0, at(3)).is_empty());
+    }
+}
