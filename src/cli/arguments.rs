@@ -408,6 +408,14 @@ pub(super) enum UserAction {
     },
     /// List users.
     List(OrganisationFilter),
+    /// Ask for one-time codes (RFC 6238) behind the password: makes a secret, and shows its otpauth URI this once.
+    OneTimeCode {
+        /// The user's DN.
+        user: String,
+        /// Ask for none any more.
+        #[arg(long)]
+        remove: bool,
+    },
     /// Set a password; one is made up and shown where none is given.
     Password {
         /// The user's DN.

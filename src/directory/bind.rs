@@ -59,16 +59,16 @@ impl Directory {
     async fn try_password(&self, origin: &Origin, dn: &Dn, password: &Secret, request: SessionRequest) -> Result<Bound, Attempt> {
         let candidate = self.candidate(dn);
         let account = self.account(dn, candidate.entry.as_deref());
-        let found = self.prove(origin, account, &candidate.hashes, candidate.usable, password).await?;
+        let found = self.prove_candidate(origin, account, &candidate, password).await?;
         if found.is_none() && !candidate.hashes.iter().all(|stored| self.hasher().is_usable(stored)) {
             tracing::warn!(user = %dn, "a stored password is of a scheme, or has a cost, that is not verified here");
         }
-        let (Some(entry), Some(found)) = (candidate.entry, found) else {
+        let (Some(entry), Some((found, password))) = (candidate.entry, found) else {
             return Err(Error::InvalidCredentials.into());
         };
         let bound = self.admit_by_password(&entry, self.admit(origin, &entry, &candidate.hashes, request)).await;
         if let Some(verified) = candidate.hashes.get(found.index).filter(|_| found.rehash || self.lacks_scram_keys(&entry)) {
-            self.renew_later(origin, entry.id, verified, password);
+            self.renew_later(origin, entry.id, verified, &password);
         }
         bound.map_err(|error| {
             let now = self.memory().entry(entry.id);

@@ -54,6 +54,7 @@ use crate::model::{Kind, Level};
 use crate::store::Store;
 use std::sync::Arc;
 
+pub use authenticate::one_time_code::NewCodeSecret;
 pub use authenticate::scram::ScramKeys;
 pub use error::Error;
 pub use follow::{

@@ -1,11 +1,12 @@
 //! What only the operator does: export with everything that is kept, tokens, the first credential, checking and backup.
 
+use super::authenticate::one_time_code::WITHHELD;
 pub use super::token::TokenInfo;
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
 use super::{Caller, Directory, Error, OwnedEntry, Write, WriteOptions};
 use crate::access::AttributeSet;
-use crate::base::{EntryId, Secret, Timestamp, random};
+use crate::base::{EntryId, Secret, Timestamp, ber, random};
 use crate::domain::{AccountState, User, UserType};
 use crate::model::{Dn, Facts};
 pub use crate::store::AuditCheck;
@@ -60,10 +61,27 @@ impl Export {
         while found.len() < limit {
             let Some(id) = self.waiting.pop() else { break };
             let Some(entry) = memory.entry(id) else { continue };
-            found.push(renderer.render(schema, memory, &entry, &self.selection, &everything, |visible| visible.to_owned()));
+            let mut owned = renderer.render(schema, memory, &entry, &self.selection, &everything, |visible| visible.to_owned());
+            withhold_codes(&mut owned);
+            found.push(owned);
             self.waiting.extend(memory.children(id, None, usize::MAX).into_iter().rev());
         }
         found
+    }
+}
+
+/// A password leaves as its hash; what codes are made from cannot, so it stays here.
+fn withhold_codes(entry: &mut OwnedEntry) {
+    let is_secret = |name: &str| name.split(';').next().is_some_and(|name| name.eq_ignore_ascii_case("hcOneTimeSecret"));
+    let names: Vec<Option<String>> = entry.attributes().map(|(name, _)| Some(name.to_owned()).filter(|name| is_secret(name))).collect();
+    for (attribute, name) in entry.attributes.iter_mut().zip(names) {
+        let Some(name) = name else { continue };
+        let (mut values, mut content) = (Vec::new(), Vec::new());
+        ber::put(&mut values, ber::OCTET_STRING, WITHHELD);
+        ber::put(&mut content, ber::OCTET_STRING, name.as_bytes());
+        ber::put(&mut content, ber::SET, &values);
+        attribute.clear();
+        ber::put(attribute, ber::SEQUENCE, &content);
     }
 }
 

@@ -350,8 +350,11 @@ impl Rules<'_> {
             return Ok(());
         }
         let known = self.schema.known();
-        let locks =
-            self.changes(known.mail) || self.changes(known.uid) || self.changes(known.user_password) || self.changes(known.hc_active);
+        let locks = self.changes(known.mail)
+            || self.changes(known.uid)
+            || self.changes(known.user_password)
+            || self.changes(known.hc_active)
+            || self.changes(known.hc_one_time_secret);
         if self.proposal.actor == Actor::Client && (self.proposal.after.is_none() || locks) {
             return breach(Cause::Forbidden, "U2", "a provisioning client cannot lock out or remove an administrator of the organisation");
         }

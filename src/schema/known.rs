@@ -69,6 +69,7 @@ known! {
     hc_licence = "hcLicence",
     hc_licence_default = "hcLicenceDefault",
     hc_maximum_age = "hcMaximumAge",
+    hc_one_time_secret = "hcOneTimeSecret",
     hc_overdraft = "hcOverdraft",
     hc_per_user_limit = "hcPerUserLimit",
     hc_permission = "hcPermission",

@@ -18,6 +18,7 @@ mod framing;
 mod house;
 mod lockout;
 mod monitor;
+mod one_time_codes;
 mod oracles;
 mod password_policy;
 mod passwords;

@@ -4,9 +4,10 @@ use super::import::replace;
 use super::{Command, Failure, MembershipLevel, NewUser, Reply, Within, explain, export, import};
 use crate::base::Secret;
 use crate::directory::{
-    Caller, Directory, EntrySink, Identity, Origin, OwnedEntry, Progress, Protocol, Scope, SearchRequest, Visible, Write, WriteOptions,
+    Caller, Directory, EntrySink, Identity, NewCodeSecret, Origin, OwnedEntry, Progress, Protocol, Scope, SearchRequest, Visible, Write,
+    WriteOptions,
 };
-use crate::model::{Ava, Filter, Modification, ModificationKind, Rdn};
+use crate::model::{Ava, Dn, Filter, Modification, ModificationKind, Rdn};
 use serde_json::{Map, Value, json};
 use std::io::BufRead;
 use std::sync::Arc;
@@ -79,6 +80,7 @@ impl Execution<'_> {
             Command::Tokens => self.tokens(),
             Command::UserAdd(user) => self.add_user(user),
             Command::UserDelete { user } => self.write(Write::Delete { dn: user.clone() }).map(|_| format!("{user} is deleted")),
+            Command::UserOneTimeCode { user, remove } => self.set_one_time_code(user, *remove),
             Command::UserPassword { user, password } => self.set_password(user, password.as_deref()),
             Command::UserState { user, active } => {
                 self.modify(user, vec![replace("hcActive", Some(if *active { "TRUE" } else { "FALSE" }))])
@@ -311,6 +313,20 @@ impl Execution<'_> {
             self.row(json!({"dn": user, "password": shown_once(generated)}))?;
         }
         Ok(format!("the password of {user} is set"))
+    }
+
+    fn set_one_time_code(&mut self, user: &str, remove: bool) -> Result<String, Failure> {
+        let modification = |values| Modification { kind: ModificationKind::Replace, attribute: "hcOneTimeSecret".to_owned(), values };
+        if remove {
+            self.modify(user, vec![modification(Vec::new())])?;
+            return Ok(format!("{user} signs in without one-time codes"));
+        }
+        let dn = Dn::parse(user).map_err(|_| Failure::nothing(format!("{user} is not a DN")))?;
+        let name = dn.rdn().and_then(|rdn| rdn.0.first()).map(|ava| String::from_utf8_lossy(&ava.value).into_owned());
+        let made = NewCodeSecret::make(&name.unwrap_or_default());
+        self.modify(user, vec![modification(vec![made.value.expose().to_vec()])])?;
+        self.row(json!({"dn": user, "uri": shown_once(&made.uri)}))?;
+        Ok(format!("{user} signs in with the password and a one-time code behind it"))
     }
 
     fn verify(&mut self) -> Result<String, Failure> {

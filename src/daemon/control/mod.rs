@@ -144,6 +144,13 @@ pub enum Command {
         /// The user's DN.
         user: String,
     },
+    /// Make a secret of one-time codes for a user, or take it away.
+    UserOneTimeCode {
+        /// The user's DN.
+        user: String,
+        /// Whether it is taken away.
+        remove: bool,
+    },
     /// Set a user's password; one is made up and shown where none is given.
     UserPassword {
         /// The user's DN.

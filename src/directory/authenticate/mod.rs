@@ -4,6 +4,7 @@
 
 mod certificate;
 mod names;
+pub(crate) mod one_time_code;
 mod proxy;
 pub(crate) mod scram;
 

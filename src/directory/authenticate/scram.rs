@@ -158,7 +158,7 @@ impl Directory {
     /// The keys of the password that the entry has now, where its organisation has SCRAM turned on.
     fn own_keys(&self, entry: &Entry) -> Option<ScramKeys> {
         let known = self.schema().known();
-        if !self.has_scram(entry.id) {
+        if !self.has_scram(entry) {
             return None;
         }
         let salts: Vec<Vec<u8>> = entry.values(known.user_password).map(salt_for).collect();
@@ -166,13 +166,14 @@ impl Directory {
         Some(ScramKeys { owner: Some(entry.id), ..keys })
     }
 
-    fn has_scram(&self, id: EntryId) -> bool {
-        self.settings().sasl.scram && is_on(self.schema(), self.memory(), id)
+    /// Its proofs are of a password alone, so it is nothing for those of whom a one-time code is asked.
+    fn has_scram(&self, entry: &Entry) -> bool {
+        self.settings().sasl.scram && !self.has_codes(entry) && is_on(self.schema(), self.memory(), entry.id)
     }
 
     /// Whether keys are to be made when the password of the entry passes in the clear.
     pub(crate) fn lacks_scram_keys(&self, entry: &Entry) -> bool {
-        self.has_scram(entry.id) && self.own_keys(entry).is_none()
+        self.has_scram(entry) && self.own_keys(entry).is_none()
     }
 
     /// A password was set in the clear: its keys are made after the answer, if it is still the one that was set.

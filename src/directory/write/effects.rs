@@ -40,6 +40,9 @@ impl Work<'_, '_> {
         if entry.has(self.core.schema.known().user_password) {
             self.forget_attempts(entry.id);
         }
+        if entry.has(self.core.schema.known().hc_one_time_secret) {
+            self.forget_codes(entry.id);
+        }
         match entry.kind {
             Kind::Session => self.strike_out(entry.id, "ended by request"),
             Kind::User => self.end_sessions_of(entry.id, "user deleted"),

@@ -3,6 +3,7 @@
 
 use super::{Work, quoted};
 use crate::base::{Secret, random};
+use crate::directory::authenticate::one_time_code;
 use crate::directory::lockout::Account;
 use crate::directory::password_hash::names_a_scheme;
 use crate::directory::tree::{self, Resolved};
@@ -26,6 +27,8 @@ impl Directory {
                 for (name, values) in &mut attributes {
                     if self.is_password(name) {
                         *values = self.hashed(caller, values.clone(), options, None, &rules).await?;
+                    } else {
+                        self.prepare_code_secrets(name, values)?;
                     }
                 }
                 Ok((Write::Add { dn, attributes }, None))
@@ -71,6 +74,17 @@ impl Directory {
         self.check_own_change(caller, &entry, with_old)
     }
 
+    /// Secrets of one-time codes in the one form they are kept in.
+    fn prepare_code_secrets(&self, name: &str, values: &mut [Vec<u8>]) -> Result<(), Error> {
+        let known = self.schema().known();
+        if self.schema().description(name).is_some_and(|description| description.attribute == known.hc_one_time_secret) {
+            for value in values {
+                *value = one_time_code::taken(value)?;
+            }
+        }
+        Ok(())
+    }
+
     fn password_entry(&self, dn: &str) -> Option<Arc<Entry>> {
         let dn = tree::parse_dn(dn).ok()?;
         match tree::resolve(self.schema(), &self.current().suffixes, self.memory(), &dn) {
@@ -87,7 +101,10 @@ impl Directory {
         options: &WriteOptions,
     ) -> Result<(), Error> {
         if !self.is_password(&change.attribute) {
-            return Ok(());
+            return match change.kind {
+                ModificationKind::Add | ModificationKind::Replace => self.prepare_code_secrets(&change.attribute, &mut change.values),
+                ModificationKind::Delete | ModificationKind::Increment => Ok(()),
+            };
         }
         let entry = self.password_entry(dn);
         match change.kind {
