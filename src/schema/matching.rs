@@ -8,7 +8,7 @@
 //! their order.
 
 use super::parse::is_numeric_oid;
-use super::{Schema, Syntax, text};
+use super::{Schema, Syntax, certificate, text};
 use crate::base::prepare::{Case, Insignificant, PrepareError, prepare};
 use crate::model::Dn;
 
@@ -62,6 +62,7 @@ pub enum Comparison {
 enum Form {
     Bits,
     Boolean,
+    Certificate,
     Csn,
     FirstInteger,
     FirstOid,
@@ -82,7 +83,7 @@ enum Form {
 
 macro_rules! rules {
     ($($rule:ident = $name:literal, $oid:literal, $syntax:literal, $comparison:ident, $form:expr;)*) => {
-        /// A matching rule: those of RFC 4517 §4.2, of RFC 4530, of change sequence numbers, and the three by
+        /// A matching rule: those of RFC 4517 §4.2, of RFC 4530, one of RFC 4523, of change sequence numbers, and the three by
         /// which clients of Active Directory search.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum MatchingRule {
@@ -135,6 +136,7 @@ rules! {
     CaseIgnoreListSubstrings = "caseIgnoreListSubstringsMatch", "2.5.13.12", "1.3.6.1.4.1.1466.115.121.1.58", Substrings, Form::Lines;
     CaseIgnoreOrdering = "caseIgnoreOrderingMatch", "2.5.13.3", "1.3.6.1.4.1.1466.115.121.1.15", Ordering, Form::Text(Case::Ignore);
     CaseIgnoreSubstrings = "caseIgnoreSubstringsMatch", "2.5.13.4", "1.3.6.1.4.1.1466.115.121.1.58", Substrings, Form::Text(Case::Ignore);
+    CertificateExact = "certificateExactMatch", "2.5.13.34", "1.3.6.1.1.15.1", Equality, Form::Certificate;
     Csn = "CSNMatch", "1.3.6.1.4.1.4203.666.11.2.2", "1.3.6.1.4.1.4203.666.11.2.1", Equality, Form::Csn;
     CsnOrdering = "CSNOrderingMatch", "1.3.6.1.4.1.4203.666.11.2.3", "1.3.6.1.4.1.4203.666.11.2.1", Ordering, Form::Csn;
     DirectoryStringFirstComponent = "directoryStringFirstComponentMatch", "2.5.13.31", "1.3.6.1.4.1.1466.115.121.1.15", Equality, Form::FirstText;
@@ -184,10 +186,12 @@ impl MatchingRule {
             Form::Numeric => Syntax::NumericString.check(assertion)?,
             Form::Telephone => Syntax::TelephoneNumber.check(assertion)?,
             // Of these, what cannot be read has no normal form either.
-            Form::Bits | Form::Boolean | Form::Csn | Form::FirstInteger | Form::FirstOid | Form::Ia5(_) | Form::Integer => (),
+            Form::Bits | Form::Boolean | Form::Certificate | Form::Csn | Form::FirstInteger | Form::FirstOid => (),
+            Form::Ia5(_) | Form::Integer => (),
             Form::Name | Form::NameAndUid | Form::Octets | Form::Oid | Form::Time | Form::Uuid => (),
         }
         match self.form() {
+            Form::Certificate => certificate::put_assertion(schema, assertion, out),
             Form::FirstInteger => Form::Integer.normalize(schema, assertion, out),
             Form::FirstOid => Form::Oid.normalize(schema, assertion, out),
             Form::FirstText => Form::Text(Case::Ignore).normalize(schema, assertion, out),
@@ -212,8 +216,8 @@ impl MatchingRule {
                 out.extend_from_slice(value);
                 Ok(())
             }
-            Form::Bits | Form::Boolean | Form::Csn | Form::FirstInteger | Form::FirstOid | Form::FirstText | Form::Integer => Err(NO_PARTS),
-            Form::Name | Form::NameAndUid | Form::Oid | Form::Time | Form::Uuid => Err(NO_PARTS),
+            Form::Bits | Form::Boolean | Form::Certificate | Form::Csn | Form::FirstInteger | Form::FirstOid => Err(NO_PARTS),
+            Form::FirstText | Form::Integer | Form::Name | Form::NameAndUid | Form::Oid | Form::Time | Form::Uuid => Err(NO_PARTS),
         }
     }
 
@@ -222,6 +226,7 @@ impl MatchingRule {
         match self.form() {
             Form::Bits => syntax == Syntax::BitString,
             Form::Boolean => syntax == Syntax::Boolean,
+            Form::Certificate => syntax == Syntax::Certificate,
             Form::Csn => syntax == Syntax::ChangeSequenceNumber,
             Form::FirstInteger => syntax == Syntax::DitStructureRuleDescription,
             Form::FirstOid => matches!(
@@ -263,7 +268,8 @@ impl MatchingRule {
         match self.form() {
             Form::Boolean | Form::Csn | Form::Ia5(_) | Form::Integer | Form::Lines | Form::Numeric | Form::Octets => true,
             Form::Telephone | Form::Text(_) | Form::Time | Form::Uuid => true,
-            Form::Bits | Form::FirstInteger | Form::FirstOid | Form::FirstText | Form::Name | Form::NameAndUid | Form::Oid => false,
+            Form::Bits | Form::Certificate | Form::FirstInteger | Form::FirstOid | Form::FirstText => false,
+            Form::Name | Form::NameAndUid | Form::Oid => false,
         }
     }
 
@@ -344,6 +350,10 @@ impl Form {
                 Ok(())
             }
             Self::Boolean => text::put_boolean(value, out),
+            Self::Certificate => {
+                certificate::put_value(schema, value, out);
+                Ok(())
+            }
             Self::Csn => text::put_csn(value, out),
             Self::Integer | Self::FirstInteger => text::put_integer(value, out),
             Self::Oid | Self::FirstOid => put_oid(schema, value, out),

@@ -1,6 +1,7 @@
 //! Attribute types, object classes, syntaxes and matching rules (RFC 4512, 4517, 4518): what names mean,
 //! when values are equal, and whether an entry may be as it is.
 
+mod certificate;
 mod content_rule;
 mod definition;
 pub mod known;

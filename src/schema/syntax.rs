@@ -1,5 +1,6 @@
 //! Syntaxes (RFC 4517 §3.3, RFC 2307, RFC 4523, RFC 4530): whether octets are a value.
 
+use super::certificate::ExactAssertion;
 use super::parse::{is_descriptor, is_numeric_oid};
 use super::subtree::SubtreeSpecification;
 use super::{InvalidValue, text};
@@ -39,6 +40,7 @@ syntaxes! {
     Boolean = "1.3.6.1.4.1.1466.115.121.1.7", "Boolean";
     BootParameter = "1.3.6.1.1.1.0.1", "RFC 2307 Boot Parameter";
     Certificate = "1.3.6.1.4.1.1466.115.121.1.8", "X.509 Certificate";
+    CertificateExactAssertion = "1.3.6.1.1.15.1", "X.509 Certificate Exact Assertion";
     CertificateList = "1.3.6.1.4.1.1466.115.121.1.9", "X.509 Certificate List";
     CertificatePair = "1.3.6.1.4.1.1466.115.121.1.10", "X.509 Certificate Pair";
     ChangeSequenceNumber = "1.3.6.1.4.1.4203.666.11.2.1", "Change Sequence Number";
@@ -102,6 +104,7 @@ impl Syntax {
         match self {
             Self::Audio | Self::Binary | Self::Fax | Self::Jpeg | Self::OctetString => Ok(()),
             Self::Certificate | Self::CertificateList | Self::CertificatePair | Self::SupportedAlgorithm => Ok(()),
+            Self::CertificateExactAssertion => ExactAssertion::parse(value).map(drop),
             Self::DirectoryString => directory_string(value),
             Self::Ia5String => or(value.is_ascii(), "an IA5 string holds ASCII only"),
             Self::PrintableString => or(is_printable(value), PRINTABLE),
