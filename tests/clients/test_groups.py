@@ -418,7 +418,7 @@ class Updates(OneDemo):
         self.refused(ldap.UNDEFINED_TYPE, self.c.add_s, at, entry(sn=b"x", noSuchType=b"x"))
         self.refused(ldap.INVALID_SYNTAX, self.c.add_s, at, entry(sn=b"x", seeAlso=b"no name"))
         self.refused(ldap.TYPE_OR_VALUE_EXISTS, self.c.add_s, at, entry(sn=[b"x", b"X"]))
-        self.refused(ldap.NAMING_VIOLATION, self.c.add_s, f"cn=other,{self.base}", entry(sn=b"x"))
+        self.refused(ldap.NAMING_VIOLATION, self.c.add_s, f"cn=x+cn=other,{self.base}", entry(sn=b"x"))
         self.refused(ldap.ALREADY_EXISTS, self.c.add_s, ann.upper(), [("objectClass", b"person"), ("cn", b"x"), ("sn", b"x")])
         self.refused(ldap.NO_SUCH_OBJECT, self.c.add_s, f"cn=x,cn=nobody,{self.base}", entry(sn=b"x"))
         self.refused(ldap.NO_SUCH_OBJECT, self.c.add_s, "cn=x,dc=elsewhere", entry(sn=b"x"))
