@@ -18,6 +18,7 @@ pub(super) struct Dress {
     values: Option<Vec<Matcher>>,
     links: Vec<LinkSelection>,
     rights: Option<Rights>,
+    usability: bool,
     renderer: Renderer,
     /// Entries that may still be looked at for the sake of others.
     look_through: usize,
@@ -47,7 +48,7 @@ impl Dress {
         request: &SearchRequest<'_>,
         look_through: usize,
     ) -> Result<Option<Box<Self>>, Error> {
-        if request.matched_values.is_none() && request.links.is_empty() && request.rights.is_none() {
+        if request.matched_values.is_none() && request.links.is_empty() && request.rights.is_none() && !request.usability {
             return Ok(None);
         }
         let current = directory.current();
@@ -59,6 +60,7 @@ impl Dress {
             values: request.matched_values.as_ref().map(prepare),
             links: links.collect::<Result<_, _>>()?,
             rights: request.rights.as_ref().map(|wish| directory.rights_wish(caller, wish)).transpose()?,
+            usability: request.usability,
             renderer: Renderer::with_cache(Arc::clone(&current.catalog), Arc::clone(&directory.core().links)),
             look_through,
         })))
@@ -86,7 +88,10 @@ impl Dress {
         }
         let mut attributes = kept.to_vec();
         attributes.extend(made.iter().map(|encoded| VisibleAttribute { encoded }));
-        sink.entry(&Visible { attributes: &attributes, linked: &linked, ..*visible });
+        // Whoever may set the password may know.
+        let administers = self.usability && access.write.contains(schema.known().user_password);
+        let usability = if administers { directory.usability(entry) } else { None };
+        sink.entry(&Visible { attributes: &attributes, linked: &linked, usability, ..*visible });
         Ok(())
     }
 

@@ -3,14 +3,15 @@
 
 use super::activation::ACTOR;
 use super::core::Current;
+use super::lockout;
 use super::referral::is_of_class;
 use super::session::system_caller;
 use super::tree::{self, Resolved, Suffix};
 use super::write::Work;
 use super::{Bound, Caller, Directory, Error, Identity, Origin, WriteOptions};
 use crate::base::{EntryId, Secret};
-use crate::domain::organisation_of;
-use crate::domain::password_rules::{PasswordNotes, PasswordProblem, PasswordRules, PasswordUse, history, stored_in_history};
+use crate::domain::password_rules::{PasswordNotes, PasswordProblem, PasswordRules, PasswordUse, Usability, history, stored_in_history};
+use crate::domain::{AccountState, User, organisation_of};
 use crate::model::{Description, Draft, Entry, Facts};
 use crate::schema::Schema;
 use std::sync::Arc;
@@ -54,6 +55,18 @@ impl Directory {
 
     fn password_use(&self, entry: &Entry) -> PasswordUse {
         self.password_rules(entry).at_bind(&PasswordNotes::of(self.schema(), entry), self.clock().now())
+    }
+
+    /// Whether an account can be used; `None` for what is none.
+    pub(super) fn usability(&self, entry: &Entry) -> Option<Usability> {
+        let schema = self.schema();
+        if !self.may_sign_in(entry) || !entry.has(schema.known().user_password) {
+            return None;
+        }
+        let active = User::of(schema, entry).is_none_or(|user| user.state() == AccountState::Active);
+        let now = self.clock().now();
+        let waits = lockout::saved(self.memory(), entry.id).and_then(|attempts| attempts.waits_for(now));
+        Some(Usability::of(&self.password_rules(entry), &PasswordNotes::of(schema, entry), active, waits, now))
     }
 
     /// Whether the caller may do nothing but change its password (draft §8.1.2.1).

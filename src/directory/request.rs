@@ -3,6 +3,7 @@
 use super::sorted::SortedList;
 use crate::base::EntryId;
 use crate::base::ber::Reader;
+use crate::domain::password_rules::Usability;
 use crate::model::entry::Values;
 use crate::model::{Filter, Kind, Modification};
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub struct SearchRequest<'a> {
     pub links: Vec<LinkWish<'a>>,
     /// Somebody's rights, to be shown with the entry.
     pub rights: Option<RightsWish<'a>>,
+    /// Whether accounts can be used, to be shown with the entry to those who may set its password.
+    pub usability: bool,
 }
 
 impl<'a> SearchRequest<'a> {
@@ -109,6 +112,7 @@ impl<'a> SearchRequest<'a> {
             subentries: None,
             links: Vec::new(),
             rights: None,
+            usability: false,
         }
     }
 }
@@ -308,6 +312,7 @@ pub struct Visible<'a> {
     pub(super) dn: &'a str,
     pub(super) attributes: &'a [VisibleAttribute<'a>],
     pub(super) linked: &'a [Linked],
+    pub(super) usability: Option<Usability>,
 }
 
 /// One attribute of a visible entry.
@@ -346,6 +351,11 @@ impl<'a> Visible<'a> {
     /// The entries that its attributes name, where they were asked for.
     pub const fn linked(&self) -> &'a [Linked] {
         self.linked
+    }
+
+    /// Whether it can be signed in with, where that was asked for and it is an account.
+    pub const fn usability(&self) -> Option<Usability> {
+        self.usability
     }
 
     /// A copy that outlives the search.

@@ -104,7 +104,15 @@ impl VirtualEntry {
             true => names.iter().map(|encoded| VisibleAttribute { encoded }).collect(),
             false => stored.map(|held| VisibleAttribute { encoded: held.encoded() }).collect(),
         };
-        sink.entry(&Visible { id: self.entry.id, kind: Kind::Generic, revision: 0, dn: &self.dn, attributes: &shown, linked: &[] });
+        sink.entry(&Visible {
+            id: self.entry.id,
+            kind: Kind::Generic,
+            revision: 0,
+            dn: &self.dn,
+            attributes: &shown,
+            linked: &[],
+            usability: None,
+        });
     }
 }
 

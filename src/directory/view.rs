@@ -233,7 +233,15 @@ impl Renderer {
         }
         let made = self.made_parts.iter().map(|part| VisibleAttribute { encoded: self.made.get(part.clone()).unwrap_or_default() });
         attributes.extend(made);
-        take(&Visible { id: entry.id, kind: entry.kind, revision: entry.revision, dn: &self.dn, attributes: &attributes, linked: &[] })
+        take(&Visible {
+            id: entry.id,
+            kind: entry.kind,
+            revision: entry.revision,
+            dn: &self.dn,
+            attributes: &attributes,
+            linked: &[],
+            usability: None,
+        })
     }
 
     fn add_dynamic(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, attribute: AttributeId, values: &mut Vec<Vec<u8>>) {

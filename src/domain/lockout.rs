@@ -203,6 +203,12 @@ impl Attempts {
         tracks.filter_map(|track| track.wait).find(|(_, until)| now < *until).map(|(since, _)| since)
     }
 
+    /// How long somebody, at an unknown address or at a known one, has to wait yet; `None` where nobody has to.
+    pub fn waits_for(&self, now: Timestamp) -> Option<Duration> {
+        let tracks = std::iter::once(&self.others).chain(self.known.iter().map(|known| &known.track));
+        tracks.filter_map(|track| track.wait).filter(|(_, until)| now < *until).map(|(_, until)| until.since(now)).max()
+    }
+
     /// Since when attempts had to wait last; as long as no attempt has succeeded since.
     pub fn locked_since(&self) -> Option<Timestamp> {
         let tracks = std::iter::once(&self.others).chain(self.known.iter().map(|known| &known.track));

@@ -155,6 +155,50 @@ pub enum PasswordUse {
     MustChange,
 }
 
+/// Whether an account can sign in with its password now, and what stands against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usability {
+    /// It can.
+    Usable {
+        /// Seconds until the password expires; `None` for never.
+        expires: Option<u64>,
+    },
+    /// It cannot, or not for everything.
+    Restricted {
+        /// The account is not active.
+        inactive: bool,
+        /// The password has to be changed first.
+        reset: bool,
+        /// The password has expired.
+        expired: bool,
+        /// How often it works all the same.
+        grace: Option<usize>,
+        /// Seconds until an attempt from anywhere is admitted again, where some have to wait.
+        unlock: Option<u64>,
+    },
+}
+
+impl Usability {
+    /// Of an account with these rules and notes; `waits` is how long attempts have to wait yet.
+    pub fn of(rules: &PasswordRules, noted: &PasswordNotes, active: bool, waits: Option<Duration>, now: Timestamp) -> Self {
+        let expires = rules.expires(noted);
+        let met = rules.at_bind(noted, now);
+        let expired = expires.is_some_and(|expires| expires <= now);
+        let reset = met == PasswordUse::MustChange;
+        if active && waits.is_none() && !expired && !reset {
+            return Self::Usable { expires: expires.map(|expires| expires.since(now).as_secs()) };
+        }
+        let left = rules.grace_limit.saturating_sub(noted.grace_used);
+        Self::Restricted {
+            inactive: !active,
+            reset,
+            expired,
+            grace: expired.then_some(left).filter(|left| *left > 0),
+            unlock: waits.map(|waits| waits.as_secs()),
+        }
+    }
+}
+
 /// Why a password is not taken, or nothing else is (draft §6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordProblem {
@@ -259,6 +303,18 @@ mod tests {
         let safe = PasswordRules { safe_modify: true, ..PasswordRules::default() };
         assert_eq!(safe.own_change(&changed(0), false, at(1)), Err(PasswordProblem::MustSupplyOld));
         assert_eq!(safe.own_change(&changed(0), true, at(1)), Ok(()));
+    }
+
+    #[test]
+    fn an_account_is_usable_or_it_is_said_why_not() {
+        let rules = PasswordRules { maximum_age: DAY * 90, grace_limit: 2, must_change: true, ..PasswordRules::default() };
+        let usable = |noted, active, waits, days| Usability::of(&rules, &noted, active, waits, at(days));
+        assert_eq!(usable(changed(0), true, None, 89), Usability::Usable { expires: Some(86_400) });
+        assert_eq!(usable(PasswordNotes::default(), true, None, 89), Usability::Usable { expires: None });
+        let said = |inactive, reset, expired, grace, unlock| Usability::Restricted { inactive, reset, expired, grace, unlock };
+        assert_eq!(usable(changed(0), false, Some(DAY), 1), said(true, false, false, None, Some(86_400)));
+        assert_eq!(usable(PasswordNotes { reset: true, ..changed(0) }, true, None, 1), said(false, true, false, None, None));
+        assert_eq!(usable(PasswordNotes { grace_used: 1, ..changed(0) }, true, None, 91), said(false, false, true, Some(1), None));
     }
 
     #[test]

@@ -20,9 +20,11 @@ use crate::model::Filter;
 use ldap3_proto::proto::LdapResultCode;
 use sha2::{Digest, Sha256};
 
-pub(crate) use password_policy::{put_password_problem, put_password_use};
+pub(crate) use password_policy::{put_password_problem, put_password_use, put_usability};
 pub(crate) use search::{ViewCode, ViewControl, put_effective_rights, put_linked, put_sort, put_view};
 
+/// Account usability, as Sun's directory has it, and its answer.
+pub const ACCOUNT_USABILITY: &str = "1.3.6.1.4.1.42.2.27.9.5.8";
 /// Assertion (RFC 4528).
 pub const ASSERTION: &str = "1.3.6.1.1.12";
 /// Authorization identity (RFC 3829).
@@ -122,6 +124,7 @@ const ASSUMABLE: &[Operation] = &[
 
 /// The table.
 const TABLE: &[Known] = &[
+    Known { oid: ACCOUNT_USABILITY, operations: &[Operation::Search], decode: password_policy::usability },
     Known { oid: ASSERTION, operations: ENTRIES, decode: assertion },
     Known { oid: AUTHORIZATION_IDENTITY, operations: &[Operation::Bind], decode: update::authorization_identity },
     Known { oid: DEREFERENCE, operations: &[Operation::Search], decode: search::dereference },
@@ -204,6 +207,8 @@ pub(crate) struct Controls<'a> {
     pub(crate) tracking: Option<String>,
     /// All that is below goes too.
     pub(crate) tree_delete: bool,
+    /// Whether accounts can be used is to be told.
+    pub(crate) usability: bool,
     /// A part of the sorted list.
     pub(crate) view: Option<ViewControl<'a>>,
     /// The transaction that the update belongs to.

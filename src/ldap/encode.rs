@@ -104,6 +104,9 @@ pub(crate) fn put_controlled_entry(out: &mut Vec<u8>, id: i32, entry: &Visible<'
     if !entry.linked().is_empty() {
         super::controls::put_linked(&mut controls, entry.linked());
     }
+    if let Some(usability) = entry.usability() {
+        super::controls::put_usability(&mut controls, usability);
+    }
     put_message(out, id, element_size(entry_size(entry.dn(), attributes)), &controls);
     put_entry_body(out, entry.dn(), attributes, entry.attributes().iter().map(|attribute| attribute.encoded));
     if !controls.is_empty() {

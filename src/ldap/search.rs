@@ -84,6 +84,7 @@ impl Connection {
         request.links = controls.links;
         running.rights = controls.rights.is_some();
         request.rights = controls.rights;
+        request.usability = controls.usability;
         if let Some(filter) = controls.assertion {
             self.assert(request.base, filter)?;
         }

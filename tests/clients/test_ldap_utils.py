@@ -50,6 +50,21 @@ class LdapUtils(unittest.TestCase):
         self.tool("ldapwhoami", who=who, expect=49)
         self.tool("ldapwhoami", who=(who[0], "seven uncommon words of this very test"))
 
+    def test_the_password_policy_of_an_organisation(self):
+        user, password = self.demo.users[0]
+        policy = f"cn=policy,{self.demo.organisation}"
+        self.tool("ldapadd", text=f"dn: {policy}\nobjectClass: applicationProcess\nobjectClass: pwdPolicy\npwdAttribute: userPassword\n"
+                  "pwdMustChange: TRUE\npwdMaxAge: 86400\npwdExpireWarning: 86400\n")
+        named = f"dn: {self.demo.organisation}\nchangetype: modify\nadd: pwdPolicySubentry\npwdPolicySubentry: {policy}\n"
+        self.tool("ldapmodify", text=named)
+        self.tool("ldappasswd", "-s", "five odd words by somebody else", user)
+        said = self.tool("ldapwhoami", "-e", "ppolicy", who=(user, "five odd words by somebody else"), expect=1)
+        self.assertIn("must be changed", said.lower())
+        own = "six more words that only she knows"
+        self.tool("ldappasswd", "-a", "five odd words by somebody else", "-s", own, who=(user, "five odd words by somebody else"))
+        said = self.tool("ldapwhoami", "-e", "ppolicy", who=(user, own))
+        self.assertRegex(said, r"(?i)expires in 8\d{4} seconds")
+
     def test_a_changed_subtree_by_ldif(self):
         self.add_three()
         text = f"dn: {self.base}\nchangetype: moddn\nnewrdn: ou=turned\ndeleteoldrdn: 1\n"

@@ -1,5 +1,6 @@
 //! The password policy (draft-behera-ldap-password-policy-10) as clients meet it.
 
+use crate::demo::Demo;
 use crate::server::{OPERATOR, Server};
 use crate::wire::{
     Answer, Wire, add_request, bind_request, control, equal, extended_request, message, octets, present, replace_request, search_request,
@@ -197,4 +198,61 @@ fn an_added_user_is_noted_and_the_operator_is_free() {
     ];
     let answer = server.as_operator().ask(&add_request("uid=ben,dc=example,dc=com", &attributes), &ask());
     assert_eq!(answer.code(), 0, "{OPERATOR} sets what it likes");
+}
+
+#[test]
+fn administrators_see_whether_accounts_can_be_used() {
+    const USABILITY: &str = "1.3.6.1.4.1.42.2.27.9.5.8";
+    let server = start(&[("pwdMaxAge", "1000000")]);
+    let mut operator = server.as_operator();
+    let ask = vec![control(USABILITY, true, None)];
+    let mut told = |dn: &str| {
+        let found = operator.ask_all(&search_request(dn, 0, &present("objectClass"), &["1.1"]), &ask);
+        value(&found[0], USABILITY).map(<[u8]>::to_vec)
+    };
+    let seconds = told(ADA).expect("an account");
+    assert!(seconds[..2] == [0x80, 0x03] && seconds[2] == 0x0f, "about a million: {seconds:?}");
+    assert_eq!(told(BASE), None, "no account");
+    server.as_operator().replace(POLICY, "pwdMaxAge", &["0"]);
+    assert_eq!(told(ADA), Some(vec![0x80, 0x01, 0xff]), "never");
+    server.as_operator().replace(POLICY, "pwdMustChange", &["TRUE"]);
+    server.as_operator().replace(ADA, "userPassword", &[SECOND]);
+    assert_eq!(told(ADA), Some(vec![0xa1, 0x03, 0x81, 0x01, 0xff]), "to be changed first");
+    server.as_operator().replace(POLICY, "pwdMustChange", &["FALSE"]);
+    let mut ada = server.connect();
+    assert_eq!(ada.bind(ADA, SECOND).code(), 0);
+    let own = ada.ask_all(&search_request(ADA, 0, &present("objectClass"), &["1.1"]), &ask);
+    assert_eq!((own.len(), value(&own[0], USABILITY)), (2, None), "others do not");
+}
+
+/// Adds a policy there and answers its name.
+fn add_policy(wire: &mut Wire, under: &str, rules: &[(&str, &str)]) -> String {
+    let dn = format!("cn=policy,{under}");
+    let class = [("objectClass", "applicationProcess"), ("objectClass", "pwdPolicy"), ("cn", "policy"), ("pwdAttribute", "userPassword")];
+    wire.add(&dn, &[&class[..], rules].concat());
+    dn
+}
+
+#[test]
+fn o1_the_policy_of_the_organisation_holds_for_its_users_and_that_of_another_never() {
+    let demo = Demo::start();
+    let (organisation, user) = (demo.organisation(), &demo.users[0]);
+    let mut operator = demo.as_operator();
+    let met = || {
+        let answer = demo.connect().ask(&bind_request(&user.dn, user.password.as_bytes()), &ask());
+        (answer.code(), policy(&answer).to_vec())
+    };
+    let suffix = organisation.split_once(',').expect("a suffix").1;
+    let other = format!("o=other,{suffix}");
+    operator.add(&other, &[("objectClass", "organization"), ("objectClass", "hcOrganisation")]);
+    let closed = add_policy(&mut operator, &other, &[("pwdMustChange", "TRUE")]);
+    let own = add_policy(&mut operator, &organisation, &[("pwdMustChange", "FALSE")]);
+    operator.replace(&user.dn, "pwdReset", &["TRUE"]);
+    assert_eq!(met(), (0, NOTHING.to_vec()), "no policy");
+    operator.replace(&organisation, "pwdPolicySubentry", &[&closed]);
+    operator.replace(&user.dn, "pwdPolicySubentry", &[&closed]);
+    assert_eq!(met(), (0, NOTHING.to_vec()), "another's policy is none");
+    operator.replace(&organisation, "pwdPolicySubentry", &[&own]);
+    operator.replace(&own, "pwdMustChange", &["TRUE"]);
+    assert_eq!(met(), (0, error(2)), "the organisation's");
 }

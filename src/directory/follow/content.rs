@@ -153,7 +153,15 @@ impl Content {
             Renderer::new(Arc::clone(catalog)).render(schema, past, entry, selection, access.read, |visible| visible.to_owned())
         });
         let attributes: Vec<VisibleAttribute<'_>> = owned.attributes.iter().map(|encoded| VisibleAttribute { encoded }).collect();
-        take(&Visible { id: owned.id, kind: owned.kind, revision: owned.revision, dn: &owned.dn, attributes: &attributes, linked: &[] })
+        take(&Visible {
+            id: owned.id,
+            kind: owned.kind,
+            revision: owned.revision,
+            dn: &owned.dn,
+            attributes: &attributes,
+            linked: &[],
+            usability: None,
+        })
     }
 
     /// Every entry of the content is among these.

@@ -3,10 +3,10 @@
 
 use super::super::encode::{integer_size, put_control, put_integer};
 use super::super::result::Failure;
-use super::{Controls, PASSWORD_POLICY};
+use super::{ACCOUNT_USABILITY, Controls, PASSWORD_POLICY};
 use crate::base::Limits;
 use crate::base::ber::{SEQUENCE, put, put_header};
-use crate::domain::password_rules::{PasswordProblem, PasswordUse};
+use crate::domain::password_rules::{PasswordProblem, PasswordUse, Usability};
 
 /// The password has expired or must be changed; the value is `0`.
 const NETSCAPE_EXPIRED: &str = "2.16.840.1.113730.3.4.4";
@@ -23,6 +23,50 @@ pub(super) fn password_policy<'a>(controls: &mut Controls<'a>, value: &'a [u8], 
         true => Ok(()),
         false => Err(Failure::protocol("the password policy control has no value")),
     }
+}
+
+pub(super) fn usability<'a>(controls: &mut Controls<'a>, value: &'a [u8], _: &Limits) -> Result<(), Failure> {
+    controls.usability = true;
+    match value.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::protocol("the account usability control has no value")),
+    }
+}
+
+/// Appends whether an account can be used:
+///
+/// ```asn1
+/// ACCOUNT_USABLE_RESPONSE ::= CHOICE {
+///      is_available      [0] INTEGER,            -- seconds before expiration, -1 for never
+///      is_not_available  [1] SEQUENCE {
+///          inactive               [0] BOOLEAN DEFAULT FALSE,
+///          reset                  [1] BOOLEAN DEFAULT FALSE,
+///          expired                [2] BOOLEAN DEFAULT FALSE,
+///          remaining_grace        [3] INTEGER OPTIONAL,
+///          seconds_before_unlock  [4] INTEGER OPTIONAL } }
+/// ```
+pub(crate) fn put_usability(out: &mut Vec<u8>, usability: Usability) {
+    let most = |value: u64| i64::from(i32::try_from(value).unwrap_or(i32::MAX));
+    let mut value = Vec::new();
+    match usability {
+        Usability::Usable { expires } => put_integer(&mut value, 0x80, expires.map_or(-1, most)),
+        Usability::Restricted { inactive, reset, expired, grace, unlock } => {
+            let mut content = Vec::new();
+            for (tag, holds) in [(0x80, inactive), (0x81, reset), (0x82, expired)] {
+                if holds {
+                    put(&mut content, tag, &[0xff]);
+                }
+            }
+            if let Some(grace) = grace {
+                put_integer(&mut content, 0x83, most(grace as u64));
+            }
+            if let Some(unlock) = unlock {
+                put_integer(&mut content, 0x84, most(unlock));
+            }
+            put(&mut value, 0xa1, &content);
+        }
+    }
+    put_control(out, ACCOUNT_USABILITY, &value);
 }
 
 /// Appends the control with an error.
