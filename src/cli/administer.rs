@@ -241,6 +241,7 @@ fn user(action: UserAction) -> Result<Command, String> {
         UserAction::Enable { user } => Command::UserState { user, active: true },
         UserAction::Unlock { user } => Command::UserUnlock { user },
         UserAction::List(filter) => Command::Users(Within { organisation: filter.organisation }),
+        UserAction::ApplicationPassword { user, application, remove } => Command::UserApplicationPassword { user, application, remove },
         UserAction::OneTimeCode { user, remove } => Command::UserOneTimeCode { user, remove },
         UserAction::Password { user, password: options } => Command::UserPassword { user, password: password(&options)? },
     })

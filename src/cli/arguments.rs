@@ -408,6 +408,16 @@ pub(super) enum UserAction {
     },
     /// List users.
     List(OrganisationFilter),
+    /// Make a password that opens one application of the config only, without a one-time code; it is shown this once.
+    ApplicationPassword {
+        /// The user's DN.
+        user: String,
+        /// The name of the application.
+        application: String,
+        /// Revoke it.
+        #[arg(long)]
+        remove: bool,
+    },
     /// Ask for one-time codes (RFC 6238) behind the password: makes a secret, and shows its otpauth URI this once.
     OneTimeCode {
         /// The user's DN.

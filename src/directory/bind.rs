@@ -59,6 +59,13 @@ impl Directory {
     async fn try_password(&self, origin: &Origin, dn: &Dn, password: &Secret, request: SessionRequest) -> Result<Bound, Attempt> {
         let candidate = self.candidate(dn);
         let account = self.account(dn, candidate.entry.as_deref());
+        if let Some(entry) = candidate.entry.as_deref().filter(|_| candidate.usable)
+            && let Some(value) = self.opens(origin, &request, entry, password)
+        {
+            let found = self.count(origin, account, std::future::ready(Ok(Some(value)))).await?;
+            let value = found.ok_or(Error::InvalidCredentials)?;
+            return Ok(self.admit_to_application(origin, entry, value, &candidate.hashes, request).await?);
+        }
         let found = self.prove_candidate(origin, account, &candidate, password).await?;
         if found.is_none() && !candidate.hashes.iter().all(|stored| self.hasher().is_usable(stored)) {
             tracing::warn!(user = %dn, "a stored password is of a scheme, or has a cost, that is not verified here");
@@ -127,6 +134,23 @@ impl Directory {
         Ok(Bound { identity: Arc::new(identity), seat, password: PasswordUse::Free })
     }
 
+    /// Lets in who has given an application password, if it is still there.
+    async fn admit_to_application(
+        &self,
+        origin: &Origin,
+        entry: &Entry,
+        value: Arc<[u8]>,
+        hashes: &[Vec<u8>],
+        request: SessionRequest,
+    ) -> Result<Bound, Error> {
+        let bound = self.admit(origin, entry, hashes, request).await?;
+        let identity = Identity { application_password: Some(value), ..(*bound.identity).clone() };
+        match self.memory().entry(entry.id).is_some_and(|now| self.still_opens(&now, &identity)) {
+            true => Ok(Bound { identity: Arc::new(identity), ..bound }),
+            false => Err(Error::InvalidCredentials),
+        }
+    }
+
     /// Notes that a connection was used: its session's idle clock starts again (S5). Answers the identity as it is now
     /// (roles change at once, R7), or `None` where its session or account has ended and the connection must be told.
     pub fn refresh(&self, identity: &Arc<Identity>) -> Option<Arc<Identity>> {
@@ -161,13 +185,21 @@ impl Directory {
         if User::of(core.schema.as_ref(), &entry).is_some_and(|user| user.state() != AccountState::Active) {
             return None;
         }
+        if !self.still_opens(&entry, identity) {
+            return None;
+        }
         let fresh = core.identity(&core.current(), self.memory(), id)?;
         // Who was let in without a seat, as a service account or to administer, and is that no longer, has to ask for one.
         let still_free = identity.standing == Standing::User && identity.organisation_admin && fresh.organisation_admin;
         if identity.session.is_none() && needs_seat(&core.schema, &entry, &fresh) && !still_free {
             return None;
         }
-        Some(Identity { session: identity.session.clone(), must_change: identity.must_change, ..fresh })
+        Some(Identity {
+            session: identity.session.clone(),
+            must_change: identity.must_change,
+            application_password: identity.application_password.clone(),
+            ..fresh
+        })
     }
 
     /// The address and listener of an application that administrators use (S7).

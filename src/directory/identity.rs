@@ -82,6 +82,8 @@ pub struct Identity {
     pub session: Option<Arc<SessionHandle>>,
     /// Whether its password was set by somebody else when it signed in, and was to be changed before anything else.
     pub must_change: bool,
+    /// The application password it came in by, as it is kept.
+    pub(super) application_password: Option<Arc<[u8]>>,
     /// Who acts as it by proxied authorisation (RFC 4370), where somebody does.
     pub through: Option<Arc<str>>,
     /// The generation of authority it was made in; 0 for one that a door made.
@@ -102,6 +104,7 @@ impl Identity {
             permissions: Arc::from([]),
             session: None,
             must_change: false,
+            application_password: None,
             through: None,
             generation: 0,
             grants: OnceLock::new(),

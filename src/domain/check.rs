@@ -354,7 +354,8 @@ impl Rules<'_> {
             || self.changes(known.uid)
             || self.changes(known.user_password)
             || self.changes(known.hc_active)
-            || self.changes(known.hc_one_time_secret);
+            || self.changes(known.hc_one_time_secret)
+            || self.changes(known.hc_application_password);
         if self.proposal.actor == Actor::Client && (self.proposal.after.is_none() || locks) {
             return breach(Cause::Forbidden, "U2", "a provisioning client cannot lock out or remove an administrator of the organisation");
         }

@@ -58,6 +58,7 @@ known! {
     user_password = "userPassword",
     hc_account_state = "hcAccountState",
     hc_active = "hcActive",
+    hc_application_password = "hcApplicationPassword",
     hc_counting_mode = "hcCountingMode",
     hc_effective_member = "hcEffectiveMember",
     hc_effective_role = "hcEffectiveRole",

@@ -102,7 +102,10 @@ fn links_secrets_and_derived_attributes_are_marked() {
     assert_eq!(of("manager").link, Some(LinkView { edge: known.manager, level: None, form: LinkForm::Name }));
     assert_eq!(of("memberUid").link, Some(LinkView { edge: known.member, level: None, form: LinkForm::Uid }));
     let secret: Vec<&str> = SCHEMA.attribute_types().iter().filter(|kind| kind.secret).map(|kind| kind.name()).collect();
-    assert_eq!(secret, ["authPassword", "userPassword", "nisSecretKey", "pwdHistory", "hcTokenHash", "hcOneTimeSecret"]);
+    assert_eq!(
+        secret,
+        ["authPassword", "userPassword", "nisSecretKey", "pwdHistory", "hcTokenHash", "hcOneTimeSecret", "hcApplicationPassword"]
+    );
     for name in ["memberOf", "entryDN", "hasSubordinates", "numSubordinates", "subschemaSubentry", "hcAccountState", "hcPermission"] {
         assert!(of(name).derived && of(name).no_user_modification && of(name).usage == Usage::Operational, "{name}");
     }

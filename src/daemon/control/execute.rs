@@ -2,7 +2,7 @@
 
 use super::import::replace;
 use super::{Command, Failure, MembershipLevel, NewUser, Reply, Within, explain, export, import};
-use crate::base::Secret;
+use crate::base::{Secret, random};
 use crate::directory::{
     Caller, Directory, EntrySink, Identity, NewCodeSecret, Origin, OwnedEntry, Progress, Protocol, Scope, SearchRequest, Visible, Write,
     WriteOptions,
@@ -80,6 +80,7 @@ impl Execution<'_> {
             Command::Tokens => self.tokens(),
             Command::UserAdd(user) => self.add_user(user),
             Command::UserDelete { user } => self.write(Write::Delete { dn: user.clone() }).map(|_| format!("{user} is deleted")),
+            Command::UserApplicationPassword { user, application, remove } => self.set_application_password(user, application, *remove),
             Command::UserOneTimeCode { user, remove } => self.set_one_time_code(user, *remove),
             Command::UserPassword { user, password } => self.set_password(user, password.as_deref()),
             Command::UserState { user, active } => {
@@ -313,6 +314,20 @@ impl Execution<'_> {
             self.row(json!({"dn": user, "password": shown_once(generated)}))?;
         }
         Ok(format!("the password of {user} is set"))
+    }
+
+    fn set_application_password(&mut self, user: &str, application: &str, remove: bool) -> Result<String, Failure> {
+        let made = Secret::new(random::token());
+        let (kind, value) = match remove {
+            true => (ModificationKind::Delete, application.as_bytes().to_vec()),
+            false => (ModificationKind::Add, [application.as_bytes(), b"$", made.expose()].concat()),
+        };
+        self.modify(user, vec![Modification { kind, attribute: "hcApplicationPassword".to_owned(), values: vec![value] }])?;
+        if remove {
+            return Ok(format!("the password of {user} for {application} is revoked"));
+        }
+        self.row(json!({"dn": user, "application": application, "password": shown_once(&made)}))?;
+        Ok(format!("the password opens {application} as {user}, and nothing else"))
     }
 
     fn set_one_time_code(&mut self, user: &str, remove: bool) -> Result<String, Failure> {

@@ -144,6 +144,15 @@ pub enum Command {
         /// The user's DN.
         user: String,
     },
+    /// Make a password for a user that opens one application, or take it away.
+    UserApplicationPassword {
+        /// The user's DN.
+        user: String,
+        /// The application of the config.
+        application: String,
+        /// Whether it is taken away.
+        remove: bool,
+    },
     /// Make a secret of one-time codes for a user, or take it away.
     UserOneTimeCode {
         /// The user's DN.

@@ -2,6 +2,7 @@
 //! a local user of the machine. Each finds the entry, and from there on it is a bind like any other: account state,
 //! seat and answer are those of [`bind`](super::bind), so no mechanism is a way around them (S3, S7, HB1).
 
+mod application_password;
 mod certificate;
 mod names;
 pub(crate) mod one_time_code;

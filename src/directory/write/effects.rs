@@ -11,6 +11,7 @@ impl Work<'_, '_> {
         if entry.kind == Kind::Session {
             return Err(Error::Unwilling("sessions are made by signing in, not by adding entries".to_owned()));
         }
+        self.settle_application_passwords(None, entry)?;
         self.post_welcome(None, entry)
     }
 
@@ -20,6 +21,7 @@ impl Work<'_, '_> {
         if !before.values(user_password).eq(after.values(user_password)) {
             self.unlock(after.id);
         }
+        self.settle_application_passwords(Some(before), after)?;
         let Some(was) = User::of(&schema, before) else { return self.post_welcome(Some(before), after) };
         let Some(is) = User::of(&schema, after) else {
             self.end_sessions_of(before.id, "no longer a user");

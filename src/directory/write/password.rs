@@ -20,6 +20,7 @@ const MADE_UP_LIMIT: usize = 900;
 impl Directory {
     /// What takes time is done here, outside the writer thread: hashing, and checking an old password.
     pub(super) async fn prepare(&self, caller: &Caller, write: Write, options: &WriteOptions) -> Result<(Write, Option<Secret>), Error> {
+        self.check_credentials_change(caller, &write)?;
         match write {
             Write::Add { dn, mut attributes } => {
                 let named = self.named_policy(&attributes);
@@ -28,7 +29,7 @@ impl Directory {
                     if self.is_password(name) {
                         *values = self.hashed(caller, values.clone(), options, None, &rules).await?;
                     } else {
-                        self.prepare_code_secrets(name, values)?;
+                        self.prepare_secrets(caller, name, values)?;
                     }
                 }
                 Ok((Write::Add { dn, attributes }, None))
@@ -74,15 +75,32 @@ impl Directory {
         self.check_own_change(caller, &entry, with_old)
     }
 
-    /// Secrets of one-time codes in the one form they are kept in.
-    fn prepare_code_secrets(&self, name: &str, values: &mut [Vec<u8>]) -> Result<(), Error> {
+    /// Secrets of one-time codes and application passwords in the form they are kept in.
+    fn prepare_secrets(&self, caller: &Caller, name: &str, values: &mut [Vec<u8>]) -> Result<(), Error> {
         let known = self.schema().known();
-        if self.schema().description(name).is_some_and(|description| description.attribute == known.hc_one_time_secret) {
-            for value in values {
+        let attribute = self.schema().description(name).map(|description| description.attribute);
+        for value in values {
+            if attribute == Some(known.hc_one_time_secret) {
                 *value = one_time_code::taken(value)?;
+            } else if attribute == Some(known.hc_application_password) {
+                *value = self.application_password(caller, value)?;
             }
         }
         Ok(())
+    }
+
+    /// An application password is deleted by the name of its application, by those who may write it.
+    fn prepare_revocation(&self, caller: &Caller, dn: &str, change: &mut Modification) {
+        let attribute = self.schema().known().hc_application_password;
+        if self.schema().description(&change.attribute).is_none_or(|description| description.attribute != attribute) {
+            return;
+        }
+        let entry = self.password_entry(dn);
+        let entry = entry.filter(|entry| self.grants(caller).on(self.memory(), entry).write.contains(attribute));
+        let Some(entry) = entry else { return };
+        for value in &mut change.values {
+            *value = self.application_password_named(&entry, std::mem::take(value));
+        }
     }
 
     fn password_entry(&self, dn: &str) -> Option<Arc<Entry>> {
@@ -101,10 +119,14 @@ impl Directory {
         options: &WriteOptions,
     ) -> Result<(), Error> {
         if !self.is_password(&change.attribute) {
-            return match change.kind {
-                ModificationKind::Add | ModificationKind::Replace => self.prepare_code_secrets(&change.attribute, &mut change.values),
-                ModificationKind::Delete | ModificationKind::Increment => Ok(()),
-            };
+            match change.kind {
+                ModificationKind::Add | ModificationKind::Replace => {
+                    self.prepare_secrets(caller, &change.attribute, &mut change.values)?;
+                }
+                ModificationKind::Delete => self.prepare_revocation(caller, dn, change),
+                ModificationKind::Increment => {}
+            }
+            return Ok(());
         }
         let entry = self.password_entry(dn);
         match change.kind {

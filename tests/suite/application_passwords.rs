@@ -1,0 +1,118 @@
+//! Passwords that open one application and nothing else.
+
+use crate::demo::{Demo, headcount};
+use crate::wire::{SESSION_CONTROL, Wire, bind_request, control, equal, octets, present, replace_request, sequence, tlv};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+const INVALID_CREDENTIALS: u32 = 49;
+const INSUFFICIENT_ACCESS: u32 = 50;
+const CONSTRAINT_VIOLATION: u32 = 19;
+
+/// A demo with two applications, recognised by the name that they send.
+fn start() -> Demo {
+    let demo = Demo::start();
+    let mut config = std::fs::OpenOptions::new().append(true).open(demo.config()).unwrap();
+    config.write_all(b"\n[[application]]\nname = \"mail\"\n\n[[application]]\nname = \"wiki\"\n").unwrap();
+    drop(config);
+    let begun = Instant::now();
+    // The config is taken over while it runs.
+    while write(&demo, &format!("wiki${}", "x".repeat(40))) != 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the config is not taken over");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    demo
+}
+
+fn write(demo: &Demo, value: &str) -> u32 {
+    demo.as_operator().ask(&replace_request(&demo.users[0].dn, "hcApplicationPassword", &[value]), &[]).code()
+}
+
+/// Runs the command for the first user.
+fn command(demo: &Demo, arguments: &[&str]) -> (bool, String) {
+    let mut command = headcount();
+    command.arg("--config").arg(demo.config()).args(["--json", "user", "application-password", &demo.users[0].dn]);
+    let output = command.args(arguments).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+fn made(demo: &Demo, application: &str) -> String {
+    let (done, said) = command(demo, &[application]);
+    assert!(done, "{said}");
+    let row: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    row["password"].as_str().unwrap().to_owned()
+}
+
+/// Signs the first user in from an application.
+fn from(demo: &Demo, application: Option<&str>, password: &str) -> (u32, Wire) {
+    let mut wire = demo.connect();
+    let value = application.map(|application| sequence(&[&tlv(0x80, application.as_bytes())]));
+    let controls: Vec<Vec<u8>> = value.iter().map(|value| control(SESSION_CONTROL, false, Some(value))).collect();
+    let code = wire.ask(&bind_request(&demo.users[0].dn, password.as_bytes()), &controls).code();
+    (code, wire)
+}
+
+#[test]
+fn o7_one_opens_its_application_only_without_a_code_and_with_a_seat() {
+    let demo = start();
+    let password = made(&demo, "mail");
+    demo.as_operator().replace(&demo.users[0].dn, "hcOneTimeSecret", &["GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"]);
+    for application in [None, Some("wiki"), Some("other")] {
+        assert_eq!(from(&demo, application, &password).0, INVALID_CREDENTIALS, "{application:?}");
+    }
+    assert!(demo.sessions().is_empty());
+    assert_eq!(from(&demo, Some("mail"), &password).0, 0);
+    assert_eq!(demo.seated(), [demo.users[0].dn.clone()]);
+    assert_eq!(from(&demo, Some("mail"), &demo.users[0].password).0, INVALID_CREDENTIALS, "the password wants its code there too");
+    demo.as_operator().replace(&demo.users[0].dn, "hcOneTimeSecret", &[]);
+    assert_eq!(from(&demo, Some("mail"), &demo.users[0].password).0, 0);
+    assert_eq!(from(&demo, None, &demo.users[0].password).0, 0);
+}
+
+#[test]
+fn a_revoked_one_ends_its_sessions_and_opens_nothing() {
+    let demo = start();
+    let password = made(&demo, "mail");
+    let (code, mut wire) = from(&demo, Some("mail"), &password);
+    assert_eq!(code, 0);
+    assert!(!command(&demo, &["mail"]).0, "one for each application");
+    assert!(command(&demo, &["MAIL", "--remove"]).0);
+    assert!(demo.sessions().is_empty());
+    assert_eq!(from(&demo, Some("mail"), &password).0, INVALID_CREDENTIALS);
+    wire.send(&crate::wire::message(9, &crate::wire::search_request(&demo.users[0].dn, 0, &present("objectClass"), &["1.1"]), &[]));
+    assert!(wire.receive().is_none_or(|answer| answer.tag != 0x64), "its connection is over");
+    assert!(!command(&demo, &["mail", "--remove"]).0, "it is gone");
+}
+
+#[test]
+fn who_came_in_by_one_changes_no_credentials() {
+    let demo = start();
+    let password = made(&demo, "mail");
+    let (_, mut wire) = from(&demo, Some("mail"), &password);
+    let new = sequence(&[&tlv(0x82, b"a new one that is long enough")]);
+    let answer = wire.ask(&crate::wire::extended_request("1.3.6.1.4.1.4203.1.11.1", Some(&new)), &[]);
+    assert_eq!(answer.code(), INSUFFICIENT_ACCESS);
+    assert_eq!(from(&demo, None, &demo.users[0].password).0, 0, "the password is what it was");
+}
+
+#[test]
+fn hc1_they_are_long_known_to_the_config_and_never_seen() {
+    let demo = start();
+    let user = &demo.users[0].dn;
+    for refused in ["mail", "mail$short", "till$0123456789012345678901234567890123456789"] {
+        assert_eq!(write(&demo, refused), CONSTRAINT_VIOLATION, "{refused}");
+    }
+    let clear = "0123456789012345678901234567890123456789";
+    assert_eq!(write(&demo, &format!("mail${clear}")), 0);
+    assert_eq!(from(&demo, Some("mail"), clear).0, 0);
+    let mut operator = demo.as_operator();
+    assert!(operator.entries(user, &present("hcApplicationPassword"), &["1.1"]).is_empty());
+    assert!(operator.entries(user, &equal("hcApplicationPassword", b"mail"), &["1.1"]).is_empty());
+    let exported = headcount().arg("--config").arg(demo.config()).args(["export", "--base", user]).output().unwrap();
+    let exported = String::from_utf8(exported.stdout).unwrap();
+    assert!(exported.contains("hcApplicationPassword: mail${SHA256}") && !exported.contains(clear), "{exported}");
+    let mut own = demo.signed_in(&demo.users[0]);
+    let add =
+        sequence(&[&[0x0a, 0x01, 0x00], &sequence(&[&octets("hcApplicationPassword"), &tlv(0x31, &octets(format!("wiki${clear}")))])]);
+    assert_ne!(own.ask(&tlv(0x66, &[octets(user), tlv(0x30, &add)].concat()), &[]).code(), 0, "administrators give them");
+}
