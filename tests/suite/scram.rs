@@ -178,3 +178,13 @@ fn hc6_the_keys_are_read_by_nobody() {
         assert_eq!(wire.entries(&person.dn, &present("authPassword"), &["1.1"]).len(), 0);
     }
 }
+
+#[test]
+fn scram_does_not_let_in_those_of_whom_a_one_time_code_is_asked() {
+    let scene = Scene::start();
+    let (person, name) = scene.with_keys(0);
+    scene.demo.as_operator().replace(&person.dn, "hcOneTimeSecret", &["GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"]);
+    assert_eq!(sign_in(&mut scene.demo.connect(), &name, &person.password).code(), 49);
+    scene.demo.as_operator().replace(&person.dn, "hcOneTimeSecret", &[]);
+    assert_eq!(sign_in(&mut scene.demo.connect(), &name, &person.password).code(), 0);
+}
