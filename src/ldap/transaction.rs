@@ -1,5 +1,5 @@
 //! Transactions (RFC 5805): updates that are kept until the client ends the transaction, and are then made in one step,
-//! all or none. What is kept is bounded (HD7), and a bind or StartTLS forgets it.
+//! all or none. What is kept is bounded (HD7), only for those who are bound, and a bind or StartTLS forgets it.
 
 use super::connection::{Connection, Done, Reply};
 use super::encode::{Outcome, integer_size, put_integer, put_result};
@@ -41,6 +41,10 @@ impl Connection {
         if value.is_some() {
             return Err(Failure::protocol("start transaction has no value"));
         }
+        if !self.is_bound() {
+            // What is kept may be as large as a message of somebody bound.
+            return Err(Failure::new(LdapResultCode::StrongerAuthRequired, "transactions are for those who are bound"));
+        }
         if self.caller.identity.through.is_some() {
             return Err(Failure::new(LdapResultCode::UnwillingToPerform, "a transaction is one's own here, without proxied authorisation"));
         }
@@ -58,6 +62,9 @@ impl Connection {
     /// Keeps an update until its transaction ends. Where there is no room for it, the transaction is over.
     pub(super) fn specify(&mut self, frame: &Frame<'_>, identifier: &[u8], write: Write, options: WriteOptions) -> Result<(), Failure> {
         self.refuse_proxied()?;
+        if options.no_operation {
+            return Err(Failure::new(LdapResultCode::UnwillingToPerform, "an update of a transaction cannot be a no-op"));
+        }
         let at_most = self.settings.limits.message_bound;
         let kept: usize = self.transactions.iter().map(|open| open.octets).sum();
         let place = self.place(identifier)?;

@@ -11,6 +11,7 @@ const START: &str = "1.3.6.1.1.21.1";
 const SPECIFICATION: &str = "1.3.6.1.1.21.2";
 const END: &str = "1.3.6.1.1.21.3";
 const ABORTED: &str = "1.3.6.1.1.21.4";
+const NO_OPERATION: &str = "1.3.6.1.4.1.4203.666.5.2";
 const POST_READ: &str = "1.3.6.1.1.13.2";
 const BASE: &str = "dc=example,dc=com";
 
@@ -147,4 +148,24 @@ fn rfc5805_hd7_transactions_are_bounded_in_number_and_size() {
     assert_eq!(end(&mut wire, &first, true).code(), 53);
     let names = wire.ask_all(&search_request(BASE, 0, &present("description"), &["1.1"]), &[]);
     assert_eq!(names.len(), 1, "nothing of it was made");
+}
+
+#[test]
+fn rfc5805_a_no_op_has_no_place_in_a_transaction() {
+    let (server, mut wire) = server();
+    let identifier = start(&mut wire);
+    let answer = wire.ask(&person("Ada"), &[within(&identifier), control(NO_OPERATION, true, None)]);
+    assert_eq!((answer.code(), answer.text().contains("no-op")), (53, true));
+    assert_eq!(wire.ask(&person("Bob"), &[within(&identifier)]).code(), 0);
+    assert_eq!(end(&mut wire, &identifier, true).code(), 0);
+    assert_eq!(names(&mut server.as_operator()), [format!("cn=Bob,{BASE}")], "only what was taken is made");
+}
+
+#[test]
+fn hd7_nobody_is_kept_a_transaction_without_a_bind() {
+    let (server, _operator) = server();
+    let mut nobody = server.connect();
+    assert_eq!(nobody.ask(&extended_request(START, None), &[]).code(), 8);
+    assert_eq!(nobody.bind(crate::server::OPERATOR, crate::server::PASSWORD).code(), 0);
+    start(&mut nobody);
 }
