@@ -75,6 +75,13 @@ impl Directory {
         entry.is_some_and(|entry| self.password_use(&entry) == PasswordUse::MustChange)
     }
 
+    /// Whether the DN is that of the caller's own entry.
+    pub fn is_own_account(&self, identity: &Identity, dn: &str) -> bool {
+        let Ok(dn) = tree::parse_dn(dn) else { return false };
+        let found = tree::resolve(self.schema(), &self.current().suffixes, self.memory(), &dn);
+        identity.entry.is_some_and(|own| matches!(found, Resolved::Found(id) if id == own))
+    }
+
     /// Lets in who has given the right password, if that still works. An expired one is refused like a wrong one; what the
     /// door may tell about it is in the error.
     pub(super) async fn admit_by_password(

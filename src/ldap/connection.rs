@@ -422,7 +422,7 @@ impl Connection {
         let mut controls = controls::decode(frame.operation, frame.controls, &self.settings.limits)?;
         self.tells_identity = controls.authorization_identity;
         self.tells_password_policy = controls.password_policy;
-        self.require_own_password(frame)?;
+        self.require_own_password(frame, controls.proxied.is_some())?;
         let Some(tracking) = controls.tracking.take() else { return self.perform_as(frame, controls, begun) };
         // For this operation alone, in its audit records and here.
         tracing::info!(peer = %self.caller.origin.describe(), operation = ?frame.operation, tracking, "on behalf of another");

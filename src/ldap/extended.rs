@@ -69,7 +69,33 @@ pub fn supported(start_tls: bool) -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|known| known.oid).filter(move |oid| start_tls || *oid != START_TLS)
 }
 
+/// Whose password, the old one and the new one (RFC 3062 §2).
+type PasswordModify<'v> = (Option<&'v str>, Option<&'v [u8]>, Option<&'v [u8]>);
+
+fn password_modify_request(value: Option<&[u8]>) -> Result<PasswordModify<'_>, Failure> {
+    const DAMAGED: &str = "damaged password modify request";
+    let Some(value) = value else { return Ok((None, None, None)) };
+    let mut parts = Fields::sequence(value, DAMAGED)?;
+    let identity = parts.optional(0x80, DAMAGED)?.map(|octets| fields::text(octets, DAMAGED)).transpose()?;
+    let (old, new) = (parts.optional(0x81, DAMAGED)?, parts.optional(0x82, DAMAGED)?);
+    match parts.is_empty() {
+        true => Ok((identity.map(|identity| identity.strip_prefix("dn:").unwrap_or(identity)), old, new)),
+        false => Err(Failure::protocol(DAMAGED)),
+    }
+}
+
 impl Connection {
+    /// Whether who must change its password first may ask for this (draft-behera-ldap-password-policy-10 §8.1.2.1): TLS, and
+    /// a password of its own.
+    pub(super) fn may_precede_change(&self, frame: &Frame<'_>) -> Result<bool, Failure> {
+        let request = decode::extended(frame.content)?;
+        if request.name != PASSWORD_MODIFY {
+            return Ok(request.name == START_TLS);
+        }
+        let (whose, _, _) = password_modify_request(request.value)?;
+        Ok(whose.is_none_or(|dn| self.door.directory.is_own_account(&self.caller.identity, dn)))
+    }
+
     /// Begins an extended operation; an unknown one gets protocolError (RFC 4511 §4.12).
     pub(super) fn extended(&mut self, frame: &Frame<'_>) -> Result<(), Failure> {
         let request = decode::extended(frame.content)?;
@@ -122,18 +148,8 @@ impl Connection {
     }
 
     fn password_modify(&mut self, id: i32, value: Option<&[u8]>) -> Result<(), Failure> {
-        const DAMAGED: &str = "damaged password modify request";
         self.require_confidentiality()?;
-        let (mut identity, mut old, mut new) = (None, None, None);
-        if let Some(value) = value {
-            let mut parts = Fields::sequence(value, DAMAGED)?;
-            identity = parts.optional(0x80, DAMAGED)?.map(|octets| fields::text(octets, DAMAGED)).transpose()?;
-            old = parts.optional(0x81, DAMAGED)?;
-            new = parts.optional(0x82, DAMAGED)?;
-            if !parts.is_empty() {
-                return Err(Failure::protocol(DAMAGED));
-            }
-        }
+        let (identity, old, new) = password_modify_request(value)?;
         let at_most = self.settings.limits.password;
         if [old, new].into_iter().flatten().any(|password| password.len() > at_most) {
             return Err(Failure::new(LdapResultCode::ConstraintViolation, format!("a password has at most {at_most} octets")));
@@ -141,8 +157,7 @@ impl Connection {
         if new.is_some_and(<[u8]>::is_empty) {
             return Err(Failure::new(LdapResultCode::ConstraintViolation, "the new password is empty"));
         }
-        let dn = identity.map(|identity| identity.strip_prefix("dn:").unwrap_or(identity).to_owned());
-        let write = Write::Password { dn, old: old.map(Secret::new), new: new.map(Secret::new) };
+        let write = Write::Password { dn: identity.map(str::to_owned), old: old.map(Secret::new), new: new.map(Secret::new) };
         let (directory, caller) = (Arc::clone(&self.door.directory), self.caller.clone());
         self.extended_later(id, async move {
             let outcome = directory.write(&caller, write, WriteOptions::default()).await?;

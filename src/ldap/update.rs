@@ -4,7 +4,6 @@
 use super::connection::{Connection, Done, Reply};
 use super::controls::{self, Controls};
 use super::decode;
-use super::extended;
 use super::frame::{Frame, Operation};
 use super::result::Failure;
 use crate::base::ber::{SEQUENCE, put_header};
@@ -41,18 +40,19 @@ impl Connection {
 
 impl Connection {
     /// Whose password was set by somebody else may change it, bind anew and begin TLS, and nothing else
-    /// (draft-behera-ldap-password-policy-10 §8.1.2.1).
-    pub(super) fn require_own_password(&self, frame: &Frame<'_>) -> Result<(), Failure> {
+    /// (draft-behera-ldap-password-policy-10 §8.1.2.1); and that for nobody else, so never `proxied`.
+    pub(super) fn require_own_password(&self, frame: &Frame<'_>, proxied: bool) -> Result<(), Failure> {
         let identity = &self.caller.identity;
         if frame.operation == Operation::Bind || !self.door.directory.must_change_password(identity) {
             return Ok(());
         }
         let changes_it = match frame.operation {
+            _ if proxied => false,
             Operation::Modify => match decode(frame, &self.settings.limits)? {
                 Write::Modify { dn, modifications } => self.door.directory.is_own_password_change(identity, &dn, &modifications),
                 Write::Add { .. } | Write::Delete { .. } | Write::Password { .. } | Write::Rename { .. } => false,
             },
-            Operation::Extended => [extended::PASSWORD_MODIFY, extended::START_TLS].contains(&decode::extended(frame.content)?.name),
+            Operation::Extended => self.may_precede_change(frame)?,
             Operation::Abandon
             | Operation::Add
             | Operation::Bind

@@ -97,6 +97,9 @@ fn a_password_that_an_administrator_set_is_changed_before_anything_else() {
         |attribute: &str, value: &str| sequence(&[&[0x0a, 0x01, 0x02], &sequence(&[&octets(attribute), &tlv(0x31, &octets(value))])]);
     let hidden = [both("userPassword", SECOND), both("sn", "other")].concat();
     assert_eq!(wire.ask(&tlv(0x66, &[octets(ADA), tlv(0x30, &hidden)].concat()), &[]).code(), 50, "no other change beside it");
+    let of_another = sequence(&[&tlv(0x80, b"uid=ben,dc=example,dc=com"), &tlv(0x82, THIRD.as_bytes())]);
+    let other = wire.ask(&extended_request(PASSWORD_MODIFY, Some(&of_another)), &ask());
+    assert_eq!((other.code(), policy(&other)), (50, &error(2)[..]), "one's own, and nobody else's");
     assert_eq!(change(&mut wire, Some(FIRST), Some(SECOND)).code(), 0);
     assert_eq!(read(&server, "pwdReset"), [""; 0]);
     assert_eq!(wire.ask_all(&search_request(ADA, 0, &present("objectClass"), &[]), &[]).len(), 2, "and all is as usual at once");
