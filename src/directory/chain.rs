@@ -2,13 +2,14 @@
 //! attribute. The walk goes from the entry asked for against the links, so it costs as many steps as links lead there,
 //! visits each entry once, and so ends in circles too.
 
-use super::dynamic::{self, DynamicGroups, Reading};
+use super::dynamic::{self, DynamicGroups, MOST_ASKED, Reading};
 use super::error::Error;
 use super::filter::{Context, Item, Matcher, Test};
 use super::link_view;
 use crate::base::EntryId;
 use crate::model::AttributeId;
 use roaring::RoaringBitmap;
+use std::collections::BTreeMap;
 
 /// Links that one search follows at most.
 pub(crate) const MOST_LINKS: usize = 500_000;
@@ -40,6 +41,8 @@ impl Chain {
 struct Walk<'a> {
     reading: &'a Reading<'a>,
     dynamic: Option<DynamicGroups>,
+    /// What dynamic groups have answered: equal assertions ask once.
+    answered: BTreeMap<(AttributeId, EntryId), RoaringBitmap>,
     /// Links that may still be followed.
     left: usize,
 }
@@ -49,7 +52,7 @@ impl Matcher {
     /// entries whose attribute the caller may assert about (HC1). Finds out about dynamic groups too.
     pub(super) fn follow(&mut self, reading: &Reading<'_>) -> Result<(), Error> {
         match self.asks_links() {
-            true => self.walk(&mut Walk { reading, dynamic: DynamicGroups::prepare(reading), left: MOST_LINKS }),
+            true => self.walk(&mut Walk::of(reading)),
             false => Ok(()),
         }
     }
@@ -86,11 +89,16 @@ impl Matcher {
     }
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn of(reading: &'a Reading<'a>) -> Self {
+        Self { reading, dynamic: DynamicGroups::prepare(reading, MOST_ASKED), answered: BTreeMap::new(), left: MOST_LINKS }
+    }
+
     /// Every entry that leads to the targets by the attribute.
     fn sources(&mut self, chain: &Chain, attribute: AttributeId) -> Result<RoaringBitmap, Error> {
         let mut reached = RoaringBitmap::new();
-        let Context { schema, facts, .. } = self.reading.context;
+        let reading = self.reading;
+        let Context { schema, facts, .. } = reading.context;
         let Some(view) = schema.attribute_type(attribute).link else { return Ok(reached) };
         let mut waiting: Vec<(EntryId, bool)> = chain.targets.iter().map(|target| (*target, true)).collect();
         for source in facts.equal(attribute, &chain.key) {
@@ -98,7 +106,7 @@ impl Walk<'_> {
             waiting.push((source, false));
         }
         while let Some((at, asked_for)) = waiting.pop() {
-            let may = || facts.entry(at).is_some_and(|entry| self.reading.grants.on(facts, &entry).search.contains(attribute));
+            let may = || facts.entry(at).is_some_and(|entry| reading.grants.on(facts, &entry).search.contains(attribute));
             if !asked_for && !may() {
                 continue;
             }
@@ -119,20 +127,26 @@ impl Walk<'_> {
     }
 
     /// What dynamic groups add to the answer for a link to `target`: the groups, or the members for what shows groups.
-    fn dynamic(&self, attribute: AttributeId, target: EntryId) -> Result<RoaringBitmap, Error> {
+    fn dynamic(&mut self, attribute: AttributeId, target: EntryId) -> Result<RoaringBitmap, Error> {
         let Context { schema, facts, .. } = self.reading.context;
-        let Some(groups) = &self.dynamic else { return Ok(RoaringBitmap::new()) };
-        let known = schema.known();
-        if attribute == known.member_of {
-            return groups.members_under(self.reading, target);
+        let Some(groups) = &mut self.dynamic else { return Ok(RoaringBitmap::new()) };
+        if let Some(answer) = self.answered.get(&(attribute, target)) {
+            return Ok(answer.clone());
         }
-        let Some(entry) = facts.entry(target) else { return Ok(RoaringBitmap::new()) };
-        let found = match schema.attribute_type(attribute).link {
-            Some(view) if dynamic::shows_members(schema, view) => groups.of(schema, facts, &entry),
-            None if attribute == known.hc_effective_member => groups.containing(schema, facts, &entry),
-            Some(_) | None => Vec::new(),
+        let known = schema.known();
+        let found = if attribute == known.member_of {
+            groups.members_under(self.reading, target)?
+        } else {
+            let Some(entry) = facts.entry(target) else { return Ok(RoaringBitmap::new()) };
+            let found = match schema.attribute_type(attribute).link {
+                Some(view) if dynamic::shows_members(schema, view) => groups.of(self.reading, &entry)?,
+                None if attribute == known.hc_effective_member => groups.containing(self.reading, &entry)?,
+                Some(_) | None => Vec::new(),
+            };
+            found.into_iter().map(|group| group.0).collect()
         };
-        Ok(found.into_iter().map(|group| group.0).collect())
+        self.answered.insert((attribute, target), found.clone());
+        Ok(found)
     }
 
     fn shows(&self, source: EntryId, attribute: AttributeId, target: EntryId) -> bool {
@@ -167,10 +181,49 @@ mod tests {
         let context = Context { schema: schema(), suffixes: &suffixes, facts: world, catalog: &Arc::new(Catalog::default()) };
         let reading = Reading { context, memory: None, grants: &grants };
         let mut matcher = Matcher::prepare(&reading.context, &Filter::parse(filter).unwrap());
-        let mut walk = Walk { reading: &reading, dynamic: None, left: MOST_LINKS };
+        let mut walk = Walk::of(&reading);
         matcher.walk(&mut walk).unwrap();
         let Matcher::Item(Item { test: Test::Chain(chain), .. }) = &matcher else { panic!("{matcher:?}") };
         (MOST_LINKS - walk.left, chain.found(schema().known().member).unwrap().len())
+    }
+
+    /// How many questions the dynamic groups of a world ask for a filter; `None` where that is more than they may.
+    fn questions(groups: usize, filter: &str) -> Option<usize> {
+        let mut world = World::default();
+        let top = world.add(None, "dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]);
+        let all = world.add(Some(top), "cn=all", &[("objectClass", "groupOfNames"), ("cn", "all")]);
+        for number in 0..groups {
+            let (name, url) = (format!("d{number}"), "ldap:///dc=example,dc=com??sub?(description=*zz*)");
+            let values = [("objectClass", "groupOfURLs"), ("cn", &name), ("memberURL", url)];
+            let group = world.add(Some(top), &format!("cn={name}"), &values);
+            world.join(all, "member", group, Level::Full);
+        }
+        for number in 0..100 {
+            world.add(Some(top), &format!("cn=e{number}"), &[("objectClass", "device"), ("cn", &format!("e{number}"))]);
+        }
+        let subject = AccessSubject { standing: Standing::Operator, ..AccessSubject::anonymous(None, true) };
+        let grants = Arc::new(Policy::compile(schema(), &[]).unwrap()).grants(subject, &world);
+        let suffixes = [Suffix::parse(schema(), "dc=example,dc=com").unwrap()];
+        let context = Context { schema: schema(), suffixes: &suffixes, facts: &world, catalog: &Arc::new(Catalog::default()) };
+        let reading = Reading { context, memory: None, grants: &grants };
+        let mut matcher = Matcher::prepare(&reading.context, &Filter::parse(filter).unwrap());
+        let mut walk = Walk::of(&reading);
+        match matcher.walk(&mut walk) {
+            Ok(()) => walk.dynamic.map(|groups| groups.asked()),
+            Err(Error::AdminLimit(_)) => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn ha5_dynamic_groups_have_one_budget_for_a_filter_and_answer_each_question_once() {
+        let one = "(memberOf=cn=all,dc=example,dc=com)";
+        // The two groups, the one they are in, and a hundred entries, for each group.
+        assert_eq!(questions(2, one), Some(2 * 103));
+        assert_eq!(questions(2, &format!("(|{})", one.repeat(100))), Some(2 * 103), "equal assertions ask once");
+        let others = "(memberOf=cn=d0,dc=example,dc=com)(memberOf=cn=d1,dc=example,dc=com)";
+        assert_eq!(questions(2, &format!("(&{one}{others})")), Some(2 * 103), "a group is asked once for all assertions");
+        assert_eq!(questions(60, one), None, "all groups together ask no more than the budget");
     }
 
     #[test]

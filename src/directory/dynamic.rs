@@ -7,7 +7,7 @@ use super::error::Error;
 use super::filter::{Context, Matcher, Truth};
 use super::link_view;
 use super::plan;
-use super::referral::{is_of_class, of_class};
+use super::referral::of_class;
 use super::request::Scope;
 use super::search::in_scope;
 use super::tree::{self, Resolved};
@@ -19,23 +19,38 @@ use crate::model::{Entry, Facts, Filter, upwards};
 use crate::schema::{LinkView, Schema};
 use crate::store::Memory;
 use roaring::RoaringBitmap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The class of dynamic groups.
 pub(super) const GROUP_OF_URLS: &str = "2.16.840.1.113730.3.2.33";
-/// Entries that are looked at for the members of dynamic groups by one search.
-const MOST_ENTRIES: usize = 200_000;
+/// Questions that the dynamic groups in one filter may make of entries, all together: they are asked at once, before any
+/// time limit can count (HA5).
+pub(super) const MOST_ASKED: usize = 20_000;
+/// The same on the writer thread, where everybody waits.
+const MOST_ASKED_BY_WRITER: usize = 5_000;
+/// The same to show dynamic groups in what one search finds, which is done in steps; the operator has no limit.
+pub(super) const MOST_SHOWN: usize = 200_000;
+/// Assertions of a filter that are as much work as one question.
+const ASSERTIONS: usize = 8;
 
-/// The dynamic groups, made ready for one reader.
+/// The dynamic groups, made ready for one reader, each when it is first asked.
 pub(crate) struct DynamicGroups {
     groups: Vec<DynamicGroup>,
     grants: Arc<Grants>,
+    /// Questions that may be asked in all, and how many of these are left.
+    most: usize,
+    left: usize,
 }
 
 struct DynamicGroup {
     id: EntryId,
     realm: Option<EntryId>,
-    searches: Vec<Ready>,
+    searches: Option<Vec<Ready>>,
+    /// The groups that have it as a member, once that was asked.
+    above: Option<BTreeSet<EntryId>>,
+    /// Its members, once they were sought.
+    members: Option<RoaringBitmap>,
 }
 
 /// One URL.
@@ -43,6 +58,8 @@ struct Ready {
     base: EntryId,
     scope: Scope,
     matcher: Matcher,
+    /// How many questions it is to ask one entry.
+    weight: usize,
 }
 
 /// Who reads, and what there is to read from.
@@ -64,91 +81,112 @@ pub(super) fn shows_members(schema: &Schema, view: LinkView) -> bool {
 }
 
 impl DynamicGroups {
-    /// All dynamic groups; `None` where there is none, which costs one look-up.
-    pub(super) fn prepare(reading: &Reading<'_>) -> Option<Self> {
-        let context = &reading.context;
-        let ids = of_class(context.schema, context.facts, GROUP_OF_URLS);
+    /// All dynamic groups, with the questions that may be asked in all; `None` where there is none, which costs one look-up.
+    pub(super) fn prepare(reading: &Reading<'_>, most: usize) -> Option<Self> {
+        let Context { schema, facts, .. } = reading.context;
+        let ids = of_class(schema, facts, GROUP_OF_URLS);
         if ids.is_empty() {
             return None;
         }
-        let groups = ids.into_iter().filter_map(|id| context.facts.entry(id)).map(|entry| DynamicGroup::of(context, &entry));
-        Some(Self { groups: groups.collect(), grants: Arc::clone(reading.grants) })
+        let left = if reading.memory.is_none() { most.min(MOST_ASKED_BY_WRITER) } else { most };
+        let unasked = |id| DynamicGroup { id, realm: realm(facts, id), searches: None, above: None, members: None };
+        Some(Self { groups: ids.into_iter().map(unasked).collect(), grants: Arc::clone(reading.grants), most: left, left })
     }
 
-    /// This dynamic group alone; `None` where it is none.
-    pub(super) fn only(reading: &Reading<'_>, entry: &Entry) -> Option<Self> {
-        let context = &reading.context;
-        is_of_class(context.schema, entry, GROUP_OF_URLS)
-            .then(|| Self { groups: vec![DynamicGroup::of(context, entry)], grants: Arc::clone(reading.grants) })
-    }
-
-    fn group(&self, id: EntryId) -> Option<&DynamicGroup> {
-        self.groups.iter().find(|group| group.id == id)
+    /// Questions asked until now.
+    pub(super) const fn asked(&self) -> usize {
+        self.most.saturating_sub(self.left)
     }
 
     /// The dynamic groups that have the entry as a member.
-    pub(super) fn of(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry) -> Vec<EntryId> {
-        let realm = realm(facts, entry.id);
-        let holds = |group: &&DynamicGroup| {
-            group.realm == realm && group.searches.iter().any(|search| self.finds(schema, facts, search, group.id, entry))
-        };
-        self.groups.iter().filter(holds).map(|group| group.id).collect()
+    pub(super) fn of(&mut self, reading: &Reading<'_>, entry: &Entry) -> Result<Vec<EntryId>, Error> {
+        let realm = realm(reading.context.facts, entry.id);
+        let mut found = Vec::new();
+        for group in self.groups.iter_mut().filter(|group| group.realm == realm) {
+            if group.has(reading, &self.grants, entry, &mut self.left)? {
+                found.push(group.id);
+            }
+        }
+        Ok(found)
     }
 
     /// The dynamic groups that have the entry as a member, and the groups that these are members of.
-    pub(super) fn containing(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry) -> Vec<EntryId> {
-        let direct = self.of(schema, facts, entry);
-        let above = direct.iter().flat_map(|group| groups::containing(schema, facts, *group));
-        direct.iter().copied().chain(above).collect()
+    pub(super) fn containing(&mut self, reading: &Reading<'_>, entry: &Entry) -> Result<Vec<EntryId>, Error> {
+        let mut found = self.of(reading, entry)?;
+        let direct: BTreeSet<EntryId> = found.iter().copied().collect();
+        for group in self.groups.iter_mut().filter(|group| direct.contains(&group.id)) {
+            found.extend(group.above(reading));
+        }
+        Ok(found)
     }
 
     /// The members of one dynamic group; none where it is not one.
-    pub(super) fn members(&self, reading: &Reading<'_>, id: EntryId) -> Result<RoaringBitmap, Error> {
-        let Context { schema, facts, .. } = reading.context;
-        let mut found = RoaringBitmap::new();
-        let Some(group) = self.group(id) else { return Ok(found) };
-        let mut left = MOST_ENTRIES;
-        for search in &group.searches {
-            let ids = search.candidates(reading, &mut left)?;
-            for id in ids {
-                let Some(entry) = facts.entry(EntryId(id)).filter(|_| !found.contains(id)) else { continue };
-                if realm(facts, entry.id) == group.realm && self.finds(schema, facts, search, group.id, &entry) {
-                    found.insert(id);
-                }
-            }
+    pub(super) fn members(&mut self, reading: &Reading<'_>, id: EntryId) -> Result<RoaringBitmap, Error> {
+        match self.groups.iter_mut().find(|group| group.id == id) {
+            Some(group) => group.members(reading, &self.grants, &mut self.left).cloned(),
+            None => Ok(RoaringBitmap::new()),
         }
-        Ok(found)
     }
 
     /// The members of `group` where it is dynamic, and those of dynamic groups in it.
-    pub(super) fn members_under(&self, reading: &Reading<'_>, group: EntryId) -> Result<RoaringBitmap, Error> {
-        let Context { schema, facts, .. } = reading.context;
+    pub(super) fn members_under(&mut self, reading: &Reading<'_>, group: EntryId) -> Result<RoaringBitmap, Error> {
         let mut found = RoaringBitmap::new();
-        for dynamic in &self.groups {
-            if dynamic.id == group || groups::containing(schema, facts, dynamic.id).contains(&group) {
-                found |= self.members(reading, dynamic.id)?;
+        for dynamic in &mut self.groups {
+            if dynamic.id == group || dynamic.above(reading).contains(&group) {
+                found |= dynamic.members(reading, &self.grants, &mut self.left)?;
             }
         }
         Ok(found)
-    }
-
-    fn finds(&self, schema: &Schema, facts: &dyn Facts, search: &Ready, group: EntryId, entry: &Entry) -> bool {
-        if entry.id == group || !in_scope(facts, entry, search.base, search.scope) {
-            return false;
-        }
-        let access = self.grants.on(facts, entry);
-        access.disclosed && search.matcher.matches(schema, facts, entry, access.search) == Truth::True
     }
 }
 
 impl DynamicGroup {
-    fn of(context: &Context<'_>, entry: &Entry) -> Self {
-        let realm = realm(context.facts, entry.id);
-        let attribute = context.schema.attribute("memberURL");
-        let urls = attribute.into_iter().flat_map(|attribute| entry.values(attribute));
-        let urls = urls.filter_map(|value| LdapUrl::parse(std::str::from_utf8(value).ok()?));
-        let searches = urls.filter_map(|url| Ready::of(context, &url, realm)).collect();
-        Self { id: entry.id, realm, searches }
+    fn above(&mut self, reading: &Reading<'_>) -> &BTreeSet<EntryId> {
+        let Context { schema, facts, .. } = reading.context;
+        self.above.get_or_insert_with(|| groups::containing(schema, facts, self.id))
+    }
+
+    /// What its URLs ask for.
+    fn searches(&mut self, context: &Context<'_>) -> &[Ready] {
+        let (id, realm) = (self.id, self.realm);
+        self.searches.get_or_insert_with(|| {
+            let entry = context.facts.entry(id);
+            let attribute = context.schema.attribute("memberURL");
+            let values = entry.iter().flat_map(|entry| attribute.into_iter().flat_map(|attribute| entry.values(attribute)));
+            let urls = values.filter_map(|value| LdapUrl::parse(std::str::from_utf8(value).ok()?));
+            urls.filter_map(|url| Ready::of(context, &url, realm)).collect()
+        })
+    }
+
+    /// Whether an entry of its realm is a member.
+    fn has(&mut self, reading: &Reading<'_>, grants: &Grants, entry: &Entry, left: &mut usize) -> Result<bool, Error> {
+        if let Some(members) = &self.members {
+            return Ok(members.contains(entry.id.0));
+        }
+        let group = self.id;
+        for search in self.searches(&reading.context) {
+            take(left, search.weight)?;
+            if search.finds(reading, grants, group, entry) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn members(&mut self, reading: &Reading<'_>, grants: &Grants, left: &mut usize) -> Result<&RoaringBitmap, Error> {
+        let (group, within) = (self.id, self.realm);
+        let mut found = RoaringBitmap::new();
+        if self.members.is_none() {
+            for search in self.searches(&reading.context) {
+                for id in search.candidates(reading, within, left)? {
+                    let entry = reading.context.facts.entry(EntryId(id)).filter(|_| !found.contains(id));
+                    if entry.is_some_and(|entry| search.finds(reading, grants, group, &entry)) {
+                        found.insert(id);
+                    }
+                }
+            }
+        }
+        Ok(self.members.get_or_insert(found))
     }
 }
 
@@ -172,38 +210,56 @@ impl Ready {
             Some(UrlScope::Subtree) => Scope::Subtree,
             Some(UrlScope::Children) => Scope::Children,
         };
-        Some(Self { base, scope, matcher })
+        let weight = matcher.assertions().div_ceil(ASSERTIONS).max(1);
+        Some(Self { base, scope, matcher, weight })
     }
 
-    /// Entries among which the members are: by the indexes, or by walking the scope.
-    fn candidates(&self, reading: &Reading<'_>, left: &mut usize) -> Result<RoaringBitmap, Error> {
-        let mut take = |count: usize| {
-            *left = left.checked_sub(count).ok_or_else(too_much)?;
-            Ok::<(), Error>(())
-        };
+    fn finds(&self, reading: &Reading<'_>, grants: &Grants, group: EntryId, entry: &Entry) -> bool {
+        let Context { schema, facts, .. } = reading.context;
+        if entry.id == group || !in_scope(facts, entry, self.base, self.scope) {
+            return false;
+        }
+        let access = grants.on(facts, entry);
+        access.disclosed && self.matcher.matches(schema, facts, entry, access.search) == Truth::True
+    }
+
+    /// Entries among which the members are, all of the realm `within`: by the indexes, or by walking the scope. Only those
+    /// are counted, since what belongs to others must not show (HC5).
+    fn candidates(&self, reading: &Reading<'_>, within: Option<EntryId>, left: &mut usize) -> Result<RoaringBitmap, Error> {
+        let facts = reading.context.facts;
         if self.scope == Scope::Base {
+            take(left, self.weight)?;
             return Ok(RoaringBitmap::from_iter([self.base.0]));
         }
-        if let Some(plan) = reading.memory.and_then(|memory| plan::plan(reading.context.schema, memory, &self.matcher)) {
-            take(usize::try_from(plan.ids.len()).unwrap_or(usize::MAX))?;
-            return Ok(plan.ids);
+        let of_realm = |id: &EntryId| realm(facts, *id) == within;
+        let plan = reading.memory.and_then(|memory| plan::plan(reading.context.schema, memory, &self.matcher));
+        if let Some(plan) = plan.filter(|plan| usize::try_from(plan.ids.len()).is_ok_and(|count| count <= MOST_ASKED)) {
+            let ids: RoaringBitmap = plan.ids.iter().map(EntryId).filter(of_realm).map(|id| id.0).collect();
+            take(left, self.weight.saturating_mul(usize::try_from(ids.len()).unwrap_or(usize::MAX)))?;
+            return Ok(ids);
         }
         let mut found = RoaringBitmap::from_iter([self.base.0]);
         let mut waiting = vec![self.base];
         while let Some(parent) = waiting.pop() {
-            let children = reading.context.facts.children(parent, None, MOST_ENTRIES);
-            take(children.len())?;
+            // One more than may be asked is enough to end it.
+            let mut children = facts.children(parent, None, left.saturating_add(1));
+            take(left, self.weight.saturating_mul(children.len()))?;
+            children.retain(of_realm);
             found.extend(children.iter().map(|child| child.0));
             if self.scope != Scope::One {
-                waiting.extend(children);
+                waiting.extend(children.into_iter().filter(|child| facts.child_count(*child) > 0));
             }
         }
         Ok(found)
     }
 }
 
-fn too_much() -> Error {
-    Error::AdminLimit(format!("the members of dynamic groups are sought among more than {MOST_ENTRIES} entries"))
+/// Counts questions.
+fn take(left: &mut usize, count: usize) -> Result<(), Error> {
+    *left = left
+        .checked_sub(count)
+        .ok_or_else(|| Error::AdminLimit("the dynamic groups that this asks for are more work than one operation may make".to_owned()))?;
+    Ok(())
 }
 
 /// The values by which a link attribute shows members of a dynamic group that are no links.

@@ -216,6 +216,16 @@ impl Matcher {
         Self::Item(Item { attributes: schema.with_subtypes(attribute).to_vec(), options, test, dn_attributes: false })
     }
 
+    /// How many assertions it makes of an entry.
+    pub(super) fn assertions(&self) -> usize {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(Self::assertions).sum(),
+            Self::Not(part) => part.assertions(),
+            Self::Constant(_) => 0,
+            Self::Item(item) => item.attributes.len(),
+        }
+    }
+
     /// Whether it asserts about nothing but these attributes.
     pub(super) fn is_about(&self, searchable: &AttributeSet) -> bool {
         match self {

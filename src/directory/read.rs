@@ -1,6 +1,6 @@
 //! Reading beside searches: compare, members of large groups, the organisation of a caller.
 
-use super::dynamic::{DynamicGroups, Reading};
+use super::dynamic::{GROUP_OF_URLS, Reading};
 use super::filter::{Matcher, Truth};
 use super::referral;
 use super::tree::{self, Resolved};
@@ -47,7 +47,7 @@ impl Directory {
         let holds_any = || Ok::<bool, Error>(ask(Filter::Present(Cow::Borrowed(attribute)))? == Truth::True);
         match ask(Filter::Equality(Cow::Borrowed(attribute), Cow::Borrowed(value)))? {
             Truth::True => Ok(true),
-            Truth::False if holds_any()? || DynamicGroups::only(&reading, &entry).is_some() => Ok(false),
+            Truth::False if holds_any()? || referral::is_of_class(schema, &entry, GROUP_OF_URLS) => Ok(false),
             Truth::False => Err(missing()),
             Truth::Undefined if schema.attribute_type(description.attribute).equality.is_none() => {
                 Err(Error::InappropriateMatching(format!("{attribute} has no equality rule")))

@@ -26,6 +26,8 @@ use std::time::Duration;
 const LOOK_AHEAD: usize = 4_096;
 /// Entries looked at in one step.
 const STEP: usize = 256;
+/// What dynamic groups may ask in one step before it ends.
+const STEP_QUESTIONS: usize = 2_000;
 
 /// A search under way. It holds no lock between steps.
 pub struct Search {
@@ -398,7 +400,12 @@ impl Search {
             return Ok(Progress::More);
         }
         self.refuse_if_not_as_asked()?;
+        let asked = self.renderer.asked();
         for looked_at in 0..STEP {
+            // Dynamic groups may be much work for one entry, and others wait for the end of the step (HA5).
+            if self.renderer.asked().saturating_sub(asked) > STEP_QUESTIONS {
+                break;
+            }
             if looked_at % 64 == 63 && directory.clock().monotonic() > self.deadline {
                 return Err(Error::TimeLimit);
             }

@@ -2,13 +2,14 @@
 //! attributes put in. The stored part is a copy of slices.
 
 use super::derived::{self, NameList, Names};
-use super::dynamic::{self, DynamicGroups, Reading};
+use super::dynamic::{self, DynamicGroups, GROUP_OF_URLS, MOST_SHOWN, Reading};
 use super::error::Error;
 use super::link_cache::{LinkCache, WORTH_KEEPING};
 use super::link_view::ShownLinks;
+use super::referral::is_of_class;
 use super::request::{Visible, VisibleAttribute};
 use super::tree;
-use crate::access::AttributeSet;
+use crate::access::{AttributeSet, Standing};
 use crate::base::EntryId;
 use crate::domain::Catalog;
 use crate::model::entry::put_attribute;
@@ -154,6 +155,8 @@ pub(crate) struct Renderer {
     members: RoaringBitmap,
     /// Those, and the members of dynamic groups in it.
     under: RoaringBitmap,
+    /// The groups that it is in by dynamic groups.
+    above: Vec<EntryId>,
     /// The generation of names and links, read before the entry is rendered; only with a cache.
     pub(crate) bonds: u64,
 }
@@ -173,25 +176,38 @@ impl Renderer {
             dynamic: None,
             members: RoaringBitmap::new(),
             under: RoaringBitmap::new(),
+            above: Vec::new(),
         }
     }
 
     /// Seeks the members of dynamic groups that the entry about to be rendered shows, in link attributes or what follows
     /// from them. Not called where there are no dynamic groups.
     pub(super) fn find_members(&mut self, reading: &Reading<'_>, selection: &Selection, entry: &Entry) -> Result<(), Error> {
-        let known = reading.context.schema.known();
-        self.members = match DynamicGroups::only(reading, entry) {
-            Some(group) => group.members(reading, entry.id)?,
-            None => RoaringBitmap::new(),
-        };
+        let schema = reading.context.schema;
         let asked = |attribute: AttributeId| selection.derived.contains(&attribute);
-        if self.dynamic.is_none() && (asked(known.member_of) || asked(known.hc_effective_member)) {
-            self.dynamic = DynamicGroups::prepare(reading);
+        let (below, above) = (asked(schema.known().hc_effective_member), asked(schema.known().member_of));
+        let is_dynamic = !selection.links.is_empty() && is_of_class(schema, entry, GROUP_OF_URLS);
+        (self.members, self.under, self.above) = Default::default();
+        if self.dynamic.is_none() && (is_dynamic || below || above) {
+            let most = if reading.grants.subject().standing == Standing::Operator { usize::MAX } else { MOST_SHOWN };
+            self.dynamic = DynamicGroups::prepare(reading, most);
         }
-        if let Some(groups) = self.dynamic.as_ref().filter(|_| asked(known.hc_effective_member)) {
+        let Some(groups) = &mut self.dynamic else { return Ok(()) };
+        if is_dynamic {
+            self.members = groups.members(reading, entry.id)?;
+        }
+        if below {
             self.under = groups.members_under(reading, entry.id)?;
         }
+        if above {
+            self.above = groups.containing(reading, entry)?;
+        }
         Ok(())
+    }
+
+    /// Questions that dynamic groups have asked until now.
+    pub(super) fn asked(&self) -> usize {
+        self.dynamic.as_ref().map_or(0, DynamicGroups::asked)
     }
 
     /// One that keeps the names of large groups, for readers of the committed state.
@@ -216,7 +232,7 @@ impl Renderer {
         self.make_links(schema, facts, entry, selection, readable);
         for &attribute in selection.derived.iter().filter(|attribute| readable.contains(**attribute)) {
             let mut values = derived::values(schema, &self.catalog, facts, entry, attribute);
-            self.add_dynamic(schema, facts, entry, attribute, &mut values);
+            self.add_dynamic(schema, facts, attribute, &mut values);
             self.push(schema.attribute_type(attribute).name(), &values, selection.types_only);
         }
         let mut attributes = Vec::with_capacity(24);
@@ -244,11 +260,10 @@ impl Renderer {
         })
     }
 
-    fn add_dynamic(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, attribute: AttributeId, values: &mut Vec<Vec<u8>>) {
+    fn add_dynamic(&self, schema: &Schema, facts: &dyn Facts, attribute: AttributeId, values: &mut Vec<Vec<u8>>) {
         let known = schema.known();
-        let Some(groups) = self.dynamic.as_ref() else { return };
         let more: Vec<EntryId> = if attribute == known.member_of {
-            groups.containing(schema, facts, entry)
+            self.above.clone()
         } else if attribute == known.hc_effective_member {
             self.under.iter().map(EntryId).collect()
         } else {

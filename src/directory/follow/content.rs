@@ -70,7 +70,7 @@ impl Content {
         let matcher = prepare(directory, &filter);
         let current = directory.current();
         let reading = Reading { context: current.context(schema, directory.memory()), memory: Some(directory.memory()), grants: &grants };
-        if matcher.rests_on_links() && DynamicGroups::prepare(&reading).is_some() {
+        if matcher.rests_on_links() && DynamicGroups::prepare(&reading, 0).is_some() {
             return Err(Error::Unwilling("a filter on memberships cannot be followed where there are dynamic groups".to_owned()));
         }
         Ok(Self {
