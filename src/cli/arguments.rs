@@ -66,6 +66,9 @@ pub(super) enum AuditAction {
     Verify {
         /// Older files that were moved away, the oldest first.
         older: Vec<PathBuf>,
+        /// The oldest records are elsewhere: a chain without its beginning is good too.
+        #[arg(long)]
+        from_the_middle: bool,
     },
 }
 

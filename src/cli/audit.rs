@@ -23,7 +23,9 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
     let folder = &config.settings.folder;
     let done = match action {
         AuditAction::Show { entry, actor, last } => show(folder, entry.as_deref(), actor.as_deref(), last, json),
-        AuditAction::Verify { older } => return verify(folder, &older, config.settings.audit_key.as_ref()),
+        AuditAction::Verify { older, from_the_middle } => {
+            return verify(folder, &older, from_the_middle, config.settings.audit_key.as_ref());
+        }
     };
     done.unwrap_or_else(|error| {
         tell(format_args!("headcount: {}: {error}", folder.display()));
@@ -31,7 +33,7 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
     })
 }
 
-fn verify(folder: &Path, older: &[PathBuf], key: Option<&crate::base::Secret>) -> Outcome {
+fn verify(folder: &Path, older: &[PathBuf], from_the_middle: bool, key: Option<&crate::base::Secret>) -> Outcome {
     let found = match Directory::check_audit(folder, older, key) {
         Ok(found) => found,
         Err(error) => {
@@ -43,7 +45,14 @@ fn verify(folder: &Path, older: &[PathBuf], key: Option<&crate::base::Secret>) -
         tell(format_args!("headcount: {problem}"));
         return Outcome::Failed;
     }
-    let beginning = if found.from_the_beginning { "" } else { "; older records are in files that were moved away" };
+    let begins = found.from_the_beginning || found.lines == 0;
+    if !begins && !from_the_middle {
+        tell(format_args!(
+            "headcount: the first record is missing: name the files that older records were moved to, or say --from-the-middle"
+        ));
+        return Outcome::Failed;
+    }
+    let beginning = if begins { "" } else { "; the records before them were not looked at" };
     let end = if found.signed { "signed" } else { "not signed: [audit] names no key" };
     answer(format_args!("{} records follow each other{beginning}; their end is {end}", found.lines))
 }
