@@ -41,8 +41,11 @@ pub struct Limits {
     pub password: usize,
     /// Persistent searches and content syncs of one connection.
     pub followers_per_connection: usize,
-    /// Persistent searches and content syncs of one organisation, or of those who belong to none.
+    /// Persistent searches and content syncs of one organisation, or of those who belong to none; the operator's are not
+    /// counted.
     pub followers_per_organisation: usize,
+    /// Persistent searches and content syncs of all who are not bound.
+    pub followers_anonymous: usize,
 }
 
 impl Default for Limits {
@@ -67,6 +70,7 @@ impl Default for Limits {
             password: 1_024,
             followers_per_connection: 16,
             followers_per_organisation: 256,
+            followers_anonymous: 16,
         }
     }
 }

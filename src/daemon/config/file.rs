@@ -197,6 +197,7 @@ pub struct LimitsTable {
     pub password: usize,
     pub followers_per_connection: usize,
     pub followers_per_organisation: usize,
+    pub followers_anonymous: usize,
 }
 
 impl Default for LimitsTable {
@@ -223,6 +224,7 @@ impl Default for LimitsTable {
             password: limits.password,
             followers_per_connection: limits.followers_per_connection,
             followers_per_organisation: limits.followers_per_organisation,
+            followers_anonymous: limits.followers_anonymous,
         }
     }
 }
@@ -250,6 +252,7 @@ impl LimitsTable {
             password: self.password,
             followers_per_connection: self.followers_per_connection,
             followers_per_organisation: self.followers_per_organisation,
+            followers_anonymous: self.followers_anonymous,
         }
     }
 }

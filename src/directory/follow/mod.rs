@@ -18,6 +18,7 @@ pub use sync::{ContentSync, SyncProgress, SyncRequest, SyncSink, SyncState, Uuid
 
 use super::core::Core;
 use super::{Directory, Error, Identity};
+use crate::access::Standing;
 use crate::base::{EntryId, random};
 use crate::model::Facts;
 use parking_lot::Mutex;
@@ -27,37 +28,53 @@ use std::sync::Arc;
 /// The record outside the tree that holds the key of the cookies.
 const KEY: &str = "follow/key";
 
-/// How many follow, by the organisation of the caller.
+/// How many follow.
 #[derive(Default)]
-pub(crate) struct Followers(Mutex<HashMap<Option<EntryId>, usize>>);
+pub(crate) struct Followers(Mutex<HashMap<Crowd, usize>>);
 
-/// A place among the followers, given back when it is dropped.
+/// Those who share places.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Crowd {
+    /// All who are not bound: they must not take the places of those who are.
+    Anonymous,
+    /// The members of an organisation, or those who belong to none.
+    Of(Option<EntryId>),
+}
+
+/// A place among the followers, given back when it is dropped. The operator needs none.
 struct FollowerPlace {
     core: Arc<Core>,
-    organisation: Option<EntryId>,
+    crowd: Option<Crowd>,
 }
 
 impl FollowerPlace {
-    /// Takes a place; refused where the organisation has as many as it may (HA12).
+    /// Takes a place; refused where the crowd of the caller has as many as it may (HA12).
     fn take(core: &Arc<Core>, identity: &Identity) -> Result<Self, Error> {
-        let most = core.current().settings.limits.followers_per_organisation;
+        let current = core.current();
+        let limits = &current.settings.limits;
+        let (crowd, most) = match identity.standing {
+            Standing::Operator => return Ok(Self { core: Arc::clone(core), crowd: None }),
+            Standing::Anonymous => (Crowd::Anonymous, limits.followers_anonymous),
+            Standing::Client | Standing::Service | Standing::User => (Crowd::Of(identity.organisation), limits.followers_per_organisation),
+        };
         let mut held = core.followers.0.lock();
-        let count = held.entry(identity.organisation).or_default();
+        let count = held.entry(crowd).or_default();
         if *count >= most {
             return Err(Error::AdminLimit("too many searches are followed already".to_owned()));
         }
         *count += 1;
-        Ok(Self { core: Arc::clone(core), organisation: identity.organisation })
+        Ok(Self { core: Arc::clone(core), crowd: Some(crowd) })
     }
 }
 
 impl Drop for FollowerPlace {
     fn drop(&mut self) {
+        let Some(crowd) = self.crowd else { return };
         let mut held = self.core.followers.0.lock();
-        if let Some(count) = held.get_mut(&self.organisation) {
+        if let Some(count) = held.get_mut(&crowd) {
             *count -= 1;
             if *count == 0 {
-                held.remove(&self.organisation);
+                held.remove(&crowd);
             }
         }
     }
