@@ -93,6 +93,16 @@ impl DynamicGroups {
         Some(Self { groups: ids.into_iter().map(unasked).collect(), grants: Arc::clone(reading.grants), most: left, left })
     }
 
+    /// Whether any dynamic group may have members among the entries below `base`: one of its own realm, or of a realm
+    /// below it that the reader knows of.
+    pub(super) fn concern(reading: &Reading<'_>, base: EntryId) -> bool {
+        let Context { schema, facts, .. } = reading.context;
+        let own = realm(facts, base);
+        let known = |id: EntryId| facts.entry(id).is_some_and(|entry| reading.grants.on(facts, &entry).disclosed);
+        let concerns = |realm: EntryId| own == Some(realm) || (tree::is_within(facts, realm, base) && known(realm));
+        of_class(schema, facts, GROUP_OF_URLS).into_iter().filter_map(|group| realm(facts, group)).any(concerns)
+    }
+
     /// Questions asked until now.
     pub(super) const fn asked(&self) -> usize {
         self.most.saturating_sub(self.left)

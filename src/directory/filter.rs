@@ -261,6 +261,16 @@ impl Matcher {
         }
     }
 
+    /// Whether it asks for chains of links, which are walked for each search anew.
+    pub(super) fn asks_chains(&self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_chains),
+            Self::Not(part) => part.asks_chains(),
+            Self::Constant(_) => false,
+            Self::Item(item) => matches!(item.test, Test::Chain(_)),
+        }
+    }
+
     /// Asks the entry. `searchable` says which attributes the caller may assert about; another is Undefined.
     pub(crate) fn matches(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet) -> Truth {
         match self {

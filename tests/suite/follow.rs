@@ -2,6 +2,7 @@
 //! cancelled (RFC 3909). slapd as a consumer is tested beside this, in `tests/differential`.
 
 use crate::demo::Demo;
+use crate::house::{ACME, House, OTHER, SUFFIX, group};
 use crate::server::Server;
 use crate::wire::{
     Answer, Wire, control, delete_request, elements, equal, extended_request, message, number, octets, present, search_request, sequence,
@@ -20,6 +21,8 @@ const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
 const CANCEL: &str = "1.3.6.1.1.8";
 const BASE: &str = "dc=example,dc=com";
 const REFRESH_REQUIRED: u32 = 4096;
+/// Nobody reads everything.
+const OPEN: &str = "[[access]]\nwho = [\"anonymous\"]\nsubtree = \"dc=example,dc=com\"\nrights = [\"read\", \"search\"]\n";
 
 fn server(more: &str) -> Server {
     let server = Server::start(IpAddr::V4(Ipv4Addr::LOCALHOST), more);
@@ -344,15 +347,15 @@ fn psearch_tells_only_the_kinds_asked_for_and_leaves_out_what_is_there() {
 
 #[test]
 fn ha12_a_connection_and_an_organisation_follow_so_many_searches_and_no_more() {
-    let server = server("[limits]\nfollowers_per_connection = 2\nfollowers_per_organisation = 3\n");
-    let search = search_request(BASE, 2, &present("sn"), &[]);
-    let mut first = server.as_operator();
+    let house = House::start("[limits]\nfollowers_per_connection = 2\nfollowers_per_organisation = 3\n");
+    let search = search_request(ACME, 2, &present("sn"), &[]);
+    let mut first = house.signed_in("ada", ACME);
     for id in [50, 51] {
         first.send(&message(id, &search, &[persistent(15, true)]));
     }
     assert_eq!(first.ask(&search, &[persistent(15, true)]).code(), 11);
     assert_eq!(first.ask(&search, &[sync(true, None, false)]).code(), 11);
-    let mut second = server.as_operator();
+    let mut second = house.signed_in("ada", ACME);
     second.send(&message(50, &search, &[persistent(15, true)]));
     assert_eq!(second.ask(&search, &[persistent(15, true)]).code(), 11, "three follow already");
     // One that ends makes room for another.
@@ -360,6 +363,62 @@ fn ha12_a_connection_and_an_organisation_follow_so_many_searches_and_no_more() {
     assert_eq!(first.ask(&extended_request(WHO_AM_I, None), &[]).code(), 0);
     second.send(&message(51, &search, &[persistent(15, true)]));
     assert_eq!(cancel(&mut second, 51), (118, 0));
+}
+
+#[test]
+fn ha12_who_is_not_bound_takes_places_from_nobody_and_the_operator_needs_none() {
+    let server = server(&format!("{OPEN}[limits]\nfollowers_per_organisation = 1\nfollowers_anonymous = 2\n"));
+    let search = search_request(BASE, 2, &present("ou"), &[]);
+    let mut nobody = server.connect();
+    for id in [50, 51] {
+        nobody.send(&message(id, &search, &[persistent(15, true)]));
+    }
+    assert_eq!(nobody.ask(&search, &[persistent(15, true)]).code(), 11);
+    assert_eq!(server.connect().ask(&search, &[sync(false, None, false)]).code(), 11, "all who are nobody share");
+    let mut operator = server.as_operator();
+    for id in [50, 51, 52] {
+        operator.send(&message(id, &search, &[persistent(15, true)]));
+    }
+    assert_eq!(operator.ask(&search, &[sync(false, None, false)]).code(), 0);
+    assert_eq!(cancel(&mut operator, 52), (118, 0));
+}
+
+#[test]
+fn ha5_chains_of_links_are_not_followed() {
+    let server = server("");
+    let mut wire = server.as_operator();
+    let ann = add_person(&mut wire, "ann", "people");
+    wire.add(&format!("cn=g,ou=groups,{BASE}"), &[("objectClass", "groupOfNames"), ("cn", "g"), ("member", &ann)]);
+    let parts = [tlv(0x81, b"1.2.840.113556.1.4.1941"), tlv(0x82, b"member"), tlv(0x83, ann.as_bytes())];
+    let chain = tlv(0xa9, &parts.concat());
+    let inside = tlv(0xa0, &[present("objectClass"), tlv(0xa2, &chain)].concat());
+    assert_eq!(wire.ask_all(&search_request(BASE, 2, &chain, &["1.1"]), &[]).len(), 2, "a search finds the group");
+    for filter in [chain, inside] {
+        let search = search_request(BASE, 2, &filter, &["1.1"]);
+        for kind in [sync(false, None, false), sync(true, None, false), persistent(15, true)] {
+            let answer = wire.ask(&search, &[kind]);
+            assert_eq!((answer.code(), answer.text().contains("in-chain")), (53, true));
+        }
+    }
+}
+
+#[test]
+fn hc5_dynamic_groups_of_another_organisation_stop_nobody_from_following() {
+    let house = House::start("");
+    let (mut ada, mut operator) = (house.signed_in("ada", ACME), house.server.as_operator());
+    let filter = equal("memberOf", group("team", ACME).as_bytes());
+    let follow = |wire: &mut Wire, base: &str| wire.ask(&search_request(base, 2, &filter, &["1.1"]), &[sync(false, None, false)]).code();
+    let mut add = |organisation: &str| {
+        let url = format!("ldap:///{organisation}??sub?(uid=eve)");
+        operator.add(&group("dynamic", organisation), &[("objectClass", "groupOfURLs"), ("cn", "dynamic"), ("memberURL", &url)]);
+    };
+    add(OTHER);
+    assert_eq!(follow(&mut ada, ACME), 0);
+    assert_eq!(follow(&mut ada, SUFFIX), 0, "ada knows of no other organisation");
+    assert_eq!(follow(&mut house.server.as_operator(), SUFFIX), 53, "members of it are in this content");
+    assert_eq!(follow(&mut house.server.as_operator(), ACME), 0);
+    add(ACME);
+    assert_eq!(follow(&mut ada, ACME), 53);
 }
 
 #[test]
@@ -482,11 +541,11 @@ fn a_bind_ends_what_the_connection_follows() {
 
 #[test]
 fn ha8_followers_that_end_in_any_way_leave_nothing_behind() {
-    let server = server("[limits]\nfollowers_per_organisation = 8\n");
+    let server = server(&format!("{OPEN}[limits]\nfollowers_anonymous = 8\n"));
     let mut wire = server.as_operator();
     let search = search_request(BASE, 2, &present("sn"), &[]);
     for round in 0..120 {
-        let mut peer = server.as_operator();
+        let mut peer = server.connect();
         let first = if round % 2 == 0 { sync(true, None, false) } else { persistent(15, round % 4 == 1) };
         let begun = [message(40, &search, &[first]), message(41, &search, &[persistent(15, true)])].concat();
         match round % 6 {
@@ -505,7 +564,7 @@ fn ha8_followers_that_end_in_any_way_leave_nothing_behind() {
         }
     }
     let started = Instant::now();
-    let mut last = server.as_operator();
+    let mut last = server.connect();
     loop {
         (0..8).for_each(|id| last.send(&message(60 + id, &search, &[persistent(15, true)])));
         if (0..8).all(|id| cancel(&mut last, 60 + id) == (118, 0)) {

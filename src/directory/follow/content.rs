@@ -68,9 +68,12 @@ impl Content {
         let bonds = directory.memory().bonds();
         let filter = request.filter.clone().into_owned();
         let matcher = prepare(directory, &filter);
+        if matcher.asks_chains() {
+            return Err(Error::Unwilling("the in-chain rule cannot be followed".to_owned()));
+        }
         let current = directory.current();
         let reading = Reading { context: current.context(schema, directory.memory()), memory: Some(directory.memory()), grants: &grants };
-        if matcher.rests_on_links() && DynamicGroups::prepare(&reading, 0).is_some() {
+        if matcher.rests_on_links() && DynamicGroups::concern(&reading, base) {
             return Err(Error::Unwilling("a filter on memberships cannot be followed where there are dynamic groups".to_owned()));
         }
         Ok(Self {
