@@ -9,6 +9,8 @@ mod authenticate;
 mod bind;
 mod chain;
 pub(crate) mod core;
+#[cfg(test)]
+mod credential_tests;
 mod credentials;
 mod derived;
 mod dress;

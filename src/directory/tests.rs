@@ -5,13 +5,13 @@ use crate::base::{Clock, ManualClock, Timestamp};
 use crate::model::{Filter, Modification, ModificationKind};
 use std::time::Duration;
 
-const ORGANISATION: &str = "o=acme,dc=example,dc=com";
+pub(super) const ORGANISATION: &str = "o=acme,dc=example,dc=com";
 
-struct Bench {
-    directory: Arc<Directory>,
+pub(super) struct Bench {
+    pub(super) directory: Arc<Directory>,
     clock: Arc<ManualClock>,
     folder: tempfile::TempDir,
-    operator: Caller,
+    pub(super) operator: Caller,
 }
 
 fn settings(folder: &std::path::Path) -> Settings {
@@ -27,7 +27,7 @@ fn caller(identity: Identity) -> Caller {
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
         let given = settings(folder.path());
@@ -36,11 +36,11 @@ impl Bench {
         Self { directory, clock, folder, operator: caller(Identity::operator("cn=operator")) }
     }
 
-    async fn write(&self, write: Write) -> Result<WriteOutcome, Error> {
+    pub(super) async fn write(&self, write: Write) -> Result<WriteOutcome, Error> {
         self.directory.write(&self.operator, write, WriteOptions::default()).await
     }
 
-    async fn add(&self, dn: &str, attributes: &[(&str, &str)]) -> Result<WriteOutcome, Error> {
+    pub(super) async fn add(&self, dn: &str, attributes: &[(&str, &str)]) -> Result<WriteOutcome, Error> {
         let mut grouped: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
         for (name, value) in attributes {
             match grouped.iter_mut().find(|(held, _)| held == name) {
@@ -51,13 +51,20 @@ impl Bench {
         self.write(Write::Add { dn: dn.to_owned(), attributes: grouped }).await
     }
 
-    async fn modify(&self, dn: &str, kind: ModificationKind, attribute: &str, values: &[&str]) -> Result<WriteOutcome, Error> {
+    pub(super) async fn modify(&self, dn: &str, kind: ModificationKind, attribute: &str, values: &[&str]) -> Result<WriteOutcome, Error> {
         let values = values.iter().map(|value| value.as_bytes().to_vec()).collect();
         let modifications = vec![Modification { kind, attribute: attribute.to_owned(), values }];
         self.write(Write::Modify { dn: dn.to_owned(), modifications }).await
     }
 
-    fn search(&self, caller: &Caller, base: &str, scope: Scope, filter: &str, attributes: &[&str]) -> Result<Vec<OwnedEntry>, Error> {
+    pub(super) fn search(
+        &self,
+        caller: &Caller,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+        attributes: &[&str],
+    ) -> Result<Vec<OwnedEntry>, Error> {
         struct Sink(Vec<OwnedEntry>);
         impl EntrySink for Sink {
             fn entry(&mut self, entry: &Visible<'_>) {
@@ -90,7 +97,7 @@ impl Bench {
         bench
     }
 
-    async fn with_organisation(limit: &str) -> Self {
+    pub(super) async fn with_organisation(limit: &str) -> Self {
         let bench = Self::new();
         bench.add("dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]).await.unwrap();
         bench.add(ORGANISATION, &[("objectClass", "organization"), ("objectClass", "hcOrganisation"), ("o", "acme")]).await.unwrap();
@@ -111,13 +118,13 @@ impl Bench {
         bench
     }
 
-    async fn bind(&self, name: &str) -> Result<Bound, Error> {
+    pub(super) async fn bind(&self, name: &str) -> Result<Bound, Error> {
         let password = Secret::new(b"correct horse battery staple".to_vec());
         self.directory.bind(&Origin::system(), &user(name), &password, SessionRequest::default()).await
     }
 }
 
-fn user(name: &str) -> String {
+pub(super) fn user(name: &str) -> String {
     format!("uid={name},ou=users,{ORGANISATION}")
 }
 

@@ -248,6 +248,8 @@ impl Schema {
             let kind = self.attribute_type(attribute);
             let problem = if kind.usage == Usage::Operational {
                 Some("an operational attribute cannot name an entry")
+            } else if kind.secret {
+                Some("a secret attribute cannot name an entry")
             } else if kind.equality.is_none() {
                 Some("an attribute without an equality rule cannot name an entry")
             } else if seen.contains(&attribute) {

@@ -8,7 +8,7 @@ use crate::base::Secret;
 use crate::directory::password_hash::names_a_scheme;
 use crate::directory::session::application_of;
 use crate::directory::write::Work;
-use crate::directory::{Caller, Directory, Error, Identity, Origin, SessionRequest, Write};
+use crate::directory::{Caller, Directory, Error, Identity, Origin, SessionRequest, Write, WriteOptions};
 use crate::model::Entry;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -92,7 +92,12 @@ impl Directory {
     }
 
     /// Who came in by an application password changes no credentials: it opens one application, and not the account.
-    pub(in crate::directory) fn check_credentials_change(&self, caller: &Caller, write: &Write) -> Result<(), Error> {
+    pub(in crate::directory) fn check_credentials_change(
+        &self,
+        caller: &Caller,
+        write: &Write,
+        options: &WriteOptions,
+    ) -> Result<(), Error> {
         if caller.identity.application_password.is_none() {
             return Ok(());
         }
@@ -104,7 +109,8 @@ impl Directory {
             Write::Add { attributes, .. } => attributes.iter().any(|(name, _)| is_credential(name)),
             Write::Modify { modifications, .. } => modifications.iter().any(|change| is_credential(&change.attribute)),
             Write::Password { .. } => true,
-            Write::Delete { .. } | Write::Rename { .. } => false,
+            Write::Rename { .. } => options.modifications.iter().any(|change| is_credential(&change.attribute)),
+            Write::Delete { .. } => false,
         };
         match touches {
             true => Err(Error::InsufficientAccess("an application password does not change credentials".to_owned())),

@@ -30,11 +30,13 @@ use crate::schema::{SealOptions, Violation};
 use crate::store::{AuditRecord, StoreError, Transaction};
 use std::sync::Arc;
 
+use password::Company;
+
 impl Directory {
     /// Makes one change.
-    pub async fn write(&self, caller: &Caller, write: Write, options: WriteOptions) -> Result<WriteOutcome, Error> {
+    pub async fn write(&self, caller: &Caller, write: Write, mut options: WriteOptions) -> Result<WriteOutcome, Error> {
         let clear = self.clear_password(&write);
-        let (write, generated) = self.prepare(caller, write, &options).await?;
+        let (write, generated) = self.prepare(caller, write, &mut options, Company::Alone).await?;
         let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
         let caller = caller.clone();
@@ -52,10 +54,10 @@ impl Directory {
     }
 
     /// Many changes in one step, all or nothing: imports and bulk loads, by the operator.
-    pub async fn write_all(&self, caller: &Caller, writes: Vec<Write>, options: WriteOptions) -> Result<usize, Error> {
+    pub async fn write_all(&self, caller: &Caller, writes: Vec<Write>, mut options: WriteOptions) -> Result<usize, Error> {
         let mut ready = Vec::with_capacity(writes.len());
         for write in writes {
-            ready.push(self.prepare(caller, write, &options).await?.0);
+            ready.push(self.prepare(caller, write, &mut options, Company::Together).await?.0);
         }
         let core = Arc::clone(self.core());
         let caller = caller.clone();
@@ -74,8 +76,9 @@ impl Directory {
     /// Changes with options of their own in one step, all or nothing, each by what the ones before it left (RFC 5805).
     pub async fn write_together(&self, caller: &Caller, writes: Vec<(Write, WriteOptions)>) -> Result<Vec<WriteOutcome>, WriteFailed> {
         let mut ready = Vec::with_capacity(writes.len());
-        for (at, (write, options)) in writes.into_iter().enumerate() {
-            let (write, _) = self.prepare(caller, write, &options).await.map_err(|error| WriteFailed { at: Some(at), error })?;
+        for (at, (write, mut options)) in writes.into_iter().enumerate() {
+            let (write, _) =
+                self.prepare(caller, write, &mut options, Company::Together).await.map_err(|error| WriteFailed { at: Some(at), error })?;
             ready.push((write, options));
         }
         let core = Arc::clone(self.core());

@@ -18,7 +18,30 @@ enum Form {
     Octets(Vec<u8>),
 }
 
+/// Values that one modify may look at: each change of an attribute looks at all that it has (HA5).
+const MOST_LOOKED_AT: usize = 1_000_000;
+
+/// The same changes, where neighbours that add to, or take from, one attribute are one.
+fn merged(modifications: &[Modification]) -> Vec<Modification> {
+    let mut out: Vec<Modification> = Vec::new();
+    for change in modifications {
+        let joins = matches!(change.kind, ModificationKind::Add | ModificationKind::Delete) && !change.values.is_empty();
+        match out.last_mut() {
+            Some(last) if joins && last.kind == change.kind && last.attribute == change.attribute && !last.values.is_empty() => {
+                last.values.extend_from_slice(&change.values);
+            }
+            _ => out.push(change.clone()),
+        }
+    }
+    out
+}
+
 impl Work<'_, '_> {
+    /// How many values the draft has of an attribute.
+    fn held(&self, draft: &Draft, attribute: &str) -> usize {
+        self.core.schema.attribute(attribute).map_or(0, |attribute| draft.values(attribute).len())
+    }
+
     pub(super) fn modify(&mut self, text: &str, modifications: &[Modification]) -> Result<WriteOutcome, Error> {
         let entry = self.find(text)?;
         let pre_read = self.precondition(&entry)?;
@@ -33,7 +56,14 @@ impl Work<'_, '_> {
         self.check_modifications(&entry, modifications)?;
         let before = self.core.schema.unseal(&entry);
         let mut draft = before.clone();
-        for modification in modifications {
+        let mut looked_at = 0_usize;
+        for modification in &merged(modifications) {
+            looked_at = looked_at.saturating_add(self.held(&draft, &modification.attribute));
+            if looked_at > MOST_LOOKED_AT {
+                return Err(Error::AdminLimit(
+                    "too many changes of an attribute with too many values: send the values in one change".to_owned(),
+                ));
+            }
             self.apply(&entry, &mut draft, modification)?;
         }
         self.keep_rdn(&entry, &before, &draft)?;
@@ -110,6 +140,9 @@ impl Work<'_, '_> {
         }
         if definition.link.is_some() && !description.options.is_empty() {
             return Err(Error::UndefinedType(format!("{} takes no options: its values are links", definition.name())));
+        }
+        if definition.secret && !description.options.is_empty() {
+            return Err(Error::UndefinedType(format!("{} takes no options", definition.name())));
         }
         if definition.derived {
             return Err(Error::Constraint(format!("{} is made by the server and cannot be written", definition.name())));

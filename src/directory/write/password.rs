@@ -17,33 +17,103 @@ use std::sync::Arc;
 /// Characters of a made-up password at most, but for the last piece: what is longer than 1 024 octets is not hashed.
 const MADE_UP_LIMIT: usize = 900;
 
+/// Passwords that one change may bring: each costs a hash.
+const MOST_PASSWORDS: usize = 16;
+
+/// Whether a change is made alone, or by what others before it in the same step left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    Alone,
+    Together,
+}
+
 impl Directory {
     /// What takes time is done here, outside the writer thread: hashing, and checking an old password.
-    pub(super) async fn prepare(&self, caller: &Caller, write: Write, options: &WriteOptions) -> Result<(Write, Option<Secret>), Error> {
-        self.check_credentials_change(caller, &write)?;
+    pub(super) async fn prepare(
+        &self,
+        caller: &Caller,
+        write: Write,
+        options: &mut WriteOptions,
+        company: Company,
+    ) -> Result<(Write, Option<Secret>), Error> {
+        self.check_credentials_change(caller, &write, options)?;
         match write {
             Write::Add { dn, mut attributes } => {
                 let named = self.named_policy(&attributes);
                 let rules = self.password_rules_of_new(&dn, named.as_deref());
+                let refused = company == Company::Alone && !self.may_add_under(caller, &dn);
                 for (name, values) in &mut attributes {
-                    if self.is_password(name) {
-                        *values = self.hashed(caller, values.clone(), options, None, &rules).await?;
-                    } else {
-                        self.prepare_secrets(caller, name, values)?;
+                    match self.is_password(name) {
+                        true if refused => values.clear(),
+                        true => *values = self.hashed(caller, values.clone(), options, None, &rules).await?,
+                        false => self.prepare_secrets(caller, name, values)?,
                     }
                 }
                 Ok((Write::Add { dn, attributes }, None))
             }
             Write::Modify { dn, mut modifications } => {
-                self.check_own_modifications(caller, &dn, &modifications)?;
-                for modification in &mut modifications {
-                    self.prepare_modification(caller, &dn, modification, options).await?;
-                }
+                self.prepare_modifications(caller, &dn, &mut modifications, options, company).await?;
                 Ok((Write::Modify { dn, modifications }, None))
             }
             Write::Password { dn, old, new } => self.prepare_password(caller, dn, old, new).await,
-            other @ (Write::Delete { .. } | Write::Rename { .. }) => Ok((other, None)),
+            Write::Rename { dn, new_rdn, delete_old_rdn, new_superior } => {
+                let mut modifications = std::mem::take(&mut options.modifications);
+                self.prepare_modifications(caller, &dn, &mut modifications, options, company).await?;
+                options.modifications = modifications;
+                Ok((Write::Rename { dn, new_rdn, delete_old_rdn, new_superior }, None))
+            }
+            other @ Write::Delete { .. } => Ok((other, None)),
         }
+    }
+
+    async fn prepare_modifications(
+        &self,
+        caller: &Caller,
+        dn: &str,
+        modifications: &mut [Modification],
+        options: &WriteOptions,
+        company: Company,
+    ) -> Result<(), Error> {
+        if !modifications.iter().any(|change| self.is_password(&change.attribute)) {
+            for change in modifications {
+                self.prepare_other(caller, dn, change)?;
+            }
+            return Ok(());
+        }
+        if company == Company::Alone && !self.may_write_password(caller, dn) {
+            // The writer refuses it, as it refuses any attribute. Nothing is hashed for it, the policy says nothing of an entry
+            // that may be hidden (HC2), and should the right come in between, an addition of no value is refused as well.
+            for change in modifications.iter_mut().filter(|change| self.is_password(&change.attribute)) {
+                *change =
+                    Modification { kind: ModificationKind::Add, attribute: std::mem::take(&mut change.attribute), values: Vec::new() };
+            }
+        }
+        self.check_own_modifications(caller, dn, modifications)?;
+        for change in modifications {
+            match self.is_password(&change.attribute) {
+                true => self.prepare_password_change(caller, dn, change, options).await?,
+                false => self.prepare_other(caller, dn, change)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn may_write_password(&self, caller: &Caller, dn: &str) -> bool {
+        let grants = self.grants(caller);
+        let may = |entry: Arc<Entry>| grants.on(self.memory(), &entry).write.contains(self.schema().known().user_password);
+        self.password_entry(dn).is_some_and(may)
+    }
+
+    /// Whether the caller may add under the nearest entry above the name: containers of an organisation are made as needed.
+    fn may_add_under(&self, caller: &Caller, dn: &str) -> bool {
+        let (grants, mut at) = (self.grants(caller), tree::parse_dn(dn).ok().and_then(|dn| dn.parent()));
+        while let Some(dn) = at {
+            if let Some(parent) = self.password_entry(&dn.to_string()) {
+                return grants.on(self.memory(), &parent).may_add_children;
+            }
+            at = dn.parent();
+        }
+        caller.identity.is_operator()
     }
 
     fn is_password(&self, name: &str) -> bool {
@@ -111,23 +181,22 @@ impl Directory {
         }
     }
 
-    async fn prepare_modification(
+    fn prepare_other(&self, caller: &Caller, dn: &str, change: &mut Modification) -> Result<(), Error> {
+        match change.kind {
+            ModificationKind::Add | ModificationKind::Replace => self.prepare_secrets(caller, &change.attribute, &mut change.values)?,
+            ModificationKind::Delete => self.prepare_revocation(caller, dn, change),
+            ModificationKind::Increment => {}
+        }
+        Ok(())
+    }
+
+    async fn prepare_password_change(
         &self,
         caller: &Caller,
         dn: &str,
         change: &mut Modification,
         options: &WriteOptions,
     ) -> Result<(), Error> {
-        if !self.is_password(&change.attribute) {
-            match change.kind {
-                ModificationKind::Add | ModificationKind::Replace => {
-                    self.prepare_secrets(caller, &change.attribute, &mut change.values)?;
-                }
-                ModificationKind::Delete => self.prepare_revocation(caller, dn, change),
-                ModificationKind::Increment => {}
-            }
-            return Ok(());
-        }
         let entry = self.password_entry(dn);
         match change.kind {
             ModificationKind::Add | ModificationKind::Replace => {
@@ -171,6 +240,9 @@ impl Directory {
         entry: Option<&Entry>,
         rules: &PasswordRules,
     ) -> Result<Vec<Vec<u8>>, Error> {
+        if values.len() > MOST_PASSWORDS {
+            return Err(Error::Constraint(format!("userPassword: at most {MOST_PASSWORDS} values at one time")));
+        }
         let hasher = self.hasher();
         let mut out = Vec::with_capacity(values.len());
         for value in values {

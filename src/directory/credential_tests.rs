@@ -1,0 +1,81 @@
+//! Passwords in changes: none stays in the clear, whichever way it comes, and who may not write one learns nothing by trying.
+
+use super::tests::{Bench, ORGANISATION, user};
+use super::tree::{self, Resolved};
+use super::{Caller, Error, Identity, Origin, Write, WriteOptions};
+use crate::model::{Facts, Modification, ModificationKind};
+use std::sync::Arc;
+
+fn anonymous() -> Caller {
+    Caller { identity: Arc::new(Identity::anonymous()), origin: Arc::new(Origin::system()) }
+}
+
+fn password(value: &str) -> Modification {
+    Modification { kind: ModificationKind::Replace, attribute: "userPassword".to_owned(), values: vec![value.as_bytes().to_vec()] }
+}
+
+#[tokio::test]
+async fn hc6_a_password_that_comes_with_a_rename_is_hashed() {
+    let bench = Bench::with_organisation("3").await;
+    let rename = Write::Rename { dn: user("ada"), new_rdn: "uid=ada2".to_owned(), delete_old_rdn: true, new_superior: None };
+    let options = WriteOptions { modifications: vec![password("a password of some length")], ..WriteOptions::default() };
+    bench.directory.write(&bench.operator, rename, options).await.unwrap();
+    let memory = bench.directory.memory();
+    let dn = tree::parse_dn(&user("ada2")).unwrap();
+    let Resolved::Found(id) = tree::resolve(bench.directory.schema(), &bench.directory.current().suffixes, memory, &dn) else {
+        panic!("not renamed")
+    };
+    let stored = memory.entry(id).unwrap();
+    let values: Vec<_> = stored.values(bench.directory.schema().known().user_password).collect();
+    assert_eq!(values.len(), 1);
+    assert!(values[0].starts_with(b"{ARGON2}"), "{}", String::from_utf8_lossy(values[0]));
+}
+
+#[tokio::test]
+async fn hc2_who_may_not_write_a_password_gets_one_answer_whatever_it_is() {
+    let bench = Bench::with_organisation("3").await;
+    let mut answers = Vec::new();
+    for name in ["ada", "nobody"] {
+        for value in ["ada", "short", "a password of some length"] {
+            let change = Write::Modify { dn: user(name), modifications: vec![password(value)] };
+            answers.push(bench.directory.write(&anonymous(), change, WriteOptions::default()).await.unwrap_err());
+        }
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+}
+
+#[tokio::test]
+async fn hb6_a_secret_names_no_entry_and_takes_no_options() {
+    let bench = Bench::with_organisation("3").await;
+    let dn = format!("uid=new+userPassword=short,ou=users,{ORGANISATION}");
+    let refused = bench.add(&dn, &[("objectClass", "inetOrgPerson"), ("cn", "New"), ("sn", "New")]).await.unwrap_err();
+    assert!(matches!(refused, Error::Naming(_)), "{refused:?}");
+    let refused = bench.modify(&user("ada"), ModificationKind::Add, "userPassword;x-a", &["a password of some length"]).await.unwrap_err();
+    assert!(matches!(refused, Error::UndefinedType(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn hd4_a_change_brings_so_many_passwords_and_no_more() {
+    let bench = Bench::with_organisation("3").await;
+    let values: Vec<String> = (0..17).map(|number| format!("a password of some length, number {number}")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let refused = bench.modify(&user("ada"), ModificationKind::Add, "userPassword", &values).await.unwrap_err();
+    assert!(matches!(refused, Error::Constraint(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn ha5_many_changes_of_one_large_attribute_are_bounded() {
+    let bench = Bench::with_organisation("3").await;
+    let many: Vec<String> = (0..10_000).map(|number| format!("value {number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    bench.modify(&user("ada"), ModificationKind::Add, "description", &many).await.unwrap();
+    let change = |kind, value: String| Modification { kind, attribute: "description".to_owned(), values: vec![value.into_bytes()] };
+    let added = (0..2_000).map(|number| change(ModificationKind::Add, format!("more {number}"))).collect();
+    bench.write(Write::Modify { dn: user("ada"), modifications: added }).await.unwrap();
+    let turns = (0..400).map(|number| match number % 2 {
+        0 => change(ModificationKind::Add, format!("other {number}")),
+        _ => change(ModificationKind::Delete, format!("more {number}")),
+    });
+    let refused = bench.write(Write::Modify { dn: user("ada"), modifications: turns.collect() }).await.unwrap_err();
+    assert!(matches!(refused, Error::AdminLimit(_)), "{refused:?}");
+}
