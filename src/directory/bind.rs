@@ -34,6 +34,18 @@ pub(super) struct Candidate {
     pub(super) usable: bool,
 }
 
+/// How somebody has proven who it is. What that rests on must still hold when the seat is given, in the same commit: who is
+/// refused keeps none (S4).
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// By the password, which may be in grace.
+    Password,
+    /// By this value of `hcApplicationPassword`.
+    ApplicationPassword(Arc<[u8]>),
+    /// Outside LDAP.
+    Outside,
+}
+
 impl Directory {
     /// Simple bind with a name and a password (RFC 4513 §5.1.3). Takes a seat where the user needs one. Empty name and
     /// password, and a name without password, are for the door to answer (§5.1.1, §5.1.2).
@@ -73,7 +85,7 @@ impl Directory {
         let (Some(entry), Some((found, password))) = (candidate.entry, found) else {
             return Err(Error::InvalidCredentials.into());
         };
-        let bound = self.admit_by_password(&entry, self.admit(origin, &entry, &candidate.hashes, request)).await;
+        let bound = self.admit_by_password(&entry, self.admit(origin, &entry, &candidate.hashes, request, Proof::Password)).await;
         if let Some(verified) = candidate.hashes.get(found.index).filter(|_| found.rehash || self.lacks_scram_keys(&entry)) {
             self.renew_later(origin, entry.id, verified, &password);
         }
@@ -120,16 +132,25 @@ impl Directory {
     }
 
     /// Lets in who has proven to be `entry`, with a seat where one is needed.
-    pub(super) async fn admit(&self, origin: &Origin, entry: &Entry, hashes: &[Vec<u8>], request: SessionRequest) -> Result<Bound, Error> {
+    pub(super) async fn admit(
+        &self,
+        origin: &Origin,
+        entry: &Entry,
+        hashes: &[Vec<u8>],
+        request: SessionRequest,
+        proof: Proof,
+    ) -> Result<Bound, Error> {
         let (schema, memory) = (self.schema(), self.memory());
         let current = self.current();
         let mut identity = self.core().identity(&current, memory, entry.id).ok_or(Error::InvalidCredentials)?;
         let takes_seat = needs_seat(schema, entry, &identity) && !(identity.organisation_admin && self.is_administrative(origin));
         let mut seat = None;
         if takes_seat {
-            let (session, report) = self.take_seat(origin, &identity, hashes, request).await?;
+            let (session, report) = self.take_seat(origin, &identity, hashes, request, proof).await?;
             identity.session = Some(session);
             seat = Some(report);
+        } else if proof == Proof::Password && self.has_expired(entry) {
+            self.spend_grace(entry.id).await?;
         }
         Ok(Bound { identity: Arc::new(identity), seat, password: PasswordUse::Free })
     }
@@ -143,7 +164,8 @@ impl Directory {
         hashes: &[Vec<u8>],
         request: SessionRequest,
     ) -> Result<Bound, Error> {
-        let bound = self.admit(origin, entry, hashes, request).await?;
+        let proof = Proof::ApplicationPassword(Arc::clone(&value));
+        let bound = self.admit(origin, entry, hashes, request, proof).await?;
         let identity = Identity { application_password: Some(value), ..(*bound.identity).clone() };
         match self.memory().entry(entry.id).is_some_and(|now| self.still_opens(&now, &identity)) {
             true => Ok(Bound { identity: Arc::new(identity), ..bound }),

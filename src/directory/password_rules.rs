@@ -95,15 +95,19 @@ impl Directory {
         }
         let mut bound = admitted.await?;
         match met {
-            PasswordUse::Grace { .. } => self.spend_grace(entry.id).await?,
             PasswordUse::MustChange => bound.identity = Arc::new(Identity { must_change: true, ..(*bound.identity).clone() }),
-            PasswordUse::Expired | PasswordUse::Expires { .. } | PasswordUse::Free => {}
+            PasswordUse::Expired | PasswordUse::Expires { .. } | PasswordUse::Free | PasswordUse::Grace { .. } => {}
         }
         Ok(Bound { password: met, ..bound })
     }
 
+    /// Whether the password of the entry has expired, so that each bind with it spends one of the uses that may be left.
+    pub(super) fn has_expired(&self, entry: &Entry) -> bool {
+        matches!(self.password_use(entry), PasswordUse::Expired | PasswordUse::Grace { .. })
+    }
+
     /// Notes a use of an expired password, where there is one left: many at one time get no more than one after another.
-    async fn spend_grace(&self, entry: EntryId) -> Result<(), Error> {
+    pub(super) async fn spend_grace(&self, entry: EntryId) -> Result<(), Error> {
         let core = Arc::clone(self.core());
         let work = move |txn: &mut crate::store::Transaction<'_>| {
             txn.may_use_reserve();
@@ -143,7 +147,7 @@ impl Directory {
 }
 
 impl Work<'_, '_> {
-    fn spend_grace(&mut self, entry: EntryId) -> Result<(), Error> {
+    pub(super) fn spend_grace(&mut self, entry: EntryId) -> Result<(), Error> {
         let core = Arc::clone(self.core);
         let entry = self.txn.entry(entry).ok_or(Error::InvalidCredentials)?;
         let rules = self.rules_of(&entry);

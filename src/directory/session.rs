@@ -1,6 +1,7 @@
 //! Seats at work (domain rules S1–S11): the seat book decides, the session entry is written in the same step, and
 //! connections hold the live session. Taking and ending a seat is durable before anybody is told.
 
+use super::bind::Proof;
 use super::core::Core;
 use super::error::Error;
 use super::identity::{Caller, Identity, Origin, SessionHandle};
@@ -41,6 +42,7 @@ struct Seeker {
     organisation: EntryId,
     /// The password hashes the user was checked against; another set means that the password has changed meanwhile.
     hashes: Vec<Vec<u8>>,
+    proof: Proof,
     licence_name: Option<String>,
     application: Option<String>,
     client: String,
@@ -54,6 +56,7 @@ impl Directory {
         identity: &Identity,
         hashes: &[Vec<u8>],
         request: SessionRequest,
+        proof: Proof,
     ) -> Result<(Arc<SessionHandle>, SeatReport), Error> {
         let (Some(user), Some(organisation)) = (identity.entry, identity.organisation) else { return Err(Error::InvalidCredentials) };
         let settings = self.settings();
@@ -68,11 +71,13 @@ impl Directory {
             user,
             organisation,
             hashes: hashes.to_vec(),
+            proof,
             licence_name: application.and_then(|application| application.licence.clone()),
             application: name,
             client,
         };
-        if let Some(seated) = self.seated(&seeker) {
+        let spends = seeker.proof == Proof::Password && self.memory().entry(user).is_some_and(|entry| self.has_expired(&entry));
+        if !spends && let Some(seated) = self.seated(&seeker) {
             return Ok(seated);
         }
         let core = Arc::clone(self.core());
@@ -350,6 +355,13 @@ impl Work<'_, '_> {
         let same_password = user.values(known.user_password).eq(seeker.hashes.iter().map(Vec::as_slice));
         if !active || !same_password {
             return Err(Error::InvalidCredentials);
+        }
+        match &seeker.proof {
+            Proof::Password => self.spend_grace(seeker.user)?,
+            Proof::ApplicationPassword(value) if !user.values(known.hc_application_password).any(|held| *held == **value) => {
+                return Err(Error::InvalidCredentials);
+            }
+            Proof::ApplicationPassword(_) | Proof::Outside => {}
         }
         let licence = licence_for(&core, &*self.txn, seeker)?;
         let terms = terms_of(&core, &*self.txn, licence.id).ok_or(Error::Internal)?;

@@ -3,8 +3,8 @@
 use crate::demo::Demo;
 use crate::server::{OPERATOR, Server};
 use crate::wire::{
-    Answer, Wire, add_request, bind_request, control, equal, extended_request, message, octets, present, replace_request, search_request,
-    sequence, tlv,
+    Answer, SESSION_CONTROL, Wire, add_request, bind_request, control, equal, extended_request, message, octets, present, replace_request,
+    search_request, sequence, tlv,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -258,4 +258,30 @@ fn o1_the_policy_of_the_organisation_holds_for_its_users_and_that_of_another_nev
     operator.replace(&organisation, "pwdPolicySubentry", &[&own]);
     operator.replace(&own, "pwdMustChange", &["TRUE"]);
     assert_eq!(met(), (0, error(2)), "the organisation's");
+}
+
+#[test]
+fn s3_s4_binds_in_grace_at_one_time_get_seats_for_the_uses_there_are_and_no_others() {
+    let demo = Demo::start();
+    let (organisation, user) = (demo.organisation(), &demo.users[0]);
+    let mut operator = demo.as_operator();
+    let rules = [("pwdMaxAge", "1"), ("pwdGraceAuthNLimit", "2")];
+    let dn = add_policy(&mut operator, &organisation, &rules);
+    operator.replace(&organisation, "pwdPolicySubentry", &[&dn]);
+    operator.replace(&user.dn, "userPassword", &[&user.password]);
+    demo.set_licence("hcSessionLimit", "20");
+    demo.set_licence("hcCountingMode", "sessions");
+    wait(2);
+    let bind = |client: u8| {
+        let apart = control(SESSION_CONTROL, false, Some(&sequence(&[&tlv(0x81, &[b'a' + client])])));
+        demo.connect().ask(&bind_request(&user.dn, user.password.as_bytes()), &[apart]).code()
+    };
+    let mut codes: Vec<u32> = std::thread::scope(|scope| {
+        let bind = &bind;
+        let binds: Vec<_> = (0..8).map(|client| scope.spawn(move || bind(client))).collect();
+        binds.into_iter().map(|bind| bind.join().unwrap()).collect()
+    });
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 0, 49, 49, 49, 49, 49, 49]);
+    assert_eq!(demo.sessions().len(), 2, "who is refused keeps no seat");
 }

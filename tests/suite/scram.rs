@@ -142,6 +142,23 @@ fn hb1_nobody_learns_who_exists() {
 }
 
 #[test]
+fn hb1_a_name_and_its_dn_are_asked_for_the_same_salt_whether_there_is_such_a_user_or_not() {
+    let scene = Scene::start();
+    let (person, known) = scene.with_keys(0);
+    let (without_keys, unproven) = scene.user(1);
+    let container = person.dn.split_once(',').unwrap().1;
+    let salt = |name: &str| asked(&mut scene.demo.connect(), &name.replace('=', "=3D").replace(',', "=2C")).1;
+    let mut seen = Vec::new();
+    for (name, dn) in [(&*known, &person.dn), (&*unproven, &without_keys.dn), ("nobody", &format!("uid=nobody,{container}"))] {
+        seen.push(salt(name));
+        assert_eq!((&salt(dn), &salt(&dn.to_uppercase())), (&seen[seen.len() - 1], &seen[seen.len() - 1]), "{name}");
+        assert_ne!(salt(&dn.replace(container, "dc=elsewhere")), seen[seen.len() - 1], "{name}");
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 3);
+}
+
+#[test]
 fn s3_s4_a_seat_is_taken_by_scram_as_by_a_password() {
     let scene = Scene::start();
     let limit =

@@ -9,6 +9,7 @@ pub(crate) mod one_time_code;
 mod proxy;
 pub(crate) mod scram;
 
+use super::bind::Proof;
 use super::{Bound, Directory, Error, Origin, Protocol, SessionRequest};
 use crate::base::{EntryId, Secret};
 use crate::domain::password_rules::PasswordUse;
@@ -42,7 +43,7 @@ impl Directory {
         request: SessionRequest,
     ) -> Result<Bound, Error> {
         let owner = self.certificate_owner(certificate).ok_or(Error::InvalidCredentials)?;
-        self.bind_known(origin, owner, authorization, request).await
+        self.bind_known(origin, owner, authorization, request, Proof::Outside).await
     }
 
     /// SASL EXTERNAL (RFC 4422 appendix A) on a local socket: the owner of the daemon and root are the operator; any
@@ -60,7 +61,7 @@ impl Directory {
         let own = rustix::process::geteuid().as_raw();
         if peer_uid != 0 && peer_uid != own {
             let owner = self.posix_account(peer_uid).ok_or(Error::InvalidCredentials)?;
-            return self.bind_known(origin, owner, authorization, request).await;
+            return self.bind_known(origin, owner, authorization, request, Proof::Outside).await;
         }
         let name = match &self.current().settings.operator {
             Some(operator) => operator.dn.clone(),
@@ -73,13 +74,20 @@ impl Directory {
         }
     }
 
-    /// Signs in an entry whose proof was given outside LDAP.
-    async fn bind_known(&self, origin: &Origin, id: EntryId, authorization: &str, request: SessionRequest) -> Result<Bound, Error> {
+    /// Signs in an entry whose proof was given by other means than a bind with its name and password.
+    async fn bind_known(
+        &self,
+        origin: &Origin,
+        id: EntryId,
+        authorization: &str,
+        request: SessionRequest,
+        proof: Proof,
+    ) -> Result<Bound, Error> {
         let dn = super::tree::parse_dn(&super::tree::dn_of(self.memory(), id))?;
         let candidate = self.candidate(&dn);
         let authorized = self.is_authorized_as(&dn, authorization);
         match candidate.entry {
-            Some(entry) if candidate.usable && authorized => self.admit(origin, &entry, &candidate.hashes, request).await,
+            Some(entry) if candidate.usable && authorized => self.admit(origin, &entry, &candidate.hashes, request, proof).await,
             _ => Err(Error::InvalidCredentials),
         }
     }

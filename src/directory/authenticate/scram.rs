@@ -4,11 +4,13 @@
 //! when it is set, and when it was right at a bind. They are kept in `authPassword` as RFC 5803 writes them. Their salt is a
 //! digest of the stored password they belong to, so keys of a former password are known as such, and never count.
 
+use super::names::nobody;
 use crate::base::{EntryId, Secret, random};
+use crate::directory::bind::Proof;
 use crate::directory::lockout::Account;
 use crate::directory::{Bound, Directory, Error, Origin, SessionRequest, Write, WriteOutcome};
 use crate::domain::organisation_of;
-use crate::model::{Entry, Facts};
+use crate::model::{Dn, Entry, Facts};
 use crate::schema::Schema;
 use crate::store::Transaction;
 use base64::Engine;
@@ -122,19 +124,33 @@ fn salt_for(stored: &[u8]) -> Vec<u8> {
 }
 
 impl Directory {
-    /// The keys to prove a password of `name` against. Who has none gets made-up ones, always the same for the same name, so
-    /// that nobody learns who exists (HB1).
+    /// The keys to prove a password of `name` against. Who has none gets made-up ones, always the same for the same name, bare
+    /// or as a DN, so that nobody learns who exists (HB1).
     pub fn scram_keys(&self, name: &str) -> Result<ScramKeys, Error> {
         let none = || Error::Unavailable("SCRAM is not ready".to_owned());
         let secret = self.memory().meta(SALT_SECRET).ok_or_else(none)?;
         let name = stringprep::saslprep(name).map_or_else(|_| name.to_owned(), |name| name.into_owned());
-        let owner = self.dn_of_identity(&name, &self.settings().sasl.names).and_then(|dn| self.candidate(&dn).entry);
-        let own = owner.and_then(|entry| self.own_keys(&entry));
-        let folded = name.to_lowercase();
-        let made_up = |what: &str| mac(&secret, [what, "\0", &folded].concat().as_bytes());
+        let dn = self.dn_of_identity(&name, &self.settings().sasl.names);
+        let own = dn.as_ref().and_then(|dn| self.candidate(dn).entry).and_then(|entry| self.own_keys(&entry));
+        let key = self.schema().name_key(&dn.unwrap_or_else(|| self.imagined_dn(&name, &secret)));
+        let made_up = |what: &str| mac(&secret, &[what.as_bytes(), b"\0", &key].concat());
         let salt = made_up("salt").iter().take(16).copied().collect();
         let nobody = ScramKeys { salt, iterations: ITERATIONS, stored: made_up("stored"), server: made_up("server"), owner: None };
         Ok(own.unwrap_or(nobody))
+    }
+
+    /// The DN that a bare name which leads nowhere would have if there were such a user, in one of the places of the config.
+    fn imagined_dn(&self, name: &str, secret: &[u8]) -> Dn {
+        let settings = self.settings();
+        let mut imagined = nobody(name);
+        let drawn = mac(secret, &[b"place\0", name.to_lowercase().as_bytes()].concat());
+        let at = drawn.first().map_or(0, |octet| usize::from(*octet)).checked_rem(settings.sasl.names.len());
+        let place = at.and_then(|at| settings.sasl.names.get(at)).and_then(|place| {
+            let users = Dn::parse(&format!("ou=users,{place}")).ok().filter(|users| self.candidate(users).entry.is_some());
+            users.or_else(|| Dn::parse(place).ok())
+        });
+        imagined.0.extend(place.into_iter().flat_map(|place| place.0));
+        imagined
     }
 
     /// Signs in whom the keys belong to, where the proof was right. From here on it is a bind like any other.
@@ -152,7 +168,7 @@ impl Directory {
         let current = owner.filter(|owner| self.own_keys(owner).is_some_and(|now| now.stored == keys.stored));
         let found = self.count(origin, account, std::future::ready(Ok(current))).await?;
         let found = found.ok_or(Error::InvalidCredentials)?;
-        self.admit_by_password(&found, self.bind_known(origin, found.id, authorization, request)).await
+        self.admit_by_password(&found, self.bind_known(origin, found.id, authorization, request, Proof::Password)).await
     }
 
     /// The keys of the password that the entry has now, where its organisation has SCRAM turned on.
