@@ -1,9 +1,9 @@
 //! Referrals (RFC 3296): entries that say who holds the subtree below their name. Without the ManageDsaIT control an
 //! operation at or below one is sent there, and a search tells of those in its scope.
 
+use super::alias::Places;
 use super::error::Error;
 use super::request::Scope;
-use super::search::in_scope;
 use super::tree::{self, Resolved};
 use crate::access::Grants;
 use crate::base::EntryId;
@@ -61,15 +61,15 @@ pub(super) fn referred(
 }
 
 /// The referrals in the scope of a search; its base is none.
-pub(super) fn continuations(schema: &Schema, facts: &dyn Facts, grants: &Grants, places: &[(EntryId, Scope)]) -> Continuations {
+pub(super) fn continuations(schema: &Schema, facts: &dyn Facts, grants: &Grants, places: &Places) -> Continuations {
     let mut found = Continuations { hidden: RoaringBitmap::new(), urls: Vec::new() };
     for entry in of_class(schema, facts, REFERRAL).into_iter().filter_map(|id| facts.entry(id)) {
-        let Some((_, scope)) = places.iter().find(|(base, scope)| in_scope(facts, &entry, *base, *scope)) else { continue };
+        let Some(scope) = places.scope_of(facts, &entry) else { continue };
         found.hidden.insert(entry.id.0);
         if may_follow(schema, facts, grants, &entry) {
             let name = tree::dn_of(facts, entry.id);
             // RFC 4511 §4.5.3: a search of one level goes on with the entry itself.
-            let scope = if *scope == Scope::One { UrlScope::Base } else { UrlScope::Subtree };
+            let scope = if scope == Scope::One { UrlScope::Base } else { UrlScope::Subtree };
             if let Ok(dn) = Dn::parse(&name) {
                 found.urls.push(urls(schema, &entry, &name, &dn, Some(scope)));
             }

@@ -1,6 +1,7 @@
 //! Searching (RFC 4511 §4.5): plan, then look at entries in steps, so that back-pressure, abandon, limits and
 //! fairness come from one loop. Nothing is locked between steps.
 
+use super::alias::Places;
 use super::dress::Dress;
 use super::dynamic::Reading;
 use super::filter::{Matcher, Truth};
@@ -107,7 +108,7 @@ enum Place {
     Anywhere,
     In(EntryId, Scope),
     /// In one of several: the subtrees that aliases lead to.
-    InOne(Box<[(EntryId, Scope)]>),
+    InOne(Places),
 }
 
 impl Directory {
@@ -129,7 +130,7 @@ impl Directory {
             Base::Entry(id) => {
                 let special = self.special(&grants, request, id)?;
                 references = special.references;
-                plan_source(self.schema(), memory, &matcher, &special.places, &special.hidden)
+                plan_source(self.schema(), memory, &matcher, special.places, &special.hidden)
             }
         };
         let limits = &current.settings.limits;
@@ -229,7 +230,7 @@ impl Directory {
 
     /// What aliases and referrals make of a scope; where there are none it stays as it is.
     fn special(&self, grants: &Grants, request: &SearchRequest<'_>, base: EntryId) -> Result<Special, Error> {
-        let mut special = Special { places: vec![(base, request.scope)], hidden: RoaringBitmap::new(), references: Vec::new() };
+        let mut special = Special { places: Places::of(base, request.scope), hidden: RoaringBitmap::new(), references: Vec::new() };
         if request.scope == Scope::Base {
             return Ok(special);
         }
@@ -295,7 +296,7 @@ pub(super) enum Base {
 
 /// Where a search looks, what it leaves out, and what it tells of instead.
 struct Special {
-    places: Vec<(EntryId, Scope)>,
+    places: Places,
     hidden: RoaringBitmap,
     references: Vec<Vec<String>>,
 }
@@ -310,27 +311,22 @@ pub(super) fn in_scope(facts: &dyn Facts, entry: &Entry, base: EntryId, scope: S
     }
 }
 
-fn plan_source(
-    schema: &Schema,
-    memory: &Memory,
-    matcher: &Matcher,
-    places: &[(EntryId, Scope)],
-    hidden: &RoaringBitmap,
-) -> (Source, Place, bool) {
-    if let [(base, Scope::Base)] = places {
-        return (Source::One(Some(*base)), Place::Anywhere, false);
+fn plan_source(schema: &Schema, memory: &Memory, matcher: &Matcher, places: Places, hidden: &RoaringBitmap) -> (Source, Place, bool) {
+    let only = places.only();
+    if let Some((base, Scope::Base)) = only {
+        return (Source::One(Some(base)), Place::Anywhere, false);
     }
     let shown = |ids: RoaringBitmap| Source::Ids { ids: if hidden.is_empty() { ids } else { ids - hidden }, next: 0 };
-    match (plan::plan(schema, memory, matcher), places) {
-        (Some(plan), [(base, scope)]) => (shown(plan.ids), Place::In(*base, *scope), plan.exact),
-        (Some(plan), places) => (shown(plan.ids), Place::InOne(places.into()), plan.exact),
-        (None, [(base, Scope::One)]) if hidden.is_empty() => {
-            (Source::Children { parent: *base, after: None, chunk: Vec::new().into_iter() }, Place::Anywhere, false)
+    match (plan::plan(schema, memory, matcher), only) {
+        (Some(plan), Some((base, scope))) => (shown(plan.ids), Place::In(base, scope), plan.exact),
+        (Some(plan), None) => (shown(plan.ids), Place::InOne(places), plan.exact),
+        (None, Some((base, Scope::One))) if hidden.is_empty() => {
+            (Source::Children { parent: base, after: None, chunk: Vec::new().into_iter() }, Place::Anywhere, false)
         }
-        (None, places) => {
+        (None, _) => {
             let mut ids = RoaringBitmap::new();
-            for (base, scope) in places {
-                ids |= walk(memory, *base, *scope);
+            for (base, scope) in places.outermost(memory) {
+                ids |= walk(memory, base, scope);
             }
             (shown(ids), Place::Anywhere, false)
         }
@@ -624,7 +620,7 @@ impl Search {
         match &self.place {
             Place::Anywhere => true,
             Place::In(base, scope) => in_scope(memory, entry, *base, *scope),
-            Place::InOne(places) => places.iter().any(|(base, scope)| in_scope(memory, entry, *base, *scope)),
+            Place::InOne(places) => places.hold(memory, entry),
         }
     }
 

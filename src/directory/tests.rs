@@ -484,3 +484,44 @@ async fn g5_a_rename_writes_nothing_but_what_names_the_entry_without_the_right_t
     assert!(matches!(rename("cn=crew+hcAdminOnly=TRUE").await, Err(Error::InsufficientAccess(_))));
     rename("cn=crew").await.unwrap();
 }
+
+#[tokio::test]
+async fn hc5_aliases_are_followed_once_each_and_those_of_others_do_not_count() {
+    use crate::access::{AccessSubject, Standing};
+    let bench = Bench::with_people().await;
+    let (base, people) = ("dc=example,dc=com", "ou=people,dc=example,dc=com");
+    bench.add("ou=links,dc=example,dc=com", &[("objectClass", "organizationalUnit")]).await.unwrap();
+    for number in 0..350 {
+        let holder = format!("ou=h{number},dc=example,dc=com");
+        bench.add(&holder, &[("objectClass", "organizationalUnit")]).await.unwrap();
+        let next = format!("ou=h{},dc=example,dc=com", number + 1);
+        let target = if number == 349 { people } else { &next };
+        let dn = format!("ou=next,{holder}");
+        let values = [("objectClass", "alias"), ("objectClass", "extensibleObject"), ("ou", "next"), ("aliasedObjectName", target)];
+        bench.add(&dn, &values).await.unwrap();
+    }
+    let values =
+        [("objectClass", "alias"), ("objectClass", "extensibleObject"), ("ou", "one"), ("aliasedObjectName", "ou=h0,dc=example,dc=com")];
+    bench.add("ou=one,ou=links,dc=example,dc=com", &values).await.unwrap();
+    let find = |scope| {
+        let dn = tree::parse_dn("ou=links,dc=example,dc=com").unwrap();
+        let current = bench.directory.current();
+        let memory = bench.directory.memory();
+        let tree::Resolved::Found(id) = tree::resolve(bench.directory.schema(), &current.suffixes, memory, &dn) else { panic!("{base}") };
+        (id, scope)
+    };
+    let follow = |grants: &crate::access::Grants, scope| {
+        let (id, scope) = find(scope);
+        bench.directory.follow_aliases(grants, id, scope).unwrap()
+    };
+    let operator = bench.directory.grants(&bench.operator);
+    let all = follow(&operator, Scope::Subtree);
+    assert_eq!(all.hidden.len(), 351, "a chain of places costs each alias once, and ends");
+    assert_eq!(all.places.outermost(bench.directory.memory()).len(), 352);
+    let one = follow(&operator, Scope::One);
+    assert_eq!((one.hidden.len(), one.places.outermost(bench.directory.memory()).len()), (1, 2), "one level leads one step");
+    let stranger = AccessSubject { standing: Standing::Anonymous, ..AccessSubject::anonymous(None, true) };
+    let policy = Arc::new(crate::access::Policy::compile(bench.directory.schema(), &[]).unwrap());
+    let none = follow(&policy.grants(stranger, bench.directory.memory()), Scope::Subtree);
+    assert_eq!(none.hidden.len(), 0, "aliases that the caller may not know of are not counted");
+}
