@@ -259,7 +259,8 @@ impl Place<'_> {
         }
         hand_over(self.attribute, &mut elements, &touched)?;
         elements.retain(|element| !json::is_unassigned(element));
-        put(holder, name, Some(Value::Array(elements)));
+        // Elements that were set alike are one.
+        put(holder, name, shape(self.attribute, &Value::Array(elements))?);
         Ok(())
     }
 

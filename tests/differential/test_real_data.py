@@ -148,6 +148,9 @@ class RealData(unittest.TestCase):
                 self.assertEqual(groups.get(name(dn)), belongs, dn)
             self.assertEqual({k: got.get(k) for k in wanted}, wanted, dn)
             derived = {"entrydn", "subschemasubentry", "hassubordinates", "numsubordinates"}
+            # A posixGroup shows the uids of its members too (RFC 2307): an import of both is the same links.
+            if "posixgroup" in {value.lower().decode() for value in wanted["objectclass"]} and "member" in wanted:
+                got.pop("memberuid", None)
             self.assertLessEqual(set(got) - set(wanted), derived if operational else set(), dn)
 
     def test_example_comes_out_as_it_went_in(self):
