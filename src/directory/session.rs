@@ -475,8 +475,18 @@ impl Work<'_, '_> {
 
     /// Ends all sessions of a user (S6).
     pub(crate) fn end_sessions_of(&mut self, user: EntryId, why: &str) {
+        self.end_sessions_but(user, None, why);
+    }
+
+    /// Ends the sessions of a user but the one that the change is made on (ASVS 7.4.3).
+    pub(crate) fn end_other_sessions_of(&mut self, user: EntryId, why: &str) {
+        let own = self.caller.identity.session.as_ref().map(|session| session.entry);
+        self.end_sessions_but(user, own, why);
+    }
+
+    fn end_sessions_but(&mut self, user: EntryId, kept: Option<EntryId>, why: &str) {
         for (session, _) in self.txn.sources(user, self.core.schema.known().hc_session_user) {
-            if let Some(entry) = self.txn.entry(session) {
+            if let Some(entry) = self.txn.entry(session).filter(|entry| Some(entry.id) != kept) {
                 self.end_session(&entry, why);
             }
         }

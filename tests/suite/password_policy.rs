@@ -261,6 +261,29 @@ fn o1_the_policy_of_the_organisation_holds_for_its_users_and_that_of_another_nev
 }
 
 #[test]
+fn s6_who_changes_the_own_password_stays_and_the_other_sessions_end() {
+    let demo = Demo::start();
+    let user = &demo.users[0];
+    demo.set_licence("hcCountingMode", "sessions");
+    let from = |client: &[u8]| {
+        let mut wire = demo.connect();
+        let apart = control(SESSION_CONTROL, false, Some(&sequence(&[&tlv(0x81, client)])));
+        assert_eq!(wire.ask(&bind_request(&user.dn, user.password.as_bytes()), &[apart]).code(), 0);
+        wire
+    };
+    let (mut here, mut elsewhere) = (from(b"here"), from(b"elsewhere"));
+    assert_eq!(demo.sessions().len(), 2);
+    let value = sequence(&[&tlv(0x81, user.password.as_bytes()), &tlv(0x82, SECOND.as_bytes())]);
+    assert_eq!(here.ask(&extended_request(PASSWORD_MODIFY, Some(&value)), &[]).code(), 0);
+    assert_eq!(demo.sessions().len(), 1);
+    assert_eq!(here.who_am_i(), format!("dn:{}", user.dn));
+    elsewhere.send(&message(9, &search_request(&user.dn, 0, &present("objectClass"), &["1.1"]), &[]));
+    assert!(elsewhere.receive().is_none_or(|answer| answer.tag != 0x64), "its connection is over");
+    demo.as_operator().replace(&user.dn, "userPassword", &[THIRD]);
+    assert!(demo.sessions().is_empty(), "set by somebody else it ends them all");
+}
+
+#[test]
 fn s3_s4_binds_in_grace_at_one_time_get_seats_for_the_uses_there_are_and_no_others() {
     let demo = Demo::start();
     let (organisation, user) = (demo.organisation(), &demo.users[0]);

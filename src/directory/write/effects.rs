@@ -33,7 +33,7 @@ impl Work<'_, '_> {
         } else if was.mail() != is.mail() {
             self.end_sessions_of(after.id, "e-mail changed");
         } else if !before.values(known.user_password).eq(after.values(known.user_password)) && was.state() == AccountState::Active {
-            self.end_sessions_of(after.id, "password changed");
+            self.end_other_sessions_of(after.id, "password changed");
         }
         self.post_welcome(Some(before), after)
     }
