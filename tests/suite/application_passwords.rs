@@ -96,6 +96,26 @@ fn who_came_in_by_one_changes_no_credentials() {
 }
 
 #[test]
+fn u5_an_administrator_who_came_in_by_one_does_not_move_its_own_address() {
+    let demo = start();
+    let password = made(&demo, "mail");
+    let role = format!("cn=application-administrator,ou=roles,{}", demo.organisation());
+    let mut operator = demo.as_operator();
+    let class = ("objectClass", "hcRoleDefinition");
+    operator.add(&role, &[class, ("cn", "application-administrator"), ("hcRoleSystem", "organisation-admin")]);
+    operator.replace(&demo.users[0].dn, "hcRole", &[&role]);
+    let (_, mut wire) = from(&demo, Some("mail"), &password);
+    let mut mail = |dn: &str| wire.ask(&replace_request(dn, "mail", &["elsewhere@example.com"]), &[]).code();
+    assert_eq!(mail(&demo.users[0].dn), INSUFFICIENT_ACCESS);
+    let hidden =
+        sequence(&[&[0x0a, 0x01, 0x02], &sequence(&[&octets("hcEmail"), &tlv(0x31, &octets("{\"value\":\"elsewhere@example.com\"}"))])]);
+    assert_eq!(mail(&demo.users[1].dn), 0, "that of others is its work");
+    assert_eq!(wire.ask(&tlv(0x66, &[octets(&demo.users[0].dn), tlv(0x30, &hidden)].concat()), &[]).code(), INSUFFICIENT_ACCESS);
+    let own = demo.signed_in(&demo.users[0]).ask(&replace_request(&demo.users[0].dn, "mail", &["moved@example.com"]), &[]);
+    assert_eq!(own.code(), 0, "and with the password of the account it may");
+}
+
+#[test]
 fn hc1_they_are_long_known_to_the_config_and_never_seen() {
     let demo = start();
     let user = &demo.users[0].dn;

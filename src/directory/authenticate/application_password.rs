@@ -9,7 +9,7 @@ use crate::directory::password_hash::names_a_scheme;
 use crate::directory::session::application_of;
 use crate::directory::write::Work;
 use crate::directory::{Caller, Directory, Error, Identity, Origin, SessionRequest, Write, WriteOptions};
-use crate::model::Entry;
+use crate::model::{Entry, Rdn};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -101,15 +101,25 @@ impl Directory {
         if caller.identity.application_password.is_none() {
             return Ok(());
         }
+        // A link to set a password goes to the address of an account (U5).
+        let own = match write {
+            Write::Modify { dn, .. } | Write::Rename { dn, .. } => self.is_own_account(&caller.identity, dn),
+            Write::Add { .. } | Write::Delete { .. } | Write::Password { .. } => false,
+        };
+        let addresses = [self.schema().known().mail, self.schema().known().hc_email];
         let is_credential = |name: &str| {
             let found = self.schema().description(name).map(|description| description.attribute);
-            found.is_some() && CREDENTIALS.iter().any(|credential| self.schema().attribute(credential) == found)
+            let listed = || CREDENTIALS.iter().any(|credential| self.schema().attribute(credential) == found);
+            found.is_some_and(|found| (own && addresses.contains(&found)) || listed())
         };
         let touches = match write {
             Write::Add { attributes, .. } => attributes.iter().any(|(name, _)| is_credential(name)),
             Write::Modify { modifications, .. } => modifications.iter().any(|change| is_credential(&change.attribute)),
             Write::Password { .. } => true,
-            Write::Rename { .. } => options.modifications.iter().any(|change| is_credential(&change.attribute)),
+            Write::Rename { new_rdn, .. } => {
+                let named = Rdn::parse(new_rdn).is_ok_and(|rdn| rdn.0.iter().any(|part| is_credential(&part.attribute)));
+                named || options.modifications.iter().any(|change| is_credential(&change.attribute))
+            }
             Write::Delete { .. } => false,
         };
         match touches {
