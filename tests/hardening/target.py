@@ -206,6 +206,8 @@ class Target(servers.Headcount):
             f'[[listener]]\nkind = "ldaps"\naddress = "127.0.0.1:{self.tls_port}"\n'
             f'[[listener]]\nkind = "http"\naddress = "127.0.0.1:{self.http_port}"\n'
             f'[tls]\ncertificate = "server.pem"\nkey = "server.key"\n[limits]\n{self.limits}\n'
+            # Sequences that are cut off in the middle of a bind count as failures, as they must; that is tested elsewhere.
+            "[lockout]\nfailures = 0\n"
         )
         config.write_text(text)
 
