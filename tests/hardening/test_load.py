@@ -158,7 +158,7 @@ class Load(unittest.TestCase):
         at_once, megabytes = 2, 19
         server = self.start(people=10)
         with open(server.folder / "headcount.toml", "a") as config:
-            config.write(f"[hashing]\nat_once = {at_once}\n[lockout]\nfailures = 0\n")
+            config.write(f"[hashing]\nat_once = {at_once}\n")
         server.stop()
         server.start()
         server.latency()
