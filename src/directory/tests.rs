@@ -57,6 +57,11 @@ impl Bench {
         self.write(Write::Modify { dn: dn.to_owned(), modifications }).await
     }
 
+    async fn rename(&self, dn: &str, new_rdn: &str) {
+        let rename = Write::Rename { dn: dn.to_owned(), new_rdn: new_rdn.to_owned(), delete_old_rdn: true, new_superior: None };
+        self.write(rename).await.unwrap();
+    }
+
     pub(super) fn search(
         &self,
         caller: &Caller,
@@ -138,13 +143,7 @@ async fn entries_are_added_found_changed_renamed_and_deleted() {
     assert_eq!(bench.names(base, Scope::Subtree, "(cn=*le*sm*)"), ["uid=cleo,ou=people,dc=example,dc=com"]);
     bench.modify("uid=ada,ou=people,dc=example,dc=com", ModificationKind::Replace, "description", &["first"]).await.unwrap();
     assert_eq!(bench.names(base, Scope::Subtree, "(description=FIRST)").len(), 1);
-    let rename = Write::Rename {
-        dn: "ou=people,dc=example,dc=com".to_owned(),
-        new_rdn: "ou=humans".to_owned(),
-        delete_old_rdn: true,
-        new_superior: None,
-    };
-    bench.write(rename).await.unwrap();
+    bench.rename("ou=people,dc=example,dc=com", "ou=humans").await;
     assert_eq!(bench.names(base, Scope::Subtree, "(uid=ada)"), ["uid=ada,ou=humans,dc=example,dc=com"]);
     bench.write(Write::Delete { dn: "uid=ada,ou=humans,dc=example,dc=com".to_owned() }).await.unwrap();
     assert!(bench.names(base, Scope::Subtree, "(uid=ada)").is_empty());
@@ -190,13 +189,7 @@ async fn members_are_links_that_follow_renames_and_wait_for_entries() {
         ("member", "uid=later,ou=people,dc=example,dc=com"),
     ];
     bench.add(group, &attributes).await.unwrap();
-    let rename = Write::Rename {
-        dn: "uid=ada,ou=people,dc=example,dc=com".to_owned(),
-        new_rdn: "uid=ada2".to_owned(),
-        delete_old_rdn: true,
-        new_superior: None,
-    };
-    bench.write(rename).await.unwrap();
+    bench.rename("uid=ada,ou=people,dc=example,dc=com", "uid=ada2").await;
     let later = [("objectClass", "inetOrgPerson"), ("cn", "Later"), ("sn", "Later")];
     bench.add("uid=later,ou=people,dc=example,dc=com", &later).await.unwrap();
     let read = bench.search(&bench.operator, group, Scope::Base, "(objectClass=*)", &["member"]).unwrap();
@@ -275,13 +268,7 @@ async fn a_large_group_shows_renames_deletions_and_new_members_at_once() {
     assert_eq!(members(), sorted((0..31).map(person).collect()));
     bench.write(Write::Delete { dn: person(0) }).await.unwrap();
     assert_eq!(members(), sorted((1..31).map(person).collect()));
-    let rename = Write::Rename {
-        dn: "ou=people,dc=example,dc=com".to_owned(),
-        new_rdn: "ou=humans".to_owned(),
-        delete_old_rdn: true,
-        new_superior: None,
-    };
-    bench.write(rename).await.unwrap();
+    bench.rename("ou=people,dc=example,dc=com", "ou=humans").await;
     let renamed = (1..31).map(|n| person(n).replace("people", "humans")).collect();
     assert_eq!(members(), sorted(renamed));
 }

@@ -217,13 +217,17 @@ class Target(servers.Headcount):
     def _import(self, people):
         file = self.folder / "people.ldif"
         with open(file, "w") as out:
-            out.write(f"dn: {SUFFIX}\nobjectClass: domain\ndc: example\n\n")
-            for n in range(people):
-                out.write(f"dn: uid=user{n},{SUFFIX}\nobjectClass: inetOrgPerson\nuid: user{n}\ncn: name {n}\nsn: family {n % 53}\n"
-                          f"description: {'a long description of somebody ' * 32}\n\n")
+            out.writelines(self.records(people))
         done = self.run("import", file)
         if done.returncode:
             raise RuntimeError(f"{done.stdout}{done.stderr}")
+
+    def records(self, people):
+        """What is imported before it starts, as LDIF."""
+        yield f"dn: {SUFFIX}\nobjectClass: domain\ndc: example\n\n"
+        for n in range(people):
+            yield (f"dn: uid=user{n},{SUFFIX}\nobjectClass: inetOrgPerson\nuid: user{n}\ncn: name {n}\nsn: family {n % 53}\n"
+                   f"description: {'a long description of somebody ' * 32}\n\n")
 
     def log(self):
         return (self.folder / "log").read_text(errors="replace")

@@ -23,22 +23,17 @@ class Limited(Target):
         self.count = count
         super().__init__(f"{limits}\n{self.rule}", people=count)
 
-    def _import(self, _):
-        file = self.folder / "people.ldif"
-        with open(file, "w") as out:
-            out.write(
-                f"dn: {SUFFIX}\nobjectClass: domain\ndc: example\n\n"
-                f"dn: o=Acme,{SUFFIX}\nobjectClass: organization\nobjectClass: hcOrganisation\no: Acme\n\n"
-                f"dn: {PEOPLE}\nobjectClass: organizationalUnit\nou: people\n\n"
-                f"dn: {READER[0]}\nobjectClass: applicationProcess\nobjectClass: simpleSecurityObject\nobjectClass: uidObject\n"
-                f"objectClass: hcUser\nuid: reader\ncn: reader\nhcUserType: service\nuserPassword: {READER[1]}\n\n"
-            )
-            for n in range(self.count):
-                out.write(f"dn: cn=person {n},{PEOPLE}\nobjectClass: person\ncn: person {n}\nsn: family {n % 53}\n"
-                          f"description: {'ab' * 200}{n}\n\n")
-        done = self.run("import", file)
-        if done.returncode:
-            raise RuntimeError(f"{done.stdout}{done.stderr}")
+    def records(self, people):
+        yield (
+            f"dn: {SUFFIX}\nobjectClass: domain\ndc: example\n\n"
+            f"dn: o=Acme,{SUFFIX}\nobjectClass: organization\nobjectClass: hcOrganisation\no: Acme\n\n"
+            f"dn: {PEOPLE}\nobjectClass: organizationalUnit\nou: people\n\n"
+            f"dn: {READER[0]}\nobjectClass: applicationProcess\nobjectClass: simpleSecurityObject\nobjectClass: uidObject\n"
+            f"objectClass: hcUser\nuid: reader\ncn: reader\nhcUserType: service\nuserPassword: {READER[1]}\n\n"
+        )
+        for n in range(people):
+            yield (f"dn: cn=person {n},{PEOPLE}\nobjectClass: person\ncn: person {n}\nsn: family {n % 53}\n"
+                   f"description: {'ab' * 200}{n}\n\n")
 
     def reader(self):
         client = Client(self, patience=120)

@@ -9,9 +9,11 @@ The account that searches is of type `service` and takes no seat; what it may re
 import pathlib
 import subprocess
 import sys
+import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "differential"))
+import box  # noqa: E402
 import servers  # noqa: E402
 
 SUFFIX = "dc=example,dc=com"
@@ -155,3 +157,12 @@ def the_office():
     if _office is None:
         _office = Office()
     return _office
+
+
+def move_in(case):
+    """Gives a class of tests the box and the office, or skips it with the reason why there is no box."""
+    try:
+        case.box = box.the_box()
+    except box.NoBox as reason:
+        raise unittest.SkipTest(f"no box for packages of Debian: {reason}") from None
+    case.office = the_office()

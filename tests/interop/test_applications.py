@@ -5,7 +5,6 @@ import subprocess
 import unittest
 from urllib.parse import quote
 
-import box
 import office
 import servers
 from demo import eventually
@@ -20,11 +19,7 @@ class Application(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        try:
-            cls.box = box.the_box()
-        except box.NoBox as reason:
-            raise unittest.SkipTest(f"no box for packages of Debian: {reason}") from None
-        cls.office = office.the_office()
+        office.move_in(cls)
         cls.box.write(CA, cls.office.ca.read_text())
         cls.port = servers.free_port()
         cls.configure()

@@ -3,7 +3,6 @@
 import os
 import unittest
 
-import box
 import office
 from demo import eventually
 
@@ -22,11 +21,7 @@ class Unix:
 
     @classmethod
     def setUpClass(cls):
-        try:
-            cls.box = box.the_box()
-        except box.NoBox as reason:
-            raise unittest.SkipTest(f"no box for packages of Debian: {reason}") from None
-        cls.office = office.the_office()
+        office.move_in(cls)
         cls.box.write("/etc/office-ca.pem", cls.office.ca.read_text())
         cls.box.write("/etc/nsswitch.conf", f"passwd: files {cls.service}\ngroup: files {cls.service}\nshadow: files\n")
         for service in ("office", "su"):

@@ -35,6 +35,14 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
+    /// A new authority, and in this folder its own certificate, `clients.pem`, and the server's with its key.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        let authority = Self::new("The authority");
+        authority.for_localhost().write(folder, "server");
+        authority.write(&folder.join("clients.pem"));
+        authority
+    }
+
     /// Issues a certificate for this subject, from the root down, and these alternative names.
     pub(crate) fn issue(&self, subject: &[(DnType, &str)], names: Vec<SanType>) -> Issued {
         let key = KeyPair::generate().unwrap();

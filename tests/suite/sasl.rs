@@ -45,9 +45,7 @@ impl Scene {
     fn start(tls: &str, sasl: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let authority = Authority::new("The authority");
-        authority.for_localhost().write(folder.path(), "server");
-        authority.write(&folder.path().join("clients.pem"));
+        let authority = Authority::of_folder(folder.path());
         let ldaps = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
         let path = folder.path().display();
         let more = format!(

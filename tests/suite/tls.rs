@@ -71,9 +71,7 @@ struct Scene {
 impl Scene {
     fn start(tls: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new("The authority");
-        authority.for_localhost().write(folder.path(), "server");
-        authority.write(&folder.path().join("clients.pem"));
+        let authority = Authority::of_folder(folder.path());
         let ldaps = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
         let path = folder.path().display();
         let more = format!(
