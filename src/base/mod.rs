@@ -6,6 +6,7 @@ pub mod clock;
 pub mod counts;
 pub mod ids;
 pub mod limits;
+pub mod line;
 pub mod network;
 pub mod prepare;
 pub mod proxy_protocol;

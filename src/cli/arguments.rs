@@ -1,5 +1,6 @@
 //! What may stand on the command line.
 
+use crate::base::{Clock, SystemClock, Timestamp};
 use crate::daemon::config::{DEFAULT_PATH, units::Period};
 use crate::daemon::control::MembershipLevel;
 use clap::{Args, Parser, Subcommand};
@@ -51,17 +52,7 @@ pub(super) enum Action {
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditAction {
     /// Show records, the latest last.
-    Show {
-        /// Only those about this entry, under any name it had.
-        #[arg(long, value_name = "DN")]
-        entry: Option<String>,
-        /// Only what this one did.
-        #[arg(long, value_name = "DN")]
-        actor: Option<String>,
-        /// Only the latest so many.
-        #[arg(long, value_name = "COUNT")]
-        last: Option<usize>,
-    },
+    Show(AuditQuery),
     /// Check that no record was changed, taken out or cut off; the first that is wrong is named.
     Verify {
         /// Older files that were moved away, the oldest first.
@@ -70,6 +61,35 @@ pub(super) enum AuditAction {
         #[arg(long)]
         from_the_middle: bool,
     },
+}
+
+/// Which records of the audit log.
+#[derive(Debug, Args)]
+pub(super) struct AuditQuery {
+    /// Only those about this entry, under any name it had.
+    #[arg(long, value_name = "DN")]
+    pub(super) entry: Option<String>,
+    /// Only those about entries that were below this one at the time, or this one.
+    #[arg(long, value_name = "DN")]
+    pub(super) below: Option<String>,
+    /// Only what this one did: a DN, `token:ID`, `command line` …
+    #[arg(long, value_name = "NAME")]
+    pub(super) actor: Option<String>,
+    /// Only this operation: add, modify, delete, rename, password, session-end …
+    #[arg(long, value_name = "NAME")]
+    pub(super) operation: Option<String>,
+    /// Only from then on: 2026-03-01, 2026-03-01T08:00:00Z, or 2h for two hours ago.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) since: Option<Timestamp>,
+    /// Only until then.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) until: Option<Timestamp>,
+    /// Only the latest so many.
+    #[arg(long, value_name = "COUNT")]
+    pub(super) last: Option<usize>,
+    /// Older files that were moved away, the oldest first.
+    #[arg(long, value_name = "FILE")]
+    pub(super) older: Vec<PathBuf>,
 }
 
 /// How the demo starts.
@@ -437,6 +457,14 @@ pub(super) enum UserAction {
         #[command(flatten)]
         password: PasswordOptions,
     },
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Some(ago) = Period::parse(text) {
+        return Ok(SystemClock::default().now().minus(ago.0));
+    }
+    let whole = Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")));
+    whole.ok_or_else(|| "not a time as 2026-03-01, 2026-03-01T08:00:00Z, or 2h for two hours ago".to_owned())
 }
 
 fn period(text: &str) -> Result<Period, String> {

@@ -1,12 +1,14 @@
 //! The audit log, read where it lies: the daemon need not run, and may.
 
-use super::arguments::AuditAction;
+use super::arguments::{AuditAction, AuditQuery};
 use super::output::{Output, answer, tell};
 use super::{Outcome, load};
+use crate::base::Timestamp;
 use crate::daemon::control::Reply;
 use crate::directory::Directory;
+use crate::model::Dn;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
     };
     let folder = &config.settings.folder;
     let done = match action {
-        AuditAction::Show { entry, actor, last } => show(folder, entry.as_deref(), actor.as_deref(), last, json),
+        AuditAction::Show(query) => show(folder, &query, json),
         AuditAction::Verify { older, from_the_middle } => {
             return verify(folder, &older, from_the_middle, config.settings.audit_key.as_ref());
         }
@@ -57,34 +59,170 @@ fn verify(folder: &Path, older: &[PathBuf], from_the_middle: bool, key: Option<&
     answer(format_args!("{} records follow each other{beginning}; their end is {end}", found.lines))
 }
 
-fn show(folder: &Path, entry: Option<&str>, actor: Option<&str>, last: Option<usize>, json: bool) -> io::Result<Outcome> {
-    let file = match File::open(folder.join("audit.jsonl")) {
-        Ok(file) => file,
-        // Nothing was ever changed.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Outcome::Done),
-        Err(error) => return Err(error),
-    };
-    let records = BufReader::new(file).lines();
-    let records: Vec<Record> = records.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<io::Result<_>>()?;
-    let is = |record: &Record, key: &str, wanted: &str| text(record, key).eq_ignore_ascii_case(wanted);
-    // An entry that was renamed is the same one.
-    let ids: Option<BTreeSet<&str>> =
-        entry.map(|dn| records.iter().filter(|record| is(record, "target", dn)).map(|record| text(record, "target_id")).collect());
-    let wanted = |record: &&Record| {
-        actor.is_none_or(|actor| is(record, "actor", actor)) && ids.as_ref().is_none_or(|ids| ids.contains(text(record, "target_id")))
-    };
-    let found: Vec<&Record> = records.iter().filter(wanted).collect();
-    let from = last.map_or(0, |last| found.len().saturating_sub(last));
+fn show(folder: &Path, query: &AuditQuery, json: bool) -> io::Result<Outcome> {
+    let mut files = query.older.clone();
+    files.push(folder.join("audit.jsonl"));
+    let wanted = Wanted::of(query, &files)?;
     let mut output = Output::new(json, None, false)?;
-    for record in found.into_iter().skip(from) {
-        let columns = ["at", "actor", "operation", "target", "attributes", "detail", "origin"];
-        let short = columns.into_iter().filter_map(|name| Some((name.to_owned(), record.get(name)?.clone())));
-        output.take(Reply::Row(if json { record.clone() } else { short.collect() }))?;
+    let mut latest = VecDeque::new();
+    each(&files, |record| {
+        if !wanted.has(&record) {
+            return Ok(());
+        }
+        let row = if json { record } else { short(&record) };
+        // Only those asked for are held at one time, and none where all are.
+        match query.last {
+            None => output.take(Reply::Row(row)).map(drop),
+            Some(last) => {
+                latest.push_back(row);
+                if latest.len() > last {
+                    latest.pop_front();
+                }
+                Ok(())
+            }
+        }
+    })?;
+    for row in latest {
+        output.take(Reply::Row(row))?;
     }
     output.take(Reply::Done(String::new()))?;
     Ok(output.outcome())
 }
 
+/// Reads the records of the files one after another. A file that is not there has none.
+fn each(files: &[PathBuf], mut take: impl FnMut(Record) -> io::Result<()>) -> io::Result<()> {
+    for path in files {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let mut lines = BufReader::new(file);
+        let mut line = Vec::new();
+        // A line without its end is being written.
+        while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+            take(serde_json::from_slice(&line)?)?;
+            line.clear();
+        }
+    }
+    Ok(())
+}
+
+/// What is asked for.
+struct Wanted<'a> {
+    query: &'a AuditQuery,
+    /// The entry, which is the same one after it was renamed.
+    ids: Option<BTreeSet<String>>,
+    since: u64,
+    until: u64,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(query: &'a AuditQuery, files: &[PathBuf]) -> io::Result<Self> {
+        let ids = match &query.entry {
+            None => None,
+            Some(dn) => {
+                let mut ids = BTreeSet::new();
+                each(files, |record| {
+                    if same_name(text(&record, "target"), dn) {
+                        ids.insert(text(&record, "target_id").to_owned());
+                    }
+                    Ok(())
+                })?;
+                Some(ids)
+            }
+        };
+        let millis = |time: Option<Timestamp>, absent| time.map_or(absent, Timestamp::millis);
+        Ok(Self { query, ids, since: millis(query.since, 0), until: millis(query.until, u64::MAX) })
+    }
+
+    fn has(&self, record: &Record) -> bool {
+        let is = |key: &str, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| same_name(text(record, key), wanted));
+        let time = record.get("time").and_then(Value::as_u64).unwrap_or_default();
+        (is("actor", &self.query.actor) || (self.query.actor.is_some() && is("through", &self.query.actor)))
+            && is("operation", &self.query.operation)
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(text(record, "target_id")))
+            && self.query.below.as_ref().is_none_or(|above| is_within(text(record, "target"), above))
+            && (self.since..=self.until).contains(&time)
+    }
+}
+
+/// Whether two names are the same but for case and the space between their parts.
+fn same_name(one: &str, other: &str) -> bool {
+    let plain = |text: &str| Dn::parse(text).map_or_else(|_| text.to_lowercase(), |dn| dn.to_string().to_lowercase());
+    one.eq_ignore_ascii_case(other) || plain(one) == plain(other)
+}
+
+fn is_within(name: &str, above: &str) -> bool {
+    let (Ok(name), Ok(above)) = (Dn::parse(name), Dn::parse(above)) else { return false };
+    let depth = name.0.len().checked_sub(above.0.len());
+    depth.is_some_and(|depth| Dn(name.0.into_iter().skip(depth).collect()).to_string().to_lowercase() == above.to_string().to_lowercase())
+}
+
+/// What fits on a line.
+fn short(record: &Record) -> Record {
+    let mut row = Record::new();
+    for name in ["at", "actor", "operation", "target"] {
+        row.extend(record.get(name).map(|value| (name.to_owned(), value.clone())));
+    }
+    row.insert("changes".to_owned(), Value::Array(changes(record)));
+    for name in ["detail", "method", "origin", "request"] {
+        row.insert(name.to_owned(), record.get(name).cloned().unwrap_or_default());
+    }
+    row
+}
+
+/// Each change in words: `mail: a -> b`; names alone where there are no values.
+fn changes(record: &Record) -> Vec<Value> {
+    let list = |key: &str| record.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let with_values: Vec<Value> = list("changes").iter().filter_map(Value::as_object).map(|change| in_words(change).into()).collect();
+    if with_values.is_empty() { list("attributes").to_vec() } else { with_values }
+}
+
+fn in_words(change: &Record) -> String {
+    let name = text(change, "attribute");
+    if change.get("secret").is_some() {
+        return format!("{name}: changed");
+    }
+    let side = |values: &str, left_out: &str| {
+        let values = change.get(values).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mut words: Vec<String> = values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        words.extend(change.get(left_out).map(|count| format!("{count} more")));
+        words.join(" | ")
+    };
+    match (side("old", "old_left_out"), side("new", "new_left_out")) {
+        (old, new) if old.is_empty() => format!("{name}: +{new}"),
+        (old, new) if new.is_empty() => format!("{name}: -{old}"),
+        (old, new) => format!("{name}: {old} -> {new}"),
+    }
+}
+
 fn text<'r>(record: &'r Record, key: &str) -> &'r str {
     record.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_by_their_parts() {
+        assert!(same_name("UID=Ada, o=Acme", "uid=ada,o=acme"));
+        assert!(is_within("uid=ada,ou=users,o=Acme", "OU=users, o=acme"));
+        assert!(is_within("o=Acme", "o=Acme"));
+        assert!(!is_within("o=xAcme", "o=Acme"), "a part of a name is no name");
+        assert!(!is_within("o=Acme", "ou=users,o=Acme"));
+        assert!(same_name("Command Line", "command line"));
+    }
+
+    #[test]
+    fn changes_are_told_in_words() {
+        let record = serde_json::json!({"changes": [
+            {"attribute": "mail", "old": ["a"], "new": ["b", "c"], "new_left_out": 3},
+            {"attribute": "userPassword", "secret": true},
+            {"attribute": "sn", "old": ["x"]},
+        ]});
+        let words = changes(record.as_object().unwrap());
+        assert_eq!(words, ["mail: a -> b | c | 3 more", "userPassword: changed", "sn: -x"]);
+    }
 }

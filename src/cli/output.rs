@@ -1,6 +1,7 @@
 //! Answers on the terminal: rows as a table or as JSON lines, LDIF as it is, warnings and failures to standard error.
 
 use super::Outcome;
+use crate::base::line;
 use crate::daemon::control::Reply;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
@@ -41,7 +42,7 @@ impl Output {
         match reply {
             Reply::Ldif(text) => self.ldif.write_all(text.as_bytes())?,
             Reply::Progress(done) => self.progress.iter().for_each(|bar| bar.set_position(done)),
-            Reply::Row(row) if self.json => say(&format!("{}\n", Value::Object(row)))?,
+            Reply::Row(row) if self.json => say(&format!("{}\n", line::one_line(&Value::Object(row).to_string())))?,
             Reply::Row(row) => self.rows.push(row),
             Reply::Warning(text) => self.warn(&text),
             Reply::Done(text) => {
@@ -110,11 +111,13 @@ pub(super) fn tell(line: impl Display) {
 /// Rows as a table with the keys of the first row as its head; one row alone is shown as a list.
 fn table(rows: &[Map<String, Value>]) -> String {
     let Some(first) = rows.first() else { return String::new() };
-    let text = |value: &Value| match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => list(items),
-        other => other.to_string(),
+    let text = |value: &Value| {
+        line::one_line(&match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            Value::Array(items) => list(items),
+            other => other.to_string(),
+        })
     };
     let mut out = String::new();
     if rows.len() == 1 {

@@ -53,7 +53,7 @@ fn name_at(time: &str) -> String {
 
 async fn make(directory: &Arc<Directory>, settings: &Backup) {
     let path: PathBuf = settings.folder.join(name_at(&directory.clock().now().generalized()));
-    let caller = Caller { identity: Identity::operator("scheduled backup").into(), origin: Origin::system().into() };
+    let caller = Caller { identity: Identity::server("scheduled backup").into(), origin: Origin::system().into() };
     if let Err(error) = directory.backup(&caller, &path).await {
         return failed(settings, &error.to_string());
     }

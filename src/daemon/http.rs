@@ -5,8 +5,8 @@ use super::config::file::ListenerKind;
 use super::config::{Config, ListenAddress, Listener};
 use super::metrics::Metrics;
 use crate::base::counts::COUNTS;
-use crate::base::{Clock, SystemClock, random};
-use crate::directory::{Directory, Origin, Protocol};
+use crate::base::{Clock, SystemClock};
+use crate::directory::{Directory, Origin, Protocol, RequestId};
 use crate::scim::request::Peer;
 use crate::scim::routes::Scim;
 use crate::scim::server::{ServerSettings, Tls};
@@ -79,9 +79,9 @@ pub(super) fn router(
 /// route has it, because a path may hold a token (HF3).
 async fn observe(request: Request, next: Next) -> Response {
     let clock = SystemClock::default();
-    let id = random::bytes::<6>().iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+    let id = request.extensions().get::<Peer>().map_or_else(|| Arc::from(""), |peer| Arc::clone(&peer.request));
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", id, method = %request.method(), route);
+    let span = tracing::info_span!("request", id = &*id, method = %request.method(), route);
     let began = clock.monotonic();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (took, status) = (clock.monotonic().saturating_sub(began), response.status());
@@ -112,6 +112,7 @@ async fn with_origin(mut request: Request) -> Request {
             certificate: false,
             tracking: None,
             listener: peer.listener.to_string(),
+            request: RequestId::Http(peer.request),
         };
         request.extensions_mut().insert(Arc::new(origin));
     }

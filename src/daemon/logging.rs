@@ -1,6 +1,7 @@
 //! Logs: one line an event, as text or as JSON, to standard error. Whatever a peer sent, a line stays one line (HG1).
 
 use super::config::file::LogFormat;
+use crate::base::line;
 use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -60,15 +61,7 @@ impl Write for Line {
 fn one_line(event: &[u8], coloured: bool) -> String {
     let text = String::from_utf8_lossy(event);
     let body = text.strip_suffix('\n').unwrap_or(&text);
-    let mut out = String::with_capacity(text.len() + 1);
-    for character in body.chars() {
-        let kept = !(character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')) || (coloured && character == '\u{1b}');
-        if kept {
-            out.push(character);
-        } else {
-            out.push_str(&format!("\\u{:04x}", u32::from(character)));
-        }
-    }
+    let mut out = line::escaped(body, |character| coloured && character == '\u{1b}');
     out.push('\n');
     out
 }

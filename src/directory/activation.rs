@@ -5,7 +5,7 @@
 //! `link-of/<user>` names the newest, so that no token is kept anywhere and a new link puts an end to the one before.
 
 use super::write::Work;
-use super::{Caller, Directory, Error, Identity, Origin, Protocol, Write, WriteOptions, tree};
+use super::{Caller, Directory, Error, Identity, Method, Origin, Protocol, Write, WriteOptions, tree};
 use crate::base::{EntryId, Secret, Timestamp};
 use crate::domain::activation::{LinkRecord, Purpose};
 use crate::domain::{AccountState, User, UserType, organisation_of};
@@ -148,7 +148,8 @@ fn forget_link(txn: &mut Transaction<'_>, user: EntryId) {
 }
 
 fn caller(origin: &Origin) -> Caller {
-    Caller { identity: Arc::new(Identity::operator(ACTOR)), origin: Arc::new(origin.clone()) }
+    let identity = Identity { method: Method::Link, ..Identity::operator(ACTOR) };
+    Caller { identity: Arc::new(identity), origin: Arc::new(origin.clone()) }
 }
 
 impl Directory {

@@ -4,6 +4,7 @@ use crate::access::Grants;
 pub use crate::access::Standing;
 use crate::base::EntryId;
 pub use crate::domain::SessionHandle;
+use crate::store::AuditRecord;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -37,6 +38,84 @@ pub struct Origin {
     pub tracking: Option<Arc<str>>,
     /// The name of the listener in the config.
     pub listener: String,
+    /// The request, or the connection where it is about no single one.
+    pub request: RequestId,
+}
+
+/// What names one request in the log and in audit records. Connections are counted from the start of the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RequestId {
+    /// A connection of LDAP.
+    Connection(u64),
+    /// A request over HTTP: what its answer has as `x-request-id`.
+    Http(Arc<str>),
+    /// A message of LDAP: its connection and its message id.
+    Message(u64, i32),
+    /// The server itself.
+    #[default]
+    None,
+}
+
+impl RequestId {
+    /// The id of a message of this connection.
+    pub const fn message(&self, id: i32) -> Self {
+        match self {
+            Self::Connection(connection) | Self::Message(connection, _) => Self::Message(*connection, id),
+            Self::Http(_) | Self::None => Self::None,
+        }
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connection(connection) => write!(formatter, "ldap-{connection}"),
+            Self::Http(id) => formatter.write_str(id),
+            Self::Message(connection, id) => write!(formatter, "ldap-{connection}-{id}"),
+            Self::None => Ok(()),
+        }
+    }
+}
+
+/// How somebody has proven who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// A client certificate (SASL EXTERNAL).
+    Certificate,
+    /// A link that was sent by mail.
+    Link,
+    /// On the machine itself: the command line, and SASL EXTERNAL on a local socket.
+    Local,
+    /// Not at all.
+    #[default]
+    None,
+    /// SASL PLAIN.
+    Plain,
+    /// SASL SCRAM-SHA-256.
+    Scram,
+    /// The server itself.
+    Server,
+    /// A simple bind.
+    Simple,
+    /// A bearer token.
+    Token,
+}
+
+impl Method {
+    /// As audit records name it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Link => "link",
+            Self::Local => "local",
+            Self::None => "none",
+            Self::Plain => "SASL PLAIN",
+            Self::Scram => "SASL SCRAM-SHA-256",
+            Self::Server => "server",
+            Self::Simple => "simple",
+            Self::Token => "token",
+        }
+    }
 }
 
 impl Origin {
@@ -49,6 +128,7 @@ impl Origin {
             certificate: false,
             tracking: None,
             listener: "system".to_owned(),
+            request: RequestId::None,
         }
     }
 
@@ -84,6 +164,8 @@ pub struct Identity {
     pub must_change: bool,
     /// The application password it came in by, as it is kept.
     pub(super) application_password: Option<Arc<[u8]>>,
+    /// How it has proven who it is, or who acts as it has.
+    pub method: Method,
     /// Who acts as it by proxied authorisation (RFC 4370), where somebody does.
     pub through: Option<Arc<str>>,
     /// The generation of authority it was made in; 0 for one that a door made.
@@ -105,6 +187,7 @@ impl Identity {
             session: None,
             must_change: false,
             application_password: None,
+            method: Method::None,
             through: None,
             generation: 0,
             grants: OnceLock::new(),
@@ -113,7 +196,12 @@ impl Identity {
 
     /// The operator, acting under `name`.
     pub fn operator(name: &str) -> Self {
-        Self { standing: Standing::Operator, name: name.to_owned(), ..Self::anonymous() }
+        Self { standing: Standing::Operator, name: name.to_owned(), method: Method::Local, ..Self::anonymous() }
+    }
+
+    /// What the server does by itself, under `name`.
+    pub fn server(name: &str) -> Self {
+        Self { method: Method::Server, ..Self::operator(name) }
     }
 
     /// Whether it may act as the operator.
@@ -144,10 +232,24 @@ pub struct Caller {
 
 impl Caller {
     /// From where, and through whom where somebody acts as another: for audit records.
-    pub(super) fn describe_origin(&self) -> String {
+    fn describe_origin(&self) -> String {
         match &self.identity.through {
             Some(through) => format!("{} through {through}", self.origin.describe()),
             None => self.origin.describe(),
+        }
+    }
+
+    /// An audit record that says who asks, and nothing else yet.
+    pub(super) fn record(&self) -> AuditRecord {
+        let Self { identity, origin } = self;
+        AuditRecord {
+            actor: identity.name.clone(),
+            through: identity.through.as_deref().unwrap_or_default().to_owned(),
+            method: identity.method.word().to_owned(),
+            origin: self.describe_origin(),
+            address: origin.address.map(|address| address.to_string()).unwrap_or_default(),
+            request: origin.request.to_string(),
+            ..AuditRecord::default()
         }
     }
 }

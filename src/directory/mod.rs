@@ -63,7 +63,7 @@ pub use follow::{
     ChangeKind, ChangeKinds, ChangeSink, ContentSync, EntryChange, FollowRequest, PersistentSearch, SyncProgress, SyncRequest, SyncSink,
     SyncState, Uuid,
 };
-pub use identity::{Caller, Identity, Origin, Protocol, SessionHandle, Standing};
+pub use identity::{Caller, Identity, Method, Origin, Protocol, RequestId, SessionHandle, Standing};
 pub use request::{
     Dereference, EntrySink, LinkWish, Linked, ListView, OwnedEntry, Page, Position, Progress, RightsWish, Scope, SearchRequest, SortKey,
     SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,

@@ -314,7 +314,7 @@ fn end_sessions(
 
 /// The server itself.
 pub(super) fn system_caller(origin: &Origin) -> Caller {
-    Caller { identity: Arc::new(Identity::operator(SERVER)), origin: Arc::new(origin.clone()) }
+    Caller { identity: Arc::new(Identity::server(SERVER)), origin: Arc::new(origin.clone()) }
 }
 
 fn terms_of(core: &Core, facts: &dyn Facts, licence: EntryId) -> Option<LicenceTerms> {

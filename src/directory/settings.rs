@@ -24,6 +24,8 @@ pub struct Settings {
     pub reserve: u64,
     /// The key that signs where the audit file ends.
     pub audit_key: Option<crate::base::Secret>,
+    /// Which values of changes the audit log keeps.
+    pub audit_values: AuditValues,
     /// Limits.
     pub limits: Limits,
     /// Cost of argon2id.
@@ -63,6 +65,7 @@ impl Settings {
             indexes: Vec::new(),
             reserve: 64 << 20,
             audit_key: None,
+            audit_values: AuditValues::default(),
             limits: Limits::default(),
             hashing: Hashing::default(),
             allow_cleartext_passwords: false,
@@ -77,6 +80,25 @@ impl Settings {
             activation: Activation::default(),
             protocol_features: Vec::new(),
         }
+    }
+}
+
+/// Which values of changes the audit log keeps. Those of secrets it never keeps.
+#[derive(Clone, Debug)]
+pub struct AuditValues {
+    /// Whether it keeps any.
+    pub kept: bool,
+    /// Characters of a value.
+    pub length: usize,
+    /// Values of one attribute in one change.
+    pub most: usize,
+    /// Attributes that it is only told have changed, besides those that the schema marks as secret.
+    pub hidden: Vec<String>,
+}
+
+impl Default for AuditValues {
+    fn default() -> Self {
+        Self { kept: true, length: 256, most: 16, hidden: Vec::new() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bearer tokens of provisioning clients: `hc_<id>_<secret>`, shown once, kept as a hash, good for one organisation
 //! (HE9). They are records outside the tree, `token/<id>`.
 
-use super::identity::{Caller, Identity, Standing};
+use super::identity::{Caller, Identity, Method, Standing};
 use super::tree::{self, Resolved};
 use super::{Directory, Error, NewToken};
 use crate::base::{EntryId, Secret, Timestamp, random};
@@ -139,6 +139,7 @@ impl Directory {
         Some(Arc::new(Identity {
             standing: Standing::Client,
             name: format!("token:{id}"),
+            method: Method::Token,
             organisation: Some(record.organisation),
             generation: self.core().authority(),
             ..Identity::anonymous()

@@ -423,10 +423,17 @@ impl Connection {
         self.tells_identity = controls.authorization_identity;
         self.tells_password_policy = controls.password_policy;
         self.require_own_password(frame, controls.proxied.is_some())?;
-        let Some(tracking) = controls.tracking.take() else { return self.perform_as(frame, controls, begun) };
+        let tracking = controls.tracking.take();
+        if tracking.is_none() && !is_recorded(frame.operation) {
+            return self.perform_as(frame, controls, begun);
+        }
         // For this operation alone, in its audit records and here.
-        tracing::info!(peer = %self.caller.origin.describe(), operation = ?frame.operation, tracking, "on behalf of another");
-        let origin = Origin { tracking: Some(tracking.into()), ..(*self.caller.origin).clone() };
+        let request = self.caller.origin.request.message(frame.id);
+        if let Some(tracking) = &tracking {
+            let peer = self.caller.origin.describe();
+            tracing::info!(%request, peer, operation = ?frame.operation, tracking, "on behalf of another");
+        }
+        let origin = Origin { tracking: tracking.map(Arc::from), request, ..(*self.caller.origin).clone() };
         let own = std::mem::replace(&mut self.caller.origin, Arc::new(origin));
         let performed = self.perform_as(frame, controls, begun);
         self.caller.origin = own;
@@ -552,6 +559,14 @@ impl Connection {
             self.release_former();
         }
         self.last_message = self.now;
+    }
+}
+
+/// Whether audit records may come of it: then they name the message.
+const fn is_recorded(operation: Operation) -> bool {
+    match operation {
+        Operation::Add | Operation::Bind | Operation::Delete | Operation::Extended | Operation::Modify | Operation::ModifyDn => true,
+        Operation::Abandon | Operation::Compare | Operation::Search | Operation::Unbind => false,
     }
 }
 

@@ -7,7 +7,7 @@ use super::transport::Transport;
 use super::{Door, Endpoint, features};
 use crate::base::{Limits, SystemClock};
 use crate::directory::settings::{Hashing, Lockout, Operator};
-use crate::directory::{Directory, Origin, Protocol, Settings};
+use crate::directory::{Directory, Origin, Protocol, RequestId, Settings};
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
@@ -372,6 +372,7 @@ async fn hb6_a_password_from_afar_needs_tls() {
             certificate: false,
             tracking: None,
             listener: "ldap".to_owned(),
+            request: RequestId::Connection(1),
         };
         let accepted = listener.accept().await.unwrap().0;
         tokio::spawn(Connection::new(&server.door, Transport::Tcp(accepted), origin, None).run());

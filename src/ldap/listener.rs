@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::transport::Transport;
 use crate::base::counts::COUNTS;
 use crate::base::{Network, proxy_protocol};
-use crate::directory::{Directory, Identity, Origin, Protocol};
+use crate::directory::{Directory, Identity, Origin, Protocol, RequestId};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -48,6 +49,8 @@ pub struct Door {
     pub(super) anonymous: Arc<Identity>,
     pub(super) stopping: CancellationToken,
     handshakes: Semaphore,
+    /// How many connections there were, to number them.
+    accepted: AtomicU64,
     connections: Arc<Mutex<Count>>,
     tasks: TaskTracker,
 }
@@ -116,6 +119,7 @@ impl Door {
             anonymous: Arc::new(Identity::anonymous()),
             stopping: CancellationToken::new(),
             handshakes: Semaphore::new(HANDSHAKES),
+            accepted: AtomicU64::new(0),
             connections: Arc::default(),
             tasks: TaskTracker::new(),
         })
@@ -215,7 +219,15 @@ impl Door {
                 }
             }
         };
-        let mut origin = Origin { protocol: Protocol::Ldap, address, encrypted: false, certificate: false, tracking: None, listener };
+        let mut origin = Origin {
+            protocol: Protocol::Ldap,
+            address,
+            encrypted: false,
+            certificate: false,
+            tracking: None,
+            listener,
+            request: RequestId::Connection(self.accepted.fetch_add(1, Ordering::Relaxed) + 1),
+        };
         let mut user = None;
         let transport = match peer {
             Peer::Local(stream) => {

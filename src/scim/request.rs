@@ -5,7 +5,7 @@ use super::gateway::Gateway;
 use super::json::{self, Object};
 use super::routes::Scim;
 use crate::base::Secret;
-use crate::directory::{Caller, Origin, Protocol};
+use crate::directory::{Caller, Origin, Protocol, RequestId};
 use axum::RequestPartsExt;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -28,6 +28,8 @@ pub struct Peer {
     pub encrypted: bool,
     /// The name of the listener in the config.
     pub listener: Arc<str>,
+    /// The id of the request, as in the log and in `x-request-id`.
+    pub request: Arc<str>,
 }
 
 /// A request whose token was good.
@@ -38,7 +40,7 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<Scim>) -> Result<Self, ScimError> {
         let peer = parts.extensions.get::<Peer>().cloned();
-        let peer = peer.unwrap_or_else(|| Peer { address: None, encrypted: false, listener: "http".into() });
+        let peer = peer.unwrap_or_else(|| Peer { address: None, encrypted: false, listener: "http".into(), request: "".into() });
         let near = peer.address.is_none_or(|address| address.is_loopback());
         if !peer.encrypted && !near && !state.directory.settings().allow_cleartext_passwords {
             return Err(ScimError::forbidden("a token must not travel without TLS"));
@@ -52,6 +54,7 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
             certificate: false,
             tracking: None,
             listener: peer.listener.to_string(),
+            request: RequestId::Http(peer.request),
         };
         Ok(Self(Caller { identity, origin: Arc::new(origin) }))
     }

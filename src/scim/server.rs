@@ -3,7 +3,7 @@
 //! with a time limit each. The certificate can be replaced while connections are open.
 
 use super::request::Peer;
-use crate::base::{Network, proxy_protocol};
+use crate::base::{Network, proxy_protocol, random};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::{HeaderMap, Request};
@@ -225,7 +225,8 @@ impl Server {
 /// Who is at the other end: what a trusted proxy says last, or the peer of the connection. Headers of others are
 /// ignored (HB3).
 fn peer(headers: &HeaderMap, address: IpAddr, encrypted: bool, proxies: &[Network], listener: &Arc<str>) -> Peer {
-    let direct = Peer { address: Some(address), encrypted, listener: listener.clone() };
+    let request = random::bytes::<6>().iter().map(|octet| format!("{octet:02x}")).collect::<String>().into();
+    let direct = Peer { address: Some(address), encrypted, listener: listener.clone(), request };
     if !is_proxy(proxies, address) {
         return direct;
     }

@@ -6,8 +6,8 @@
 use super::AuditRecord;
 use super::audit_chain::{self, Checkpoint, Digest, ORIGIN};
 use super::disk::{self, Disk};
-use crate::base::{Secret, Timestamp};
-use serde::{Deserialize, Serialize};
+use crate::base::Secret;
+use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,16 +21,6 @@ const TAIL: u64 = 4 << 20;
 pub(super) struct Position {
     pub(super) sequence: u64,
     pub(super) part: u64,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    sequence: u64,
-    part: u64,
-    at: String,
-    previous: &'a str,
-    #[serde(flatten)]
-    record: &'a AuditRecord,
 }
 
 #[derive(Deserialize)]
@@ -84,11 +74,9 @@ impl AuditFile {
                 if position <= last {
                     continue;
                 }
-                let (at, previous) = (Timestamp::from_millis(record.time).rfc3339(), audit_chain::hexadecimal(&digest));
-                let line = Line { sequence: *sequence, part, at, previous: &previous, record };
-                let octets = serde_json::to_vec(&line).map_err(|error| error.to_string())?;
-                (digest, last) = (audit_chain::digest(&octets), position);
-                lines.extend(octets);
+                let line = record.line(*sequence, part, &audit_chain::hexadecimal(&digest))?;
+                (digest, last) = (audit_chain::digest(line.as_bytes()), position);
+                lines.extend(line.into_bytes());
                 lines.push(b'\n');
             }
         }

@@ -194,14 +194,11 @@ mod tests {
     fn write(folder: &Path, numbers: std::ops::Range<u64>, key: Option<&Secret>) {
         let record = |number: u64| AuditRecord {
             time: number,
-            organisation: None,
             actor: "cn=admin".to_owned(),
             origin: "test".to_owned(),
             operation: "modify".to_owned(),
             target: format!("cn={number}"),
-            target_id: String::new(),
-            attributes: Vec::new(),
-            detail: String::new(),
+            ..AuditRecord::default()
         };
         let mut file = AuditFile::open(&MachineDisk, folder, 0, key.cloned()).unwrap();
         let changes: Vec<(u64, Vec<AuditRecord>)> = numbers.map(|number| (number, vec![record(number)])).collect();

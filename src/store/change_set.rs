@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// The most octets one change set may take.
 pub(super) const LARGEST: usize = 64 << 20;
 
-/// The format of a change set and of a record; the first octet of each.
-const FORMAT: u8 = 1;
+/// The format of a change set; its first octet.
+const FORMAT: u8 = 2;
 
 /// One step of a change.
 #[derive(Clone, Debug)]

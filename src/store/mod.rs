@@ -5,6 +5,7 @@
 
 mod audit;
 mod audit_chain;
+mod audit_record;
 mod background;
 mod change_set;
 mod checkpoint;
@@ -47,6 +48,7 @@ use tokio::sync::{mpsc, oneshot};
 use writer::{Message, Request};
 
 pub use audit_chain::AuditCheck;
+pub use audit_record::{AuditChange, AuditRecord};
 pub use change_set::Removed;
 pub use feed::{Change, ChangeEvent, Changes};
 pub use index::Candidates;
@@ -88,29 +90,6 @@ pub enum StoreError {
     /// The store cannot be opened, or what is asked for cannot be done with its files; the text is for the operator.
     #[error("the store cannot be used: {0}")]
     Unusable(String),
-}
-
-/// One who-changed-what record, kept in the same commit as the change.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub struct AuditRecord {
-    /// Wall clock, milliseconds since the epoch.
-    pub time: u64,
-    /// The organisation's entryUUID, where there is one.
-    pub organisation: Option<String>,
-    /// Who did it: a DN, a token's id, `system`.
-    pub actor: String,
-    /// By which door and from where.
-    pub origin: String,
-    /// add, modify, delete, rename, password, session-start, session-end, …
-    pub operation: String,
-    /// The entry's DN at the time.
-    pub target: String,
-    /// The entry's entryUUID.
-    pub target_id: String,
-    /// What changed: attribute names; never a secret value.
-    pub attributes: Vec<String>,
-    /// In the words of the operation, where there is something to say.
-    pub detail: String,
 }
 
 /// An open store.

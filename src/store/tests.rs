@@ -54,15 +54,11 @@ fn entry(transaction: &mut Transaction<'_>, id: EntryId, parent: Option<EntryId>
 
 fn record() -> AuditRecord {
     AuditRecord {
-        time: 0,
-        organisation: None,
         actor: "test".to_owned(),
         origin: "test".to_owned(),
         operation: "modify".to_owned(),
         target: "cn=x".to_owned(),
-        target_id: String::new(),
-        attributes: Vec::new(),
-        detail: String::new(),
+        ..AuditRecord::default()
     }
 }
 

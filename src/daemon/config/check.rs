@@ -9,8 +9,8 @@ use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, ca
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{
-    Activation, AllowedScheme, Application, Catalog, CertificateMapping, DeclaredEntry, Hashing, Lockout, Operator, PasswordPolicy, Sasl,
-    Settings,
+    Activation, AllowedScheme, Application, AuditValues, Catalog, CertificateMapping, DeclaredEntry, Hashing, Lockout, Operator,
+    PasswordPolicy, Sasl, Settings,
 };
 use crate::model::Dn;
 use crate::schema::{Schema, Source};
@@ -132,6 +132,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
     let operate = operate::check(&mut checker, file);
     let settings = Settings {
         audit_key: operate.audit_key.clone(),
+        audit_values: audit_values(&mut checker, file, schema.as_ref()),
         folder,
         suffixes,
         operator,
@@ -250,6 +251,13 @@ fn indexes(checker: &mut Checker, file: &ServerFile, schema: Option<&Schema>) ->
         known_attribute(checker, name, schema);
     }
     file.index.attributes.iter().map(|name| name.get_ref().clone()).collect()
+}
+
+fn audit_values(checker: &mut Checker, file: &ServerFile, schema: Option<&Schema>) -> AuditValues {
+    for name in &file.audit.hidden_attributes {
+        known_attribute(checker, name, schema);
+    }
+    file.audit.settings()
 }
 
 fn listeners(checker: &mut Checker, file: &ServerFile) -> Vec<Listener> {

@@ -4,6 +4,7 @@ use super::check::Checker;
 use super::file::ServerFile;
 use super::units::Period;
 use crate::base::{Network, Secret};
+use crate::directory::settings::AuditValues;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,11 +32,38 @@ impl Default for MetricsTable {
 }
 
 /// `[audit]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditTable {
     /// A file outside the data folder with the key of the checkpoints.
     pub key_file: Option<Spanned<PathBuf>>,
+    /// Whether old and new values are kept.
+    pub values: bool,
+    /// Characters of a value.
+    pub value_length: usize,
+    /// Values of one attribute.
+    pub values_per_attribute: usize,
+    /// Attributes whose values are never kept.
+    pub hidden_attributes: Vec<Spanned<String>>,
+}
+
+impl Default for AuditTable {
+    fn default() -> Self {
+        let AuditValues { kept, length, most, .. } = AuditValues::default();
+        Self { key_file: None, values: kept, value_length: length, values_per_attribute: most, hidden_attributes: Vec::new() }
+    }
+}
+
+impl AuditTable {
+    /// What the directory needs to know of it.
+    pub fn settings(&self) -> AuditValues {
+        AuditValues {
+            kept: self.values,
+            length: self.value_length,
+            most: self.values_per_attribute,
+            hidden: self.hidden_attributes.iter().map(|name| name.get_ref().clone()).collect(),
+        }
+    }
 }
 
 /// `[backup]`.

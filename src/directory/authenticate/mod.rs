@@ -10,7 +10,7 @@ mod proxy;
 pub(crate) mod scram;
 
 use super::bind::Proof;
-use super::{Bound, Directory, Error, Origin, Protocol, SessionRequest};
+use super::{Bound, Directory, Error, Method, Origin, Protocol, SessionRequest};
 use crate::base::{EntryId, Secret};
 use crate::domain::password_rules::PasswordUse;
 use crate::model::{Dn, Facts};
@@ -30,7 +30,8 @@ impl Directory {
         let named = self.dn_of_identity(authentication, &self.settings().sasl.names);
         let allowed = named.as_ref().is_some_and(|dn| self.is_authorized_as(dn, authorization));
         let name = named.filter(|_| allowed).unwrap_or_else(|| names::nobody(authentication));
-        self.bind(origin, &name.to_string(), password, request).await
+        let name = name.to_string();
+        self.sign_in(Method::Plain, self.bind_named(origin, &name, password, request)).await
     }
 
     /// SASL EXTERNAL (RFC 4422 appendix A) inside TLS: who the client certificate `certificate` (DER, verified against
@@ -43,7 +44,7 @@ impl Directory {
         request: SessionRequest,
     ) -> Result<Bound, Error> {
         let owner = self.certificate_owner(certificate).ok_or(Error::InvalidCredentials)?;
-        self.bind_known(origin, owner, authorization, request, Proof::Outside).await
+        self.sign_in(Method::Certificate, self.bind_known(origin, owner, authorization, request, Proof::Outside)).await
     }
 
     /// SASL EXTERNAL (RFC 4422 appendix A) on a local socket: the owner of the daemon and root are the operator; any
@@ -61,7 +62,7 @@ impl Directory {
         let own = rustix::process::geteuid().as_raw();
         if peer_uid != 0 && peer_uid != own {
             let owner = self.posix_account(peer_uid).ok_or(Error::InvalidCredentials)?;
-            return self.bind_known(origin, owner, authorization, request, Proof::Outside).await;
+            return self.sign_in(Method::Local, self.bind_known(origin, owner, authorization, request, Proof::Outside)).await;
         }
         let name = match &self.current().settings.operator {
             Some(operator) => operator.dn.clone(),

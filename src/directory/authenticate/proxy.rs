@@ -10,9 +10,9 @@ impl Directory {
     /// and a DN, or `u:` and a name of its own organisation. Empty is anonymous, which is nobody's secret. Anybody else only by a rule of the config; whoever
     /// that is keeps the access rules it has, and takes no seat. A refusal is the same whether there is such a person or not.
     pub fn assume(&self, caller: &Caller, authorization: &str) -> Result<Arc<Identity>, Error> {
-        let through = Some(Arc::from(caller.identity.name.as_str()));
+        let (through, method) = (Some(Arc::from(caller.identity.name.as_str())), caller.identity.method);
         if authorization.is_empty() {
-            return Ok(Arc::new(Identity { through, ..Identity::anonymous() }));
+            return Ok(Arc::new(Identity { through, method, ..Identity::anonymous() }));
         }
         let has_form = |form: &str| authorization.get(..form.len()).is_some_and(|head| head.eq_ignore_ascii_case(form));
         if !has_form("dn:") && !has_form("u:") {
@@ -33,6 +33,6 @@ impl Directory {
             return Err(Error::AuthorizationDenied);
         }
         let identity = self.core().identity(&current, memory, id).ok_or(Error::AuthorizationDenied)?;
-        Ok(Arc::new(Identity { through, ..identity }))
+        Ok(Arc::new(Identity { through, method, ..identity }))
     }
 }

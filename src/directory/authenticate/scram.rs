@@ -8,7 +8,7 @@ use super::names::nobody;
 use crate::base::{EntryId, Secret, random};
 use crate::directory::bind::Proof;
 use crate::directory::lockout::Account;
-use crate::directory::{Bound, Directory, Error, Origin, SessionRequest, Write, WriteOutcome};
+use crate::directory::{Bound, Directory, Error, Method, Origin, SessionRequest, Write, WriteOutcome};
 use crate::domain::organisation_of;
 use crate::model::{Dn, Entry, Facts};
 use crate::schema::Schema;
@@ -168,7 +168,8 @@ impl Directory {
         let current = owner.filter(|owner| self.own_keys(owner).is_some_and(|now| now.stored == keys.stored));
         let found = self.count(origin, account, std::future::ready(Ok(current))).await?;
         let found = found.ok_or(Error::InvalidCredentials)?;
-        self.admit_by_password(&found, self.bind_known(origin, found.id, authorization, request, Proof::Password)).await
+        let known = self.bind_known(origin, found.id, authorization, request, Proof::Password);
+        self.sign_in(Method::Scram, self.admit_by_password(&found, known)).await
     }
 
     /// The keys of the password that the entry has now, where its organisation has SCRAM turned on.

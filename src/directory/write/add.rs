@@ -43,7 +43,7 @@ impl Work<'_, '_> {
         self.join_uid(None, &entry)?;
         self.after_add(&entry)?;
         let names = entry.attributes().map(|held| held.description().to_owned()).collect();
-        self.audit("add", &entry, names, String::new());
+        self.audit_change("add", (None, Some(&entry)), names);
         Ok(self.outcome(&entry, None))
     }
 

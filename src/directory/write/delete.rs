@@ -56,7 +56,7 @@ impl Work<'_, '_> {
     fn delete_leaf(&mut self, entry: &Entry) -> Result<(), Error> {
         self.before_delete(entry)?;
         self.check(Some(entry), None)?;
-        self.audit("delete", entry, Vec::new(), self.options.message.clone().unwrap_or_default());
+        self.audit_change("delete", (Some(entry), None), Vec::new());
         self.note_authority(entry.kind);
         self.txn.remove(entry.id);
         Ok(())

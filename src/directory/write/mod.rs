@@ -8,6 +8,7 @@ mod effects;
 mod links;
 mod modify;
 mod password;
+mod record;
 mod rename;
 mod stamp;
 
@@ -23,11 +24,10 @@ use super::{Caller, Directory, Error, Standing};
 use crate::access::{EntryAccess, Grants};
 use crate::base::Timestamp;
 use crate::domain::check::{Actor, Proposal, check};
-use crate::domain::organisation_of;
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Dn, Draft, Entry, Facts, Kind, Link};
 use crate::schema::{SealOptions, Violation};
-use crate::store::{AuditRecord, StoreError, Transaction};
+use crate::store::{StoreError, Transaction};
 use std::sync::Arc;
 
 use password::Company;
@@ -64,6 +64,7 @@ impl Directory {
         self.store()
             .write(move |txn| {
                 let mut work = Work::begin(&core, txn, &caller, &options)?;
+                work.bulk = true;
                 let count = ready.len();
                 for write in ready {
                     work.run(write)?;
@@ -121,6 +122,8 @@ pub(crate) struct Work<'a, 't> {
     pub(crate) now: Timestamp,
     /// What a config file owns may be changed: only when the files themselves are reconciled.
     pub(crate) from_file: bool,
+    /// One of many changes of a bulk load: what it brings stands in the file that is loaded, not in the audit log.
+    bulk: bool,
     /// Links that this change sets and removes, for the rules.
     linked: Vec<Link>,
     unlinked: Vec<Link>,
@@ -148,6 +151,7 @@ impl<'a, 't> Work<'a, 't> {
             options,
             now: core.clock.now(),
             from_file: false,
+            bulk: false,
             linked: Vec::new(),
             unlinked: Vec::new(),
         })
@@ -325,26 +329,6 @@ impl<'a, 't> Work<'a, 't> {
                 });
             }
         }
-    }
-
-    /// One who-changed-what record in the same commit.
-    pub(crate) fn audit(&mut self, operation: &str, entry: &Entry, attributes: Vec<String>, detail: String) {
-        let known = self.core.schema.known();
-        let organisation = organisation_of(&*self.txn, entry.id)
-            .and_then(|id| self.txn.entry(id))
-            .and_then(|entry| entry.text(known.entry_uuid).map(str::to_owned));
-        let record = AuditRecord {
-            time: self.now.millis(),
-            organisation,
-            actor: self.caller.identity.name.clone(),
-            origin: self.caller.describe_origin(),
-            operation: operation.to_owned(),
-            target: tree::dn_of(&*self.txn, entry.id),
-            target_id: entry.text(known.entry_uuid).unwrap_or_default().to_owned(),
-            attributes,
-            detail,
-        };
-        self.txn.audit(record);
     }
 
     fn insufficient(&self, what: &str, entry: &Entry) -> Error {

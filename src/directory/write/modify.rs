@@ -76,7 +76,7 @@ impl Work<'_, '_> {
         self.join_uid(Some(&entry), &after)?;
         self.after_modify(&entry, &after)?;
         let names = modifications.iter().map(|modification| modification.attribute.clone()).collect();
-        self.audit("modify", &after, names, String::new());
+        self.audit_change("modify", (Some(&entry), Some(&after)), names);
         Ok(self.outcome(&after, pre_read))
     }
 

@@ -377,7 +377,7 @@ impl Work<'_, '_> {
         let place = self.place_of(&entry);
         let after = self.put(Some(&entry), &draft, place)?;
         self.after_modify(&entry, &after)?;
-        self.audit("password", &after, vec!["userPassword".to_owned()], String::new());
+        self.audit_change("password", (Some(&entry), Some(&after)), vec!["userPassword".to_owned()]);
         Ok(self.outcome(&after, pre_read))
     }
 }

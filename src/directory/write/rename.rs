@@ -44,7 +44,7 @@ impl Work<'_, '_> {
         self.join_subtree(after.id)?;
         self.join_uid(Some(&entry), &after)?;
         self.after_modify(&entry, &after)?;
-        self.audit("rename", &after, Vec::new(), format!("from {}", tree::shorten(text)));
+        self.audit_change_with("rename", (Some(&entry), Some(&after)), Vec::new(), format!("from {}", tree::shorten(text)));
         Ok(self.outcome(&after, pre_read))
     }
 
