@@ -20,6 +20,7 @@ mod house;
 mod lockout;
 mod monitor;
 mod one_time_codes;
+mod oracle_matrix;
 mod oracles;
 mod password_policy;
 mod passwords;

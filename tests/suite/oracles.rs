@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/golden/access-matrix.txt");
 
 /// A service may read three attributes of people in its own organisation, and search one of them only by name.
-const RULES: &str = "[[access]]\nwho = [\"services\"]\nsubtree = \"ou=users,o=Acme,dc=example,dc=com\"\n\
+pub(crate) const RULES: &str = "[[access]]\nwho = [\"services\"]\nsubtree = \"ou=users,o=Acme,dc=example,dc=com\"\n\
     attributes = [\"cn\", \"telephoneNumber\", \"objectClass\"]\nrights = [\"read\"]\n\
     [[access]]\nwho = [\"services\"]\nattributes = [\"employeeNumber\"]\nrights = [\"search\"]\n";
 
@@ -22,7 +22,7 @@ fn finds(wire: &mut Wire, dn: &str, filter: &[u8]) -> bool {
     wire.ask_all(&search_request(dn, 0, filter, &["1.1"]), &[]).len() == 2
 }
 
-fn not(filter: &[u8]) -> Vec<u8> {
+pub(crate) fn not(filter: &[u8]) -> Vec<u8> {
     tlv(0xa2, filter)
 }
 
