@@ -1,8 +1,11 @@
 //! Logs: one line an event, as text or as JSON, to standard error. Whatever a peer sent, a line stays one line (HG1).
+//! What libraries say below info is left out at every level: they show whole messages, passwords and all (HG2).
 
 use super::config::file::LogFormat;
 use crate::base::line;
 use std::io::{self, IsTerminal, Write};
+use tracing::Metadata;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
@@ -23,12 +26,17 @@ impl Level {
 /// Begins to log. `None` where something logs already, as in tests.
 pub fn begin(format: LogFormat, level: &str) -> Option<Level> {
     let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse_lossy(level));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_told));
     let begun = match format {
         LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(Lines)).try_init(),
         LogFormat::Text => registry.with(fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(Lines)).try_init(),
     };
     begun.ok().map(|()| Level(handle))
+}
+
+/// Whether events like this may be logged at all: ours, and of others those at info and above.
+fn may_be_told(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= tracing::Level::INFO || metadata.target().split("::").next() == Some("headcount")
 }
 
 /// Standard error, one event a line.
