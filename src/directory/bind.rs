@@ -210,6 +210,7 @@ impl Directory {
 
     fn renew(&self, core: &Core, identity: &Identity) -> Option<Identity> {
         let generation = core.authority();
+        let _isolation = self.memory().isolated();
         let Some(id) = identity.entry else {
             let still_good = identity.standing != Standing::Client || self.token_is_live(&identity.name);
             let same = Identity { generation, grants: std::sync::OnceLock::new(), ..identity.clone() };

@@ -7,7 +7,7 @@ use crate::base::EntryId;
 use crate::domain::groups;
 use crate::model::AttributeId;
 use crate::schema::{MatchingRule, Schema};
-use crate::store::{Candidates, Memory};
+use crate::store::{Candidates, Memory, Watch};
 use roaring::RoaringBitmap;
 use std::ops::Bound;
 
@@ -15,11 +15,21 @@ use std::ops::Bound;
 pub(super) struct Plan {
     /// Every entry that matches is among these.
     pub(super) ids: RoaringBitmap,
+    /// All of these match, wherever they stand, as long as nothing has changed.
+    pub(super) exact: bool,
+    /// Since when.
+    pub(super) since: Watch,
+}
+
+/// What some of them answer.
+struct Part {
+    /// Every entry that matches is among these.
+    pub(super) ids: RoaringBitmap,
     /// All of these match, wherever they stand.
     pub(super) exact: bool,
 }
 
-impl From<Candidates> for Plan {
+impl From<Candidates> for Part {
     fn from(candidates: Candidates) -> Self {
         Self { ids: candidates.ids, exact: candidates.exact }
     }
@@ -28,19 +38,39 @@ impl From<Candidates> for Plan {
 /// Above this many keys a scan or range gives up: looking at the entries is not dearer then.
 const SCAN_LIMIT: usize = 200_000;
 
-/// What the indexes know of the filter; `None` where they cannot narrow it.
+/// What the indexes know of the filter; `None` where they cannot narrow it. An entry that is put while they are asked may be
+/// found by none of them, so it is put to those that are looked at.
 pub(super) fn plan(schema: &Schema, memory: &Memory, matcher: &Matcher) -> Option<Plan> {
+    let since = memory.watch();
+    let Part { mut ids, exact } = narrow(schema, memory, matcher)?;
+    if memory.is_as_at(since) {
+        return Some(Plan { ids, exact, since });
+    }
+    match memory.changed_since(since) {
+        Some(changed) => {
+            ids.extend(changed);
+            Some(Plan { ids, exact, since })
+        }
+        None => {
+            let _still = memory.still();
+            let since = memory.watch();
+            narrow(schema, memory, matcher).map(|Part { ids, exact }| Plan { ids, exact, since })
+        }
+    }
+}
+
+fn narrow(schema: &Schema, memory: &Memory, matcher: &Matcher) -> Option<Part> {
     match matcher {
         Matcher::Constant(Truth::True) | Matcher::Not(_) => None,
-        Matcher::Constant(Truth::False | Truth::Undefined) => Some(Plan { ids: RoaringBitmap::new(), exact: true }),
+        Matcher::Constant(Truth::False | Truth::Undefined) => Some(Part { ids: RoaringBitmap::new(), exact: true }),
         Matcher::And(parts) => plan_and(schema, memory, parts),
         Matcher::Or(parts) => plan_or(schema, memory, parts),
         Matcher::Item(item) => plan_item(schema, memory, item),
     }
 }
 
-fn plan_and(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Plan> {
-    let mut narrowed: Option<Plan> = None;
+fn plan_and(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Part> {
+    let mut narrowed: Option<Part> = None;
     let mut all_exact = true;
     // Equality first: once few entries are left, asking them is cheaper than another index.
     let (cheap, dear): (Vec<_>, Vec<_>) = parts.iter().partition(|part| matches!(part, Matcher::Item(item) if item.is_equality()));
@@ -49,35 +79,35 @@ fn plan_and(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Plan>
             all_exact = false;
             break;
         }
-        match plan(schema, memory, part) {
+        match narrow(schema, memory, part) {
             Some(found) => {
                 all_exact &= found.exact;
                 narrowed = Some(match narrowed {
-                    Some(before) => Plan { ids: before.ids & found.ids, exact: true },
+                    Some(before) => Part { ids: before.ids & found.ids, exact: true },
                     None => found,
                 });
             }
             None => all_exact = false,
         }
     }
-    narrowed.map(|plan| Plan { ids: plan.ids, exact: all_exact })
+    narrowed.map(|plan| Part { ids: plan.ids, exact: all_exact })
 }
 
-fn plan_or(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Plan> {
-    let mut sum = Plan { ids: RoaringBitmap::new(), exact: true };
+fn plan_or(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Part> {
+    let mut sum = Part { ids: RoaringBitmap::new(), exact: true };
     for part in parts {
-        let found = plan(schema, memory, part)?;
+        let found = narrow(schema, memory, part)?;
         sum.ids |= found.ids;
         sum.exact &= found.exact;
     }
     Some(sum)
 }
 
-fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
+fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Part> {
     if item.dn_attributes {
         return None;
     }
-    let mut sum = Plan { ids: RoaringBitmap::new(), exact: item.options.is_empty() };
+    let mut sum = Part { ids: RoaringBitmap::new(), exact: item.options.is_empty() };
     for &attribute in &item.attributes {
         // The index of a link attribute holds what is kept as text only.
         let link = schema.attribute_type(attribute).link.is_some();
@@ -85,7 +115,7 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
             Test::Present | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } if link => return None,
             Test::Equal(key) => memory.equal_bitmap(attribute, key)?.into(),
             Test::OneOf(keys) => {
-                let mut any = Plan { ids: RoaringBitmap::new(), exact: true };
+                let mut any = Part { ids: RoaringBitmap::new(), exact: true };
                 for key in keys {
                     let found = memory.equal_bitmap(attribute, key)?;
                     any.ids |= found.ids;
@@ -103,8 +133,8 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
             }
             Test::Parts { rule, initial, any, last } if same_form(schema, attribute, *rule) => match initial {
                 Some(prefix) => {
-                    let found: Plan = memory.prefix(attribute, prefix, SCAN_LIMIT)?.into();
-                    Plan { exact: found.exact && any.is_empty() && last.is_none(), ids: found.ids }
+                    let found: Part = memory.prefix(attribute, prefix, SCAN_LIMIT)?.into();
+                    Part { exact: found.exact && any.is_empty() && last.is_none(), ids: found.ids }
                 }
                 None => {
                     let holds = |key: &[u8]| super::filter::holds_parts(key, None, any, last.as_deref());
@@ -113,9 +143,9 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
             },
             Test::Link { targets, key, dynamic } => {
                 let found = plan_link(schema, memory, attribute, targets, key)?;
-                Plan { ids: found.ids | dynamic, exact: found.exact }
+                Part { ids: found.ids | dynamic, exact: found.exact }
             }
-            Test::Chain(chain) => Plan { ids: chain.found(attribute)?.clone(), exact: true },
+            Test::Chain(chain) => Part { ids: chain.found(attribute)?.clone(), exact: true },
             Test::Derived(..) | Test::Rule(..) | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } => return None,
         };
         sum.ids |= found.ids;
@@ -124,7 +154,7 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Plan> {
     Some(sum)
 }
 
-fn plan_link(schema: &Schema, memory: &Memory, attribute: AttributeId, targets: &[EntryId], key: &[u8]) -> Option<Plan> {
+fn plan_link(schema: &Schema, memory: &Memory, attribute: AttributeId, targets: &[EntryId], key: &[u8]) -> Option<Part> {
     let known = schema.known();
     let mut ids = RoaringBitmap::new();
     if attribute == known.member_of {
@@ -134,18 +164,18 @@ fn plan_link(schema: &Schema, memory: &Memory, attribute: AttributeId, targets: 
             ids.extend(candidates.into_iter().map(|id| id.0));
             exact &= all;
         }
-        return Some(Plan { ids, exact });
+        return Some(Part { ids, exact });
     }
     if attribute == known.hc_effective_member {
         ids.extend(targets.iter().flat_map(|target| groups::containing(schema, memory, *target)).map(|id| id.0));
-        return Some(Plan { ids, exact: true });
+        return Some(Part { ids, exact: true });
     }
     let view = schema.attribute_type(attribute).link?;
     for target in targets {
         ids.extend(link_view::sources(schema, memory, view, *target).map(|source| source.0));
     }
     ids |= memory.equal_bitmap(attribute, key)?.ids;
-    Some(Plan { ids, exact: false })
+    Some(Part { ids, exact: false })
 }
 
 /// Whether the index, which is by the equality rule, serves another rule of the attribute too.

@@ -14,6 +14,7 @@ impl Directory {
     pub fn compare(&self, caller: &Caller, dn: &str, attribute: &str, value: &[u8], manage_dsa_it: bool) -> Result<bool, Error> {
         let current = self.current();
         let memory = self.memory();
+        let _isolation = memory.isolated();
         let schema = self.schema();
         let grants = self.grants(caller);
         let name = tree::parse_dn(dn)?;
@@ -92,6 +93,7 @@ impl Directory {
     /// Answers without making names of them, so that large groups stay cheap.
     pub fn members(&self, caller: &Caller, group: EntryId, after: Option<EntryId>, limit: usize) -> Result<Vec<Membership>, Error> {
         let memory = self.memory();
+        let _isolation = memory.isolated();
         let known = self.schema().known();
         let grants = self.grants(caller);
         let visible = memory.entry(group).is_some_and(|entry| grants.on(memory, &entry).read.contains(known.member));

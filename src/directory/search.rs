@@ -18,7 +18,7 @@ use crate::access::{AttributeSet, Grants};
 use crate::base::EntryId;
 use crate::model::{Entry, Facts};
 use crate::schema::Schema;
-use crate::store::Memory;
+use crate::store::{Memory, Watch};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,9 @@ pub struct Search {
     source: Source,
     /// Where an entry must stand, when the source does not say so.
     place: Place,
+    /// Whether the indexes answered for every candidate, as long as nothing has changed since.
     exact: bool,
+    since: Watch,
     /// Continuation references still to be told, the next one last.
     references: Vec<Vec<String>>,
     /// Whether there are dynamic groups.
@@ -114,6 +116,25 @@ enum Place {
 impl Directory {
     /// Begins a search.
     pub fn search(self: &Arc<Self>, caller: &Caller, request: &SearchRequest<'_>) -> Result<Search, Error> {
+        let _isolation = self.memory().isolated();
+        self.begin_search(caller, request)
+    }
+
+    /// Begins a search and lets it go its first step, both in one state of the directory: what a search finds in so much is
+    /// never a part of a change of many entries (RFC 5805 §1).
+    pub fn search_first(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &SearchRequest<'_>,
+        sink: &mut dyn EntrySink,
+    ) -> Result<(Search, Result<Progress, Error>), Error> {
+        let _isolation = self.memory().isolated();
+        let mut search = self.begin_search(caller, request)?;
+        let progress = search.go_on(sink);
+        Ok((search, progress))
+    }
+
+    fn begin_search(self: &Arc<Self>, caller: &Caller, request: &SearchRequest<'_>) -> Result<Search, Error> {
         let current = self.current();
         let memory = self.memory();
         let grants = self.grants(caller);
@@ -123,6 +144,7 @@ impl Directory {
         let selection = self.core().selection(&request.attributes, request.types_only);
         let base = self.find_base(caller, &grants, request)?;
         let mut references = Vec::new();
+        let mut since = memory.watch();
         let (source, place, exact) = match base {
             Base::Virtual(entry) => (Source::Virtual(vec![entry]), Place::Anywhere, false),
             Base::Monitor(entries) => (Source::Virtual(entries), Place::Anywhere, false),
@@ -130,7 +152,7 @@ impl Directory {
             Base::Entry(id) => {
                 let special = self.special(&grants, request, id)?;
                 references = special.references;
-                plan_source(self.schema(), memory, &matcher, special.places, &special.hidden)
+                plan_source(self.schema(), memory, &matcher, special.places, &special.hidden, &mut since)
             }
         };
         let limits = &current.settings.limits;
@@ -155,6 +177,7 @@ impl Directory {
             source,
             place,
             exact,
+            since,
             references,
             any_dynamic: self.specials().dynamic_groups(),
             renderer: Renderer::with_cache(Arc::clone(&current.catalog), Arc::clone(&self.core().links)),
@@ -311,13 +334,23 @@ pub(super) fn in_scope(facts: &dyn Facts, entry: &Entry, base: EntryId, scope: S
     }
 }
 
-fn plan_source(schema: &Schema, memory: &Memory, matcher: &Matcher, places: Places, hidden: &RoaringBitmap) -> (Source, Place, bool) {
+/// Where candidates come from; `since` learns the moment that they are of.
+fn plan_source(
+    schema: &Schema,
+    memory: &Memory,
+    matcher: &Matcher,
+    places: Places,
+    hidden: &RoaringBitmap,
+    since: &mut Watch,
+) -> (Source, Place, bool) {
     let only = places.only();
     if let Some((base, Scope::Base)) = only {
         return (Source::One(Some(base)), Place::Anywhere, false);
     }
     let shown = |ids: RoaringBitmap| Source::Ids { ids: if hidden.is_empty() { ids } else { ids - hidden }, next: 0 };
-    match (plan::plan(schema, memory, matcher), only) {
+    let plan = plan::plan(schema, memory, matcher);
+    *since = plan.as_ref().map_or(*since, |plan| plan.since);
+    match (plan, only) {
         (Some(plan), Some((base, scope))) => (shown(plan.ids), Place::In(base, scope), plan.exact),
         (Some(plan), None) => (shown(plan.ids), Place::InOne(places), plan.exact),
         (None, Some((base, Scope::One))) if hidden.is_empty() => {
@@ -389,11 +422,19 @@ impl Search {
     /// some entries were sent: size, time and look-through limits.
     pub fn step(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
         let directory = Arc::clone(&self.directory);
+        let _isolation = directory.memory().isolated();
+        self.go_on(sink)
+    }
+
+    fn go_on(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
+        let directory = Arc::clone(&self.directory);
         let memory = directory.memory();
         let grants = Arc::clone(&self.grants);
         if let Some(gathering) = self.wishes.gathering.take() {
             self.gather(memory, &grants, gathering)?;
-            return Ok(Progress::More);
+            if self.wishes.gathering.is_some() {
+                return Ok(Progress::More);
+            }
         }
         self.refuse_if_not_as_asked()?;
         let asked = self.renderer.asked();
@@ -626,7 +667,8 @@ impl Search {
 
     /// Where the indexes were exact, only the right to assert is left to ask.
     fn is_wanted(&self, schema: &Schema, memory: &Memory, entry: &Entry, searchable: &AttributeSet) -> bool {
-        (self.exact && self.matcher.is_about(searchable)) || self.matcher.matches(schema, memory, entry, searchable) == Truth::True
+        (self.exact && memory.is_as_at(self.since) && self.matcher.is_about(searchable))
+            || self.matcher.matches(schema, memory, entry, searchable) == Truth::True
     }
 
     fn send_virtual(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {

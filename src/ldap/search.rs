@@ -96,14 +96,16 @@ impl Connection {
             self.followers.extend(follow);
             return Ok(());
         }
-        let search = self.door.directory.search(&self.caller, &request)?;
         if request.page.as_ref().is_some_and(|page| page.size == 0) {
+            self.door.directory.search(&self.caller, &request)?;
             self.answer_page_of_nothing(frame.id);
-        } else {
-            let Wanted { query, paged, sorted, rights, former } = running;
-            let who = Arc::clone(&self.caller.identity);
-            self.step(Running { id: frame.id, search, who, steps: 0, query, paged, sorted, rights, former, follow });
+            return Ok(());
         }
+        let (search, progress) = self.door.directory.search_first(&self.caller, &request, &mut self.output.sink(frame.id))?;
+        let Wanted { query, paged, sorted, rights, former } = running;
+        let who = Arc::clone(&self.caller.identity);
+        let running = Running { id: frame.id, search, who, steps: 0, query, paged, sorted, rights, former, follow };
+        self.stepped(running, progress);
         Ok(())
     }
 
@@ -128,7 +130,13 @@ impl Connection {
     }
 
     fn step(&mut self, mut running: Running) {
-        let progress = match running.search.step(&mut self.output.sink(running.id)) {
+        let progress = running.search.step(&mut self.output.sink(running.id));
+        self.stepped(running, progress);
+    }
+
+    /// Puts a search back, or answers it.
+    fn stepped(&mut self, running: Running, progress: Result<Progress, Error>) {
+        let progress = match progress {
             Ok(Progress::More) => return self.searches.push_back(running),
             Ok(Progress::Done) if running.follow.is_some() => return self.followers.extend(running.follow),
             Ok(Progress::Done) => Ok(None),
@@ -206,8 +214,10 @@ impl Connection {
     pub(super) fn assert(&self, base: &str, filter: Filter<'_>) -> Result<(), Failure> {
         let request = SearchRequest { types_only: true, manage_dsa_it: true, ..SearchRequest::new(base, Scope::Base, filter, vec!["1.1"]) };
         let mut found = Found(false);
-        let mut search = self.door.directory.search(&self.caller, &request)?;
-        while search.step(&mut found)? == Progress::More {}
+        let (mut search, mut progress) = self.door.directory.search_first(&self.caller, &request, &mut found)?;
+        while progress? == Progress::More {
+            progress = search.step(&mut found);
+        }
         match found.0 {
             true => Ok(()),
             false => Err(Error::AssertionFailed("the entry does not match the assertion".to_owned()).into()),

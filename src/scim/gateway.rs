@@ -61,11 +61,11 @@ impl Gateway {
                 page: Some(Page { size: PAGE, after: after.clone() }),
                 ..SearchRequest::new(base, scope, filter.clone(), attributes.to_vec())
             };
-            let mut search = self.directory.search(&self.caller, &request)?;
             let mut sink = Each(&mut *each);
+            let (mut search, mut progress) = self.directory.search_first(&self.caller, &request, &mut sink)?;
             let progress = loop {
-                match search.step(&mut sink)? {
-                    Progress::More => {}
+                match progress? {
+                    Progress::More => progress = search.step(&mut sink),
                     ended => break ended,
                 }
             };

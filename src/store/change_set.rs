@@ -32,6 +32,19 @@ pub(super) enum Operation {
     PutMeta(String, Option<Arc<[u8]>>),
 }
 
+impl Operation {
+    /// The entry it is about; `None` for a record outside the tree.
+    pub(super) fn entry(&self) -> Option<EntryId> {
+        match self {
+            Self::PutEntry(entry) | Self::MoveEntry(entry) => Some(entry.id),
+            Self::DeleteEntry(removed) => Some(removed.id),
+            Self::PutLink(link) => Some(link.source),
+            Self::DeleteLink(source, ..) => Some(*source),
+            Self::PutMeta(..) => None,
+        }
+    }
+}
+
 /// An entry that is gone: what those who follow the store have to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {

@@ -1,10 +1,12 @@
 //! The committed state in memory: what readers see. Every map is cut into shards, so a reader waits for one small
-//! write at most. An operation makes what is new findable first, then swaps the entry, then forgets what is old: so
+//! write at most, and who looks at more than one thing is kept apart from changes of more than one step
+//! ([`Memory::isolated`]). An operation makes what is new findable first, then swaps the entry, then forgets what is old: so
 //! an entry never goes out of sight while it is changed or renamed, and names are checked against the entry itself.
 
 use super::change_set::{Operation, Removed};
 use super::checkpoint::Dirty;
 use super::index::{self, Candidates, Index, IndexChange};
+use super::isolation::{Gate, Isolation, Still, Watch};
 use super::link::{self, Links};
 use super::posting::Posting;
 use crate::base::EntryId;
@@ -21,6 +23,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 const SHARDS: usize = 64;
 
+/// Operations of a publication whose part in the indexes is worked out before readers are kept out. Of a larger one the rest
+/// is worked out while they wait, so that it does not take memory without bound.
+const PREPARED: usize = 16_384;
+
+/// Entries as operations leave them that are not applied yet; `None` for those that are gone.
+type Images = HashMap<EntryId, Option<Arc<Entry>>>;
 type Slots = RwLock<Vec<Option<Arc<Entry>>>>;
 
 /// The committed state: every entry, every index, every link. Readers use it directly.
@@ -37,6 +45,7 @@ pub struct Memory {
     indexed: Vec<AttributeId>,
     links: Links,
     meta: RwLock<BTreeMap<String, Arc<[u8]>>>,
+    gate: Gate,
     count: AtomicUsize,
     highest_id: AtomicU32,
     highest_revision: AtomicU64,
@@ -79,6 +88,7 @@ impl Memory {
             indexed,
             links: Links::default(),
             meta: RwLock::default(),
+            gate: Gate::default(),
             count: AtomicUsize::new(0),
             highest_id: AtomicU32::new(0),
             highest_revision: AtomicU64::new(0),
@@ -91,6 +101,34 @@ impl Memory {
     /// links since the number was last read is good as long as it stays.
     pub fn bonds(&self) -> u64 {
         self.bonds.load(Ordering::Acquire)
+    }
+
+    /// As long as the answer is held no change set of more than one step begins to be seen, so what is read is of one state
+    /// but for single entries put in the place of others. It must not be held twice by one thread, nor for long: the
+    /// writer waits for it.
+    pub fn isolated(&self) -> Isolation<'_> {
+        self.gate.enter()
+    }
+
+    /// Taken before indexes are asked; see [`Memory::is_as_at`] and [`Memory::changed_since`].
+    pub fn watch(&self) -> Watch {
+        self.gate.watch()
+    }
+
+    /// Whether what was read since is of one state.
+    pub fn is_as_at(&self, watch: Watch) -> bool {
+        self.gate.is_as_at(watch)
+    }
+
+    /// The entries that changed, or were about to, while indexes were asked: what the indexes say may be of before or of
+    /// after for each of them. `None` where they are more than are remembered.
+    pub fn changed_since(&self, watch: Watch) -> Option<Vec<u32>> {
+        self.gate.changed_since(watch)
+    }
+
+    /// As long as the answer is held readers see no change: for those who were overtaken by too many.
+    pub fn still(&self) -> Still<'_> {
+        self.gate.still()
     }
 
     fn bonds_changed(&self) {
@@ -233,11 +271,52 @@ impl Memory {
         self.indexed.iter().filter_map(|attribute| index::change(&self.schema, *attribute, before, after)).collect()
     }
 
-    /// Applies one operation; `dirty` learns which records of sled it changes.
+    /// Shows change sets to readers, each whole; `dirty` learns which records of sled they change. What can be worked out
+    /// before is, so that readers are kept out for short.
+    pub(super) fn publish(&self, sets: &[&[Operation]], dirty: &mut Dirty) {
+        let operations = || sets.iter().copied().flatten();
+        let mut before = Images::default();
+        let mut prepared = Vec::new();
+        prepared.extend(operations().take(PREPARED).map(|operation| self.prepare(operation, &mut before)));
+        let alone = |operations: &&[Operation]| {
+            let mut steps = operations.iter().filter(|operation| !matches!(operation, Operation::PutMeta(..)));
+            matches!((steps.next(), steps.next()), (None, _) | (Some(Operation::PutEntry(_)), None))
+        };
+        // In this order: one who stands in a lane may ask for stillness.
+        let _closed = (!sets.iter().all(alone)).then(|| self.gate.close());
+        let _still = self.gate.still();
+        let mut prepared = prepared.into_iter();
+        for operation in operations() {
+            let changes = prepared.next().unwrap_or_else(|| self.prepare(operation, &mut Images::default()));
+            if let Some(id) = operation.entry() {
+                self.gate.begin(id);
+            }
+            self.apply_prepared(operation, changes, dirty);
+        }
+        self.gate.done();
+    }
+
+    /// What an operation means to the indexes, where `images` are the entries that operations before it leave.
+    fn prepare(&self, operation: &Operation, images: &mut Images) -> Vec<IndexChange> {
+        let (id, after) = match operation {
+            Operation::PutEntry(entry) | Operation::MoveEntry(entry) => (entry.id, Some(entry)),
+            Operation::DeleteEntry(removed) => (removed.id, None),
+            Operation::PutLink(_) | Operation::DeleteLink(..) | Operation::PutMeta(..) => return Vec::new(),
+        };
+        let before = images.insert(id, after.cloned()).unwrap_or_else(|| self.entry(id));
+        self.index_changes(before.as_deref(), after.map(Arc::as_ref))
+    }
+
+    /// Applies one operation where nobody reads yet.
     pub(super) fn apply(&self, operation: &Operation, dirty: &mut Dirty) {
+        let changes = self.prepare(operation, &mut Images::default());
+        self.apply_prepared(operation, changes, dirty);
+    }
+
+    fn apply_prepared(&self, operation: &Operation, changes: Vec<IndexChange>, dirty: &mut Dirty) {
         match operation {
             Operation::PutEntry(entry) | Operation::MoveEntry(entry) => {
-                self.put_entry(entry);
+                self.put_entry(entry, &changes);
                 dirty.entry(entry.id);
             }
             Operation::DeleteEntry(Removed { id, .. }) => {
@@ -245,7 +324,7 @@ impl Memory {
                     self.links.remove(link.source, link.attribute, link.target);
                     dirty.link(link.source, link.attribute, link.target);
                 }
-                self.delete_entry(*id);
+                self.delete_entry(*id, &changes);
                 self.bonds_changed();
                 dirty.entry(*id);
             }
@@ -266,22 +345,16 @@ impl Memory {
         }
     }
 
-    fn put_entry(&self, entry: &Arc<Entry>) {
-        let before = self.entry(entry.id);
-        let changes = self.index_changes(before.as_deref(), Some(entry));
+    fn put_entry(&self, entry: &Arc<Entry>, changes: &[IndexChange]) {
         self.raise(entry.id.0, entry.revision);
         self.add_name(entry);
-        for change in &changes {
+        for change in changes {
             if let Some(index) = self.index(change.attribute) {
                 index.add(change, entry.id.0);
             }
         }
-        self.swap(entry.id, Some(entry.clone()));
-        for change in &changes {
-            if let Some(index) = self.index(change.attribute) {
-                index.remove(change, entry.id.0);
-            }
-        }
+        let before = self.swap(entry.id, Some(entry.clone()));
+        self.forget(entry.id, changes);
         if let Some(before) = before {
             self.drop_name(&before, Some(entry));
             if (before.parent, &before.rdn) != (entry.parent, &entry.rdn) {
@@ -290,15 +363,20 @@ impl Memory {
         }
     }
 
-    fn delete_entry(&self, id: EntryId) {
+    fn delete_entry(&self, id: EntryId, changes: &[IndexChange]) {
         self.raise(id.0, 0);
         let Some(before) = self.swap(id, None) else { return };
-        for change in self.index_changes(Some(&before), None) {
+        self.forget(id, changes);
+        self.drop_name(&before, None);
+    }
+
+    /// Takes the keys that an entry has no more out of the indexes.
+    fn forget(&self, id: EntryId, changes: &[IndexChange]) {
+        for change in changes {
             if let Some(index) = self.index(change.attribute) {
-                index.remove(&change, id.0);
+                index.remove(change, id.0);
             }
         }
-        self.drop_name(&before, None);
     }
 
     pub(super) fn put_meta(&self, key: &str, value: Option<Arc<[u8]>>) {

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-fn schema() -> Arc<Schema> {
+pub(super) fn schema() -> Arc<Schema> {
     static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
     SCHEMA.get_or_init(|| Arc::new(Schema::load(&[]).unwrap())).clone()
 }
@@ -27,7 +27,7 @@ fn options(reserve: u64) -> StoreOptions {
     StoreOptions { folder: PathBuf::from("/store"), indexes: vec![known.cn, known.mail, known.object_class], reserve, audit_key: None }
 }
 
-fn open(disk: &SimulatedDisk) -> Result<Store, StoreError> {
+pub(super) fn open(disk: &SimulatedDisk) -> Result<Store, StoreError> {
     open_with(disk, 0, Arc::new(ManualClock::at(Timestamp::from_millis(0))))
 }
 
@@ -40,7 +40,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-fn entry(transaction: &mut Transaction<'_>, id: EntryId, parent: Option<EntryId>, name: &str, text: &str) -> Entry {
+pub(super) fn entry(transaction: &mut Transaction<'_>, id: EntryId, parent: Option<EntryId>, name: &str, text: &str) -> Entry {
     let known = *schema().known();
     let mut builder = EntryBuilder::default();
     builder.push(known.object_class, "objectClass", &["top", "person"]);
@@ -64,7 +64,7 @@ fn record() -> AuditRecord {
 
 /// One step of a random transaction; numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Add(usize, u8, u16),
     Change(usize, u16),
     Move(usize, usize, u8),
@@ -75,7 +75,7 @@ enum Step {
     Fail,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let level = prop::sample::select(vec![Level::Past, Level::ViewOnly, Level::Full, Level::Administrator]);
     prop_oneof![
         4 => (any::<usize>(), any::<u8>(), 0..6_000_u16).prop_map(|(parent, name, length)| Step::Add(parent, name, length)),
@@ -89,13 +89,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-type Held = (Option<u32>, String, Vec<u8>, u64);
+pub(super) type Held = (Option<u32>, String, Vec<u8>, u64);
 
 /// What the store must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Model {
-    entries: BTreeMap<u32, Held>,
-    links: BTreeMap<(u32, u32), Level>,
+pub(super) struct Model {
+    pub(super) entries: BTreeMap<u32, Held>,
+    pub(super) links: BTreeMap<(u32, u32), Level>,
     meta: BTreeMap<String, Vec<u8>>,
 }
 
@@ -115,7 +115,7 @@ impl Model {
         model
     }
 
-    fn of_memory(memory: &Memory) -> Self {
+    pub(super) fn of_memory(memory: &Memory) -> Self {
         Self::of(memory, memory.ids_after(None, usize::MAX).into_iter())
     }
 
@@ -203,6 +203,16 @@ impl Model {
 
     /// Runs a transaction of these steps. Answers the model after it, and whether it was acknowledged.
     fn run(&self, store: &Store, steps: &[Step]) -> (Self, Result<(), StoreError>) {
+        self.run_noting(store, steps, |_| {})
+    }
+
+    /// The same, where `note` is told of the model before anybody can see it.
+    pub(super) fn run_noting(
+        &self,
+        store: &Store,
+        steps: &[Step],
+        note: impl FnOnce(&Self) + Send + 'static,
+    ) -> (Self, Result<(), StoreError>) {
         let (model, steps) = (self.clone(), steps.to_vec());
         let seen = Arc::new(Mutex::new(model.clone()));
         let shared = seen.clone();
@@ -214,6 +224,7 @@ impl Model {
             if kept {
                 assert_eq!(Self::of(&*transaction, ids.into_iter()), model);
                 transaction.audit(record());
+                note(&model);
                 *shared.lock() = model;
             }
             if kept { Ok(()) } else { Err(StoreError::TooLarge(0)) }

@@ -24,6 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 const GROUP_WORK: usize = 512;
 /// The size of a group, in octets, after which no further work joins it.
 const GROUP_SIZE: usize = 8 << 20;
+/// Steps of change sets that are published together, unless one alone has more: so that few publications keep readers out, and
+/// none of them for long.
+const TOGETHER: usize = 64;
 /// How long the free space of the disk is taken as known.
 const SPACE_KNOWN: Duration = Duration::from_millis(100);
 
@@ -254,10 +257,11 @@ impl Writer {
         if self.shared.live.is_followed() {
             self.told = self.lay(first);
         }
+        for together in pieces(&self.done) {
+            let sets: Vec<&[Operation]> = together.iter().map(|done| done.operations.as_slice()).collect();
+            memory.publish(&sets, &mut pending.dirty);
+        }
         for (sequence, done) in (first..).zip(self.done.drain(..)) {
-            for operation in &done.operations {
-                memory.apply(operation, &mut pending.dirty);
-            }
             if !done.audit.is_empty() {
                 pending.audit.push((sequence, done.audit));
             }
@@ -296,6 +300,19 @@ impl Writer {
             }
         }
     }
+}
+
+/// The change sets of a group in pieces that are published one after another.
+fn pieces(done: &[Done]) -> impl Iterator<Item = &[Done]> {
+    let mut steps = 0;
+    done.chunk_by(move |done, next| {
+        steps += done.operations.len();
+        let joins = steps + next.operations.len() <= TOGETHER;
+        if !joins {
+            steps = 0;
+        }
+        joins
+    })
 }
 
 /// Runs what was to happen at the end of work; a panic there must not stop the writer.

@@ -17,6 +17,7 @@ mod durability;
 mod follow;
 mod framing;
 mod house;
+mod isolation;
 mod lockout;
 mod monitor;
 mod one_time_codes;

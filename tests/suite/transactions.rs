@@ -13,26 +13,26 @@ const END: &str = "1.3.6.1.1.21.3";
 const ABORTED: &str = "1.3.6.1.1.21.4";
 const NO_OPERATION: &str = "1.3.6.1.4.1.4203.666.5.2";
 const POST_READ: &str = "1.3.6.1.1.13.2";
-const BASE: &str = "dc=example,dc=com";
+pub(crate) const BASE: &str = "dc=example,dc=com";
 
-fn server() -> (Server, Wire) {
+pub(crate) fn server() -> (Server, Wire) {
     let server = Server::start(IpAddr::V4(Ipv4Addr::LOCALHOST), "");
     let mut wire = server.as_operator();
     wire.add(BASE, &[("objectClass", "domain"), ("dc", "example")]);
     (server, wire)
 }
 
-fn start(wire: &mut Wire) -> Vec<u8> {
+pub(crate) fn start(wire: &mut Wire) -> Vec<u8> {
     let answer = wire.ask(&extended_request(START, None), &[]);
     assert_eq!(answer.code(), 0);
     answer.extended().1.expect("an identifier")
 }
 
-fn within(identifier: &[u8]) -> Vec<u8> {
+pub(crate) fn within(identifier: &[u8]) -> Vec<u8> {
     control(SPECIFICATION, true, Some(identifier))
 }
 
-fn end(wire: &mut Wire, identifier: &[u8], commit: bool) -> Answer {
+pub(crate) fn end(wire: &mut Wire, identifier: &[u8], commit: bool) -> Answer {
     let commit = if commit { Vec::new() } else { vec![0x01, 0x01, 0x00] };
     wire.ask(&extended_request(END, Some(&sequence(&[&commit, &octets(identifier)]))), &[])
 }
