@@ -1,6 +1,7 @@
 //! What the directory shares between readers, the writer thread and its doors: schema, clock, the settings in force,
 //! the seat book, and the generation of authority by which open connections notice that rights have changed.
 
+use super::collective::AreasCache;
 use super::credentials::Renewal;
 use super::error::Error;
 use super::filter::Context;
@@ -45,8 +46,10 @@ pub(crate) struct Core {
     pub(crate) renewals: Mutex<Vec<Renewal>>,
     /// Wakes the maintenance before its time.
     pub(crate) wake: Notify,
-    /// Whether there are aliases, referrals and dynamic groups.
+    /// Whether there are aliases, referrals, dynamic groups and collective attributes.
     pub(super) specials: SpecialsCache,
+    /// Where collective attributes are shared.
+    pub(crate) areas: AreasCache,
     /// The names of members of large groups.
     pub(crate) links: Arc<LinkCache>,
     /// What sorts hold together.
@@ -105,6 +108,7 @@ impl Core {
             all_user,
             links: Arc::default(),
             specials: SpecialsCache::default(),
+            areas: AreasCache::default(),
             lockouts: Lockouts::default(),
             renewals: Mutex::default(),
             schema,

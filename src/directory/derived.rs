@@ -53,6 +53,9 @@ pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entr
     if attribute == known.hc_effective_member {
         return effective_members(schema, facts, entry.id);
     }
+    if attribute == known.collective_attribute_subentries {
+        return entry.values(attribute).map(<[u8]>::to_vec).collect();
+    }
     Vec::new()
 }
 

@@ -71,20 +71,19 @@ impl Dress {
         &mut self,
         directory: &Directory,
         grants: &Grants,
-        entry: &Entry,
+        (entry, access): (&Entry, &EntryAccess<'_>),
         visible: &Visible<'_>,
         sink: &mut dyn EntrySink,
     ) -> Result<(), Error> {
         let (schema, memory) = (directory.schema(), directory.memory());
-        let access = grants.on(memory, entry);
-        let linked = self.linked(directory, grants, entry, &access)?;
+        let linked = self.linked(directory, grants, entry, access)?;
         let mut made: Vec<Vec<u8>> = match &self.values {
-            Some(matchers) => visible.attributes().iter().filter_map(|held| matched(schema, matchers, &access, held)).collect(),
+            Some(matchers) => visible.attributes().iter().filter_map(|held| matched(schema, matchers, access, held)).collect(),
             None => Vec::new(),
         };
         let kept = if self.values.is_some() { &[][..] } else { visible.attributes() };
         if let Some(rights) = &self.rights {
-            made.extend(rights.of_entry(schema, memory, entry, &access));
+            made.extend(rights.of_entry(schema, memory, entry, access));
         }
         let mut attributes = kept.to_vec();
         attributes.extend(made.iter().map(|encoded| VisibleAttribute { encoded }));
@@ -103,6 +102,7 @@ impl Dress {
         }
         let (schema, memory) = (directory.schema(), directory.memory());
         let current = directory.current();
+        let areas = directory.areas();
         for link in self.links.iter().filter(|link| access.read.contains(link.id)) {
             let names = |visible: &Visible<'_>| -> Vec<String> {
                 let texts = visible.attributes().iter().flat_map(VisibleAttribute::values);
@@ -124,8 +124,10 @@ impl Dress {
                 if let Some(target) = target {
                     let access = grants.on(memory, &target);
                     if access.disclosed {
+                        let shared = areas.as_ref().and_then(|areas| areas.with_shared(schema, memory, &target));
+                        let target = shared.as_ref().unwrap_or(&target);
                         let take = |visible: &Visible<'_>| visible.attributes().iter().map(|held| held.encoded.to_vec()).collect();
-                        attributes = self.renderer.render(schema, memory, &target, &link.shown, access.read, take);
+                        attributes = self.renderer.render(schema, memory, target, &link.shown, access.read, take);
                     }
                 }
                 found.push(Linked { attribute: link.attribute.clone(), dn, attributes });

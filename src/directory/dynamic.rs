@@ -3,6 +3,7 @@
 //! it tells nobody what a search of their own would not (HC1). The filters of such URLs see links only, not other dynamic
 //! groups, so that there are no circles.
 
+use super::collective::Reach;
 use super::error::Error;
 use super::filter::{Context, Matcher, Truth};
 use super::link_view;
@@ -242,7 +243,7 @@ impl Ready {
             return Ok(RoaringBitmap::from_iter([self.base.0]));
         }
         let of_realm = |id: &EntryId| realm(facts, *id) == within;
-        let plan = reading.memory.and_then(|memory| plan::plan(reading.context.schema, memory, &self.matcher));
+        let plan = reading.memory.and_then(|memory| plan::plan(reading.context.schema, memory, &self.matcher, &Reach::NONE));
         if let Some(plan) = plan.filter(|plan| usize::try_from(plan.ids.len()).is_ok_and(|count| count <= MOST_ASKED)) {
             let ids: RoaringBitmap = plan.ids.iter().map(EntryId).filter(of_realm).map(|id| id.0).collect();
             take(left, self.weight.saturating_mul(usize::try_from(ids.len()).unwrap_or(usize::MAX)))?;

@@ -387,6 +387,11 @@ impl Item {
         matches!(self.test, Test::Equal(_) | Test::Link { .. })
     }
 
+    /// Whether a value that the entry keeps satisfies it.
+    pub(super) fn holds_stored(&self, schema: &Schema, entry: &Entry, attribute: AttributeId) -> bool {
+        self.held(entry, attribute).any(|held| held.values().any(|value| self.test.accepts(schema, attribute, value)))
+    }
+
     fn matches(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet) -> Truth {
         let mut truth = Truth::Undefined;
         for &attribute in self.attributes.iter().filter(|attribute| searchable.contains(**attribute)) {
@@ -417,7 +422,7 @@ impl Item {
                 values.iter().any(|value| test.accepts(schema, attribute, value))
             }
             test => {
-                self.held(entry, attribute).any(|held| held.values().any(|value| test.accepts(schema, attribute, value)))
+                self.holds_stored(schema, entry, attribute)
                     || definition.link.is_some_and(|view| {
                         self.options.is_empty()
                             && schema.shows_link(entry, attribute)

@@ -8,6 +8,7 @@ mod alias;
 mod authenticate;
 mod bind;
 mod chain;
+mod collective;
 pub(crate) mod core;
 #[cfg(test)]
 mod credential_tests;

@@ -1,6 +1,7 @@
 //! Which entries can match at all: asks the indexes, and says whether what they answer still has to be asked of
 //! each entry.
 
+use super::collective::Reach;
 use super::filter::{Item, Matcher, Test, Truth};
 use super::link_view;
 use crate::base::EntryId;
@@ -22,7 +23,7 @@ pub(super) struct Plan {
 }
 
 /// What some of them answer.
-struct Part {
+pub(super) struct Part {
     /// Every entry that matches is among these.
     pub(super) ids: RoaringBitmap,
     /// All of these match, wherever they stand.
@@ -40,9 +41,9 @@ const SCAN_LIMIT: usize = 200_000;
 
 /// What the indexes know of the filter; `None` where they cannot narrow it. An entry that is put while they are asked may be
 /// found by none of them, so it is put to those that are looked at.
-pub(super) fn plan(schema: &Schema, memory: &Memory, matcher: &Matcher) -> Option<Plan> {
+pub(super) fn plan(schema: &Schema, memory: &Memory, matcher: &Matcher, reach: &Reach<'_>) -> Option<Plan> {
     let since = memory.watch();
-    let Part { mut ids, exact } = narrow(schema, memory, matcher)?;
+    let Part { mut ids, exact } = narrow(schema, memory, matcher, reach)?;
     if memory.is_as_at(since) {
         return Some(Plan { ids, exact, since });
     }
@@ -54,22 +55,22 @@ pub(super) fn plan(schema: &Schema, memory: &Memory, matcher: &Matcher) -> Optio
         None => {
             let _still = memory.still();
             let since = memory.watch();
-            narrow(schema, memory, matcher).map(|Part { ids, exact }| Plan { ids, exact, since })
+            narrow(schema, memory, matcher, reach).map(|Part { ids, exact }| Plan { ids, exact, since })
         }
     }
 }
 
-fn narrow(schema: &Schema, memory: &Memory, matcher: &Matcher) -> Option<Part> {
+fn narrow(schema: &Schema, memory: &Memory, matcher: &Matcher, reach: &Reach<'_>) -> Option<Part> {
     match matcher {
         Matcher::Constant(Truth::True) | Matcher::Not(_) => None,
         Matcher::Constant(Truth::False | Truth::Undefined) => Some(Part { ids: RoaringBitmap::new(), exact: true }),
-        Matcher::And(parts) => plan_and(schema, memory, parts),
-        Matcher::Or(parts) => plan_or(schema, memory, parts),
-        Matcher::Item(item) => plan_item(schema, memory, item),
+        Matcher::And(parts) => plan_and(schema, memory, parts, reach),
+        Matcher::Or(parts) => plan_or(schema, memory, parts, reach),
+        Matcher::Item(item) => plan_item(schema, memory, item, reach),
     }
 }
 
-fn plan_and(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Part> {
+fn plan_and(schema: &Schema, memory: &Memory, parts: &[Matcher], reach: &Reach<'_>) -> Option<Part> {
     let mut narrowed: Option<Part> = None;
     let mut all_exact = true;
     // Equality first: once few entries are left, asking them is cheaper than another index.
@@ -79,7 +80,7 @@ fn plan_and(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Part>
             all_exact = false;
             break;
         }
-        match narrow(schema, memory, part) {
+        match narrow(schema, memory, part, reach) {
             Some(found) => {
                 all_exact &= found.exact;
                 narrowed = Some(match narrowed {
@@ -93,25 +94,27 @@ fn plan_and(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Part>
     narrowed.map(|plan| Part { ids: plan.ids, exact: all_exact })
 }
 
-fn plan_or(schema: &Schema, memory: &Memory, parts: &[Matcher]) -> Option<Part> {
+fn plan_or(schema: &Schema, memory: &Memory, parts: &[Matcher], reach: &Reach<'_>) -> Option<Part> {
     let mut sum = Part { ids: RoaringBitmap::new(), exact: true };
     for part in parts {
-        let found = narrow(schema, memory, part)?;
+        let found = narrow(schema, memory, part, reach)?;
         sum.ids |= found.ids;
         sum.exact &= found.exact;
     }
     Some(sum)
 }
 
-fn plan_item(schema: &Schema, memory: &Memory, item: &Item) -> Option<Part> {
+fn plan_item(schema: &Schema, memory: &Memory, item: &Item, reach: &Reach<'_>) -> Option<Part> {
     if item.dn_attributes {
         return None;
     }
     let mut sum = Part { ids: RoaringBitmap::new(), exact: item.options.is_empty() };
     for &attribute in &item.attributes {
+        let definition = schema.attribute_type(attribute);
         // The index of a link attribute holds what is kept as text only.
-        let link = schema.attribute_type(attribute).link.is_some();
+        let link = definition.link.is_some();
         let found = match &item.test {
+            _ if definition.collective => reach.plan(schema, memory, item, attribute)?,
             Test::Present | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } if link => return None,
             Test::Equal(key) => memory.equal_bitmap(attribute, key)?.into(),
             Test::OneOf(keys) => {

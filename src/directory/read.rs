@@ -39,16 +39,18 @@ impl Directory {
         if !access.compare.contains(description.attribute) {
             return Err(missing());
         }
+        let shared = self.areas().and_then(|areas| areas.with_shared(schema, memory, &entry));
+        let entry = shared.as_ref().unwrap_or(&entry);
         let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants: &grants };
         let ask = |filter: Filter<'_>| {
             let mut matcher = Matcher::prepare(&reading.context, &filter);
             matcher.follow(&reading)?;
-            Ok::<Truth, Error>(matcher.matches(schema, memory, &entry, access.compare))
+            Ok::<Truth, Error>(matcher.matches(schema, memory, entry, access.compare))
         };
         let holds_any = || Ok::<bool, Error>(ask(Filter::Present(Cow::Borrowed(attribute)))? == Truth::True);
         match ask(Filter::Equality(Cow::Borrowed(attribute), Cow::Borrowed(value)))? {
             Truth::True => Ok(true),
-            Truth::False if holds_any()? || referral::is_of_class(schema, &entry, GROUP_OF_URLS) => Ok(false),
+            Truth::False if holds_any()? || referral::is_of_class(schema, entry, GROUP_OF_URLS) => Ok(false),
             Truth::False => Err(missing()),
             Truth::Undefined if schema.attribute_type(description.attribute).equality.is_none() => {
                 Err(Error::InappropriateMatching(format!("{attribute} has no equality rule")))

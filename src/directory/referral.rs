@@ -32,9 +32,7 @@ pub(super) fn of_class(schema: &Schema, facts: &dyn Facts, oid: &str) -> Vec<Ent
 
 /// Whether the entry is of that class or one derived from it.
 pub(super) fn is_of_class(schema: &Schema, entry: &Entry, oid: &str) -> bool {
-    let Some(asked) = schema.class(oid) else { return false };
-    let mut classes = entry.values(schema.known().object_class).filter_map(|name| schema.class(std::str::from_utf8(name).ok()?));
-    classes.any(|class| schema.derives_from(class, asked))
+    schema.entry_is(entry, oid)
 }
 
 /// The answer of an operation on `dn` where a referral that the caller may know stands at or above it. `scope` is that of

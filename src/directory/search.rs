@@ -2,6 +2,7 @@
 //! fairness come from one loop. Nothing is locked between steps.
 
 use super::alias::Places;
+use super::collective::{Reach, Sharing};
 use super::dress::Dress;
 use super::dynamic::Reading;
 use super::filter::{Matcher, Truth};
@@ -14,7 +15,7 @@ use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
 use super::{Caller, Directory, Error};
 use super::{referral, root};
-use crate::access::{AttributeSet, Grants};
+use crate::access::{AttributeSet, EntryAccess, Grants};
 use crate::base::EntryId;
 use crate::model::{Entry, Facts};
 use crate::schema::Schema;
@@ -100,8 +101,9 @@ enum Subentries {
 }
 
 /// What became of one candidate.
-enum Look {
-    Found(Arc<Entry>),
+enum Look<'g> {
+    /// The entry with what it shares, and the rights on it.
+    Found(Arc<Entry>, EntryAccess<'g>),
     None,
     Passed,
 }
@@ -143,6 +145,7 @@ impl Directory {
         matcher.follow(&reading)?;
         let selection = self.core().selection(&request.attributes, request.types_only);
         let base = self.find_base(caller, &grants, request)?;
+        let areas = self.areas();
         let mut references = Vec::new();
         let mut since = memory.watch();
         let (source, place, exact) = match base {
@@ -152,7 +155,9 @@ impl Directory {
             Base::Entry(id) => {
                 let special = self.special(&grants, request, id)?;
                 references = special.references;
-                plan_source(self.schema(), memory, &matcher, special.places, &special.hidden, &mut since)
+                let base = special.places.only().map(|(base, _)| base);
+                let reach = Reach { areas: areas.as_deref(), organisation: grants.subject().organisation, base };
+                plan_source((self.schema(), memory), &matcher, &reach, special.places, &special.hidden, &mut since)
             }
         };
         let limits = &current.settings.limits;
@@ -336,9 +341,9 @@ pub(super) fn in_scope(facts: &dyn Facts, entry: &Entry, base: EntryId, scope: S
 
 /// Where candidates come from; `since` learns the moment that they are of.
 fn plan_source(
-    schema: &Schema,
-    memory: &Memory,
+    (schema, memory): (&Schema, &Memory),
     matcher: &Matcher,
+    reach: &Reach<'_>,
     places: Places,
     hidden: &RoaringBitmap,
     since: &mut Watch,
@@ -348,7 +353,7 @@ fn plan_source(
         return (Source::One(Some(base)), Place::Anywhere, false);
     }
     let shown = |ids: RoaringBitmap| Source::Ids { ids: if hidden.is_empty() { ids } else { ids - hidden }, next: 0 };
-    let plan = plan::plan(schema, memory, matcher);
+    let plan = plan::plan(schema, memory, matcher, reach);
     *since = plan.as_ref().map_or(*since, |plan| plan.since);
     match (plan, only) {
         (Some(plan), Some((base, scope))) => (shown(plan.ids), Place::In(base, scope), plan.exact),
@@ -438,6 +443,7 @@ impl Search {
         }
         self.refuse_if_not_as_asked()?;
         let asked = self.renderer.asked();
+        let mut sharing = directory.sharing();
         for looked_at in 0..STEP {
             // Dynamic groups may be much work for one entry, and others wait for the end of the step (HA5).
             if self.renderer.asked().saturating_sub(asked) > STEP_QUESTIONS {
@@ -456,8 +462,8 @@ impl Search {
                 sink.reference(&urls);
                 continue;
             }
-            let entry = match self.look(memory, &grants)? {
-                Look::Found(entry) => entry,
+            let (entry, access) = match self.look(memory, &grants, &mut sharing)? {
+                Look::Found(entry, access) => (entry, access),
                 Look::None => return Ok(Progress::Done),
                 Look::Passed => continue,
             };
@@ -473,13 +479,12 @@ impl Search {
             }
             let dress = &mut self.wishes.dress;
             let take = |visible: &Visible<'_>| match dress {
-                Some(dress) => dress.send(&directory, &grants, &entry, visible, sink),
+                Some(dress) => dress.send(&directory, &grants, (&entry, &access), visible, sink),
                 None => {
                     sink.entry(visible);
                     Ok(())
                 }
             };
-            let access = grants.on(memory, &entry);
             self.renderer.render(directory.schema(), memory, &entry, &self.selection, access.read, take)?;
             self.sent += 1;
             if self.page.as_ref().is_some_and(|page| self.sent >= page.size) {
@@ -503,7 +508,7 @@ impl Search {
     }
 
     /// Looks at the next candidate.
-    fn look(&mut self, memory: &Memory, grants: &Grants) -> Result<Look, Error> {
+    fn look<'g>(&mut self, memory: &Memory, grants: &'g Grants, sharing: &mut Option<Sharing>) -> Result<Look<'g>, Error> {
         let Some(id) = self.next_candidate(memory) else { return Ok(Look::None) };
         let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
         let access = self.is_in_place(memory, &entry).then(|| grants.on(memory, &entry)).filter(|access| access.disclosed);
@@ -512,24 +517,29 @@ impl Search {
         if self.looked_at > self.look_through && !self.exact {
             return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
         }
-        let shown = access.filter(|_| self.wishes.subentries.shows(id));
-        match shown.is_some_and(|access| self.is_wanted(self.directory.schema(), memory, &entry, access.search)) {
-            true => Ok(Look::Found(entry)),
+        let Some(access) = access.filter(|_| self.wishes.subentries.shows(id)) else { return Ok(Look::Passed) };
+        let schema = self.directory.schema();
+        let entry = match sharing {
+            Some(sharing) => sharing.put_on(schema, memory, entry),
+            None => entry,
+        };
+        match self.is_wanted(schema, memory, &entry, access.search) {
+            true => Ok(Look::Found(entry, access)),
             false => Ok(Look::Passed),
         }
     }
 
     /// Gathers for a step; when all is found, sorts it, and puts the list in the place of the candidates.
     fn gather(&mut self, memory: &Memory, grants: &Grants, mut gathering: Gathering) -> Result<(), Error> {
+        let mut sharing = self.directory.sharing();
         for _ in 0..STEP {
-            match self.look(memory, grants)? {
-                Look::Found(entry) if self.looked_at <= self.look_through => {
-                    let access = grants.on(memory, &entry);
+            match self.look(memory, grants, &mut sharing)? {
+                Look::Found(entry, access) if self.looked_at <= self.look_through => {
                     let no_room = |_| Error::AdminLimit("the search finds more entries than can be sorted".to_owned());
                     gathering.take(memory, &entry, access.search).map_err(no_room)?;
                 }
                 // To sort is to look at all, whatever the indexes say.
-                Look::Found(_) => return Err(Error::AdminLimit("more entries to sort than the look-through limit allows".to_owned())),
+                Look::Found(..) => return Err(Error::AdminLimit("more entries to sort than the look-through limit allows".to_owned())),
                 Look::Passed => {}
                 Look::None => {
                     let list = gathering.finish(self.directory.stamp());
@@ -572,9 +582,12 @@ impl Search {
             Target::AtLeast(value) => {
                 let memory = self.directory.memory();
                 let order = self.wishes.order.as_ref().ok_or(ViewProblem::NotSorted)?;
+                let areas = self.directory.areas();
                 let key_of = |id, key: &mut Vec<u8>| {
                     if let Some(entry) = memory.entry(id) {
-                        order.put_first(memory, &entry, self.grants.on(memory, &entry).search, key);
+                        let access = self.grants.on(memory, &entry);
+                        let shared = areas.as_ref().and_then(|areas| areas.with_shared(self.directory.schema(), memory, &entry));
+                        order.put_first(memory, shared.as_ref().unwrap_or(&entry), access.search, key);
                     }
                 };
                 list.rank_of(order, value, key_of).map(|rank| rank + 1).ok_or(ViewProblem::InappropriateMatching)
@@ -605,11 +618,12 @@ impl Search {
         }
         // Whether there is more to see, and not whether there is more that is hidden.
         let grants = Arc::clone(&self.grants);
+        let mut sharing = self.directory.sharing();
         for _ in 0..LOOK_AHEAD {
-            match self.look(memory, &grants) {
+            match self.look(memory, &grants, &mut sharing) {
                 Ok(Look::None) => return Progress::Done,
                 Ok(Look::Passed) => {}
-                Ok(Look::Found(_)) | Err(_) => break,
+                Ok(Look::Found(..)) | Err(_) => break,
             }
         }
         Progress::Paged { after: Position { at: last.0, sent, list: None }, estimate: self.estimate }

@@ -1,11 +1,16 @@
-//! Whether there are entries that searches treat in a special way: aliases, referrals, dynamic groups. Asked once for each
+//! Whether there are entries that searches treat in a special way: aliases, referrals, dynamic
+//! groups, collective attribute subentries. Asked once for each
 //! state of the directory, so that a directory without any pays nothing.
 
 use super::Directory;
 use super::alias::ALIAS;
 use super::dynamic::GROUP_OF_URLS;
 use super::referral::{REFERRAL, of_class};
+use crate::schema::COLLECTIVE_SUBENTRY;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many classes there are.
+const BITS: u32 = 4;
 
 /// The answer for one state, packed: its number, and one bit for each class.
 pub(super) struct SpecialsCache(AtomicU64);
@@ -35,6 +40,11 @@ impl Specials {
     pub(super) const fn dynamic_groups(self) -> bool {
         self.0 & 4 != 0
     }
+
+    /// Whether there is any collective attribute subentry.
+    pub(super) const fn collective(self) -> bool {
+        self.0 & 8 != 0
+    }
 }
 
 impl Directory {
@@ -42,14 +52,14 @@ impl Directory {
     pub(super) fn specials(&self) -> Specials {
         let memory = self.memory();
         let cache = &self.core().specials.0;
-        // The number of a state is far below 2^61. A state that is being published counts as the one before it.
-        let state = u64::try_from(memory.revision().0).unwrap_or(u64::MAX) << 3;
+        // The number of a state is far below 2^60. A state that is being published counts as the one before it.
+        let state = u64::try_from(memory.revision().0).unwrap_or(u64::MAX) << BITS;
         let held = cache.load(Ordering::Relaxed);
-        if held & !7 == state {
-            return Specials(held & 7);
+        if held >> BITS << BITS == state {
+            return Specials(held ^ state);
         }
         let any = |class: &str| u64::from(!of_class(self.schema(), memory, class).is_empty());
-        let bits = any(ALIAS) | any(REFERRAL) << 1 | any(GROUP_OF_URLS) << 2;
+        let bits = any(ALIAS) | any(REFERRAL) << 1 | any(GROUP_OF_URLS) << 2 | any(COLLECTIVE_SUBENTRY) << 3;
         cache.store(state | bits, Ordering::Relaxed);
         Specials(bits)
     }

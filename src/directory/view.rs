@@ -236,16 +236,16 @@ impl Renderer {
             self.push(schema.attribute_type(attribute).name(), &values, selection.types_only);
         }
         let mut attributes = Vec::with_capacity(24);
-        let stored = entry.attributes().filter(|held| readable.contains(held.attribute) && selection.takes(schema, held));
+        // What is derived, and a link attribute with unresolved names, was put together already.
+        let made = |held: &Attribute<'_>| selection.links.contains(&held.attribute) || selection.derived.contains(&held.attribute);
+        let taken = |held: &Attribute<'_>| readable.contains(held.attribute) && selection.takes(schema, held);
+        let stored = entry.attributes().filter(|held| taken(held) && !made(held));
         if selection.types_only {
-            for held in stored.filter(|held| !selection.links.contains(&held.attribute)).collect::<Vec<_>>() {
+            for held in stored.collect::<Vec<_>>() {
                 self.push(held.description(), &[b""], true);
             }
         } else {
-            // A link attribute with unresolved names was put together with its links already.
-            attributes.extend(
-                stored.filter(|held| !selection.links.contains(&held.attribute)).map(|held| VisibleAttribute { encoded: held.encoded() }),
-            );
+            attributes.extend(stored.map(|held| VisibleAttribute { encoded: held.encoded() }));
         }
         let made = self.made_parts.iter().map(|part| VisibleAttribute { encoded: self.made.get(part.clone()).unwrap_or_default() });
         attributes.extend(made);

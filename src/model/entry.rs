@@ -206,6 +206,11 @@ impl EntryBuilder {
         self.slots.push(Slot { attribute, has_options, start, end: self.octets.len() as u32 });
     }
 
+    /// Begins with what an entry has.
+    pub fn over(entry: &Entry) -> Self {
+        Self { octets: entry.octets.to_vec(), slots: entry.slots.to_vec() }
+    }
+
     /// Takes over the octets of a record; `resolve` answers the type of a description. `None` where the
     /// octets are damaged or a type is unknown.
     pub fn from_octets(octets: &[u8], mut resolve: impl FnMut(&str) -> Option<AttributeId>) -> Option<Self> {

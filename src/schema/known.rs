@@ -21,9 +21,12 @@ macro_rules! known {
 }
 
 known! {
+    administrative_role = "administrativeRole",
     aliased_object_name = "aliasedObjectName",
     auth_password = "authPassword",
     cn = "cn",
+    collective_attribute_subentries = "collectiveAttributeSubentries",
+    collective_exclusions = "collectiveExclusions",
     create_timestamp = "createTimestamp",
     creators_name = "creatorsName",
     display_name = "displayName",
@@ -53,6 +56,7 @@ known! {
     sn = "sn",
     structural_object_class = "structuralObjectClass",
     subschema_subentry = "subschemaSubentry",
+    subtree_specification = "subtreeSpecification",
     telephone_number = "telephoneNumber",
     uid = "uid",
     user_password = "userPassword",

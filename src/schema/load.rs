@@ -1,5 +1,6 @@
 //! From definitions as written to a schema: names looked up, what is inherited filled in.
 
+use super::collective;
 use super::content_rule::ContentRule;
 use super::definition::{AttributeDefinition, ClassDefinition, ContentRuleDefinition, Position, extension};
 use super::names::Names;
@@ -9,8 +10,9 @@ use crate::model::{AttributeId, Kind, Level};
 use std::collections::HashMap;
 
 /// The files that come with Headcount.
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("schema/core.schema", include_str!("../../schema/core.schema")),
+    ("schema/collective.schema", include_str!("../../schema/collective.schema")),
     ("schema/cosine.schema", include_str!("../../schema/cosine.schema")),
     ("schema/inetorgperson.schema", include_str!("../../schema/inetorgperson.schema")),
     ("schema/rfc2307bis.schema", include_str!("../../schema/rfc2307bis.schema")),
@@ -221,6 +223,8 @@ impl Loader {
             derived: flag("X-DERIVED"),
             text: definition.to_string(),
         };
+        let superior = lineage.get(1).is_some_and(|above| above.collective);
+        collective::check_type(&attribute, superior).map_err(fail)?;
         Ok((attribute, known))
     }
 
@@ -301,11 +305,12 @@ impl Loader {
         for class in above.iter().filter_map(|class| self.classes.get(usize::from(class.0))) {
             for (names, ids) in [(&class.definition.must, &mut must), (&class.definition.may, &mut may)] {
                 for attribute in names {
-                    ids.push(
-                        self.attribute_names
-                            .get(attribute)
-                            .ok_or_else(|| fail(format!("the attribute type {attribute} is not defined")))?,
-                    );
+                    let id = self.attribute_names.get(attribute);
+                    let id = id.ok_or_else(|| fail(format!("the attribute type {attribute} is not defined")))?;
+                    if self.attributes.get(usize::from(id.0)).is_some_and(|held| held.definition.collective) {
+                        return Err(fail(format!("{attribute} is collective, so no class can require or allow it (RFC 3671)")));
+                    }
+                    ids.push(id);
                 }
             }
         }

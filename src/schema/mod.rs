@@ -1,7 +1,9 @@
 //! Attribute types, object classes, syntaxes and matching rules (RFC 4512, 4517, 4518): what names mean,
 //! when values are equal, and whether an entry may be as it is.
 
+pub mod area;
 mod certificate;
+mod collective;
 mod content_rule;
 mod definition;
 pub mod known;
@@ -20,6 +22,7 @@ mod text;
 
 use crate::base::prepare::{Case, Insignificant, prepare};
 use crate::model::{AttributeId, Description, Dn, Kind, Level, Rdn};
+pub use collective::{COLLECTIVE_SUBENTRY, EXCLUDE_ALL};
 pub use content_rule::ContentRule;
 pub use known::Known;
 pub use matching::{Comparison, InvalidValue, MatchingRule, SubstringPart};
@@ -287,7 +290,8 @@ impl Schema {
         self.rule_names.get(name)
     }
 
-    /// The OID a name stands for: of a class, else of an attribute type, else of a matching rule.
+    /// The OID a name stands for: of a class, else of an attribute type, else of a matching rule, else of what RFC 3671 and
+    /// RFC 3672 name.
     pub fn oid(&self, name: &str) -> Option<&str> {
         if let Some(class) = self.class(name) {
             return Some(&self.object_class(class).oid);
@@ -295,7 +299,7 @@ impl Schema {
         if let Some(attribute) = self.attribute(name) {
             return Some(&self.attribute_type(attribute).oid);
         }
-        self.rule(name).map(MatchingRule::oid)
+        self.rule(name).map(MatchingRule::oid).or_else(|| collective::registered(name))
     }
 
     /// Appends the normal form of `value` by the equality rule of `attribute`; octet for octet where it has none.

@@ -49,6 +49,7 @@ impl Schema {
         let listed = self.listed_classes(draft)?;
         let structural = self.structural_class(&listed)?;
         self.check_values(draft, links, options)?;
+        self.check_collective(draft, &listed)?;
         let rule = self.content_rule(structural);
         self.check_allowed(draft, &listed, rule, links)?;
         if let Some(rule) = rule {
@@ -195,6 +196,7 @@ impl Schema {
             };
             attribute == self.known.object_class
                 || self.attribute_type(attribute).usage == Usage::Operational
+                || self.attribute_type(attribute).collective
                 || listed.iter().any(in_class)
                 || rule.is_some_and(|rule| rule.allows(attribute))
         };
@@ -250,6 +252,8 @@ impl Schema {
                 Some("an operational attribute cannot name an entry")
             } else if kind.secret {
                 Some("a secret attribute cannot name an entry")
+            } else if kind.collective {
+                Some("a collective attribute cannot name an entry (RFC 3671)")
             } else if kind.equality.is_none() {
                 Some("an attribute without an equality rule cannot name an entry")
             } else if seen.contains(&attribute) {

@@ -5,6 +5,7 @@ use super::FollowerPlace;
 use super::past::Past;
 use crate::access::{Grants, Standing};
 use crate::base::EntryId;
+use crate::directory::collective::{Areas, Reach};
 use crate::directory::dynamic::{DynamicGroups, Reading};
 use crate::directory::filter::{Matcher, Truth};
 use crate::directory::request::{Dereference, Scope, Visible, VisibleAttribute};
@@ -40,6 +41,9 @@ pub(super) struct Content {
     selection: Arc<Selection>,
     /// The generation of names and links that the matcher was made in.
     bonds: u64,
+    /// Whether entries show what they share (RFC 3671). Not where they are copied: a copy has the subentries, and what is
+    /// shared changes without the entry.
+    shares: bool,
     /// What is asked for names.
     pub(super) past: Past,
     _place: FollowerPlace,
@@ -87,6 +91,7 @@ impl Content {
             filter,
             selection,
             bonds,
+            shares: !synced,
             past: Past::new(directory.store().memory()),
             _place: place,
         })
@@ -136,22 +141,28 @@ impl Content {
 
     /// Whether the caller finds the entry by this search.
     pub(super) fn holds(&mut self, entry: &Entry) -> bool {
+        let areas = self.areas();
         let (base, scope, grants, matcher, schema) = (self.base, self.scope, &self.grants, &self.matcher, self.directory.schema());
         self.past.read(&self.subscription, |past| {
             if !is_placed(past, entry, base, scope) {
                 return false;
             }
             let access = grants.on(past, entry);
+            let shared = areas.as_ref().and_then(|areas| areas.with_shared(schema, past, entry));
+            let entry = shared.as_ref().unwrap_or(entry);
             access.disclosed && matcher.matches(schema, past, entry, access.search) == Truth::True
         })
     }
 
     /// Reduces the entry to what the caller may see of it.
     pub(super) fn show<T>(&mut self, entry: &Entry, take: impl FnOnce(&Visible<'_>) -> T) -> T {
+        let areas = self.areas();
         let (grants, schema, selection) = (&self.grants, self.directory.schema(), &self.selection);
         let catalog = &self.directory.current().catalog;
         let owned = self.past.read(&self.subscription, |past| {
             let access = grants.on(past, entry);
+            let shared = areas.as_ref().and_then(|areas| areas.with_shared(schema, past, entry));
+            let entry = shared.as_ref().unwrap_or(entry);
             // Names remembered from an earlier entry may be older than the change.
             Renderer::new(Arc::clone(catalog)).render(schema, past, entry, selection, access.read, |visible| visible.to_owned())
         });
@@ -167,12 +178,18 @@ impl Content {
         })
     }
 
+    fn areas(&self) -> Option<Arc<Areas>> {
+        if self.shares { self.directory.areas() } else { None }
+    }
+
     /// Every entry of the content is among these.
     pub(super) fn candidates(&self) -> RoaringBitmap {
         if self.scope == Scope::Base {
             return std::iter::once(self.base.0).collect();
         }
-        match plan::plan(self.schema(), self.memory(), &self.matcher) {
+        let areas = self.areas();
+        let reach = Reach { areas: areas.as_deref(), organisation: self.grants.subject().organisation, base: Some(self.base) };
+        match plan::plan(self.schema(), self.memory(), &self.matcher, &reach) {
             Some(plan) => plan.ids,
             None if self.scope == Scope::One => self.memory().children(self.base, None, usize::MAX).iter().map(|id| id.0).collect(),
             None => walk(self.memory(), self.base, self.scope),

@@ -57,6 +57,7 @@ impl Work<'_, '_> {
         self.before_delete(entry)?;
         self.check(Some(entry), None)?;
         self.audit_change("delete", (Some(entry), None), Vec::new());
+        self.note_shared(Some(entry), None)?;
         self.note_authority(entry.kind);
         self.txn.remove(entry.id);
         Ok(())

@@ -3,6 +3,7 @@
 //! change brings with it (sessions that end, references that can be joined, mails) is in the same commit.
 
 mod add;
+mod collective;
 mod delete;
 mod effects;
 mod links;
@@ -232,6 +233,8 @@ impl<'a, 't> Work<'a, 't> {
             let mut matcher = Matcher::prepare(&reading.context, filter);
             matcher.follow(&reading)?;
             let access = self.access(entry);
+            let shared = self.with_shared(entry);
+            let entry = shared.as_ref().unwrap_or(entry);
             if matcher.matches(&self.core.schema, &*self.txn, entry, access.search) != Truth::True {
                 return Err(Error::AssertionFailed("the assertion does not hold for the entry".to_owned()));
             }
@@ -244,6 +247,8 @@ impl<'a, 't> Work<'a, 't> {
         let selection = Selection::parse(&self.core.schema, &names, false);
         let access = self.access(entry);
         let facts: &dyn Facts = &*self.txn;
+        let shared = self.with_shared(entry);
+        let entry = shared.as_ref().unwrap_or(entry);
         let mut renderer = Renderer::new(Arc::clone(&self.current.catalog));
         if let Err(error) = renderer.find_members(&self.reading(), &selection, entry) {
             tracing::warn!(%error, "an entry is shown without the members of dynamic groups");
@@ -277,6 +282,7 @@ impl<'a, 't> Work<'a, 't> {
         };
         let sealed = self.core.schema.seal(draft, place, &edges, relax).map_err(violation)?;
         self.check(before, Some(&sealed))?;
+        self.note_shared(before, Some(&sealed))?;
         let entry = self.txn.put(sealed);
         self.note_authority(entry.kind);
         if let Some(before) = before.filter(|before| before.kind != entry.kind) {
