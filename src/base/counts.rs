@@ -138,6 +138,8 @@ pub struct Counts {
     pub http: [Counter; HTTP_CLASSES.len()],
     /// From an HTTP request to the head of its answer.
     pub http_latency: Histogram,
+    /// Costly hashes that were begun, to check passwords and to keep them.
+    pub hashes: Counter,
     /// Passwords that were not checked because too many waited.
     pub shed: Counter,
     /// Logins refused or delayed because of failures before.
@@ -177,6 +179,7 @@ pub static COUNTS: Counts = Counts {
     references: Counter::new(),
     http: [const { Counter::new() }; HTTP_CLASSES.len()],
     http_latency: Histogram::new(),
+    hashes: Counter::new(),
     shed: Counter::new(),
     throttled: Counter::new(),
     flush: Histogram::new(),

@@ -174,6 +174,7 @@ impl Snapshot {
         families.counter("headcount_logins_throttled", "Logins held back after failures", COUNTS.throttled.get())?;
         let hashing = [("running", self.telemetry.hashing.running as f64), ("waiting", self.telemetry.hashing.waiting as f64)];
         families.gauges("headcount_password_checks", "Passwords being checked", "state", hashing)?;
+        families.counter("headcount_password_hashes", "Costly hashes to check and to keep passwords", COUNTS.hashes.get())?;
         families.counter("headcount_password_checks_shed", "Passwords not checked because too many waited", COUNTS.shed.get())?;
         let seats = || self.seats.iter().map(|seats| (seats.licence.as_str(), f64::from(seats.in_use)));
         families.gauges("headcount_seats_in_use", "Seats in use", "licence", seats())?;

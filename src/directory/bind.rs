@@ -32,6 +32,8 @@ pub(super) struct Candidate {
     pub(super) hashes: Vec<Vec<u8>>,
     /// Whether the account may be used, if the password is right.
     pub(super) usable: bool,
+    /// Whether it is one that was disabled: that is told to who knows the password, and asks (draft-behera §6.2).
+    pub(super) disabled: bool,
 }
 
 /// How somebody has proven who it is. What that rests on must still hold when the seat is given, in the same commit: who is
@@ -86,7 +88,7 @@ impl Directory {
         if let Some(entry) = candidate.entry.as_deref().filter(|_| candidate.usable)
             && let Some(value) = self.opens(origin, &request, entry, password)
         {
-            let found = self.count(origin, account, std::future::ready(Ok(Some(value)))).await?;
+            let found = self.count(origin, account, |_| std::future::ready(Ok(Some(value)))).await?;
             let value = found.ok_or(Error::InvalidCredentials)?;
             return Ok(self.admit_to_application(origin, entry, value, &candidate.hashes, request).await?);
         }
@@ -123,13 +125,15 @@ impl Directory {
     }
 
     pub(super) fn candidate(&self, dn: &Dn) -> Candidate {
-        let nobody = Candidate { entry: None, hashes: Vec::new(), usable: false };
+        let nobody = Candidate { entry: None, hashes: Vec::new(), usable: false, disabled: false };
         let memory = self.memory();
         let Resolved::Found(id) = tree::resolve(self.schema(), &self.current().suffixes, memory, dn) else { return nobody };
         let Some(entry) = memory.entry(id) else { return nobody };
-        let usable = self.may_sign_in(&entry) && User::of(self.schema(), &entry).is_none_or(|user| user.state() == AccountState::Active);
+        let state = User::of(self.schema(), &entry).map_or(AccountState::Active, |user| user.state());
+        let signs_in = self.may_sign_in(&entry);
+        let (usable, disabled) = (signs_in && state == AccountState::Active, signs_in && state == AccountState::Disabled);
         let hashes = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
-        Candidate { entry: Some(entry), hashes, usable }
+        Candidate { entry: Some(entry), hashes, usable, disabled }
     }
 
     /// Whether entries like this one sign in at all. Staff alone can never bind (T1); sessions, roles and the like have no

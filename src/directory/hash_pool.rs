@@ -97,6 +97,7 @@ impl HashPool {
             answer
         });
         let place = self.shared.enter(source, job).inspect_err(|_| COUNTS.shed.one())?;
+        COUNTS.hashes.one();
         match tokio::time::timeout(self.deadline, &mut receiver).await {
             Ok(answer) => answer.map_err(|_| Busy),
             Err(_) if place.leave() => {

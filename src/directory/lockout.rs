@@ -1,6 +1,10 @@
 //! Who has to wait before another password is tried (HB3, HB4): the state machine of the domain for each account, kept in
 //! memory, and as records outside the tree, `lock/<entry>`, so that it survives a restart and leaves no mark on entries.
 //! There is one count for an account, whichever door the attempts come through.
+//!
+//! Nobody learns from outside whether there is an account, and what its policy says (HB1): the rules of the config hold for
+//! every name alike, what a policy refuses besides costs what a wrong password does, and every failure is written down before
+//! its answer, whatever it was counted for.
 
 use super::core::Core;
 use super::hash_pool::Busy;
@@ -9,9 +13,9 @@ use super::write::Work;
 use super::{Directory, Error, Origin};
 use crate::base::counts::COUNTS;
 use crate::base::{EntryId, Secret, random};
-use crate::domain::lockout::{Attempts, Begun, Place};
+use crate::domain::lockout::{Attempts, Begun, Lockout, LockoutRules, Place, PolicyLockouts};
 use crate::model::{Dn, Entry, Facts};
-use crate::store::{Memory, Transaction};
+use crate::store::Transaction;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -118,8 +122,9 @@ impl Lockouts {
         }
     }
 
-    fn queue(&self, account: Account) -> Arc<Notify> {
-        Arc::clone(self.state.lock().queues.entry(account).or_default())
+    fn queue(&self, account: Account) -> Waiting<'_> {
+        let ended = Arc::clone(self.state.lock().queues.entry(account).or_default());
+        Waiting { lockouts: self, account, ended }
     }
 
     /// The record of an account as it is now.
@@ -138,30 +143,58 @@ impl Lockouts {
     }
 }
 
+/// An attempt that waits to see what becomes of others. The last one that leaves takes their queue away.
+struct Waiting<'a> {
+    lockouts: &'a Lockouts,
+    account: Account,
+    ended: Arc<Notify>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let queues = &mut self.lockouts.state.lock().queues;
+        // Besides this one only the map holds it.
+        if queues.get(&self.account).is_some_and(|held| Arc::ptr_eq(held, &self.ended) && Arc::strong_count(held) == 2) {
+            queues.remove(&self.account);
+        }
+    }
+}
+
 /// An attempt that was admitted. One that nobody waits for any more is a failure.
 struct UnderWay<'a> {
-    lockouts: &'a Lockouts,
-    facts: &'a Memory,
+    directory: &'a Directory,
     account: Account,
+    policy: PolicyLockouts,
     place: Place,
     begun: Begun,
     ended: bool,
 }
 
 impl UnderWay<'_> {
-    fn end<T>(mut self, outcome: impl FnOnce(&mut Attempts, &Place, Begun) -> T) -> T {
+    /// Whether the policy of the account refuses it, so that nothing is to be verified.
+    const fn is_held(&self) -> bool {
+        matches!(self.begun, Begun::Admitted { held: true, .. })
+    }
+
+    fn end<T>(&mut self, outcome: impl FnOnce(&mut Attempts, &PolicyLockouts, &Place) -> T) -> T {
         self.ended = true;
-        let found = self.lockouts.with(self.facts, self.account, |attempts| outcome(attempts, &self.place, self.begun));
-        self.lockouts.ended(self.account);
+        let lockouts = &self.directory.core().lockouts;
+        let found = lockouts.with(self.directory.memory(), self.account, |attempts| outcome(attempts, &self.policy, &self.place));
+        lockouts.ended(self.account);
         found
+    }
+
+    fn failed(&mut self) {
+        let now = self.directory.clock().now();
+        self.end(|attempts, policy, place| attempts.failed(policy, place, now));
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.lockouts.with(self.facts, self.account, |attempts| attempts.failed(&self.place));
-            self.lockouts.ended(self.account);
+            self.failed();
+            self.directory.core().lockouts.note(self.account, false);
         }
     }
 }
@@ -185,57 +218,81 @@ impl Directory {
         usable: bool,
         password: &Secret,
     ) -> Result<Option<Match>, Error> {
-        let proof = async { Ok(self.match_password(origin, stored, password).await?.filter(|_| usable)) };
+        let proof = |held: bool| async move {
+            let stored = if held { &[] } else { stored };
+            Ok(self.match_password(origin, stored, password).await?.filter(|_| usable))
+        };
         self.count(origin, account, proof).await
     }
 
-    /// The same for any proof of a password: what it gives, where the account may be tried now.
-    pub(super) async fn count<T>(
+    /// The same for any proof of a password: what it gives, where the account may be tried now. The proof is told whether it
+    /// is held: then it verifies nothing, and takes as long.
+    pub(super) async fn count<T, P: Future<Output = Result<Option<T>, Error>>>(
         &self,
         origin: &Origin,
         account: Account,
-        proof: impl Future<Output = Result<Option<T>, Error>>,
+        proof: impl FnOnce(bool) -> P,
     ) -> Result<Option<T>, Error> {
         let lockouts = &self.core().lockouts;
-        let Some(under_way) = self.begin_attempt(origin, account).await? else {
+        let Some(mut under_way) = self.begin_attempt(origin, account).await? else {
             tracing::info!(origin = %origin.describe(), "an attempt to sign in has to wait");
             return Ok(None);
         };
-        let locks = under_way.begun == (Begun::Admitted { locks: true });
-        let found = match proof.await {
+        let found = match proof(under_way.is_held()).await {
             Ok(found) => found,
             Err(error) => {
-                under_way.end(|attempts, place, begun| attempts.withdraw(place, begun));
+                let begun = under_way.begun;
+                under_way.end(|attempts, _, place| attempts.withdraw(place, begun));
                 return Err(error);
             }
         };
-        if found.is_some() {
-            let now = self.clock().now();
-            let changed = under_way.end(|attempts, place, _| attempts.succeeded(place, now));
-            lockouts.note(account, !changed);
-        } else {
-            under_way.end(|attempts, place, _| attempts.failed(place));
-            if locks {
-                tracing::warn!(origin = %origin.describe(), "further attempts to sign in to an account have to wait");
-                self.save_attempts(vec![account]).await?;
+        let Some(found) = found else {
+            under_way.failed();
+            return self.failed_durably(origin, account, under_way.begun).await.map(|()| None);
+        };
+        let now = self.clock().now();
+        match under_way.end(|attempts, policy, place| attempts.succeeded(policy, place, now)) {
+            Some(changed) => {
+                lockouts.note(account, !changed);
+                Ok(Some(found))
             }
+            None => self.failed_durably(origin, account, under_way.begun).await.map(|()| None),
         }
-        Ok(found)
+    }
+
+    /// A failure is written down before it is answered, whether it makes the next attempt wait or not: how long it takes tells
+    /// nothing of the rules.
+    async fn failed_durably(&self, origin: &Origin, account: Account, begun: Begun) -> Result<(), Error> {
+        if matches!(begun, Begun::Admitted { locks: true, .. }) {
+            tracing::warn!(origin = %origin.describe(), "further attempts to sign in to an account have to wait");
+        }
+        self.save_attempts(vec![account]).await
+    }
+
+    /// What the policy of an account adds to the rules of the config.
+    fn policy_lockouts(&self, account: Account, general: &Lockout) -> PolicyLockouts {
+        match account {
+            Account::Entry(id) => self.memory().entry(id).map(|entry| self.password_rules(&entry).lockouts(general)),
+            Account::Operator | Account::Stranger(_) => None,
+        }
+        .unwrap_or_default()
     }
 
     /// Counts an attempt; `None` where it has to wait, busy where others under way do not end in time.
     async fn begin_attempt(&self, origin: &Origin, account: Account) -> Result<Option<UnderWay<'_>>, Error> {
         let (lockouts, facts) = (&self.core().lockouts, self.memory());
         let (place, settings) = (Place::of(origin.address), self.settings());
+        let policy = self.policy_lockouts(account, &settings.lockout);
+        let rules = LockoutRules { general: settings.lockout.clone(), policy };
         let begin = || {
             let now = self.clock().now();
-            lockouts.with(facts, account, |attempts| attempts.begin(&settings.lockout, &place, now))
+            lockouts.with(facts, account, |attempts| attempts.begin(&rules, &place, now))
         };
         let looked_again = async {
             loop {
                 let queue = lockouts.queue(account);
                 // Made before looking, so that no end in between is missed.
-                let ended = queue.notified();
+                let ended = queue.ended.notified();
                 match begin() {
                     Begun::Later => ended.await,
                     begun => return begun,
@@ -248,7 +305,9 @@ impl Directory {
         };
         lockouts.note(account, false);
         match begun {
-            Begun::Admitted { .. } => Ok(Some(UnderWay { lockouts, facts, account, place: place.clone(), begun, ended: false })),
+            Begun::Admitted { .. } => {
+                Ok(Some(UnderWay { directory: self, account, policy: rules.policy.clone(), place: place.clone(), begun, ended: false }))
+            }
             Begun::Refused | Begun::Later => {
                 COUNTS.throttled.one();
                 Ok(None)

@@ -10,14 +10,13 @@ use super::tree::{self, Resolved, Suffix};
 use super::write::Work;
 use super::{Bound, Caller, Directory, Error, Identity, Origin, WriteOptions};
 use crate::base::{EntryId, Secret};
-use crate::domain::password_rules::{PasswordNotes, PasswordProblem, PasswordRules, PasswordUse, Usability, history, stored_in_history};
-use crate::domain::{AccountState, User, organisation_of};
+use crate::domain::password_rules::{
+    POLICY, PasswordNotes, PasswordProblem, PasswordRules, PasswordUse, Usability, history, stored_in_history,
+};
+use crate::domain::{AccountState, Rights, User, organisation_of};
 use crate::model::{Description, Draft, Entry, Facts};
 use crate::schema::Schema;
 use std::sync::Arc;
-
-/// The class of a policy.
-const POLICY: &str = "pwdPolicy";
 
 /// The rules of the policy that `named` (`pwdPolicySubentry` of the account) says, else of the one its organisation says,
 /// else none but those of the settings. A policy of another organisation is none (O1).
@@ -54,7 +53,25 @@ impl Directory {
     }
 
     fn password_use(&self, entry: &Entry) -> PasswordUse {
-        self.password_rules(entry).at_bind(&PasswordNotes::of(self.schema(), entry), self.clock().now())
+        let rules = self.password_rules(entry);
+        rules.at_bind(&self.password_notes(entry, &rules), self.clock().now())
+    }
+
+    /// Whether the policy locks the account out, whatever password is given.
+    pub(super) fn is_locked(&self, entry: &Entry) -> bool {
+        self.password_use(entry) == PasswordUse::Locked
+    }
+
+    /// What is noted for an account. Administrators are never locked for being idle: the last one would be (HB4).
+    fn password_notes(&self, entry: &Entry, rules: &PasswordRules) -> PasswordNotes {
+        let noted = PasswordNotes::of(self.schema(), entry);
+        let memory = self.memory();
+        let administers = || Rights::of(self.schema(), memory, &self.current().settings.catalog, entry.id).organisation_admin;
+        if rules.maximum_idle.is_zero() || administers() {
+            return noted;
+        }
+        let last_success = lockout::saved(memory, entry.id).and_then(|attempts| attempts.last_success());
+        PasswordNotes { used: last_success.max(noted.changed), ..noted }
     }
 
     /// Whether an account can be used; `None` for what is none.
@@ -66,7 +83,8 @@ impl Directory {
         let active = User::of(schema, entry).is_none_or(|user| user.state() == AccountState::Active);
         let now = self.clock().now();
         let waits = lockout::saved(self.memory(), entry.id).and_then(|attempts| attempts.waits_for(now));
-        Some(Usability::of(&self.password_rules(entry), &PasswordNotes::of(schema, entry), active, waits, now))
+        let rules = self.password_rules(entry);
+        Some(Usability::of(&rules, &self.password_notes(entry, &rules), active, waits, now))
     }
 
     /// Whether the caller may do nothing but change its password (draft §8.1.2.1).
@@ -90,13 +108,15 @@ impl Directory {
         admitted: impl Future<Output = Result<Bound, Error>>,
     ) -> Result<Bound, Error> {
         let met = self.password_use(entry);
-        if met == PasswordUse::Expired {
-            return Err(PasswordProblem::Expired.into());
+        match met {
+            PasswordUse::Expired => return Err(PasswordProblem::Expired.into()),
+            PasswordUse::Locked => return Err(PasswordProblem::AccountLocked.into()),
+            PasswordUse::Expires { .. } | PasswordUse::Free | PasswordUse::Grace { .. } | PasswordUse::MustChange => {}
         }
         let mut bound = admitted.await?;
         match met {
             PasswordUse::MustChange => bound.identity = Arc::new(Identity { must_change: true, ..(*bound.identity).clone() }),
-            PasswordUse::Expired | PasswordUse::Expires { .. } | PasswordUse::Free | PasswordUse::Grace { .. } => {}
+            PasswordUse::Expired | PasswordUse::Expires { .. } | PasswordUse::Free | PasswordUse::Grace { .. } | PasswordUse::Locked => {}
         }
         Ok(Bound { password: met, ..bound })
     }
@@ -153,6 +173,7 @@ impl Work<'_, '_> {
         let rules = self.rules_of(&entry);
         match rules.at_bind(&PasswordNotes::of(&core.schema, &entry), self.now) {
             PasswordUse::Expired => return Err(PasswordProblem::Expired.into()),
+            PasswordUse::Locked => return Err(PasswordProblem::AccountLocked.into()),
             PasswordUse::Expires { .. } | PasswordUse::Free | PasswordUse::MustChange => return Ok(()),
             PasswordUse::Grace { .. } => {}
         }

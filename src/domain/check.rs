@@ -8,6 +8,7 @@
 use super::groups;
 use super::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
 use super::licence;
+use super::password_rules::{self, PasswordRules};
 use crate::base::EntryId;
 use crate::model::{AttributeId, Entry, Facts, Kind, Level, Link};
 use crate::schema::Schema;
@@ -80,6 +81,7 @@ fn breach<T>(cause: Cause, rule: &'static str, text: impl Into<String>) -> Resul
 pub fn check(schema: &Schema, facts: &dyn Facts, proposal: Proposal<'_>) -> Result<(), Breach> {
     let rules = Rules { schema, facts, proposal };
     if let Some(after) = proposal.after {
+        rules.password_policy(after)?;
         match after.kind {
             Kind::Content | Kind::Generic | Kind::Person => Ok(()),
             Kind::Group => rules.group(after),
@@ -129,6 +131,19 @@ impl Rules<'_> {
             _ => "this entry",
         };
         breach(Cause::Forbidden, rule, format!("{what} {text}"))
+    }
+
+    /// A policy for passwords asks for nothing that would not be done.
+    fn password_policy(&self, after: &Entry) -> Result<(), Breach> {
+        let class = |name: &[u8]| self.schema.class(std::str::from_utf8(name).ok()?);
+        let policy = self.schema.class(password_rules::POLICY);
+        if !after.values(self.schema.known().object_class).any(|name| class(name) == policy) {
+            return Ok(());
+        }
+        match PasswordRules::problem(self.schema, after) {
+            Some(text) => breach(Cause::Constraint, "HB4", text),
+            None => Ok(()),
+        }
     }
 
     /// Whether the kind is new to the entry.

@@ -3,7 +3,9 @@
 //! A pure state machine. An attempt is counted when it begins, before any password is verified, so that many at one time
 //! get no more tries than one after another; where those under way may use up what is free, the next waits to see what
 //! becomes of them, so that many right ones at one time all get in. After so many failures each further try has to wait, longer each time, but
-//! never for good. Addresses from which the account has signed in lately are counted apart: whoever guesses elsewhere
+//! never for good. Rules that the password policy of an account adds are counted beside those of the config, and nobody sees
+//! from outside whether there are any: an attempt that they refuse is [held](Begun::Admitted), which costs and answers what a
+//! wrong password does. Addresses from which the account has signed in lately are counted apart: whoever guesses elsewhere
 //! cannot keep the user out there, and whoever guesses there waits like everybody.
 
 use crate::base::Timestamp;
@@ -43,6 +45,18 @@ impl Default for Lockout {
     }
 }
 
+/// What the password policy of an account adds: its lockout, and its delays. Either may be missing.
+pub type PolicyLockouts = [Option<Lockout>; 2];
+
+/// When attempts on one account have to wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockoutRules {
+    /// What holds for every name, whether there is such an account or not.
+    pub general: Lockout,
+    /// What the policy of the account adds.
+    pub policy: PolicyLockouts,
+}
+
 impl Lockout {
     /// The wait after the first `waits` ones: each is twice as long as the one before.
     fn wait(&self, waits: u32) -> Duration {
@@ -78,21 +92,68 @@ struct Track {
     wait: Option<(Timestamp, Timestamp)>,
 }
 
+impl Track {
+    /// Whether a try has to wait now. What is to be forgotten is.
+    fn waits(&mut self, rules: &Lockout, now: Timestamp) -> bool {
+        // A clock that was set back must not lengthen a wait.
+        let waits = self.wait.is_some_and(|(_, until)| now < until && until <= now.plus(rules.longest_wait));
+        if !waits && self.last.is_some_and(|last| now.since(last) >= rules.forget_after) {
+            *self = Self::default();
+        }
+        waits
+    }
+
+    /// Whether the try after one more failure has to wait.
+    const fn locks(&self, rules: &Lockout) -> bool {
+        rules.failures > 0 && self.count.saturating_add(1) >= rules.failures
+    }
+
+    fn fail(&mut self, rules: &Lockout, now: Timestamp, locks: bool) {
+        self.count = self.count.saturating_add(1);
+        self.last = Some(now);
+        if locks {
+            self.wait = Some((now, now.plus(rules.wait(self.waits))));
+            self.waits = self.waits.saturating_add(1);
+        }
+    }
+}
+
+/// The failures in a row by each set of rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Tracks {
+    #[serde(flatten)]
+    general: Track,
+    #[serde(default)]
+    policy: [Track; 2],
+}
+
+impl Tracks {
+    fn of_policy<'a>(&'a mut self, policy: &'a PolicyLockouts) -> impl Iterator<Item = (&'a mut Track, &'a Lockout)> {
+        self.policy.iter_mut().zip(policy).filter_map(|(track, rules)| Some((track, rules.as_ref()?)))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Track> {
+        std::iter::once(&self.general).chain(&self.policy)
+    }
+}
+
 /// An address from which the account has signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct KnownPlace {
     place: Place,
     last_success: Timestamp,
-    track: Track,
+    track: Tracks,
 }
 
 /// What became of an attempt that begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// The password may be verified. `locks`: should it be wrong, the next attempt has to wait.
+    /// It may go on.
     Admitted {
-        /// Whether the next attempt has to wait.
+        /// Whether the next attempt has to wait, should the password be wrong.
         locks: bool,
+        /// Whether the policy of the account refuses it. Nothing is verified then, and it takes as long as if it were.
+        held: bool,
     },
     /// It has to wait: refused whatever the password, which must not be verified.
     Refused,
@@ -103,7 +164,7 @@ pub enum Begun {
 /// The attempts to sign in to one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
-    others: Track,
+    others: Tracks,
     known: Vec<KnownPlace>,
     recent: Vec<Timestamp>,
     last_success: Option<Timestamp>,
@@ -113,106 +174,103 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// An attempt begins: it counts as a failure until it has succeeded.
-    pub fn begin(&mut self, rules: &Lockout, place: &Place, now: Timestamp) -> Begun {
-        self.known.retain(|known| now.since(known.last_success) <= rules.known_for);
+    /// An attempt begins: by the general rules it counts as a failure until it has succeeded. Those of the policy look at it
+    /// when it ends, so that nothing that is seen from outside hangs on them.
+    pub fn begin(&mut self, rules: &LockoutRules, place: &Place, now: Timestamp) -> Begun {
+        self.known.retain(|known| now.since(known.last_success) <= rules.general.known_for);
         let others_under_way = self.under_way_beside(place) > 0;
-        let track = self.track(place);
-        if track.last.is_some_and(|last| now.since(last) >= rules.forget_after) {
-            *track = Track::default();
-        }
-        // A clock that was set back must not lengthen a wait.
-        let waits = track.wait.is_some_and(|(_, until)| now < until && until <= now.plus(rules.longest_wait));
-        let locks = !waits && rules.failures > 0 && track.count.saturating_add(1) >= rules.failures;
+        let Tracks { general, .. } = self.tracks(place);
+        let waits = general.waits(&rules.general, now);
+        let locks = !waits && general.locks(&rules.general);
         if others_under_way && (waits || locks) {
             return Begun::Later;
         }
-        track.count = track.count.saturating_add(1);
-        track.last = Some(now);
-        if locks {
-            track.wait = Some((now, now.plus(rules.wait(track.waits))));
-            track.waits = track.waits.saturating_add(1);
-        }
+        general.fail(&rules.general, now, locks);
         self.note_failure(now);
         if waits {
             return Begun::Refused;
         }
         self.under_way.push(place.clone());
-        Begun::Admitted { locks }
+        Begun::Admitted { locks, held: self.is_held(&rules.policy, place, now) }
     }
 
     /// The password was wrong, or nobody waits for the answer any more: an attempt that was admitted stays a failure.
-    pub fn failed(&mut self, place: &Place) {
-        if let Some(at) = self.under_way.iter().position(|held| held == place) {
-            self.under_way.swap_remove(at);
+    pub fn failed(&mut self, policy: &PolicyLockouts, place: &Place, now: Timestamp) {
+        self.is_over(place);
+        for (track, rules) in self.tracks(place).of_policy(policy) {
+            let locks = !track.waits(rules, now) && track.locks(rules);
+            track.fail(rules, now, locks);
         }
     }
 
     /// The password was not verified after all: the attempt counts for nothing.
     pub fn withdraw(&mut self, place: &Place, begun: Begun) {
-        self.failed(place);
-        let track = self.track(place);
+        self.is_over(place);
+        let track = &mut self.tracks(place).general;
         track.count = track.count.saturating_sub(1);
-        if begun == (Begun::Admitted { locks: true }) {
+        if matches!(begun, Begun::Admitted { locks: true, .. }) {
             track.wait = None;
             track.waits = track.waits.saturating_sub(1);
         }
         self.recent.pop();
     }
 
-    /// The password was right. Answers whether anything but the time of the last success changed.
-    pub fn succeeded(&mut self, place: &Place, now: Timestamp) -> bool {
-        self.failed(place);
-        let waited = self.recent.len() > 1 || self.track(place).waits > 0;
+    /// The password was right. Answers whether anything but the time of the last success changed; `None` where the policy
+    /// refuses it all the same, because of others that have failed meanwhile.
+    pub fn succeeded(&mut self, policy: &PolicyLockouts, place: &Place, now: Timestamp) -> Option<bool> {
+        if self.is_held(policy, place, now) {
+            self.failed(policy, place, now);
+            return None;
+        }
+        self.is_over(place);
+        let tracks = self.tracks(place);
+        let waited = tracks.all().any(|track| track.waits > 0) || self.recent.len() > 1;
         let known = self.known.iter().position(|known| known.place == *place);
         match known.and_then(|at| self.known.get_mut(at)) {
-            Some(known) => (known.last_success, known.track) = (now, Track::default()),
+            Some(known) => (known.last_success, known.track) = (now, Tracks::default()),
             None => {
-                self.others = Track::default();
+                self.others = Tracks::default();
                 if self.known.len() >= KNOWN_LIMIT
                     && let Some(oldest) = (0..self.known.len()).min_by_key(|at| self.known.get(*at).map(|known| known.last_success))
                 {
                     self.known.remove(oldest);
                 }
-                self.known.push(KnownPlace { place: place.clone(), last_success: now, track: Track::default() });
+                self.known.push(KnownPlace { place: place.clone(), last_success: now, track: Tracks::default() });
             }
         }
         // Those still under way count as failures until they succeed too.
         let under_way = self.under_way_beside(place);
-        self.track(place).count = under_way;
-        let all_forgotten = self.others.count == 0 && self.known.iter().all(|known| known.track.count == 0);
+        self.tracks(place).general.count = under_way;
+        let all_forgotten = self.others.general.count == 0 && self.known.iter().all(|known| known.track.general.count == 0);
         if all_forgotten {
             self.recent.clear();
         } else {
             self.recent.pop();
         }
         self.last_success = Some(now);
-        waited || known.is_none()
+        Some(waited || known.is_none())
     }
 
     /// Forgets all failures: an administrator unlocked the account, or set its password.
     pub fn clear(&mut self) {
-        self.others = Track::default();
-        self.known.iter_mut().for_each(|known| known.track = Track::default());
+        self.others = Tracks::default();
+        self.known.iter_mut().for_each(|known| known.track = Tracks::default());
         self.recent.clear();
     }
 
     /// Since when somebody at an unknown address, or else at a known one, has to wait; `None` where nobody has to.
     pub fn waits_since(&self, now: Timestamp) -> Option<Timestamp> {
-        let tracks = std::iter::once(&self.others).chain(self.known.iter().map(|known| &known.track));
-        tracks.filter_map(|track| track.wait).find(|(_, until)| now < *until).map(|(since, _)| since)
+        self.all_tracks().filter_map(|track| track.wait).find(|(_, until)| now < *until).map(|(since, _)| since)
     }
 
     /// How long somebody, at an unknown address or at a known one, has to wait yet; `None` where nobody has to.
     pub fn waits_for(&self, now: Timestamp) -> Option<Duration> {
-        let tracks = std::iter::once(&self.others).chain(self.known.iter().map(|known| &known.track));
-        tracks.filter_map(|track| track.wait).filter(|(_, until)| now < *until).map(|(_, until)| until.since(now)).max()
+        self.all_tracks().filter_map(|track| track.wait).filter(|(_, until)| now < *until).map(|(_, until)| until.since(now)).max()
     }
 
     /// Since when attempts had to wait last; as long as no attempt has succeeded since.
     pub fn locked_since(&self) -> Option<Timestamp> {
-        let tracks = std::iter::once(&self.others).chain(self.known.iter().map(|known| &known.track));
-        tracks.filter_map(|track| track.wait).map(|(since, _)| since).max()
+        self.all_tracks().filter_map(|track| track.wait).map(|(since, _)| since).max()
     }
 
     /// The times of the failures in a row, the oldest first.
@@ -225,6 +283,20 @@ impl Attempts {
         self.last_success
     }
 
+    fn all_tracks(&self) -> impl Iterator<Item = &Track> {
+        std::iter::once(&self.others).chain(self.known.iter().map(|known| &known.track)).flat_map(Tracks::all)
+    }
+
+    fn is_held(&mut self, policy: &PolicyLockouts, place: &Place, now: Timestamp) -> bool {
+        self.tracks(place).of_policy(policy).any(|(track, rules)| track.waits(rules, now))
+    }
+
+    fn is_over(&mut self, place: &Place) {
+        if let Some(at) = self.under_way.iter().position(|held| held == place) {
+            self.under_way.swap_remove(at);
+        }
+    }
+
     /// How many attempts are under way that count together with one from this place.
     fn under_way_beside(&self, place: &Place) -> u32 {
         let is_known = |place: &Place| self.known.iter().any(|known| known.place == *place);
@@ -232,7 +304,7 @@ impl Attempts {
         u32::try_from(self.under_way.iter().filter(beside).count()).unwrap_or(u32::MAX)
     }
 
-    fn track(&mut self, place: &Place) -> &mut Track {
+    fn tracks(&mut self, place: &Place) -> &mut Tracks {
         match self.known.iter_mut().find(|known| known.place == *place) {
             Some(known) => &mut known.track,
             None => &mut self.others,
@@ -266,31 +338,31 @@ mod tests {
 
     #[test]
     fn hb3_a_hundred_at_one_time_count_a_hundred_and_five_are_verified() {
-        let (mut attempts, rules) = (Attempts::default(), Lockout::default());
+        let (mut attempts, rules) = (Attempts::default(), LockoutRules::default());
         let (mut admitted, mut refused) = (0, 0);
         // Whoever is told to come again comes again when one has ended.
         while admitted + refused < 100 {
             match attempts.begin(&rules, &place(1), at(0)) {
                 Begun::Admitted { .. } => admitted += 1,
                 Begun::Refused => refused += 1,
-                Begun::Later => attempts.failed(&place(1)),
+                Begun::Later => attempts.failed(&rules.policy, &place(1), at(0)),
             }
         }
         assert_eq!(admitted, 5);
-        assert_eq!(attempts.others.count, 100);
+        assert_eq!(attempts.others.general.count, 100);
         assert_eq!(attempts.failures().len(), 100);
         assert!(attempts.failures().is_sorted_by(|left, right| left < right));
     }
 
     #[test]
     fn s11_however_many_right_ones_come_at_one_time_all_get_in() {
-        let (mut attempts, rules) = (Attempts::default(), Lockout::default());
+        let (mut attempts, rules) = (Attempts::default(), LockoutRules::default());
         let (mut under_way, mut let_in) = (0, 0);
         while let_in < 200 {
             match attempts.begin(&rules, &place(1), at(0)) {
                 Begun::Admitted { .. } if under_way + let_in < 200 => under_way += 1,
                 Begun::Admitted { .. } | Begun::Later => {
-                    attempts.succeeded(&place(1), at(0));
+                    attempts.succeeded(&rules.policy, &place(1), at(0));
                     (under_way, let_in) = (under_way - 1, let_in + 1);
                 }
                 Begun::Refused => panic!("refused after {let_in}"),
@@ -302,39 +374,43 @@ mod tests {
     }
 
     /// An attempt whose password turns out to be wrong.
-    fn guess(attempts: &mut Attempts, rules: &Lockout, from: &Place, now: Timestamp) -> Begun {
+    fn guess(attempts: &mut Attempts, rules: &LockoutRules, from: &Place, now: Timestamp) -> Begun {
         let begun = attempts.begin(rules, from, now);
         if begun != Begun::Refused {
-            attempts.failed(from);
+            attempts.failed(&rules.policy, from, now);
         }
         begun
     }
 
     #[test]
     fn hb4_waits_rise_to_their_limit_and_end() {
-        let (mut attempts, rules) = (Attempts::default(), Lockout::default());
-        (0..4).for_each(|_| assert_eq!(guess(&mut attempts, &rules, &place(1), at(0)), Begun::Admitted { locks: false }));
+        let (mut attempts, rules) = (Attempts::default(), LockoutRules::default());
+        (0..4).for_each(|_| assert_eq!(guess(&mut attempts, &rules, &place(1), at(0)), Begun::Admitted { locks: false, held: false }));
         let mut now = 0;
         for wait in [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600] {
-            assert_eq!(guess(&mut attempts, &rules, &place(1), at(now)), Begun::Admitted { locks: true }, "{now}");
+            assert_eq!(guess(&mut attempts, &rules, &place(1), at(now)), Begun::Admitted { locks: true, held: false }, "{now}");
             assert_eq!(attempts.waits_since(at(now)), Some(at(now)));
             assert_eq!(guess(&mut attempts, &rules, &place(1), at(now + wait - 1)), Begun::Refused, "{now}");
             now += wait;
         }
-        assert_eq!(guess(&mut attempts, &rules, &place(1), at(now + 24 * 3_600)), Begun::Admitted { locks: false }, "forgotten");
+        assert_eq!(
+            guess(&mut attempts, &rules, &place(1), at(now + 24 * 3_600)),
+            Begun::Admitted { locks: false, held: false },
+            "forgotten"
+        );
     }
 
     #[test]
     fn hb4_guessing_elsewhere_does_not_keep_the_user_out_at_home() {
-        let (mut attempts, rules) = (Attempts::default(), Lockout::default());
+        let (mut attempts, rules) = (Attempts::default(), LockoutRules::default());
         guess(&mut attempts, &rules, &place(1), at(0));
-        attempts.succeeded(&place(1), at(0));
+        attempts.succeeded(&rules.policy, &place(1), at(0));
         for second in 0..1_000 {
             guess(&mut attempts, &rules, &place(2), at(second));
         }
         assert_eq!(guess(&mut attempts, &rules, &place(2), at(1_000)), Begun::Refused);
-        assert_eq!(guess(&mut attempts, &rules, &place(1), at(1_000)), Begun::Admitted { locks: false });
-        attempts.succeeded(&place(1), at(1_000));
+        assert_eq!(guess(&mut attempts, &rules, &place(1), at(1_000)), Begun::Admitted { locks: false, held: false });
+        attempts.succeeded(&rules.policy, &place(1), at(1_000));
         assert_eq!(guess(&mut attempts, &rules, &place(2), at(1_001)), Begun::Refused, "a success at home gives no tries elsewhere");
         for _ in 0..5 {
             guess(&mut attempts, &rules, &place(1), at(1_002));
@@ -343,6 +419,47 @@ mod tests {
         let later = 31 * 24 * 3_600;
         assert!(matches!(guess(&mut attempts, &rules, &place(1), at(later)), Begun::Admitted { .. }));
         assert!(attempts.known.is_empty(), "an address is not known for ever");
+    }
+
+    #[test]
+    fn hb1_a_policy_refuses_what_is_admitted_by_all_that_can_be_seen() {
+        let strict = Lockout { failures: 2, first_wait: Duration::from_secs(600), ..Lockout::default() };
+        let rules = LockoutRules { policy: [Some(strict), None], ..LockoutRules::default() };
+        let (mut attempts, mut plain) = (Attempts::default(), Attempts::default());
+        for second in 0..20 {
+            let shown = |begun| match begun {
+                Begun::Admitted { locks, .. } => Begun::Admitted { locks, held: false },
+                other => other,
+            };
+            let (begun, expected) =
+                (attempts.begin(&rules, &place(1), at(second)), plain.begin(&LockoutRules::default(), &place(1), at(second)));
+            assert_eq!(shown(begun), expected, "{second}");
+            if let Begun::Admitted { held, .. } = begun {
+                assert_eq!(held, second >= 2, "{second}");
+                attempts.failed(&rules.policy, &place(1), at(second));
+                plain.failed(&[None, None], &place(1), at(second));
+            }
+        }
+    }
+
+    #[test]
+    fn hb3_of_many_at_one_time_one_gets_in_only_while_the_policy_still_lets_it() {
+        let strict = Lockout { failures: 2, ..Lockout::default() };
+        let rules = LockoutRules { policy: [Some(strict), None], ..LockoutRules::default() };
+        let mut attempts = Attempts::default();
+        for _ in 0..4 {
+            assert_eq!(attempts.begin(&rules, &place(1), at(0)), Begun::Admitted { locks: false, held: false });
+        }
+        attempts.failed(&rules.policy, &place(1), at(0));
+        assert_eq!(attempts.clone().succeeded(&rules.policy, &place(1), at(0)), Some(true), "after one failure");
+        attempts.failed(&rules.policy, &place(1), at(0));
+        assert_eq!(attempts.succeeded(&rules.policy, &place(1), at(0)), None, "after two");
+    }
+
+    #[test]
+    fn what_was_saved_before_there_were_policies_is_read() {
+        let old = r#"{"others":{"count":3,"waits":0,"last":1800000000000,"wait":null},"known":[],"recent":[],"last_success":null}"#;
+        assert_eq!(serde_json::from_str::<Attempts>(old).unwrap().others.general.count, 3);
     }
 
     #[test]
@@ -375,7 +492,7 @@ mod tests {
         /// what is kept reads back as it was.
         #[test]
         fn the_machine_keeps_its_promises(steps in prop::collection::vec(step(), 1..200)) {
-            let rules = Lockout::default();
+            let rules = LockoutRules::default();
             let (mut attempts, mut now) = (Attempts::default(), 0);
             let mut tries = std::collections::HashMap::<Place, Vec<u64>>::new();
             for step in steps {
@@ -393,12 +510,12 @@ mod tests {
                         if begun != Begun::Refused {
                             attempts.withdraw(&place(from), begun);
                         }
-                        prop_assert!(attempts.others.waits <= before.others.waits);
+                        prop_assert!(attempts.others.general.waits <= before.others.general.waits);
                     }
                     Step::Right(from, pause) => {
                         now += pause;
                         if attempts.begin(&rules, &place(from), at(now)) != Begun::Refused {
-                            attempts.succeeded(&place(from), at(now));
+                            attempts.succeeded(&rules.policy, &place(from), at(now));
                             tries.clear();
                             prop_assert_eq!(attempts.last_success(), Some(at(now)));
                         }
@@ -409,8 +526,8 @@ mod tests {
                         prop_assert_eq!(attempts.waits_since(at(now)), None);
                     }
                 }
-                let latest = attempts.others.wait.map_or_else(|| at(now), |(_, until)| until);
-                prop_assert!(latest <= at(now).plus(rules.longest_wait));
+                let latest = attempts.others.general.wait.map_or_else(|| at(now), |(_, until)| until);
+                prop_assert!(latest <= at(now).plus(rules.general.longest_wait));
                 for tried in tries.values() {
                     let within = tried.iter().filter(|time| **time + 30 > now).count();
                     prop_assert!(within <= 5, "{} tries in 30 s", within);

@@ -25,6 +25,8 @@ const LONG_COMMON: &str = include_str!("common_passwords.txt");
 pub struct Demands<'a> {
     /// Code points at least; taken as 8 where it is less.
     pub minimum_length: usize,
+    /// Code points at most; 0 for as many as are hashed.
+    pub maximum_length: usize,
     /// Words that are no password, from the settings.
     pub blocked: &'a [String],
     /// The user's own names, mail addresses, organisation and the like.
@@ -49,6 +51,9 @@ pub enum Weakness {
     /// Longer than what is hashed.
     #[error("a password must not be longer than {OCTETS_LIMIT} octets")]
     TooLong,
+    /// Longer than the maximum.
+    #[error("a password must have at most {0} characters")]
+    TooManyCharacters(usize),
     /// Shorter than the minimum.
     #[error("a password must have at least {0} characters")]
     TooShort(usize),
@@ -63,8 +68,12 @@ pub fn check(password: &Secret, demands: &Demands<'_>) -> Result<(), Weakness> {
     // Octets that are no text are judged by what is left of them as text.
     let text = zeroize::Zeroizing::new(String::from_utf8_lossy(password.expose()).into_owned());
     let minimum = demands.minimum_length.max(LENGTH_FLOOR);
-    if text.chars().count() < minimum {
+    let length = text.chars().count();
+    if length < minimum {
         return Err(Weakness::TooShort(minimum));
+    }
+    if demands.maximum_length > 0 && length > demands.maximum_length {
+        return Err(Weakness::TooManyCharacters(demands.maximum_length));
     }
     let folded = zeroize::Zeroizing::new(text.to_lowercase());
     if demands.blocked.iter().any(|word| word.to_lowercase() == *folded) {
@@ -116,7 +125,7 @@ mod tests {
 
     fn judge(password: &str, minimum_length: usize, own_words: &[&str]) -> Result<(), Weakness> {
         let blocked = ["Frobozz Magic Company".to_owned()];
-        check(&Secret::new(password), &Demands { minimum_length, blocked: &blocked, own_words })
+        check(&Secret::new(password), &Demands { minimum_length, maximum_length: 700, blocked: &blocked, own_words })
     }
 
     #[test]
@@ -127,8 +136,9 @@ mod tests {
         assert_eq!(judge("üöäßÿŷŵẅ", 15, &[]), Err(Weakness::TooShort(15)), "16 octets are not 15 characters");
         assert_eq!(judge("e\u{301}e\u{301}e\u{301}e\u{301}", 8, &[]), Err(Weakness::TooShort(8)), "counted after composing");
         assert_eq!(judge(&"x7".repeat(600), 15, &[]), Err(Weakness::TooLong));
+        assert_eq!(judge(&"x7".repeat(400), 15, &[]), Err(Weakness::TooManyCharacters(700)));
         assert_eq!(
-            check(&Secret::new([0xff; 4]), &Demands { minimum_length: 8, blocked: &[], own_words: &[] }),
+            check(&Secret::new([0xff; 4]), &Demands { minimum_length: 8, maximum_length: 0, blocked: &[], own_words: &[] }),
             Err(Weakness::TooShort(8))
         );
     }

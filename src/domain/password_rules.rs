@@ -2,13 +2,39 @@
 //! policy that applies to an account and what is noted on its entry. How good a password must be is said by
 //! [`password_policy`](super::password_policy).
 
+use super::lockout::{Lockout, PolicyLockouts};
 use crate::base::Timestamp;
 use crate::model::Entry;
 use crate::schema::Schema;
 use std::time::Duration;
 
+/// The class of a policy.
+pub const POLICY: &str = "pwdPolicy";
 /// Former passwords that are remembered at most: each of them costs a hash when a new one is chosen.
 const HISTORY_LIMIT: usize = 24;
+/// No lock and no delay is longer, so that nobody is kept out for good (HB4).
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
+/// What the numbers of a policy may be: what is beyond would not be done. Of former passwords more would cost too many hashes,
+/// and nobody is locked for good (HB4).
+const BOUNDS: [(&str, i64, i64); 15] = [
+    ("pwdMinAge", 0, MAXIMUM),
+    ("pwdMaxAge", 0, MAXIMUM),
+    ("pwdInHistory", 0, HISTORY_LIMIT as i64),
+    ("pwdCheckQuality", 0, 2),
+    ("pwdMinLength", 0, 1_024),
+    ("pwdMaxLength", 0, 1_024),
+    ("pwdExpireWarning", 0, MAXIMUM),
+    ("pwdGraceAuthNLimit", 0, MAXIMUM),
+    ("pwdGraceExpiry", 0, MAXIMUM),
+    ("pwdLockoutDuration", 1, LONGEST_WAIT.as_secs() as i64),
+    ("pwdMaxFailure", 0, MAXIMUM),
+    ("pwdFailureCountInterval", 0, MAXIMUM),
+    ("pwdMinDelay", 0, LONGEST_WAIT.as_secs() as i64),
+    ("pwdMaxDelay", 0, LONGEST_WAIT.as_secs() as i64),
+    ("pwdMaxIdle", 0, MAXIMUM),
+];
+/// `maxInt` of RFC 4511 §4.1.1.
+const MAXIMUM: i64 = 2_147_483_647;
 /// What a value of `pwdHistory` says it holds: octets (draft §5.3.7).
 const OCTETS_SYNTAX: &str = "1.3.6.1.4.1.1466.115.121.1.40";
 
@@ -17,6 +43,11 @@ const OCTETS_SYNTAX: &str = "1.3.6.1.4.1.1466.115.121.1.40";
 pub struct PasswordRules {
     /// `pwdMinLength`: code points at least. It only ever adds to what the settings demand.
     pub minimum_length: usize,
+    /// `pwdMaxLength`: code points at most; 0 for as many as are hashed.
+    pub maximum_length: usize,
+    /// `pwdCheckQuality` 2: what cannot be checked, because it came as a hash, is refused. The checks of the settings hold
+    /// whatever it says.
+    pub must_check_quality: bool,
     /// `pwdInHistory`: former passwords that are not taken again.
     pub in_history: usize,
     /// `pwdMinAge`: how long a password stays before its user may change it.
@@ -27,26 +58,49 @@ pub struct PasswordRules {
     pub expire_warning: Duration,
     /// `pwdGraceAuthNLimit`: how often an expired password still works.
     pub grace_limit: usize,
+    /// `pwdGraceExpiry`: for how long it does; zero for ever.
+    pub grace_expiry: Duration,
+    /// `pwdMaxIdle`: after so long without use an account is locked, until its password is set anew; zero for never.
+    pub maximum_idle: Duration,
     /// `pwdMustChange`: whether what an administrator has set must be changed first.
     pub must_change: bool,
     /// `pwdSafeModify`: whether the old password comes with the new one.
     pub safe_modify: bool,
     /// `pwdAllowUserChange`: whether users change their own passwords.
     pub allow_user_change: bool,
+    /// `pwdMaxFailure` where `pwdLockout` is set: failures in a row after which the account is locked; 0 for never.
+    pub maximum_failures: u32,
+    /// `pwdLockoutDuration`: for how long; `None` for the rising waits of the settings.
+    pub lockout_duration: Option<Duration>,
+    /// `pwdFailureCountInterval`: failures are forgotten after so long without another; zero for never.
+    pub failure_interval: Option<Duration>,
+    /// `pwdMinDelay`: how long the next attempt waits after the first failure; zero for no such waits.
+    pub minimum_delay: Duration,
+    /// `pwdMaxDelay`: the wait doubles with each failure, up to this.
+    pub maximum_delay: Duration,
 }
 
 impl Default for PasswordRules {
     fn default() -> Self {
         Self {
             minimum_length: 0,
+            maximum_length: 0,
+            must_check_quality: false,
             in_history: 0,
             minimum_age: Duration::ZERO,
             maximum_age: Duration::ZERO,
             expire_warning: Duration::ZERO,
             grace_limit: 0,
+            grace_expiry: Duration::ZERO,
+            maximum_idle: Duration::ZERO,
             must_change: false,
             safe_modify: false,
             allow_user_change: true,
+            maximum_failures: 0,
+            lockout_duration: None,
+            failure_interval: None,
+            minimum_delay: Duration::ZERO,
+            maximum_delay: Duration::ZERO,
         }
     }
 }
@@ -58,28 +112,90 @@ impl PasswordRules {
         let number = |name: &str| text(name).and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
         let count = |name: &str| usize::try_from(number(name)).unwrap_or(usize::MAX);
         let seconds = |name: &str| Duration::from_secs(number(name).into());
+        let wait = |name: &str| seconds(name).min(LONGEST_WAIT);
         let is = |name: &str, value: &str| text(name).is_some_and(|text| text.eq_ignore_ascii_case(value));
         Self {
             minimum_length: count("pwdMinLength"),
+            maximum_length: count("pwdMaxLength"),
+            must_check_quality: is("pwdCheckQuality", "2"),
             in_history: count("pwdInHistory").min(HISTORY_LIMIT),
             minimum_age: seconds("pwdMinAge"),
             maximum_age: seconds("pwdMaxAge"),
             expire_warning: seconds("pwdExpireWarning"),
             grace_limit: count("pwdGraceAuthNLimit"),
+            grace_expiry: seconds("pwdGraceExpiry"),
+            maximum_idle: seconds("pwdMaxIdle"),
             must_change: is("pwdMustChange", "TRUE"),
             safe_modify: is("pwdSafeModify", "TRUE"),
             allow_user_change: !is("pwdAllowUserChange", "FALSE"),
+            maximum_failures: if is("pwdLockout", "TRUE") { number("pwdMaxFailure") } else { 0 },
+            lockout_duration: Some(wait("pwdLockoutDuration")).filter(|duration| !duration.is_zero()),
+            failure_interval: text("pwdFailureCountInterval").map(|_| seconds("pwdFailureCountInterval")),
+            minimum_delay: wait("pwdMinDelay"),
+            maximum_delay: wait("pwdMaxDelay"),
+        }
+    }
+
+    /// The waits after failures that it adds to those of the settings (draft §5.2.9 to §5.2.12, §5.2.17, §5.2.18). Nobody is
+    /// locked for good (HB4): where it says no duration, the waits rise as in the settings.
+    pub fn lockouts(&self, settings: &Lockout) -> PolicyLockouts {
+        let forget_after = match self.failure_interval {
+            None => settings.forget_after,
+            Some(Duration::ZERO) => Duration::MAX,
+            Some(interval) => interval,
+        };
+        let rules = |failures, first_wait, longest_wait| Lockout {
+            failures,
+            first_wait,
+            longest_wait,
+            forget_after,
+            known_for: settings.known_for,
+        };
+        let (first, longest) = self.lockout_duration.map_or((settings.first_wait, settings.longest_wait), |wait| (wait, wait));
+        let locks = self.maximum_failures > 0;
+        let delays = !self.minimum_delay.is_zero();
+        [
+            locks.then(|| rules(self.maximum_failures, first, longest)),
+            delays.then(|| rules(1, self.minimum_delay, self.maximum_delay.max(self.minimum_delay))),
+        ]
+    }
+
+    /// What is wrong with a policy entry: what it asks for and would not get.
+    pub fn problem(schema: &Schema, policy: &Entry) -> Option<String> {
+        let text = |name: &str| schema.attribute(name).and_then(|attribute| policy.text(attribute));
+        let number = |name: &str| text(name).and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+        let beyond = |(name, least, most): &(&str, i64, i64)| text(name).is_some() && !(*least..=*most).contains(&number(name));
+        if let Some((name, least, most)) = BOUNDS.iter().find(|bounds| beyond(bounds)) {
+            return Some(format!("{name}: from {least} to {most} here"));
+        }
+        let (least, most) = (number("pwdMinLength"), number("pwdMaxLength"));
+        let (first, longest) = (number("pwdMinDelay"), number("pwdMaxDelay"));
+        match text("pwdAttribute") {
+            Some(name) if !["userpassword", "2.5.4.35"].contains(&&*name.to_ascii_lowercase()) => {
+                Some("pwdAttribute: policies are for userPassword here".to_owned())
+            }
+            _ if most > 0 && most < least => Some("pwdMaxLength: not less than pwdMinLength".to_owned()),
+            _ if (first == 0) != (longest == 0) || first > longest => {
+                Some("pwdMinDelay and pwdMaxDelay: both or none, and the first is not the longer one".to_owned())
+            }
+            _ => None,
         }
     }
 
     /// What a bind with the right password meets (draft §8.1.2).
     pub fn at_bind(&self, noted: &PasswordNotes, now: Timestamp) -> PasswordUse {
+        let idle = noted.used.is_some_and(|used| !self.maximum_idle.is_zero() && used.plus(self.maximum_idle) <= now);
+        if idle || noted.starts.is_some_and(|starts| now < starts) || noted.ends.is_some_and(|ends| ends <= now) {
+            return PasswordUse::Locked;
+        }
         if self.must_change && noted.reset {
             return PasswordUse::MustChange;
         }
         let Some(expires) = self.expires(noted) else { return PasswordUse::Free };
         if expires <= now {
+            let over = !self.grace_expiry.is_zero() && expires.plus(self.grace_expiry) <= now;
             return match self.grace_limit.saturating_sub(noted.grace_used) {
+                _ if over => PasswordUse::Expired,
                 0 => PasswordUse::Expired,
                 left => PasswordUse::Grace { left: left - 1 },
             };
@@ -119,14 +235,24 @@ pub struct PasswordNotes {
     pub grace_used: usize,
     /// `pwdReset`: somebody else has set the password.
     pub reset: bool,
+    /// `pwdStartTime`: it does not work before.
+    pub starts: Option<Timestamp>,
+    /// `pwdEndTime`: it does not work from then on.
+    pub ends: Option<Timestamp>,
+    /// When the account was used last, or its password was set; `None` for one that is never locked for being idle.
+    pub used: Option<Timestamp>,
 }
 
 impl PasswordNotes {
-    /// As the entry has them.
+    /// As the entry has them; when it was used is noted elsewhere.
     pub fn of(schema: &Schema, entry: &Entry) -> Self {
         let known = schema.known();
+        let time = |attribute| entry.text(attribute).and_then(Timestamp::parse_generalized);
         Self {
-            changed: entry.text(known.pwd_changed_time).and_then(Timestamp::parse_generalized),
+            changed: time(known.pwd_changed_time),
+            starts: time(known.pwd_start_time),
+            ends: time(known.pwd_end_time),
+            used: None,
             grace_used: entry.values(known.pwd_grace_use_time).count(),
             reset: entry.text(known.pwd_reset).is_some_and(|text| text.eq_ignore_ascii_case("TRUE")),
         }
@@ -151,6 +277,8 @@ pub enum PasswordUse {
     },
     /// It has expired, and does not work any more.
     Expired,
+    /// The account was not used for too long, or the time of its password has not come or is over (draft §7.1).
+    Locked,
     /// It works for nothing but changing it.
     MustChange,
 }
@@ -165,7 +293,7 @@ pub enum Usability {
     },
     /// It cannot, or not for everything.
     Restricted {
-        /// The account is not active.
+        /// The account is not active, or locked.
         inactive: bool,
         /// The password has to be changed first.
         reset: bool,
@@ -185,6 +313,7 @@ impl Usability {
         let met = rules.at_bind(noted, now);
         let expired = expires.is_some_and(|expires| expires <= now);
         let reset = met == PasswordUse::MustChange;
+        let active = active && met != PasswordUse::Locked;
         if active && waits.is_none() && !expired && !reset {
             return Self::Usable { expires: expires.map(|expires| expires.since(now).as_secs()) };
         }
@@ -204,6 +333,8 @@ impl Usability {
 pub enum PasswordProblem {
     /// passwordExpired (0).
     Expired,
+    /// accountLocked (1).
+    AccountLocked,
     /// changeAfterReset (2).
     ChangeAfterReset,
     /// passwordModNotAllowed (3).
@@ -224,7 +355,7 @@ impl PasswordProblem {
     /// In plain words, for the one who asked. What looks like a wrong password reads like one (HB1).
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Expired => "invalid credentials",
+            Self::AccountLocked | Self::Expired => "invalid credentials",
             Self::ChangeAfterReset => "the password was set by somebody else, and has to be changed before anything else is done",
             Self::ModificationNotAllowed => "users do not change their passwords here",
             Self::MustSupplyOld => "a new password comes with the old one",

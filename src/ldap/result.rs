@@ -102,7 +102,7 @@ pub(crate) const fn code(error: &Error) -> LdapResultCode {
         Error::ObjectClassModification(_) => LdapResultCode::ObjectClassModsProhibited,
         Error::Operations(_) => LdapResultCode::OperationsError,
         Error::Password { problem, .. } => match problem {
-            PasswordProblem::Expired => LdapResultCode::InvalidCredentials,
+            PasswordProblem::AccountLocked | PasswordProblem::Expired => LdapResultCode::InvalidCredentials,
             PasswordProblem::ChangeAfterReset | PasswordProblem::ModificationNotAllowed | PasswordProblem::MustSupplyOld => {
                 LdapResultCode::InsufficentAccessRights
             }

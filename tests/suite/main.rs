@@ -25,6 +25,7 @@ mod oracle_matrix;
 mod oracles;
 mod password_policy;
 mod passwords;
+mod policy_lockout;
 mod proxied;
 mod proxy;
 mod reload;

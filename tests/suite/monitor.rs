@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-const TOKEN: &str = "a token that only Prometheus has";
+pub(crate) const TOKEN: &str = "a token that only Prometheus has";
 
 /// A port that is free now.
 pub(crate) fn free_port() -> u16 {
@@ -29,7 +29,7 @@ pub(crate) fn http(port: u16, method: &str, path: &str, headers: &str, body: &st
 }
 
 /// The samples of a scrape.
-fn scrape(port: u16) -> BTreeMap<String, f64> {
+pub(crate) fn scrape(port: u16) -> BTreeMap<String, f64> {
     let (status, text) = http(port, "GET", "/metrics", &format!("Authorization: Bearer {TOKEN}\r\n"), "");
     assert_eq!(status, 200, "{text}");
     assert!(text.contains("application/openmetrics-text") && text.contains("# EOF"), "{text}");

@@ -12,7 +12,7 @@ pub(crate) mod scram;
 use super::bind::Proof;
 use super::{Bound, Directory, Error, Method, Origin, Protocol, SessionRequest};
 use crate::base::{EntryId, Secret};
-use crate::domain::password_rules::PasswordUse;
+use crate::domain::password_rules::{PasswordProblem, PasswordUse};
 use crate::model::{Dn, Facts};
 use std::sync::Arc;
 
@@ -89,6 +89,7 @@ impl Directory {
         let authorized = self.is_authorized_as(&dn, authorization);
         match candidate.entry {
             Some(entry) if candidate.usable && authorized => self.admit(origin, &entry, &candidate.hashes, request, proof).await,
+            Some(_) if candidate.disabled && proof == Proof::Password => Err(PasswordProblem::AccountLocked.into()),
             _ => Err(Error::InvalidCredentials),
         }
     }

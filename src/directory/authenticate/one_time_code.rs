@@ -11,9 +11,11 @@ use crate::directory::lockout::Account;
 use crate::directory::password_hash::Match;
 use crate::directory::write::Work;
 use crate::directory::{Directory, Error, Origin};
+use crate::domain::password_rules::PasswordProblem;
 use crate::model::{Entry, Facts};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
+use std::sync::atomic::{AtomicBool, Ordering};
 use subtle::ConstantTimeEq;
 
 /// Digits of a code.
@@ -144,15 +146,27 @@ impl Directory {
         password: &Secret,
     ) -> Result<Option<(Match, Secret)>, Error> {
         let given = self.given(candidate.entry.as_deref(), password);
-        let proof = async {
-            let found = self.match_password(origin, &candidate.hashes, &given.password).await?;
-            let found = found.filter(|_| candidate.usable && given.acceptable);
+        let given = &given;
+        // Found before it is counted, so that the right password of a locked account is no success.
+        let locked = candidate.disabled || candidate.entry.as_deref().is_some_and(|entry| self.is_locked(entry));
+        let told = &AtomicBool::new(false);
+        let proof = |held: bool| async move {
+            let stored = if held { &[] } else { candidate.hashes.as_slice() };
+            let found = self.match_password(origin, stored, &given.password).await?;
+            let found = found.filter(|_| given.acceptable);
+            told.store(found.is_some() && locked, Ordering::Relaxed);
+            let found = found.filter(|_| candidate.usable && !locked);
             match (found, candidate.entry.as_deref(), given.step) {
                 (Some(found), Some(entry), Some(step)) => Ok(self.use_code(entry.id, step).await?.then_some(found)),
                 (found, _, _) => Ok(found),
             }
         };
-        Ok(self.count(origin, account, proof).await?.map(|found| (found, given.password)))
+        let found = self.count(origin, account, proof).await?;
+        // It counts as a failure all the same.
+        if told.load(Ordering::Relaxed) {
+            return Err(PasswordProblem::AccountLocked.into());
+        }
+        Ok(found.map(|found| (found, given.password.clone())))
     }
 
     fn given(&self, entry: Option<&Entry>, password: &Secret) -> Given {

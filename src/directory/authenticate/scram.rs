@@ -10,6 +10,7 @@ use crate::directory::bind::Proof;
 use crate::directory::lockout::Account;
 use crate::directory::{Bound, Directory, Error, Method, Origin, SessionRequest, Write, WriteOutcome};
 use crate::domain::organisation_of;
+use crate::domain::password_rules::PasswordProblem;
 use crate::model::{Dn, Entry, Facts};
 use crate::schema::Schema;
 use crate::store::Transaction;
@@ -166,7 +167,11 @@ impl Directory {
         let owner = keys.owner.filter(|_| proven).and_then(|id| self.memory().entry(id));
         // Not if the password has changed since the first message.
         let current = owner.filter(|owner| self.own_keys(owner).is_some_and(|now| now.stored == keys.stored));
-        let found = self.count(origin, account, std::future::ready(Ok(current))).await?;
+        let locked = current.as_deref().is_some_and(|owner| self.is_locked(owner));
+        let found = self.count(origin, account, |_| std::future::ready(Ok(current.filter(|_| !locked)))).await?;
+        if locked {
+            return Err(PasswordProblem::AccountLocked.into());
+        }
         let found = found.ok_or(Error::InvalidCredentials)?;
         let known = self.bind_known(origin, found.id, authorization, request, Proof::Password);
         self.sign_in(Method::Scram, self.admit_by_password(&found, known)).await

@@ -247,6 +247,7 @@ impl Directory {
         let mut out = Vec::with_capacity(values.len());
         for value in values {
             if hasher.is_usable(&value) {
+                self.refuse_unchecked(caller, options, rules)?;
                 let own = caller.identity.entry.is_some() && caller.identity.entry == entry.map(|entry| entry.id);
                 if own {
                     return Err(Error::Constraint("a password of one's own is set as it is, not as a hash".to_owned()));
@@ -271,6 +272,17 @@ impl Directory {
         Ok(out)
     }
 
+    /// What came as a hash cannot be judged; with `pwdCheckQuality` 2 it is then refused (draft-behera §5.2.5).
+    fn refuse_unchecked(&self, caller: &Caller, options: &WriteOptions, rules: &PasswordRules) -> Result<(), Error> {
+        match rules.must_check_quality && !options.relax && !caller.identity.is_operator() {
+            true => Err(Error::Password {
+                problem: PasswordProblem::InsufficientQuality,
+                text: "a password comes in the clear here, so that its quality can be checked".to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// A hash that is never verified here (HB5) comes with the imports of the operator; it is kept as it is, since hashing it
     /// would make a password of it.
     fn refuse_foreign_hash(&self, caller: &Caller, options: &WriteOptions) -> Result<(), Error> {
@@ -288,15 +300,19 @@ impl Directory {
         let settings = self.settings();
         let demands = Demands {
             minimum_length: settings.password_policy.minimum_length.max(rules.minimum_length),
+            maximum_length: rules.maximum_length,
             blocked: &settings.password_policy.blocked,
             own_words: &words,
         };
         password_policy::check(password, &demands).map_err(|weakness| {
             let problem = match weakness {
                 Weakness::TooShort(_) => PasswordProblem::TooShort,
-                Weakness::Blocked | Weakness::Common | Weakness::Guessable(_) | Weakness::OwnWord | Weakness::TooLong => {
-                    PasswordProblem::InsufficientQuality
-                }
+                Weakness::Blocked
+                | Weakness::Common
+                | Weakness::Guessable(_)
+                | Weakness::OwnWord
+                | Weakness::TooLong
+                | Weakness::TooManyCharacters(_) => PasswordProblem::InsufficientQuality,
             };
             Error::Password { problem, text: weakness.to_string() }
         })
@@ -339,7 +355,7 @@ impl Directory {
                 (new, None)
             }
             None => {
-                let made = made_up(rules.minimum_length.max(self.settings().password_policy.minimum_length));
+                let made = made_up(rules.minimum_length.max(self.settings().password_policy.minimum_length), rules.maximum_length);
                 (made.clone(), Some(made))
             }
         };
@@ -348,13 +364,15 @@ impl Directory {
     }
 }
 
-/// A password that nobody guesses and every policy takes: at least `length` characters.
-fn made_up(length: usize) -> Secret {
+/// A password that nobody guesses and every policy takes: at least `length` characters, and no more than `most` unless that
+/// is 0.
+fn made_up(length: usize, most: usize) -> Secret {
     let mut made = zeroize::Zeroizing::new(random::token());
     while made.chars().count() < length.min(MADE_UP_LIMIT) {
         made.push_str(&random::token());
     }
-    Secret::new(made.as_bytes())
+    let end = if most == 0 { made.len() } else { most.max(length) };
+    Secret::new(made.as_bytes().get(..end).unwrap_or(made.as_bytes()))
 }
 
 impl Work<'_, '_> {

@@ -83,13 +83,14 @@ pub(crate) fn put_password_use(out: &mut Vec<u8>, met: PasswordUse, asked: bool)
         PasswordUse::Grace { left } => (Some((GRACE_AUTHENTICATIONS_REMAINING, most(left as u64))), None),
         PasswordUse::Expires { seconds } => (Some((TIME_BEFORE_EXPIRATION, most(seconds))), None),
         PasswordUse::Expired => (None, Some(PasswordProblem::Expired)),
+        PasswordUse::Locked => (None, Some(PasswordProblem::AccountLocked)),
         PasswordUse::MustChange => (None, Some(PasswordProblem::ChangeAfterReset)),
     };
     if asked {
         put_response(out, warning, error);
     }
     match met {
-        PasswordUse::Free => {}
+        PasswordUse::Free | PasswordUse::Locked => {}
         PasswordUse::Expires { seconds } => put_control(out, NETSCAPE_EXPIRING, seconds.to_string().as_bytes()),
         PasswordUse::Grace { .. } | PasswordUse::Expired | PasswordUse::MustChange => put_control(out, NETSCAPE_EXPIRED, b"0"),
     }
@@ -113,6 +114,7 @@ fn put_response(out: &mut Vec<u8>, warning: Option<(u8, i64)>, error: Option<Pas
 const fn number_of(problem: PasswordProblem) -> i64 {
     match problem {
         PasswordProblem::Expired => 0,
+        PasswordProblem::AccountLocked => 1,
         PasswordProblem::ChangeAfterReset => 2,
         PasswordProblem::ModificationNotAllowed => 3,
         PasswordProblem::MustSupplyOld => 4,
