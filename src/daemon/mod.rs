@@ -6,6 +6,8 @@ pub mod config;
 pub mod control;
 pub mod demo;
 mod http;
+#[cfg(test)]
+mod http_tests;
 mod listen;
 pub mod logging;
 pub mod machine;
