@@ -2,8 +2,8 @@
 //! exhaustive, so that a new kind does not build until its rules exist.
 //!
 //! What the change does is all in the [`Proposal`]; the look-ups may show the links and the entry as before or as after
-//! it. An entry that goes, and its links, must still be there to look up. The rules ask the indexes of `mail`, `uid`
-//! and `hcRoleSystem`, so the directory keeps those whatever the config says.
+//! it. An entry that goes, and its links, must still be there to look up. The rules ask the indexes of `mail`, `uid`,
+//! `hcUserType` and `hcRoleSystem`, so the directory keeps those whatever the config says.
 
 use super::groups;
 use super::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
@@ -46,6 +46,8 @@ pub struct Proposal<'a> {
     pub unlinked: &'a [Link],
     /// Who makes it.
     pub actor: Actor,
+    /// Whether the config names an operator, who is there whatever becomes of the users of type admin.
+    pub operator_in_config: bool,
 }
 
 /// How a breach is answered.
@@ -359,6 +361,7 @@ impl Rules<'_> {
         if user.user_type() == UserType::Admin && !self.proposal.actor.is_above() {
             return breach(Cause::Forbidden, "U1", "a user of type admin is made and changed by the operator of the server only");
         }
+        self.last_operator(before)?;
         let Some(organisation) = self.organisation_above(before) else { return Ok(()) };
         let roles = self.admin_roles_held(before.id);
         if roles.is_empty() {
@@ -375,6 +378,26 @@ impl Rules<'_> {
             return breach(Cause::Forbidden, "U2", "a provisioning client cannot lock out or remove an administrator of the organisation");
         }
         self.last_administrator(before, organisation, &roles)
+    }
+
+    /// U5: somebody must be left who can administer the server (HC8).
+    fn last_operator(&self, before: &Entry) -> Result<(), Breach> {
+        let able = |entry: &Entry| {
+            User::of(self.schema, entry).is_some_and(|user| user.user_type() == UserType::Admin && user.state() == AccountState::Active)
+        };
+        if self.proposal.operator_in_config || !able(before) || self.proposal.after.is_some_and(able) {
+            return Ok(());
+        }
+        let (user_type, mut key) = (self.schema.known().hc_user_type, Vec::new());
+        let admins = match self.schema.normalize(user_type, b"admin", &mut key) {
+            Ok(()) => self.facts.equal(user_type, &key),
+            Err(_) => Vec::new(),
+        };
+        let others = admins.into_iter().filter(|id| *id != before.id).filter_map(|id| self.facts.entry(id));
+        match others.into_iter().any(|entry| able(&entry)) {
+            true => Ok(()),
+            false => breach(Cause::Unwilling, "U5", "the last user of type admin cannot be removed, disabled, or made anything else"),
+        }
     }
 
     /// R6 and U5: somebody must be left who can administer the organisation. An organisation that has nobody yet, or

@@ -40,7 +40,8 @@ impl Scene {
         actor: Actor,
     ) -> Result<(), Breach> {
         let before = before.map(|id| self.world.get(id));
-        check(schema(), &self.world, Proposal { before: before.as_deref(), after, linked, unlinked, actor })
+        let proposal = Proposal { before: before.as_deref(), after, linked, unlinked, actor, operator_in_config: false };
+        check(schema(), &self.world, proposal)
     }
 
     fn change(&self, entry: EntryId, attributes: &[(&str, &str)], actor: Actor) -> Result<(), Breach> {
@@ -229,6 +230,26 @@ fn r6_u5_the_last_administrator_stays_whichever_way_it_would_go() {
     assert!(all_ways(&scene).iter().all(Result::is_err));
     scene.administrator("bob", &[]);
     assert!(all_ways(&scene).iter().all(Result::is_ok));
+}
+
+#[test]
+fn hc8_the_last_user_of_type_admin_stays() {
+    let mut scene = scene();
+    let root = scene.world.user(scene.suffix, "root", &[("hcUserType", "admin")]);
+    let ways = |scene: &Scene| {
+        [
+            scene.propose(Some(root), None, &[], &[], Actor::Operator),
+            scene.change(root, &[("hcActive", "FALSE")], Actor::Operator),
+            scene.change(root, &[("userPassword", "")], Actor::Operator),
+            scene.change(root, &[("hcUserType", "app")], Actor::Operator),
+        ]
+    };
+    assert!(ways(&scene).into_iter().all(|outcome| rule(outcome) == "U5"));
+    assert_eq!(scene.change(root, &[("sn", "Other")], Actor::Operator), Ok(()));
+    scene.world.user(scene.suffix, "off", &[("hcUserType", "admin"), ("hcActive", "FALSE")]);
+    assert!(ways(&scene).iter().all(Result::is_err), "one who is disabled is no other");
+    scene.world.user(scene.suffix, "second", &[("hcUserType", "admin")]);
+    assert!(ways(&scene).iter().all(Result::is_ok));
 }
 
 #[test]

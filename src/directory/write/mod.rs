@@ -313,7 +313,8 @@ impl<'a, 't> Work<'a, 't> {
             Standing::Client => Actor::Client,
             Standing::Anonymous | Standing::Service | Standing::User => Actor::Other,
         };
-        let proposal = Proposal { before, after, linked: &self.linked, unlinked: &self.unlinked, actor };
+        let operator_in_config = self.core.current().operator.is_some();
+        let proposal = Proposal { before, after, linked: &self.linked, unlinked: &self.unlinked, actor, operator_in_config };
         check(&self.core.schema, &*self.txn, proposal).map_err(Error::from)
     }
 
