@@ -5,7 +5,7 @@ use super::rule_filter::RuleFilter;
 use super::{Access, AccessSubject, AttributeSet, Grants, RuleSettings, Standing};
 use crate::base::{EntryId, Network};
 use crate::model::{Dn, Facts, Filter, Level, upwards};
-use crate::schema::{Schema, Usage};
+use crate::schema::{LiveSchema, Schema, Usage};
 use std::sync::Arc;
 
 /// Rules are told apart by one bit each.
@@ -129,7 +129,7 @@ pub(super) struct Rule {
 
 /// The compiled policy.
 pub struct Policy {
-    pub(super) schema: Arc<Schema>,
+    pub(super) schema: Arc<LiveSchema>,
     pub(super) rules: Vec<Rule>,
     /// Attributes that no rule opens for reading, searching or comparing.
     pub(super) secret: AttributeSet,
@@ -138,7 +138,7 @@ pub struct Policy {
 
 impl Policy {
     /// Compiles the rules of the config. Errors name the rule by its number, from 1.
-    pub fn compile(schema: &Arc<Schema>, rules: &[RuleSettings]) -> Result<Self, PolicyError> {
+    pub fn compile(schema: &Arc<LiveSchema>, rules: &[RuleSettings]) -> Result<Self, PolicyError> {
         if rules.len() > MOST_RULES {
             let reason = format!("there may be at most {MOST_RULES} rules");
             return Err(PolicyError { rule: MOST_RULES + 1, part: RulePart::Whole, reason });

@@ -19,7 +19,7 @@ use crate::access::{AccessSubject, Grants, Policy, Standing};
 use crate::base::{Clock, EntryId, Moment};
 use crate::domain::{Catalog, Rights, SeatBook, User, UserType, groups, organisation_of};
 use crate::model::Facts;
-use crate::schema::{Schema, Source};
+use crate::schema::{LiveSchema, Schema, Source};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -29,11 +29,12 @@ use tokio::sync::Notify;
 
 /// Shared by everything that works on the directory.
 pub(crate) struct Core {
-    pub(crate) schema: Arc<Schema>,
+    pub(crate) schema: Arc<LiveSchema>,
     pub(crate) clock: Arc<dyn Clock>,
     /// When the directory was opened.
     pub(crate) started: Moment,
     current: ArcSwap<Current>,
+    replacing: Mutex<()>,
     /// Who sits where. Changed on the writer thread only, so that counting and taking are one step.
     pub(crate) seats: Mutex<SeatBook>,
     /// Grows whenever somebody's rights may have changed.
@@ -56,8 +57,6 @@ pub(crate) struct Core {
     pub(crate) sorting: Arc<Room>,
     /// How many searches are followed.
     pub(crate) followers: Followers,
-    /// All user attributes: what most searches ask for.
-    all_user: Arc<Selection>,
 }
 
 /// The settings in force, compiled.
@@ -73,11 +72,13 @@ pub(crate) struct Current {
     pub(crate) operator: Option<Vec<u8>>,
     /// Makes and checks passwords.
     pub(crate) hasher: Arc<PasswordHasher>,
+    /// All user attributes: what most searches ask for.
+    all_user: Arc<Selection>,
 }
 
 impl Current {
     /// Compiles settings; the error names what is wrong with them.
-    pub(crate) fn compile(schema: &Arc<Schema>, settings: Settings) -> Result<Self, Error> {
+    pub(crate) fn compile(schema: &Arc<LiveSchema>, settings: Settings) -> Result<Self, Error> {
         let suffixes = settings.suffixes.iter().map(|text| Suffix::parse(schema, text)).collect::<Result<Vec<_>, _>>()?;
         settings.catalog.check().map_err(Error::Constraint)?;
         let policy = Arc::new(Policy::compile(schema, &settings.access).map_err(|error| Error::Constraint(error.to_string()))?);
@@ -92,7 +93,23 @@ impl Current {
         };
         let hasher = Arc::new(PasswordHasher::new(&settings.hashing).map_err(|error| Error::Constraint(error.to_string()))?);
         let catalog = Arc::new(settings.catalog.clone());
-        Ok(Self { settings: Arc::new(settings), suffixes, policy, catalog, declared, operator, hasher })
+        let all_user = Arc::new(Selection::parse(schema, &["*"], false));
+        Ok(Self { settings: Arc::new(settings), suffixes, policy, catalog, declared, operator, hasher, all_user })
+    }
+
+    /// The same settings, by the schema as it is now: what is compiled into sets of attribute types is made anew.
+    fn recompile(&self, schema: &Arc<LiveSchema>) -> Result<Self, Error> {
+        let policy = Policy::compile(schema, &self.settings.access).map_err(|error| Error::Constraint(error.to_string()))?;
+        Ok(Self {
+            settings: Arc::clone(&self.settings),
+            suffixes: self.suffixes.clone(),
+            policy: Arc::new(policy),
+            catalog: Arc::clone(&self.catalog),
+            declared: self.declared.clone(),
+            operator: self.operator.clone(),
+            hasher: Arc::clone(&self.hasher),
+            all_user: Arc::new(Selection::parse(schema, &["*"], false)),
+        })
     }
 
     /// What making a filter ready needs to know.
@@ -102,10 +119,8 @@ impl Current {
 }
 
 impl Core {
-    pub(crate) fn new(schema: Arc<Schema>, clock: Arc<dyn Clock>, current: Current) -> Self {
-        let all_user = Arc::new(Selection::parse(&schema, &["*"], false));
+    pub(crate) fn new(schema: Arc<LiveSchema>, clock: Arc<dyn Clock>, current: Current) -> Self {
         Self {
-            all_user,
             links: Arc::default(),
             specials: SpecialsCache::default(),
             areas: AreasCache::default(),
@@ -115,6 +130,7 @@ impl Core {
             started: clock.moment(),
             clock,
             current: ArcSwap::from_pointee(current),
+            replacing: Mutex::default(),
             seats: Mutex::default(),
             authority: AtomicU64::new(1),
             released: Mutex::default(),
@@ -133,7 +149,7 @@ impl Core {
     /// The selection of a search.
     pub(crate) fn selection(&self, requested: &[&str], types_only: bool) -> Arc<Selection> {
         match requested {
-            [] | ["*"] if !types_only => Arc::clone(&self.all_user),
+            [] | ["*"] if !types_only => Arc::clone(&self.current.load().all_user),
             _ => Arc::new(Selection::parse(&self.schema, requested, types_only)),
         }
     }
@@ -144,8 +160,23 @@ impl Core {
 
     /// Puts new settings in force.
     pub(crate) fn replace(&self, current: Current) {
+        let _one_at_a_time = self.replacing.lock();
+        self.put_in_force(current);
+    }
+
+    fn put_in_force(&self, current: Current) {
         self.current.store(Arc::new(current));
         self.authority_changed();
+    }
+
+    /// The schema has changed: rights and selections follow.
+    pub(crate) fn schema_changed(&self) {
+        let _one_at_a_time = self.replacing.lock();
+        match self.current().recompile(&self.schema) {
+            Ok(current) => self.put_in_force(current),
+            // No rule can rest on what is gone, since rules name what files define.
+            Err(error) => tracing::error!(%error, "the access rules cannot be made anew after a change of the schema"),
+        }
     }
 
     /// Somebody's rights may have changed: identities are made again at their next use (R7).

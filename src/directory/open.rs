@@ -11,8 +11,8 @@ use super::tree::{self, Suffix};
 use super::write::Work;
 use super::{Directory, Origin};
 use crate::base::{Clock, Secret};
-use crate::model::{AttributeId, Entry, Facts, Modification, ModificationKind};
-use crate::schema::Schema;
+use crate::model::{Entry, Facts, Modification, ModificationKind};
+use crate::schema::{LiveSchema, Schema, is_numeric_oid};
 use crate::store::{Memory, Store, StoreOptions, Transaction};
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ const INDEXED: [&str; 22] = [
 impl Directory {
     /// Opens the directory of these settings.
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, Error> {
-        let schema = Arc::new(Core::load_schema(&settings)?);
+        let schema = Arc::new(LiveSchema::from(Core::load_schema(&settings)?));
         let indexes = indexes(&schema, &settings.indexes)?;
         let options =
             StoreOptions { folder: settings.folder.clone(), indexes, reserve: settings.reserve, audit_key: settings.audit_key.clone() };
@@ -53,6 +53,8 @@ impl Directory {
         let current = Current::compile(&schema, settings)?;
         let store = Store::open(options, Arc::clone(&schema), Arc::clone(&clock))?;
         let core = Arc::new(Core::new(schema, clock, current));
+        // The store has brought along what was changed at run time.
+        core.schema_changed();
         let directory = Arc::new(Self { core, store, pool });
         directory.make_cookie_key()?;
         directory.restore_sessions();
@@ -77,8 +79,12 @@ impl Directory {
         if before.indexes != settings.indexes {
             return Err(needs_restart("the list of indexes"));
         }
+        let version = self.schema().version();
         let current = Current::compile(self.schema(), settings)?;
         self.core.replace(current);
+        if self.schema().version() != version {
+            self.core.schema_changed();
+        }
         for declaration in self.declarations() {
             self.store.write(declaration).await?;
         }
@@ -118,7 +124,7 @@ impl Directory {
     }
 
     /// The schema in force.
-    pub fn schema(&self) -> &Arc<Schema> {
+    pub fn schema(&self) -> &Arc<LiveSchema> {
         &self.core.schema
     }
 
@@ -169,17 +175,13 @@ impl Directory {
     }
 }
 
-fn indexes(schema: &Schema, extra: &[String]) -> Result<Vec<AttributeId>, Error> {
-    let mut found = Vec::new();
-    for name in INDEXED.iter().copied().chain(extra.iter().map(String::as_str)) {
-        let attribute = schema
-            .attribute(name)
-            .ok_or_else(|| Error::UndefinedType(format!("index: attribute type \"{}\" is not defined", tree::shorten(name))))?;
-        if !found.contains(&attribute) {
-            found.push(attribute);
-        }
+/// The names of what is to have an index. An OID may be of a type that is defined at run time only.
+fn indexes(schema: &Schema, extra: &[String]) -> Result<Vec<String>, Error> {
+    let names: Vec<String> = INDEXED.iter().copied().chain(extra.iter().map(String::as_str)).map(str::to_owned).collect();
+    match names.iter().find(|name| schema.attribute(name).is_none() && !is_numeric_oid(name)) {
+        Some(name) => Err(Error::UndefinedType(format!("index: attribute type \"{}\" is not defined", tree::shorten(name)))),
+        None => Ok(names),
     }
-    Ok(found)
 }
 
 impl Work<'_, '_> {

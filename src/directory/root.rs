@@ -3,11 +3,11 @@
 
 use super::derived::SUBSCHEMA;
 use super::filter::{Matcher, Truth};
-use super::request::{EntrySink, Visible, VisibleAttribute};
+use super::request::{EntrySink, OwnedEntry, Visible, VisibleAttribute};
 use super::view::Selection;
 use super::{Caller, Directory, Standing, monitor};
 use crate::access::AttributeSet;
-use crate::base::EntryId;
+use crate::base::{EntryId, Timestamp};
 use crate::model::entry::{EntryBuilder, Place, put_attribute};
 use crate::model::{Dn, Entry, Facts, Kind};
 use crate::schema::Schema;
@@ -27,7 +27,7 @@ pub(super) fn is_subschema(schema: &Schema, dn: &Dn) -> bool {
 pub(super) fn virtual_entry(directory: &Directory, caller: &Caller, mechanisms: &[&str], dn: &Dn) -> Option<VirtualEntry> {
     match dn {
         dn if dn.is_root() => Some(root_dse(directory, caller, mechanisms)),
-        dn if is_subschema(directory.schema(), dn) => Some(subschema(directory)),
+        dn if is_subschema(directory.schema(), dn) => Some(subschema(directory.schema(), directory.core().started.wall)),
         _ => None,
     }
 }
@@ -61,14 +61,18 @@ pub(super) fn root_dse(directory: &Directory, caller: &Caller, mechanisms: &[&st
     VirtualEntry::new(directory.schema(), "", &values)
 }
 
-/// The subschema entry.
-pub(super) fn subschema(directory: &Directory) -> VirtualEntry {
+/// The subschema entry. Its times say when the schema was changed last, so that clients may keep what they read (RFC 4512
+/// §4.2): at run time, or with a start of the server.
+pub(super) fn subschema(schema: &Schema, started: Timestamp) -> VirtualEntry {
+    let changed = schema.additions().changed.max(started).generalized();
     let mut values = vec![
         ("objectClass".to_owned(), vec!["top".to_owned(), "subentry".to_owned(), "subschema".to_owned(), "extensibleObject".to_owned()]),
         ("cn".to_owned(), vec!["Subschema".to_owned()]),
+        ("createTimestamp".to_owned(), vec![started.generalized()]),
+        ("modifyTimestamp".to_owned(), vec![changed]),
     ];
-    values.extend(directory.schema().subschema().into_iter().map(|(name, values)| (name.to_owned(), values)));
-    VirtualEntry::new(directory.schema(), SUBSCHEMA, &values)
+    values.extend(schema.subschema().into_iter().map(|(name, values)| (name.to_owned(), values)));
+    VirtualEntry::new(schema, SUBSCHEMA, &values)
 }
 
 impl VirtualEntry {
@@ -88,6 +92,25 @@ impl VirtualEntry {
         let mut all = AttributeSet::none(schema.attribute_types().len());
         schema.attribute_types().iter().for_each(|definition| all.insert(definition.id));
         matcher.matches(schema, facts, &self.entry, &all)
+    }
+
+    /// Its number, which no entry of the tree has.
+    pub(super) const fn id(&self) -> EntryId {
+        self.entry.id
+    }
+
+    /// What a change answers of it (RFC 4527).
+    pub(super) fn read(&self, schema: &Schema, attributes: &[String]) -> OwnedEntry {
+        let names: Vec<&str> = attributes.iter().map(String::as_str).collect();
+        let selection = Selection::parse(schema, &names, false);
+        let taken = self.entry.attributes().filter(|held| selection.takes(schema, held));
+        OwnedEntry {
+            id: self.entry.id,
+            kind: Kind::Generic,
+            revision: 0,
+            dn: self.dn.to_string(),
+            attributes: taken.map(|held| held.encoded().to_vec()).collect(),
+        }
     }
 
     /// Sends it if it matches.

@@ -246,7 +246,7 @@ impl Directory {
         let dn = tree::parse_dn(request.base)?;
         if root::is_subschema(self.schema(), &dn) {
             return Ok(match request.scope {
-                Scope::Base | Scope::Subtree => Base::Virtual(root::subschema(self)),
+                Scope::Base | Scope::Subtree => Base::Virtual(root::subschema(self.schema(), self.core().started.wall)),
                 Scope::One | Scope::Children => Base::Nothing,
             });
         }

@@ -8,7 +8,7 @@ use crate::access::AttributeSet;
 use crate::base::EntryId;
 use crate::domain::Catalog;
 use crate::model::{AttributeId, Entry, Facts};
-use crate::schema::{Comparison, MatchingRule, Schema};
+use crate::schema::{Comparison, LiveSchema, MatchingRule, Schema};
 use crate::store::Revision;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -122,13 +122,13 @@ struct Key {
 /// The order that was asked for.
 #[derive(Debug)]
 pub(super) struct Order {
-    schema: Arc<Schema>,
+    schema: Arc<LiveSchema>,
     catalog: Arc<Catalog>,
     keys: Vec<Key>,
 }
 
 impl Order {
-    pub(super) fn new(schema: &Arc<Schema>, catalog: &Arc<Catalog>, keys: &[SortKey<'_>]) -> Self {
+    pub(super) fn new(schema: &Arc<LiveSchema>, catalog: &Arc<Catalog>, keys: &[SortKey<'_>]) -> Self {
         Self { schema: Arc::clone(schema), catalog: Arc::clone(catalog), keys: keys.iter().map(|key| Key::new(schema, key)).collect() }
     }
 

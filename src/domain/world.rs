@@ -3,14 +3,14 @@
 use crate::base::EntryId;
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Level, Link, Rdn};
-use crate::schema::{Schema, SealOptions};
+use crate::schema::{LiveSchema, Schema, SealOptions};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// The schema that comes with the server.
-pub(crate) fn schema() -> &'static Arc<Schema> {
-    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
-    SCHEMA.get_or_init(|| Arc::new(Schema::load(&[]).unwrap()))
+pub(crate) fn schema() -> &'static Arc<LiveSchema> {
+    static SCHEMA: OnceLock<Arc<LiveSchema>> = OnceLock::new();
+    SCHEMA.get_or_init(|| Arc::new(LiveSchema::from(Schema::load(&[]).unwrap())))
 }
 
 #[derive(Default)]

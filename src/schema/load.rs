@@ -1,13 +1,18 @@
 //! From definitions as written to a schema: names looked up, what is inherited filled in.
 
+use super::additions::{Addition, Additions, DefinitionKind, Origin, PLACE};
 use super::collective;
 use super::content_rule::ContentRule;
 use super::definition::{AttributeDefinition, ClassDefinition, ContentRuleDefinition, Position, extension};
 use super::names::Names;
+use super::parse::Definition;
 use super::syntax::Syntax;
-use super::{AttributeType, ClassId, ClassKind, Known, LinkForm, LinkView, MatchingRule, ObjectClass, Schema, SchemaError, Source, parse};
+use super::{
+    AttributeType, ClassId, ClassKind, Known, LinkForm, LinkView, MatchingRule, ObjectClass, Schema, SchemaError, Source, Usage, parse,
+};
 use crate::model::{AttributeId, Kind, Level};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The files that come with Headcount.
 const BUILT_IN: [(&str, &str); 8] = [
@@ -35,9 +40,12 @@ struct Loader {
     attribute_names: Names<AttributeId>,
     class_names: Names<ClassId>,
     rule_names: Names<MatchingRule>,
+    retired_names: Names<AttributeId>,
+    /// Those that were taken out at run time.
+    retired: Vec<AttributeId>,
 }
 
-pub(super) fn load(extra: &[Source]) -> Result<Schema, SchemaError> {
+pub(super) fn load(extra: &Arc<[Source]>, additions: Additions) -> Result<Schema, SchemaError> {
     let mut loader = Loader {
         attributes: Vec::new(),
         classes: Vec::new(),
@@ -45,15 +53,21 @@ pub(super) fn load(extra: &[Source]) -> Result<Schema, SchemaError> {
         attribute_names: Names::new(),
         class_names: Names::new(),
         rule_names: rule_names(),
+        retired_names: Names::new(),
+        retired: Vec::new(),
     };
     let mut macros = HashMap::new();
     for (name, text) in BUILT_IN {
         loader.read(&Source { name: name.to_owned(), text: text.to_owned() }, &mut macros)?;
     }
-    for source in extra {
+    for source in extra.iter() {
         loader.read(source, &mut macros)?;
     }
-    loader.finish()
+    let origins = loader.origins();
+    for (number, addition) in (1..).zip(&additions.definitions) {
+        loader.read_addition(number, addition)?;
+    }
+    loader.finish(Arc::clone(extra), origins, additions)
 }
 
 fn rule_names() -> Names<MatchingRule> {
@@ -81,6 +95,54 @@ impl Loader {
         for definition in found.content_rules {
             self.add_content_rule(source, definition)?;
         }
+        Ok(())
+    }
+
+    /// Which file has which definition.
+    fn origins(&self) -> Vec<Origin> {
+        let origin = |kind, oid: &str, file: &str| Origin { kind, oid: oid.to_owned(), file: file.into() };
+        let attributes = self.attributes.iter().map(|held| origin(DefinitionKind::AttributeType, &held.definition.oid, &held.file));
+        let classes = self.classes.iter().map(|held| origin(DefinitionKind::ObjectClass, &held.definition.oid, &held.file));
+        let rules = self.content_rules.iter().map(|held| origin(DefinitionKind::ContentRule, &held.definition.oid, &held.file));
+        attributes.chain(classes).chain(rules).collect()
+    }
+
+    /// Reads what was defined at run time. Its number, from 1, stands for the line in messages. Each type takes the next
+    /// number, also one that was taken out again, so that numbers stay.
+    fn read_addition(&mut self, number: usize, addition: &Addition) -> Result<(), SchemaError> {
+        let source = Source { name: PLACE.to_owned(), text: addition.text.clone() };
+        let at = Position { line: number, column: 1 };
+        let read = parse::one(addition.kind, &source).map_err(|problem| error(PLACE, at, problem.message));
+        match addition.kind {
+            DefinitionKind::AttributeType if addition.retired => return self.add_retired(&source, read),
+            DefinitionKind::ObjectClass | DefinitionKind::ContentRule if addition.retired => return Ok(()),
+            DefinitionKind::AttributeType | DefinitionKind::ObjectClass | DefinitionKind::ContentRule => {}
+        }
+        let twice = |file: &str| error(PLACE, at, format!("{} is defined in {file} already", addition.oid));
+        match read? {
+            Definition::Attribute(definition) => {
+                if let Some(held) = self.attribute_names.get(&definition.oid).and_then(|id| self.attributes.get(usize::from(id.0))) {
+                    return Err(twice(&held.file));
+                }
+                self.add_attribute(&source, AttributeDefinition { at, ..definition })
+            }
+            Definition::Class(definition) => self.add_class(&source, ClassDefinition { at, ..definition }),
+            Definition::ContentRule(definition) => self.add_content_rule(&source, ContentRuleDefinition { at, ..definition }),
+        }
+    }
+
+    fn add_retired(&mut self, source: &Source, read: Result<Definition, SchemaError>) -> Result<(), SchemaError> {
+        let definition = match read {
+            Ok(Definition::Attribute(definition)) => definition,
+            Ok(_) => return Ok(()),
+            Err(_) => AttributeDefinition::default(),
+        };
+        let id = AttributeId(number(source, definition.at, self.attributes.len())?);
+        for name in definition.names.iter().chain([&definition.oid]) {
+            self.retired_names.insert(name, id);
+        }
+        self.retired.push(id);
+        self.attributes.push(Placed { file: source.name.clone(), definition });
         Ok(())
     }
 
@@ -137,7 +199,7 @@ impl Loader {
             .map_err(|problem| error(file, definition.at, format!("DIT content rule {name}: {problem}")))
     }
 
-    fn finish(self) -> Result<Schema, SchemaError> {
+    fn finish(self, sources: Arc<[Source]>, origins: Vec<Origin>, additions: Additions) -> Result<Schema, SchemaError> {
         let known = Known::of(&|name| self.attribute_names.get(name))?;
         let (mut attributes, mut syntaxes) = (Vec::new(), Vec::new());
         for at in 0..self.attributes.len() {
@@ -169,7 +231,7 @@ impl Loader {
         }
         let content_rules = self.content_rules.iter().map(|rule| self.content_rule(rule)).collect::<Result<Vec<_>, _>>()?;
         let extensible = self.class_names.get("extensibleObject");
-        let Self { attribute_names, class_names, rule_names, .. } = self;
+        let Self { attribute_names, class_names, rule_names, retired_names, .. } = self;
         Ok(Schema {
             attributes,
             syntaxes,
@@ -184,6 +246,11 @@ impl Loader {
             edges,
             extensible,
             known,
+            sources,
+            origins,
+            additions,
+            retired_names,
+            unknown: unseen(AttributeId(u16::MAX), &AttributeDefinition::default()),
         })
     }
 
@@ -191,6 +258,10 @@ impl Loader {
         let Some(Placed { file, definition }) = self.attributes.get(at) else {
             return Err(error("schema", Position::default(), String::new()));
         };
+        let id = AttributeId(at as u16);
+        if self.retired.contains(&id) {
+            return Ok((unseen(id, definition), Syntax::OctetString));
+        }
         let name = definition.names.first().unwrap_or(&definition.oid).clone();
         let fail = |message: String| error(file, definition.at, format!("attribute type {name}: {message}"));
         let lineage = self.lineage(definition).map_err(fail)?;
@@ -205,7 +276,7 @@ impl Loader {
             extension(&definition.extensions, name).is_some_and(|values| values.iter().any(|value| value.eq_ignore_ascii_case("true")))
         };
         let attribute = AttributeType {
-            id: AttributeId(at as u16),
+            id,
             oid: definition.oid.clone(),
             names: if definition.names.is_empty() { vec![definition.oid.clone()] } else { definition.names.clone() },
             description: definition.description.clone(),
@@ -221,6 +292,7 @@ impl Loader {
             link: self.link(definition).map_err(fail)?,
             secret: flag("X-SECRET"),
             derived: flag("X-DERIVED"),
+            retired: false,
             text: definition.to_string(),
         };
         let superior = lineage.get(1).is_some_and(|above| above.collective);
@@ -337,6 +409,30 @@ impl Loader {
             stands_alone,
             text: definition.to_string(),
         })
+    }
+}
+
+/// A type that nobody sees, whatever an entry holds of it.
+fn unseen(id: AttributeId, definition: &AttributeDefinition) -> AttributeType {
+    AttributeType {
+        id,
+        oid: definition.oid.clone(),
+        names: definition.names.clone(),
+        description: None,
+        superior: None,
+        equality: None,
+        ordering: None,
+        substring: None,
+        syntax: Syntax::OctetString.oid().to_owned(),
+        single_value: false,
+        collective: false,
+        no_user_modification: true,
+        usage: Usage::Operational,
+        link: None,
+        secret: true,
+        derived: false,
+        retired: true,
+        text: String::new(),
     }
 }
 

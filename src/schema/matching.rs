@@ -257,6 +257,15 @@ impl MatchingRule {
         }
     }
 
+    /// Whether the normal form of a value rests on names that the schema has: those in a DN, and those that stand for an OID.
+    pub(super) fn rests_on_names(self) -> bool {
+        match self.form() {
+            Form::Certificate | Form::FirstOid | Form::Name | Form::NameAndUid | Form::Oid => true,
+            Form::Bits | Form::Boolean | Form::Csn | Form::FirstInteger | Form::FirstText | Form::Ia5(_) | Form::Integer => false,
+            Form::Lines | Form::Numeric | Form::Octets | Form::Telephone | Form::Text(_) | Form::Time | Form::Uuid => false,
+        }
+    }
+
     /// Whether both rules give the same normal form, so that one index serves both.
     pub fn same_form(self, other: Self) -> bool {
         self.form() == other.form()
@@ -408,7 +417,7 @@ fn put_lines(value: &[u8], out: &mut Vec<u8>) -> Result<(), InvalidValue> {
 }
 
 /// The first component of a definition: `2.5.4.3` of `( 2.5.4.3 NAME 'cn' … )`.
-fn first_component(value: &[u8]) -> Result<&[u8], InvalidValue> {
+pub(super) fn first_component(value: &[u8]) -> Result<&[u8], InvalidValue> {
     let inside = value.trim_ascii().strip_prefix(b"(").ok_or(InvalidValue("not a definition"))?.trim_ascii_start();
     let end = inside.iter().position(|octet| octet.is_ascii_whitespace() || *octet == b')').unwrap_or(inside.len());
     inside.get(..end).filter(|first| !first.is_empty()).ok_or(InvalidValue("not a definition"))

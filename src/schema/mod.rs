@@ -1,12 +1,15 @@
 //! Attribute types, object classes, syntaxes and matching rules (RFC 4512, 4517, 4518): what names mean,
 //! when values are equal, and whether an entry may be as it is.
 
+pub mod additions;
 pub mod area;
 mod certificate;
 mod collective;
 mod content_rule;
 mod definition;
+mod difference;
 pub mod known;
+mod live;
 mod load;
 pub mod matching;
 mod names;
@@ -22,15 +25,22 @@ mod text;
 
 use crate::base::prepare::{Case, Insignificant, prepare};
 use crate::model::{AttributeId, Description, Dn, Kind, Level, Rdn};
+use additions::Origin;
+pub use additions::{Additions, ChangeRefused, DefinitionKind, SchemaStep};
 pub use collective::{COLLECTIVE_SUBENTRY, EXCLUDE_ALL};
 pub use content_rule::ContentRule;
+pub use difference::Difference;
 pub use known::Known;
+pub use live::LiveSchema;
 pub use matching::{Comparison, InvalidValue, MatchingRule, SubstringPart};
 use names::Names;
+pub use parse::is_numeric_oid;
 pub use seal::{SealOptions, Violation};
+use std::sync::Arc;
 pub use syntax::Syntax;
 
 /// One schema file: where it came from, for messages, and its text.
+#[derive(Clone, Debug)]
 pub struct Source {
     /// The file's name.
     pub name: String,
@@ -118,6 +128,8 @@ pub struct AttributeType {
     pub secret: bool,
     /// Made when it is asked for, never stored (`X-DERIVED`): memberOf, hasSubordinates and the like.
     pub derived: bool,
+    /// Whether it was taken out at run time: only what was written before has its name.
+    pub retired: bool,
     /// The definition as published in the subschema.
     pub text: String,
 }
@@ -193,12 +205,21 @@ pub struct Schema {
     /// extensibleObject (RFC 4512 §4.3).
     extensible: Option<ClassId>,
     known: Known,
+    /// What was read after the files that come with Headcount.
+    sources: Arc<[Source]>,
+    /// Which file has which definition.
+    origins: Vec<Origin>,
+    additions: Additions,
+    /// The names of types that were taken out at run time, as far as no other type has them.
+    retired_names: Names<AttributeId>,
+    /// What stands for the numbers of later versions.
+    unknown: AttributeType,
 }
 
 impl Schema {
     /// The schema that comes with Headcount (`schema/*.schema`), and `extra` files after it.
     pub fn load(extra: &[Source]) -> Result<Self, SchemaError> {
-        load::load(extra)
+        load::load(&extra.to_vec().into(), Additions::default())
     }
 
     /// The attributes that code speaks of by name.
@@ -238,13 +259,17 @@ impl Schema {
         if description.options.is_empty() { name.to_owned() } else { format!("{name};{}", description.options) }
     }
 
-    /// The definition of a type.
-    #[expect(clippy::indexing_slicing, reason = "a number comes from this schema only")]
-    pub fn attribute_type(&self, attribute: AttributeId) -> &AttributeType {
-        &self.attributes[usize::from(attribute.0)]
+    /// The type of a name in what was written under this schema or an earlier version of it, in any case, without options.
+    pub(super) fn written_attribute(&self, name: &str) -> Option<AttributeId> {
+        self.attribute(name).or_else(|| self.retired_names.get(name))
     }
 
-    /// All attribute types, in order of number.
+    /// The definition of a type. Where the number is of a later version it is one that nobody sees.
+    pub fn attribute_type(&self, attribute: AttributeId) -> &AttributeType {
+        self.attributes.get(usize::from(attribute.0)).unwrap_or(&self.unknown)
+    }
+
+    /// All attribute types, in order of number, those included that were taken out at run time.
     pub fn attribute_types(&self) -> &[AttributeType] {
         &self.attributes
     }

@@ -2,9 +2,11 @@
 //! the lines of an LDIF subschema entry (`attributeTypes:`, `objectClasses:`, folded). One reader, character by
 //! character, that always knows where it is.
 
-use super::definition::{AttributeDefinition, ClassDefinition, ContentRuleDefinition, Extension, Position, UsageWord};
+use super::additions::DefinitionKind;
+use super::definition::{AttributeDefinition, ClassDefinition, ContentRuleDefinition, Extension, Position, UsageWord, extension};
 use super::{ClassKind, SchemaError, Source};
 use std::collections::HashMap;
+use std::fmt;
 
 /// What a file holds.
 #[derive(Default)]
@@ -23,6 +25,59 @@ pub(super) fn parse(source: &Source, macros: &mut HashMap<String, String>) -> Re
     }
     Ok(found)
 }
+
+/// One definition by itself.
+pub(super) enum Definition {
+    Attribute(AttributeDefinition),
+    Class(ClassDefinition),
+    ContentRule(ContentRuleDefinition),
+}
+
+impl Definition {
+    pub(super) fn oid(&self) -> &str {
+        match self {
+            Self::Attribute(definition) => &definition.oid,
+            Self::Class(definition) => &definition.oid,
+            Self::ContentRule(definition) => &definition.oid,
+        }
+    }
+
+    pub(super) fn has_extension(&self, name: &str) -> bool {
+        let extensions = match self {
+            Self::Attribute(definition) => &definition.extensions,
+            Self::Class(definition) => &definition.extensions,
+            Self::ContentRule(definition) => &definition.extensions,
+        };
+        extension(extensions, name).is_some()
+    }
+}
+
+impl fmt::Display for Definition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attribute(definition) => definition.fmt(f),
+            Self::Class(definition) => definition.fmt(f),
+            Self::ContentRule(definition) => definition.fmt(f),
+        }
+    }
+}
+
+/// Reads a text that is one definition and nothing else: a value of the subschema entry.
+pub(super) fn one(kind: DefinitionKind, source: &Source) -> Result<Definition, SchemaError> {
+    let mut reader = Reader { text: &source.text, at: 0, folded: false, macros: &mut HashMap::new() };
+    let read = match kind {
+        DefinitionKind::AttributeType => reader.attribute().map(Definition::Attribute),
+        DefinitionKind::ObjectClass => reader.class().map(Definition::Class),
+        DefinitionKind::ContentRule => reader.content_rule().map(Definition::ContentRule),
+    };
+    let whole = read.and_then(|definition| {
+        reader.skip_space();
+        if reader.rest().is_empty() { Ok(definition) } else { reader.problem(reader.at, FOLLOWED) }
+    });
+    whole.map_err(|problem| problem.in_file(source))
+}
+
+const FOLLOWED: &str = "something follows the definition";
 
 /// A message and the octet it is about.
 #[derive(Debug)]
@@ -140,7 +195,7 @@ impl Reader<'_> {
             _ => found.classes.push(self.class()?),
         }
         self.skip_space();
-        if self.peek().is_some() { self.problem(self.at, "something follows the definition") } else { Ok(()) }
+        if self.peek().is_some() { self.problem(self.at, FOLLOWED) } else { Ok(()) }
     }
 
     /// `{12}` before a value, as cn=config writes it.
@@ -477,7 +532,7 @@ fn line_length(rest: &str) -> usize {
 }
 
 /// numericoid (RFC 4512 §1.4): numbers without leading zeros, at least two, dots between.
-pub(super) fn is_numeric_oid(text: &str) -> bool {
+pub fn is_numeric_oid(text: &str) -> bool {
     let number =
         |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit()) && (part.len() == 1 || !part.starts_with('0'));
     text.contains('.') && text.split('.').all(number)

@@ -73,7 +73,7 @@ impl Schema {
     /// Seals what a record of the store holds, without checking it again. `None` where it is damaged.
     pub fn restore(&self, octets: &[u8], place: Place) -> Option<Entry> {
         let builder = EntryBuilder::from_octets(octets, |description| {
-            self.attribute(description.split_once(';').map_or(description, |(name, _)| name))
+            self.written_attribute(description.split_once(';').map_or(description, |(name, _)| name))
         })?;
         let mut entry = builder.build(place, Kind::Generic);
         let classes = entry.values(self.known.object_class).filter_map(|value| self.class(std::str::from_utf8(value).ok()?));

@@ -7,7 +7,10 @@ impl Schema {
     /// The attributes of the subschema entry (RFC 4512 §4.2): name and values.
     pub fn subschema(&self) -> Vec<(&'static str, Vec<String>)> {
         vec![
-            ("attributeTypes", self.attributes.iter().map(|attribute| attribute.text.clone()).collect()),
+            (
+                "attributeTypes",
+                self.attributes.iter().filter(|attribute| !attribute.retired).map(|attribute| attribute.text.clone()).collect(),
+            ),
             ("objectClasses", self.classes.iter().map(|class| class.text.clone()).collect()),
             ("dITContentRules", self.content_rules.iter().map(|rule| rule.text.clone()).collect()),
             ("matchingRules", MatchingRule::ALL.iter().copied().map(matching_rule).collect()),

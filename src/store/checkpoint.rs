@@ -6,6 +6,7 @@ use super::memory::Memory;
 use super::record::{Name, Parts};
 use crate::base::EntryId;
 use crate::model::AttributeId;
+use crate::schema::additions::RECORD;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::io;
@@ -88,13 +89,28 @@ impl Dirty {
 /// Writes the records of these names as memory has them now, then that sled is good up to `upto`, and makes them last.
 pub(super) fn write(kv: &dyn Kv, parts: &mut Parts, names: &[Name], memory: &Memory, upto: u64) -> Result<(), String> {
     let mut batch = Batch::new();
-    for name in names {
+    let mut version = 0;
+    let mut put = |name: &Name, batch: &mut Batch| {
         let key = name.key(memory.schema());
-        parts.put(&key, name.read(memory, &key).as_deref(), &mut batch);
+        parts.put(&key, name.read(memory, &key).as_deref(), batch);
+    };
+    // An entry may have been written by a schema that is newer than the record of it among `names`. So the record goes with
+    // every step that may need it; names of types that are gone stay in it.
+    let mut with_schema = |batch: &mut Batch, put: &mut dyn FnMut(&Name, &mut Batch)| {
+        let now = memory.schema().version();
+        if now != version {
+            version = now;
+            put(&Name::Meta(RECORD.to_owned()), batch);
+        }
+    };
+    for name in names {
+        put(name, &mut batch);
         if batch.len() >= BATCH {
+            with_schema(&mut batch, &mut put);
             kv.apply(std::mem::take(&mut batch))?;
         }
     }
+    with_schema(&mut batch, &mut put);
     batch.push((STAMP.to_vec(), Some(upto.to_be_bytes().to_vec())));
     kv.apply(batch)?;
     kv.flush()

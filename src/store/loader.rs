@@ -1,9 +1,10 @@
 //! Filling an empty memory from records, on all processors: one thread reads, the others decode.
 
-use super::change_set::ChangeSet;
+use super::change_set::{ChangeSet, Operation};
 use super::checkpoint::Dirty;
 use super::memory::Memory;
 use super::record::{self, Pair, Record};
+use crate::schema::additions::RECORD;
 use parking_lot::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -13,13 +14,17 @@ const BATCH: usize = 256;
 const QUEUE: usize = 16;
 
 /// Takes records one by one and passes them on in batches.
-pub(super) struct Feed {
+pub(super) struct Feed<'a> {
+    memory: &'a Memory,
     batch: Vec<Pair>,
     queue: SyncSender<Vec<Pair>>,
 }
 
-impl Feed {
+impl Feed<'_> {
     pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), String> {
+        if record::is_first(&key) {
+            return load_record(self.memory, &key, &value);
+        }
         self.batch.push((key, value));
         if self.batch.len() < BATCH { Ok(()) } else { self.flush() }
     }
@@ -31,7 +36,7 @@ impl Feed {
 
 /// Runs `read`, which feeds records, and loads them into `memory`; then builds the indexes. A record that cannot be
 /// read ends it, and leaves the memory half filled.
-pub(super) fn load<T>(memory: &Memory, read: impl FnOnce(&mut Feed) -> Result<T, String>) -> Result<T, String> {
+pub(super) fn load<T>(memory: &Memory, read: impl FnOnce(&mut Feed<'_>) -> Result<T, String>) -> Result<T, String> {
     let failure: Mutex<Option<String>> = Mutex::new(None);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (queue, receiver) = sync_channel(QUEUE);
@@ -44,7 +49,7 @@ pub(super) fn load<T>(memory: &Memory, read: impl FnOnce(&mut Feed) -> Result<T,
                 }
             });
         }
-        let mut feed = Feed { batch: Vec::new(), queue };
+        let mut feed = Feed { memory, batch: Vec::new(), queue };
         let read = read(&mut feed);
         // Where a worker failed it says why; that the queue broke is not worth saying then.
         let flushed = feed.flush();
@@ -73,9 +78,23 @@ fn load_record(memory: &Memory, key: &[u8], value: &[u8]) -> Result<(), String> 
     match record::decode(key, value, memory.schema())? {
         Record::Entry(entry) => memory.load(entry),
         Record::Links(links) => links.into_iter().for_each(|link| memory.links().set(link)),
-        Record::Meta(key, value) => memory.put_meta(&key, Some(value)),
+        Record::Meta(key, value) => {
+            if key == RECORD {
+                memory.adopt(&value)?;
+            }
+            memory.put_meta(&key, Some(value));
+        }
     }
     Ok(())
+}
+
+/// Takes over what a change set says of the schema before it is replayed: those after it are written by that.
+pub(super) fn learn(memory: &Memory, changes: &ChangeSet) -> Result<(), String> {
+    let said = changes.operations.iter().filter_map(|operation| match operation {
+        Operation::PutMeta(key, Some(value)) if key == RECORD => Some(value),
+        _ => None,
+    });
+    said.into_iter().try_for_each(|record| memory.adopt(record))
 }
 
 /// Applies a change set read from the journal or from a snapshot.

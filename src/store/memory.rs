@@ -5,23 +5,25 @@
 
 use super::change_set::{Operation, Removed};
 use super::checkpoint::Dirty;
-use super::index::{self, Candidates, Index, IndexChange};
+use super::index::{self, Candidates, Index, IndexChange, Key};
 use super::isolation::{Gate, Isolation, Still, Watch};
 use super::link::{self, Links};
 use super::posting::Posting;
 use crate::base::EntryId;
 use crate::model::{AttributeId, Entry, Facts, Level};
-use crate::schema::Schema;
+use crate::schema::{LiveSchema, Schema, additions};
 use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::ops::Bound;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 const SHARDS: usize = 64;
+/// Types defined at run time that can have an index; those after them are searched without.
+const LATER_INDEXES: usize = 4_096;
 
 /// Operations of a publication whose part in the indexes is worked out before readers are kept out. Of a larger one the rest
 /// is worked out while they wait, so that it does not take memory without bound.
@@ -33,16 +35,18 @@ type Slots = RwLock<Vec<Option<Arc<Entry>>>>;
 
 /// The committed state: every entry, every index, every link. Readers use it directly.
 pub struct Memory {
-    schema: Arc<Schema>,
+    schema: Arc<LiveSchema>,
     slots: [Slots; SHARDS],
     /// From the hash of parent and normalised RDN to the entries that may have it.
     names: [RwLock<HashMap<u64, Posting>>; SHARDS],
     hasher: RandomState,
     children: [RwLock<HashMap<EntryId, Posting>>; SHARDS],
     /// By the number of the attribute type.
-    indexes: Vec<Option<Index>>,
+    indexes: Box<[OnceLock<Box<Index>>]>,
     /// Those that have an index, link attributes included (their values are references not joined yet).
-    indexed: Vec<AttributeId>,
+    indexed: RwLock<Vec<AttributeId>>,
+    /// Those that are to have one, by name or OID.
+    wanted: Vec<String>,
     links: Links,
     meta: RwLock<BTreeMap<String, Arc<[u8]>>>,
     gate: Gate,
@@ -62,30 +66,19 @@ fn shard<T>(shards: &[T; SHARDS], number: u64) -> &T {
 }
 
 impl Memory {
-    /// An empty state with an index for each of `indexes`, and for the unjoined references of every link attribute.
-    /// Secret and derived attributes get none.
-    pub(super) fn new(schema: Arc<Schema>, indexes: &[AttributeId]) -> Self {
-        let types = schema.attribute_types();
-        let wanted = |id: &AttributeId| types.iter().any(|found| found.id == *id && !found.secret && !found.derived);
-        let mut indexed: Vec<AttributeId> = indexes.iter().copied().filter(wanted).collect();
-        indexed.extend(types.iter().filter(|found| found.link.is_some()).map(|found| found.id));
-        indexed.sort_unstable();
-        indexed.dedup();
-        let mut slots: Vec<Option<Index>> = Vec::new();
-        slots.resize_with(types.len(), || None);
-        for attribute in &indexed {
-            if let Some(slot) = slots.get_mut(usize::from(attribute.0)) {
-                *slot = Some(Index::default());
-            }
-        }
-        Self {
+    /// An empty state with an index for each of `indexes` and its subtypes, and for the unjoined references of every link
+    /// attribute. Secret and derived attributes get none.
+    pub(super) fn new(schema: Arc<LiveSchema>, indexes: &[String]) -> Self {
+        let slots = schema.attribute_types().len() + LATER_INDEXES;
+        let memory = Self {
             schema,
             slots: std::array::from_fn(|_| RwLock::default()),
             names: std::array::from_fn(|_| RwLock::default()),
             hasher: RandomState::new(),
             children: std::array::from_fn(|_| RwLock::default()),
-            indexes: slots,
-            indexed,
+            indexes: (0..slots).map(|_| OnceLock::new()).collect(),
+            indexed: RwLock::default(),
+            wanted: indexes.to_vec(),
             links: Links::default(),
             meta: RwLock::default(),
             gate: Gate::default(),
@@ -94,7 +87,69 @@ impl Memory {
             highest_revision: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             bonds: AtomicU64::new(0),
+        };
+        memory.find_indexed();
+        memory
+    }
+
+    /// Makes the indexes of what is to have one by the schema as it is now.
+    fn find_indexed(&self) {
+        let named = self.wanted.iter().filter_map(|name| self.schema.attribute(name));
+        let mut indexed: Vec<AttributeId> = named.flat_map(|attribute| self.schema.with_subtypes(attribute)).copied().collect();
+        let is_kept = |attribute: &AttributeId| {
+            let found = self.schema.attribute_type(*attribute);
+            !found.secret && !found.derived
+        };
+        indexed.retain(is_kept);
+        indexed.extend(self.schema.link_types().map(|found| found.id));
+        indexed.sort_unstable();
+        indexed.dedup();
+        indexed.retain(|attribute| match self.indexes.get(usize::from(attribute.0)) {
+            Some(slot) => {
+                slot.get_or_init(Box::default);
+                true
+            }
+            None => false,
+        });
+        *self.indexed.write() = indexed;
+    }
+
+    /// Takes the schema over that a record of changes asks for, where it is newer; answers what is wrong with it. Values whose
+    /// normal form rests on names that are new or gone are put right in the indexes.
+    pub(super) fn adopt(&self, record: &[u8]) -> Result<(), String> {
+        let Some(next) = self.schema.with_record(record)? else { return Ok(()) };
+        let stale = self.keyed_by_names(&next);
+        self.schema.adopt(next);
+        self.find_indexed();
+        for (attribute, entry, before) in stale {
+            let after = index::keys(&self.schema, attribute, &entry);
+            let removed = before.iter().filter(|key| after.binary_search(key).is_err()).cloned().collect();
+            let change = IndexChange { attribute, removed, added: after, present: true };
+            if let Some(index) = self.index(attribute) {
+                index.add(&change, entry.id.0);
+                index.remove(&change, entry.id.0);
+            }
         }
+        Ok(())
+    }
+
+    /// The entries with values whose key may be another under `next`, with their keys as they are: names of types in DNs, and
+    /// names that stand for OIDs.
+    fn keyed_by_names(&self, next: &Schema) -> Vec<(AttributeId, Arc<Entry>, Vec<Key>)> {
+        let names = self.schema.changed_names(next);
+        let mut found = Vec::new();
+        for attribute in self.indexed() {
+            let rests = self.schema.rests_on_names(attribute);
+            let ids = match self.index(attribute) {
+                Some(index) if rests && !names.is_empty() => {
+                    index.scan(|key| names.iter().any(|name| memchr::memmem::find(key, name).is_some()), usize::MAX)
+                }
+                Some(_) | None => None,
+            };
+            let entries = ids.into_iter().flat_map(|found| found.ids).filter_map(|id| self.entry(EntryId(id)));
+            found.extend(entries.map(|entry| (attribute, Arc::clone(&entry), index::keys(&self.schema, attribute, &entry))));
+        }
+        found
     }
 
     /// Grows whenever a name or a link has changed, after the change can be seen: what was put together from names and
@@ -136,7 +191,7 @@ impl Memory {
     }
 
     /// The schema the entries are sealed by.
-    pub fn schema(&self) -> &Arc<Schema> {
+    pub fn schema(&self) -> &Arc<LiveSchema> {
         &self.schema
     }
 
@@ -219,7 +274,7 @@ impl Memory {
     pub fn size(&self) -> usize {
         let of_slots = |slots: &Slots| slots.read().iter().flatten().map(|entry| entry.size()).sum::<usize>();
         let entries: usize = self.slots.iter().map(of_slots).sum();
-        entries + self.indexed.iter().filter_map(|attribute| self.index(*attribute)).map(Index::size).sum::<usize>()
+        entries + self.indexed().into_iter().filter_map(|attribute| self.index(attribute)).map(Index::size).sum::<usize>()
     }
 
     /// Whether `child` stands directly under `parent`.
@@ -237,12 +292,12 @@ impl Memory {
     }
 
     pub(super) fn index(&self, attribute: AttributeId) -> Option<&Index> {
-        self.indexes.get(usize::from(attribute.0))?.as_ref()
+        self.indexes.get(usize::from(attribute.0))?.get().map(|index| &**index)
     }
 
     /// The attributes that have an index, link attributes included.
-    pub(super) fn indexed(&self) -> &[AttributeId] {
-        &self.indexed
+    pub(super) fn indexed(&self) -> Vec<AttributeId> {
+        self.indexed.read().clone()
     }
 
     /// The highest entry number and the highest entry revision ever seen.
@@ -268,7 +323,8 @@ impl Memory {
 
     /// Everything an entry's change means to the indexes.
     pub(super) fn index_changes(&self, before: Option<&Entry>, after: Option<&Entry>) -> Vec<IndexChange> {
-        self.indexed.iter().filter_map(|attribute| index::change(&self.schema, *attribute, before, after)).collect()
+        let schema: &Schema = &self.schema;
+        self.indexed.read().iter().filter_map(|attribute| index::change(schema, *attribute, before, after)).collect()
     }
 
     /// Shows change sets to readers, each whole; `dirty` learns which records of sled they change. What can be worked out
@@ -380,11 +436,18 @@ impl Memory {
     }
 
     pub(super) fn put_meta(&self, key: &str, value: Option<Arc<[u8]>>) {
+        let record = value.clone().filter(|_| key == additions::RECORD);
         let mut meta = self.meta.write();
         match value {
             Some(value) => meta.insert(key.to_owned(), value),
             None => meta.remove(key),
         };
+        drop(meta);
+        // Only now: who sees a version of the schema finds its record.
+        if let Some(error) = record.and_then(|record| self.adopt(&record).err()) {
+            // It was checked before it was written: another version of the server wrote it, or it is damaged.
+            tracing::error!(%error, "the schema changes made at run time cannot be taken over");
+        }
     }
 
     /// Puts an entry in its slot and makes its name known, without its index keys: for the loading of many, after
@@ -398,20 +461,21 @@ impl Memory {
     /// Makes the indexes of all entries anew, on all processors.
     pub(super) fn build_indexes(&self) {
         let next = AtomicUsize::new(0);
+        let indexed = self.indexed();
         let work = || {
-            while let Some(attribute) = self.indexed.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while let Some(attribute) = indexed.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let (pairs, present) = self.pairs_from_entries(*attribute);
                 if let Some(index) = self.index(*attribute) {
                     index.fill(pairs, present);
                 }
             }
         };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(self.indexed.len());
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(indexed.len());
         std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     }
 
     /// What the index of `attribute` has to hold, from the entries themselves.
-    pub(super) fn pairs_from_entries(&self, attribute: AttributeId) -> (Vec<(index::Key, u32)>, RoaringBitmap) {
+    pub(super) fn pairs_from_entries(&self, attribute: AttributeId) -> (Vec<(Key, u32)>, RoaringBitmap) {
         let (mut pairs, mut present) = (Vec::new(), RoaringBitmap::new());
         for slots in &self.slots {
             for entry in slots.read().iter().flatten().filter(|entry| entry.has(attribute)) {

@@ -36,8 +36,7 @@ mod verify;
 mod writer;
 
 use crate::base::{Clock, Secret};
-use crate::model::AttributeId;
-use crate::schema::Schema;
+use crate::schema::LiveSchema;
 use background::Order;
 use parking_lot::Mutex;
 use shared::Shared;
@@ -65,8 +64,9 @@ pub use verify::Findings;
 pub struct StoreOptions {
     /// The folder of the store; made with mode 0700 where it is absent.
     pub folder: PathBuf,
-    /// The attributes that have an index (equality, presence, prefix, substring and order).
-    pub indexes: Vec<AttributeId>,
+    /// The attributes that have an index (equality, presence, prefix, substring and order), by name or OID, and with each
+    /// its subtypes. One that is defined at run time only has its own from then on.
+    pub indexes: Vec<String>,
     /// Free space below which writes are refused, in octets (HD10).
     pub reserve: u64,
     /// The key that signs where the audit file ends.
@@ -108,7 +108,7 @@ pub struct Store {
 impl Store {
     /// Opens the store of a folder: sled, then the journal from the checkpoint; rebuilt from the newest good
     /// snapshot and the journal where sled is damaged. An empty folder becomes an empty store.
-    pub fn open(options: StoreOptions, schema: Arc<Schema>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+    pub fn open(options: StoreOptions, schema: Arc<LiveSchema>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         recovery::open_on(recovery::Ground::default(), options, schema, clock)
     }
 
@@ -147,6 +147,19 @@ impl Store {
     {
         let (request, answer) = Request::new(work);
         self.queue()?.send(Message::Work(request)).await.map_err(|_| StoreError::Stopped)?;
+        settled(answer.await)
+    }
+
+    /// The same for a change of the schema: it is a group by itself, so that all other work is done wholly under the schema
+    /// before it or wholly under the one after it.
+    pub async fn write_alone<T, E, W>(&self, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        W: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (request, answer) = Request::new(work);
+        self.queue()?.send(Message::Alone(request)).await.map_err(|_| StoreError::Stopped)?;
         settled(answer.await)
     }
 

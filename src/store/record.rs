@@ -9,6 +9,7 @@ use super::memory::Memory;
 use crate::base::EntryId;
 use crate::model::{AttributeId, Entry, Facts, Level, Link};
 use crate::schema::Schema;
+use crate::schema::additions::RECORD;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ const FORMAT: u8 = 1;
 const ENTRY: u8 = b'e';
 const LINKS: u8 = b'l';
 const META: u8 = b'm';
+/// The record of schema changes: it is read before entries, since they are written by it.
+const SCHEMA: u8 = b'd';
 
 /// The name of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +41,7 @@ impl Name {
                 let name = schema.attribute_type(*attribute).name().as_bytes();
                 [&[LINKS][..], &source.0.to_be_bytes(), &chunk.to_be_bytes(), name].concat()
             }
+            Self::Meta(key) if key == RECORD => [&[SCHEMA][..], key.as_bytes()].concat(),
             Self::Meta(key) => [&[META][..], key.as_bytes()].concat(),
         }
     }
@@ -114,6 +118,11 @@ fn opened<'a, T: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<T, Stri
     postcard::from_bytes(body).map_err(|_| damaged())
 }
 
+/// Whether a record must be taken in before others are read.
+pub(super) fn is_first(key: &[u8]) -> bool {
+    key.first() == Some(&SCHEMA)
+}
+
 /// What a record holds.
 #[derive(Debug)]
 pub(super) enum Record {
@@ -140,7 +149,7 @@ pub(super) fn decode(key: &[u8], value: &[u8], schema: &Schema) -> Result<Record
             Ok(Record::Entry(Arc::new(entry)))
         }
         LINKS => decode_links(key, name, value, schema).map(Record::Links),
-        META => {
+        META | SCHEMA => {
             let held: Octets<'_> = opened(key, value)?;
             let name = std::str::from_utf8(name).map_err(|_| unknown())?;
             Ok(Record::Meta(name.to_owned(), held.0.into()))

@@ -15,8 +15,7 @@ use super::shared::{Counts, Pending, Shared, Status, Tuning};
 use super::writer::Writer;
 use super::{Store, StoreError, StoreOptions, change_set, loader, snapshot};
 use crate::base::Clock;
-use crate::model::AttributeId;
-use crate::schema::Schema;
+use crate::schema::LiveSchema;
 use parking_lot::Mutex;
 use std::io;
 use std::path::Path;
@@ -81,12 +80,12 @@ struct State {
 struct Opening<'a> {
     ground: &'a Ground,
     folder: &'a Path,
-    schema: Arc<Schema>,
-    indexes: &'a [AttributeId],
+    schema: Arc<LiveSchema>,
+    indexes: &'a [String],
     report: OpenReport,
 }
 
-pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<Schema>, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
+pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<LiveSchema>, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
     let begun = clock.monotonic();
     let StoreOptions { folder, indexes, reserve, audit_key } = options;
     let lock = lock(&*ground.disk, &folder).map_err(StoreError::Unusable)?;

@@ -11,6 +11,7 @@ use super::record::{self, Name};
 use super::{change_set, journal};
 use crate::base::EntryId;
 use crate::model::Facts;
+use crate::schema::additions;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -84,6 +85,8 @@ struct Items<W> {
     to: W,
     sum: crc32fast::Hasher,
     records: u64,
+    /// The version of the schema whose record was written.
+    version: usize,
 }
 
 impl<W: Write> Items<W> {
@@ -100,6 +103,12 @@ impl<W: Write> Items<W> {
     fn record(&mut self, name: &Name, memory: &Memory) -> io::Result<()> {
         let key = name.key(memory.schema());
         let Some(value) = name.read(memory, &key) else { return Ok(()) };
+        // What an entry is written by comes before it.
+        let version = memory.schema().version();
+        if version != self.version {
+            self.version = version;
+            self.record(&Name::Meta(additions::RECORD.to_owned()), memory)?;
+        }
         self.records += 1;
         self.put(RECORD, &[&(key.len() as u32).to_le_bytes(), &key, &value])
     }
@@ -152,7 +161,7 @@ fn write_file(disk: &dyn Disk, folder: &Path, memory: &Memory, to: &Path) -> Res
     file.set_length(0).map_err(text)?;
     let info = FrameInfo::new().content_checksum(true);
     let encoder = FrameEncoder::with_frame_info(info, BufWriter::with_capacity(1 << 20, Appender { file, at: 0 }));
-    let mut items = Items { to: encoder, sum: crc32fast::Hasher::new(), records: 0 };
+    let mut items = Items { to: encoder, sum: crc32fast::Hasher::new(), records: 0, version: 0 };
     let begun = memory.applied();
     let head = Head { format: FORMAT, begun, highest: memory.highest() };
     let head = postcard::to_allocvec(&head).map_err(|error| error.to_string())?;
@@ -276,7 +285,9 @@ pub(super) fn load_file(disk: &dyn Disk, from: &Path, memory: &Memory) -> Result
             from,
             |key, value| feed.put(key, value),
             |_, body| {
-                changes.push(change_set::decode(body, memory.schema())?);
+                let change = change_set::decode(body, memory.schema())?;
+                loader::learn(memory, &change)?;
+                changes.push(change);
                 Ok(())
             },
         )

@@ -7,15 +7,16 @@ use super::*;
 use crate::base::{EntryId, ManualClock, Timestamp};
 use crate::model::entry::Place;
 use crate::model::{Entry, EntryBuilder, Facts, Kind, Level, Link};
+use crate::schema::Schema;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-pub(super) fn schema() -> Arc<Schema> {
-    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
-    SCHEMA.get_or_init(|| Arc::new(Schema::load(&[]).unwrap())).clone()
+pub(super) fn schema() -> Arc<LiveSchema> {
+    static SCHEMA: OnceLock<Arc<LiveSchema>> = OnceLock::new();
+    SCHEMA.get_or_init(|| Arc::new(LiveSchema::from(Schema::load(&[]).unwrap()))).clone()
 }
 
 fn tuning() -> Tuning {
@@ -23,8 +24,8 @@ fn tuning() -> Tuning {
 }
 
 fn options(reserve: u64) -> StoreOptions {
-    let known = *schema().known();
-    StoreOptions { folder: PathBuf::from("/store"), indexes: vec![known.cn, known.mail, known.object_class], reserve, audit_key: None }
+    let indexes = ["cn", "mail", "objectClass"].map(str::to_owned).to_vec();
+    StoreOptions { folder: PathBuf::from("/store"), indexes, reserve, audit_key: None }
 }
 
 pub(super) fn open(disk: &SimulatedDisk) -> Result<Store, StoreError> {

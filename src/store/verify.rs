@@ -94,9 +94,9 @@ fn links(memory: &Memory, findings: &mut Findings) {
 
 fn indexes(memory: &Memory, findings: &mut Findings) {
     for attribute in memory.indexed() {
-        let Some(index) = memory.index(*attribute) else { continue };
-        if index.pairs() != memory.pairs_from_entries(*attribute) {
-            let name = memory.schema().attribute_type(*attribute).name();
+        let Some(index) = memory.index(attribute) else { continue };
+        if index.pairs() != memory.pairs_from_entries(attribute) {
+            let name = memory.schema().attribute_type(attribute).name();
             findings.push(format!("the index of {name} does not agree with the entries"));
         }
     }

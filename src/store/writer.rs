@@ -33,6 +33,8 @@ const SPACE_KNOWN: Duration = Duration::from_millis(100);
 /// What is handed to the writer.
 pub(super) enum Message {
     Work(Box<dyn Work>),
+    /// Work that shares its group with no other.
+    Alone(Box<dyn Work>),
     /// Sent when the store closes; what was queued before it is still done.
     Close,
 }
@@ -127,6 +129,11 @@ impl Writer {
             loop {
                 match message {
                     Message::Work(work) => self.take(work),
+                    Message::Alone(work) => {
+                        self.commit();
+                        self.take(work);
+                        self.commit();
+                    }
                     Message::Close => {
                         open = false;
                         self.queue.close();
@@ -142,7 +149,7 @@ impl Writer {
         }
         // What came in while the door closed.
         while let Ok(message) = self.queue.try_recv() {
-            if let Message::Work(work) = message {
+            if let Message::Work(work) | Message::Alone(work) = message {
                 work.answer(Some(StoreError::Stopped));
             }
         }

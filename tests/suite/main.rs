@@ -31,6 +31,7 @@ mod proxy;
 mod reload;
 mod round;
 mod sasl;
+mod schema;
 mod scram;
 mod seats;
 mod seats_settings;

@@ -11,6 +11,7 @@ mod modify;
 mod password;
 mod record;
 mod rename;
+mod schema;
 mod stamp;
 
 use super::core::{Core, Current};
@@ -36,6 +37,9 @@ use password::Company;
 impl Directory {
     /// Makes one change.
     pub async fn write(&self, caller: &Caller, write: Write, mut options: WriteOptions) -> Result<WriteOutcome, Error> {
+        if let Some(modifications) = self.schema_change(&write) {
+            return self.change_schema(caller, modifications.to_vec(), options).await;
+        }
         let clear = self.clear_password(&write);
         let (write, generated) = self.prepare(caller, write, &mut options, Company::Alone).await?;
         let origin = Arc::clone(&caller.origin);

@@ -1,6 +1,7 @@
 //! Modifying (RFC 4511 §4.6, increment by RFC 4525).
 
 use super::links::LinkValues;
+use super::schema::names_subschema;
 use super::{Work, quoted};
 use crate::directory::{Error, WriteOutcome, tree};
 use crate::domain::structured;
@@ -43,6 +44,9 @@ impl Work<'_, '_> {
     }
 
     pub(super) fn modify(&mut self, text: &str, modifications: &[Modification]) -> Result<WriteOutcome, Error> {
+        if names_subschema(&self.core.schema, text) {
+            return Err(Error::Unwilling("the schema is changed by a modify of its own, not together with other changes".to_owned()));
+        }
         let entry = self.find(text)?;
         let pre_read = self.precondition(&entry)?;
         let (unlocking, rest): (Vec<_>, Vec<_>) = modifications.iter().cloned().partition(|change| self.unlocks(change));

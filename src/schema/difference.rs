@@ -1,0 +1,142 @@
+//! What a change of the schema means to the entries that are there. No entry may become one that the schema refuses, and
+//! no value may come to mean something else.
+
+use super::{AttributeType, ClassId, MatchingRule, ObjectClass, Schema, SealOptions};
+use crate::model::entry::Place;
+use crate::model::{AttributeId, Entry};
+
+/// What is other in a schema than in the one before it, as far as entries can have it. Definitions that are new concern none.
+#[derive(Clone, Debug, Default)]
+pub struct Difference {
+    /// Types that are gone or mean something else: no entry may hold them.
+    taken: Vec<AttributeId>,
+    /// Types whose values have to be looked at again.
+    narrowed: Vec<AttributeId>,
+    /// Classes of the schema before that are gone or other.
+    classes: Vec<ClassId>,
+    /// Structural classes of the schema before whose content another rule governs.
+    governed: Vec<ClassId>,
+}
+
+impl Schema {
+    /// What is other in `next`, which was made from this one by a change.
+    pub fn difference(&self, next: &Self) -> Difference {
+        let mut difference = Difference::default();
+        for before in self.attribute_types().iter().filter(|held| !held.retired) {
+            let after = next.attribute_type(before.id);
+            if !same_meaning(before, after) {
+                difference.taken.push(before.id);
+            } else if before.single_value != after.single_value {
+                difference.narrowed.push(before.id);
+            }
+        }
+        let same_class = |before: &ObjectClass| {
+            let after = next.class(&before.oid).map(|class| next.object_class(class));
+            after.is_some_and(|after| self.same_class(before, next, after))
+        };
+        difference.classes = self.object_classes().iter().filter(|class| !same_class(class)).map(|class| class.id).collect();
+        let rule = |schema: &Self, oid: &str| {
+            let class = schema.class(oid)?;
+            schema.content_rule(class).map(|rule| rule.text.clone())
+        };
+        let same_rule = |class: &ObjectClass| rule(self, &class.oid) == rule(next, &class.oid);
+        difference.governed = self.object_classes().iter().filter(|class| !same_rule(class)).map(|class| class.id).collect();
+        difference
+    }
+
+    fn same_class(&self, before: &ObjectClass, next: &Self, after: &ObjectClass) -> bool {
+        let above = |schema: &Self, class: ClassId| -> Vec<String> {
+            let all = schema.object_classes().iter().filter(|above| schema.derives_from(class, above.id));
+            let mut oids: Vec<String> = all.map(|above| above.oid.clone()).collect();
+            oids.sort_unstable();
+            oids
+        };
+        (&before.names, &before.must, &before.may, before.kind, before.entry_kind, before.stands_alone)
+            == (&after.names, &after.must, &after.may, after.kind, after.entry_kind, after.stands_alone)
+            && above(self, before.id) == above(next, after.id)
+    }
+}
+
+impl Schema {
+    /// Whether normal forms of the type's values may be others under a later schema. Those of objectClass are not: no class
+    /// is changed while an entry has it.
+    pub fn rests_on_names(&self, attribute: AttributeId) -> bool {
+        attribute != self.known().object_class && self.attribute_type(attribute).equality.is_some_and(MatchingRule::rests_on_names)
+    }
+
+    /// The names and OIDs, in lower case, that mean something else in `next`, or nothing.
+    pub fn changed_names(&self, next: &Self) -> Vec<Vec<u8>> {
+        let count = self.attribute_types().len().max(next.attribute_types().len());
+        let types = (0..count).filter_map(|at| u16::try_from(at).ok()).map(AttributeId);
+        let types = types.map(|id| (self.attribute_type(id), next.attribute_type(id)));
+        let differ = |before: &AttributeType, after: &AttributeType| {
+            (&before.names, before.retired, before.equality) != (&after.names, after.retired, after.equality)
+        };
+        let mut names: Vec<&String> = Vec::new();
+        for (before, after) in types.filter(|(before, after)| differ(before, after)) {
+            names.extend(before.names.iter().chain(&after.names).chain([&before.oid, &after.oid]));
+        }
+        let elsewhere = |schema: &Self, class: &ObjectClass| {
+            let held = schema.class(&class.oid).map(|held| schema.object_class(held));
+            held.is_none_or(|held| held.names != class.names)
+        };
+        let gone = self.object_classes().iter().filter(|class| elsewhere(next, class));
+        let new = next.object_classes().iter().filter(|class| elsewhere(self, class));
+        names.extend(gone.chain(new).flat_map(|class| class.names.iter().chain([&class.oid])));
+        names.into_iter().filter(|name| !name.is_empty()).map(|name| name.to_ascii_lowercase().into_bytes()).collect()
+    }
+}
+
+/// Whether values that are there mean what they meant, under every name they may be written with.
+fn same_meaning(before: &AttributeType, after: &AttributeType) -> bool {
+    let rules = |of: &AttributeType| (of.equality, of.ordering, of.substring, of.superior);
+    let nature = |of: &AttributeType| (of.collective, of.no_user_modification, of.usage, of.link, of.secret, of.derived, of.retired);
+    rules(before) == rules(after)
+        && nature(before) == nature(after)
+        && before.syntax == after.syntax
+        && before.name() == after.name()
+        && before.names.iter().all(|name| after.names.iter().any(|held| held.eq_ignore_ascii_case(name)))
+}
+
+impl Difference {
+    /// Whether entries need not be looked at.
+    pub const fn is_empty(&self) -> bool {
+        self.taken.is_empty() && self.narrowed.is_empty() && self.classes.is_empty() && self.governed.is_empty()
+    }
+
+    /// Whether the entry has anything to do with it. `before` is the schema that the difference is from.
+    pub fn concerns(&self, before: &Schema, entry: &Entry) -> bool {
+        let class = |name: &[u8]| std::str::from_utf8(name).ok().and_then(|name| before.class(name));
+        let known = before.known();
+        let structural = entry.values(known.structural_object_class).filter_map(class);
+        self.taken.iter().chain(&self.narrowed).any(|attribute| entry.has(*attribute))
+            || (!self.classes.is_empty() && entry.values(known.object_class).filter_map(class).any(|class| self.classes.contains(&class)))
+            || (!self.governed.is_empty() && structural.into_iter().any(|class| self.governed.contains(&class)))
+    }
+
+    /// Why the entry cannot stand under the schema `next`; `None` where it can, or could not before. `links` answers how
+    /// many edges it has in a link attribute.
+    pub fn objection(&self, before: &Schema, next: &Schema, entry: &Entry, links: &dyn Fn(AttributeId) -> usize) -> Option<String> {
+        if let Some(held) = self.taken.iter().find(|attribute| entry.has(**attribute)) {
+            return Some(format!("it has values of {}", before.attribute_type(*held).name()));
+        }
+        let place = || Place {
+            id: entry.id,
+            parent: entry.parent,
+            rdn: entry.rdn.clone(),
+            rdn_key: entry.rdn_key.clone(),
+            revision: entry.revision,
+        };
+        let (draft, options) = (before.unseal(entry), SealOptions { relax: true });
+        let is_fine = before.seal(&draft, place(), links, options).is_ok();
+        let structural = before.known().structural_object_class;
+        match next.seal(&draft, place(), links, options) {
+            Err(violation) => is_fine.then(|| violation.to_string()),
+            Ok(after) if after.kind != entry.kind => Some("it would be another kind of entry".to_owned()),
+            Ok(after) if after.text(structural) != entry.text(structural) && is_fine => {
+                Some("its structural class would be another".to_owned())
+            }
+            Ok(_) => None,
+        }
+    }
+}
