@@ -150,6 +150,10 @@ pub struct Counts {
     pub flushed_at: Counter,
     /// The change of the last audit record in the audit file.
     pub audited: Counter,
+    /// Whether the audit log was found changed, 1 or 0, by the last look at it or at its opening.
+    pub audit_broken: Counter,
+    /// When the audit log was last looked through and found good, milliseconds since the epoch; 0 for never.
+    pub audit_verified_at: Counter,
     /// Panics anywhere.
     pub panics: Counter,
     /// Configs taken over since the start, the first included.
@@ -185,6 +189,8 @@ pub static COUNTS: Counts = Counts {
     flush: Histogram::new(),
     flushed_at: Counter::new(),
     audited: Counter::new(),
+    audit_broken: Counter::new(),
+    audit_verified_at: Counter::new(),
     panics: Counter::new(),
     config_generation: Counter::new(),
     config_refused: Counter::new(),

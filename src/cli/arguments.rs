@@ -66,6 +66,9 @@ pub(super) enum AuditAction {
 /// Which records of the audit log.
 #[derive(Debug, Args)]
 pub(super) struct AuditQuery {
+    /// Logins, refusals, exports and backups in the place of changes.
+    #[arg(long)]
+    pub(super) security: bool,
     /// Only those about this entry, under any name it had.
     #[arg(long, value_name = "DN")]
     pub(super) entry: Option<String>,

@@ -3,9 +3,9 @@
 use super::arguments::{AuditAction, AuditQuery};
 use super::output::{Output, answer, tell};
 use super::{Outcome, load};
-use crate::base::Timestamp;
+use crate::base::{Secret, Timestamp};
 use crate::daemon::control::Reply;
-use crate::directory::Directory;
+use crate::directory::{AuditCheck, Directory, Error};
 use crate::model::Dn;
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, VecDeque};
@@ -35,33 +35,42 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
     })
 }
 
-fn verify(folder: &Path, older: &[PathBuf], from_the_middle: bool, key: Option<&crate::base::Secret>) -> Outcome {
-    let found = match Directory::check_audit(folder, older, key) {
-        Ok(found) => found,
-        Err(error) => {
-            tell(format_args!("headcount: {error}"));
-            return Outcome::Failed;
+fn verify(folder: &Path, older: &[PathBuf], from_the_middle: bool, key: Option<&Secret>) -> Outcome {
+    let changes = good_chain(Directory::check_audit(folder, older, key), from_the_middle);
+    // Its older files go by themselves when their time is over, and the chain says with what it begins since.
+    let security = good_chain(Directory::check_security(folder, key), false);
+    match (changes, security) {
+        (Ok(changes), Ok(security)) => answer(format_args!("{changes}\nlogins and refusals: {security}")),
+        (changes, security) => {
+            for problem in [changes, security].into_iter().filter_map(Result::err) {
+                tell(format_args!("headcount: {problem}"));
+            }
+            Outcome::Failed
         }
-    };
+    }
+}
+
+/// What there is to say of a chain that is good, or what is wrong with one that is not.
+fn good_chain(found: Result<AuditCheck, Error>, from_the_middle: bool) -> Result<String, String> {
+    let found = found.map_err(|error| error.to_string())?;
     if let Some(problem) = found.problem {
-        tell(format_args!("headcount: {problem}"));
-        return Outcome::Failed;
+        return Err(problem);
     }
     let begins = found.from_the_beginning || found.lines == 0;
     if !begins && !from_the_middle {
-        tell(format_args!(
-            "headcount: the first record is missing: name the files that older records were moved to, or say --from-the-middle"
-        ));
-        return Outcome::Failed;
+        return Err("the first record is missing: name the files that older records were moved to, or say --from-the-middle".to_owned());
     }
     let beginning = if begins { "" } else { "; the records before them were not looked at" };
     let end = if found.signed { "signed" } else { "not signed: [audit] names no key" };
-    answer(format_args!("{} records follow each other{beginning}; their end is {end}", found.lines))
+    Ok(format!("{} records follow each other{beginning}; their end is {end}", found.lines))
 }
 
 fn show(folder: &Path, query: &AuditQuery, json: bool) -> io::Result<Outcome> {
     let mut files = query.older.clone();
-    files.push(folder.join("audit.jsonl"));
+    match query.security {
+        true => files.extend(Directory::security_files(folder)?),
+        false => files.push(folder.join("audit.jsonl")),
+    }
     let wanted = Wanted::of(query, &files)?;
     let mut output = Output::new(json, None, false)?;
     let mut latest = VecDeque::new();
@@ -166,7 +175,7 @@ fn short(record: &Record) -> Record {
         row.extend(record.get(name).map(|value| (name.to_owned(), value.clone())));
     }
     row.insert("changes".to_owned(), Value::Array(changes(record)));
-    for name in ["detail", "method", "origin", "request"] {
+    for name in ["result", "count", "detail", "method", "origin", "request"] {
         row.insert(name.to_owned(), record.get(name).cloned().unwrap_or_default());
     }
     row

@@ -73,7 +73,7 @@ fn restore(path: &Path, file: &Path) -> Outcome {
         Err(outcome) => return outcome,
     };
     let folder = &config.settings.folder;
-    match Directory::restore(file, folder) {
+    match Directory::restore(file, folder, config.settings.audit_key.as_ref()) {
         Ok(()) => answer(format_args!("{} is in {}", file.display(), folder.display())),
         Err(error) => {
             tell(format_args!("headcount: {}: {error}", folder.display()));

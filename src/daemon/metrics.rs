@@ -198,7 +198,13 @@ impl Snapshot {
         families.gauge("headcount_store_kept_bytes", "Octets of the kept state", telemetry.kept_octets as f64)?;
         families.gauge("headcount_store_write_queue", "Work that waits for the writer", telemetry.write_queue as f64)?;
         families.gauge("headcount_store_read_only", "1 where changes are refused", f64::from(u8::from(telemetry.read_only)))?;
-        families.gauge("headcount_audit_sequence", "The change of the last audit record", COUNTS.audited.get() as f64)
+        families.gauge("headcount_audit_sequence", "The change of the last audit record", COUNTS.audited.get() as f64)?;
+        families.gauge("headcount_audit_broken", "1 where the audit log was found changed or cut off", COUNTS.audit_broken.get() as f64)?;
+        families.gauge(
+            "headcount_audit_verified_timestamp_seconds",
+            "When the audit log was last looked through and found good",
+            seconds(COUNTS.audit_verified_at.get()),
+        )
     }
 
     fn server(&self, families: &mut Families<'_>) -> fmt::Result {

@@ -7,7 +7,7 @@ use super::logging::Level;
 use super::metrics::Metrics;
 use super::tls::{Loaded, Tls};
 use super::watch::Watch;
-use super::{backup, control, http, machine};
+use super::{audit, backup, control, http, machine};
 use crate::base::SystemClock;
 use crate::base::counts::COUNTS;
 use crate::directory::{Directory, Settings};
@@ -96,6 +96,7 @@ impl Server {
         let watchdog = tokio::spawn(beat());
         let mut mail = self.send_mail();
         let mut backup = self.back_up();
+        let mut audit = self.watch_audit();
         let maintenance = tokio::spawn(Arc::clone(&self.directory).maintain());
         machine::tell_ready();
         while self.next(&mut terminate, &mut interrupt, &mut hangup, &mut watch).await {
@@ -107,6 +108,8 @@ impl Server {
                     mail = self.send_mail();
                     backup.iter().for_each(JoinHandle::abort);
                     backup = self.back_up();
+                    audit.abort();
+                    audit = self.watch_audit();
                     COUNTS.config_generation.one();
                     tracing::info!(config = %self.path.display(), "the changed config is in force");
                 }
@@ -123,6 +126,7 @@ impl Server {
         watchdog.abort();
         self.stop().await;
         maintenance.abort();
+        audit.abort();
         mail.iter().chain(&backup).for_each(JoinHandle::abort);
         Ok(())
     }
@@ -137,6 +141,11 @@ impl Server {
     fn back_up(&self) -> Option<JoinHandle<()>> {
         let settings = self.config.operate.backup.clone()?;
         Some(tokio::spawn(backup::run(Arc::clone(&self.directory), settings)))
+    }
+
+    /// Looks through the audit log at times.
+    fn watch_audit(&self) -> JoinHandle<()> {
+        tokio::spawn(audit::watch(Arc::clone(&self.directory), self.config.operate.verify_every))
     }
 
     /// Waits for something to happen: true for a changed config, false for the end.

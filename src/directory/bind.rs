@@ -5,6 +5,7 @@ use super::core::Core;
 use super::error::Error;
 use super::identity::{Caller, Identity, Method, Origin, Protocol, Standing};
 use super::lockout::Account;
+use super::logins::Claimed;
 use super::tree::{self, Resolved};
 use super::{Bound, Directory, SessionRequest};
 use crate::base::Secret;
@@ -52,7 +53,7 @@ impl Directory {
     /// Simple bind with a name and a password (RFC 4513 §5.1.3). Takes a seat where the user needs one. Empty name and
     /// password, and a name without password, are for the door to answer (§5.1.1, §5.1.2).
     pub async fn bind(&self, origin: &Origin, name: &str, password: &Secret, request: SessionRequest) -> Result<Bound, Error> {
-        self.sign_in(Method::Simple, self.bind_named(origin, name, password, request)).await
+        self.sign_in(origin, Method::Simple, Claimed::Name(name), self.bind_named(origin, name, password, request)).await
     }
 
     /// The same for any mechanism that gives a name and a password.
@@ -73,13 +74,6 @@ impl Directory {
             }
             other => other.map_err(|attempt| attempt.error),
         }
-    }
-
-    /// Notes by which method somebody has signed in.
-    pub(super) async fn sign_in(&self, method: Method, work: impl Future<Output = Result<Bound, Error>>) -> Result<Bound, Error> {
-        let mut bound = work.await?;
-        Arc::make_mut(&mut bound.identity).method = method;
-        Ok(bound)
     }
 
     async fn try_password(&self, origin: &Origin, dn: &Dn, password: &Secret, request: SessionRequest) -> Result<Bound, Attempt> {

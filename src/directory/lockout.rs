@@ -235,7 +235,7 @@ impl Directory {
     ) -> Result<Option<T>, Error> {
         let lockouts = &self.core().lockouts;
         let Some(mut under_way) = self.begin_attempt(origin, account).await? else {
-            tracing::info!(origin = %origin.describe(), "an attempt to sign in has to wait");
+            tracing::info!(request = %origin.request, origin = %origin.describe(), "an attempt to sign in has to wait");
             return Ok(None);
         };
         let found = match proof(under_way.is_held()).await {
@@ -264,7 +264,8 @@ impl Directory {
     /// nothing of the rules.
     async fn failed_durably(&self, origin: &Origin, account: Account, begun: Begun) -> Result<(), Error> {
         if matches!(begun, Begun::Admitted { locks: true, .. }) {
-            tracing::warn!(origin = %origin.describe(), "further attempts to sign in to an account have to wait");
+            self.note_lockout(origin, account);
+            tracing::warn!(request = %origin.request, origin = %origin.describe(), "further attempts to sign in to an account have to wait");
         }
         self.save_attempts(vec![account]).await
     }
@@ -313,6 +314,12 @@ impl Directory {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether somebody has to wait before another attempt.
+    pub(super) fn has_to_wait(&self, account: Account) -> bool {
+        let now = self.clock().now();
+        self.core().lockouts.with(self.memory(), account, |attempts| attempts.waits_since(now).is_some())
     }
 
     /// Saves what changed; with `seen_too` also the times of the last success. To be called every second or so.

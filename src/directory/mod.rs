@@ -27,6 +27,7 @@ mod link_cache;
 mod link_view;
 mod list_view;
 pub(crate) mod lockout;
+mod logins;
 mod maintenance;
 mod monitor;
 mod open;
@@ -65,6 +66,7 @@ pub use follow::{
     SyncState, Uuid,
 };
 pub use identity::{Caller, Identity, Method, Origin, Protocol, RequestId, SessionHandle, Standing};
+pub use operator::AuditCheck;
 pub use request::{
     Dereference, EntrySink, LinkWish, Linked, ListView, OwnedEntry, Page, Position, Progress, RightsWish, Scope, SearchRequest, SortKey,
     SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,

@@ -47,8 +47,13 @@ impl Directory {
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, Error> {
         let schema = Arc::new(LiveSchema::from(Core::load_schema(&settings)?));
         let indexes = indexes(&schema, &settings.indexes)?;
-        let options =
-            StoreOptions { folder: settings.folder.clone(), indexes, reserve: settings.reserve, audit_key: settings.audit_key.clone() };
+        let options = StoreOptions {
+            folder: settings.folder.clone(),
+            indexes,
+            reserve: settings.reserve,
+            audit_key: settings.audit_key.clone(),
+            security: settings.security.clone(),
+        };
         let pool = HashPool::new(&settings.hashing).map_err(|error| Error::Unavailable(error.to_string()))?;
         let current = Current::compile(&schema, settings)?;
         let store = Store::open(options, Arc::clone(&schema), Arc::clone(&clock))?;
@@ -75,6 +80,9 @@ impl Directory {
         }
         if before.audit_key.as_ref().map(Secret::expose) != settings.audit_key.as_ref().map(Secret::expose) {
             return Err(needs_restart("the key of the audit log"));
+        }
+        if before.security != settings.security {
+            return Err(needs_restart("how logins and refusals are kept"));
         }
         if before.indexes != settings.indexes {
             return Err(needs_restart("the list of indexes"));

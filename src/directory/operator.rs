@@ -196,7 +196,10 @@ impl Directory {
     /// Writes a snapshot of everything to a file that does not exist (mode 0600) and reads it back.
     pub async fn backup(&self, caller: &Caller, file: &Path) -> Result<(), Error> {
         only_operator(caller)?;
-        self.store().snapshot(file.to_owned()).await.map(drop).map_err(for_operator)
+        let written = self.store().snapshot(file.to_owned()).await.map(drop).map_err(for_operator);
+        let result = if written.is_ok() { "success" } else { "failed" };
+        self.note(caller, "backup", "", file.display().to_string(), result);
+        written
     }
 
     /// Throws away what is kept beside journal and snapshots, and writes it anew from memory.
@@ -210,10 +213,20 @@ impl Directory {
         Store::check_audit(folder, older, key).map_err(for_operator)
     }
 
+    /// The same for the log of logins and refusals.
+    pub fn check_security(folder: &Path, key: Option<&Secret>) -> Result<AuditCheck, Error> {
+        Store::check_security(folder, key).map_err(for_operator)
+    }
+
+    /// The files of the log of logins and refusals in a data folder, the oldest first.
+    pub fn security_files(folder: &Path) -> std::io::Result<Vec<std::path::PathBuf>> {
+        Store::security_files(folder)
+    }
+
     /// Puts a backup into a data folder that is empty or absent; the whole file is checked first. Nobody may have the
     /// folder open.
-    pub fn restore(backup: &Path, folder: &Path) -> Result<(), Error> {
-        Store::restore(backup, folder).map(drop).map_err(for_operator)
+    pub fn restore(backup: &Path, folder: &Path, key: Option<&Secret>) -> Result<(), Error> {
+        Store::restore(backup, folder, key).map(drop).map_err(for_operator)
     }
 }
 

@@ -466,6 +466,27 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// As audit records call it.
+    pub const fn operation(&self) -> &'static str {
+        match self {
+            Self::Add { .. } => "add",
+            Self::Delete { .. } => "delete",
+            Self::Modify { .. } => "modify",
+            Self::Password { .. } => "password",
+            Self::Rename { .. } => "rename",
+        }
+    }
+
+    /// The DN it is about, as it was sent; empty for the caller's own password.
+    pub fn target(&self) -> &str {
+        match self {
+            Self::Add { dn, .. } | Self::Delete { dn } | Self::Modify { dn, .. } | Self::Rename { dn, .. } => dn,
+            Self::Password { dn, .. } => dn.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
 /// Conditions and extras of a change.
 #[derive(Clone, Debug, Default)]
 pub struct WriteOptions {

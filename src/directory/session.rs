@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// The name under which the server itself changes things.
 pub(super) const SERVER: &str = "cn=headcount";
 
+/// Why a session ends that somebody asked to end.
+pub(super) const ENDED_BY_REQUEST: &str = "ended by request";
+
 /// The application a request comes from (O7): the first that matches.
 pub(super) fn application_of<'s>(settings: &'s Settings, origin: &Origin, name: Option<&str>) -> Option<&'s Application> {
     settings.applications.iter().find(|application| {
@@ -456,7 +459,7 @@ impl Work<'_, '_> {
 
     /// Removes the entry of a session; the book and the connections follow when that is durable.
     pub(crate) fn end_session(&mut self, entry: &Entry, why: &str) {
-        self.audit("session-end", entry, Vec::new(), why.to_owned());
+        self.audit_session_end(entry, why);
         self.strike_out(entry.id, why);
         self.note_authority(Kind::Session);
         self.txn.remove(entry.id);
@@ -465,12 +468,41 @@ impl Work<'_, '_> {
     /// The book and the connections follow the removal of a session's entry.
     pub(crate) fn strike_out(&mut self, session: EntryId, why: &str) {
         let core = Arc::clone(self.core);
-        let why = why.to_owned();
+        let (why, farewell, request) = (why.to_owned(), self.farewell(why), self.caller.origin.request.clone());
         self.txn.when_settled(move |committed| {
-            if committed && let Some(seat) = core.seats.lock().end(session) {
-                tracing::info!(session = &*seat.session.id, why, "session ended");
+            if !committed {
+                return;
+            }
+            let mut seats = core.seats.lock();
+            // First, so that whoever sees that it has ended sees why.
+            seats.get(session).into_iter().for_each(|seat| seat.session.say(&farewell));
+            if let Some(seat) = seats.end(session) {
+                tracing::info!(%request, session = &*seat.session.id, why, "session ended");
             }
         });
+    }
+
+    /// Who ends a session and why, for its user and the application (S16).
+    fn farewell(&self, why: &str) -> String {
+        let name = &self.caller.identity.name;
+        let by = match (self.is_server(), Dn::parse(name).is_ok() || name.starts_with("token:")) {
+            (true, _) => String::new(),
+            (false, true) => format!(" by {name}"),
+            (false, false) => " by the operator".to_owned(),
+        };
+        let message = self.options.message.as_deref().map(tree::shorten);
+        match message.or(Some(why).filter(|why| *why != ENDED_BY_REQUEST)) {
+            Some(reason) => format!("the session was ended{by}: {reason}"),
+            None => format!("the session was ended{by}"),
+        }
+    }
+
+    /// Whose session has ended and why; who has ended it is the actor.
+    pub(crate) fn audit_session_end(&mut self, entry: &Entry, why: &str) {
+        let user = self.txn.targets(entry.id, self.core.schema.known().hc_session_user, None, 1);
+        let user = user.first().map(|(user, _)| tree::dn_of(&*self.txn, *user)).unwrap_or_default();
+        let message = self.options.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
+        self.audit("session-end", entry, Vec::new(), format!("{why}, of {user}{message}"));
     }
 
     /// Ends all sessions of a user (S6).

@@ -4,6 +4,7 @@ use crate::access::RuleSettings;
 use crate::base::Limits;
 pub use crate::domain::catalog::{Catalog, CatalogRole, Package, Permission};
 pub use crate::domain::lockout::Lockout;
+pub use crate::store::SecurityLog;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub reserve: u64,
     /// The key that signs where the audit file ends.
     pub audit_key: Option<crate::base::Secret>,
+    /// How the log of logins and refusals is kept.
+    pub security: SecurityLog,
     /// Which values of changes the audit log keeps.
     pub audit_values: AuditValues,
     /// Limits.
@@ -66,6 +69,7 @@ impl Settings {
             reserve: 64 << 20,
             audit_key: None,
             audit_values: AuditValues::default(),
+            security: SecurityLog::default(),
             limits: Limits::default(),
             hashing: Hashing::default(),
             allow_cleartext_passwords: false,

@@ -6,6 +6,7 @@ use super::tree::{self, Resolved};
 use super::{Directory, Error, NewToken};
 use crate::base::{EntryId, Secret, Timestamp, random};
 use crate::model::{Facts, Kind};
+use crate::store::AuditRecord;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -60,14 +61,31 @@ impl Directory {
         };
         let octets = serde_json::to_vec(&record).map_err(|_| Error::Internal)?;
         let key = format!("{PREFIX}{id}");
+        let told = self.token_record(caller, "token-mint", &id, entry, name);
         self.store()
             .write(move |txn| {
                 txn.put_meta(&key, Some(octets));
+                txn.audit(told);
                 Ok::<_, Error>(())
             })
             .await?;
         let secret = Secret::new(format!("hc_{id}_{secret}").into_bytes());
         Ok(NewToken { id, secret })
+    }
+
+    /// What the audit log keeps of a token that is made or revoked: its id and name, never the token.
+    fn token_record(&self, caller: &Caller, operation: &str, id: &str, organisation: EntryId, name: &str) -> AuditRecord {
+        let entry = self.memory().entry(organisation);
+        let uuid = entry.and_then(|entry| entry.text(self.schema().known().entry_uuid).map(str::to_owned));
+        AuditRecord {
+            time: self.clock().now().millis(),
+            organisation: uuid.clone(),
+            operation: operation.to_owned(),
+            target: tree::dn_of(self.memory(), organisation),
+            target_id: uuid.unwrap_or_default(),
+            detail: format!("token:{id} {}", tree::shorten(name)),
+            ..caller.record()
+        }
     }
 
     /// The operator, or an administrator of that organisation, may keep its tokens.
@@ -117,11 +135,14 @@ impl Directory {
         if !self.token_list(caller).iter().any(|token| token.id == id) {
             return Err(Error::NoSuchObject { matched: String::new() });
         }
+        let record = self.memory().meta(&format!("{PREFIX}{id}")).and_then(|octets| serde_json::from_slice::<Record>(&octets).ok());
+        let told = record.map(|record| self.token_record(caller, "token-revoke", id, record.organisation, &record.name));
         let key = format!("{PREFIX}{id}");
         let core = Arc::clone(self.core());
         self.store()
             .write(move |txn| {
                 txn.put_meta(&key, None);
+                told.into_iter().for_each(|told| txn.audit(told));
                 txn.when_settled(move |_| core.authority_changed());
                 Ok::<_, Error>(())
             })

@@ -3,6 +3,7 @@
 
 use crate::base::clock::Moment;
 use crate::base::{EntryId, Timestamp};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct SessionHandle {
     last_activity: AtomicI64,
     connections: AtomicU32,
     ended: AtomicBool,
+    /// Who ended it and why, in words for its user.
+    farewell: OnceLock<Box<str>>,
 }
 
 impl SessionHandle {
@@ -41,6 +44,7 @@ impl SessionHandle {
             last_activity: AtomicI64::new(last_activity),
             connections: AtomicU32::new(0),
             ended: AtomicBool::new(false),
+            farewell: OnceLock::new(),
         }
     }
 
@@ -83,6 +87,16 @@ impl SessionHandle {
     /// How many connections hold it.
     pub fn connections(&self) -> u32 {
         self.connections.load(Ordering::Acquire)
+    }
+
+    /// Says who ends it and why (S16), before it is marked as ended; the first words count.
+    pub fn say(&self, words: &str) {
+        self.farewell.get_or_init(|| words.into());
+    }
+
+    /// Who ended it and why, where that was said.
+    pub fn farewell(&self) -> Option<&str> {
+        self.farewell.get().map(|words| &**words)
     }
 
     /// Marks it as ended; connections that hold it see so at their next step.

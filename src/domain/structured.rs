@@ -38,6 +38,21 @@ pub fn reconcile(schema: &Schema, before: Option<&Draft>, after: &mut Draft) -> 
     Ok(())
 }
 
+/// The attributes that hold the same as this one in another form: the plain ones of a structured one, and the other way round.
+pub fn other_forms(schema: &Schema, attribute: AttributeId) -> Vec<AttributeId> {
+    let known = schema.known();
+    let families = [(known.hc_email, &MAILS[..]), (known.hc_phone_number, &PHONES[..]), (known.hc_postal_address, &ADDRESS[..])];
+    let mut found = Vec::new();
+    for (structured, table) in families {
+        let plain = table.iter().filter_map(|(_, name)| schema.attribute(name));
+        match structured == attribute {
+            true => found.extend(plain),
+            false => found.extend(plain.filter(|plain| *plain == attribute).map(|_| structured)),
+        }
+    }
+    found
+}
+
 /// The attributes that the object classes of a draft allow.
 struct Allowed {
     all: bool,

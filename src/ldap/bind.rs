@@ -10,7 +10,7 @@ use super::result::Failure;
 use super::sasl::{Exchange, Mechanism, ScramProof, plain, scram};
 use crate::base::ber::put;
 use crate::base::{Secret, random};
-use crate::directory::{Bound, Error};
+use crate::directory::{Bound, Error, Method};
 use crate::domain::password_rules::PasswordUse;
 use ldap3_proto::proto::LdapResultCode;
 use std::future::Future;
@@ -57,8 +57,12 @@ impl Connection {
             (false, true) => return Err(Failure::new(LdapResultCode::UnwillingToPerform, "a name without a password is no bind")),
             (_, false) => {}
         }
-        self.require_confidentiality()?;
+        if let Err(failure) = self.require_confidentiality() {
+            self.door.directory.note_refused_login(&self.caller.origin, Method::Simple, name, "password without TLS");
+            return Err(failure);
+        }
         if password.len() > self.settings.limits.password {
+            self.door.directory.note_refused_login(&self.caller.origin, Method::Simple, name, "wrong password");
             return Err(Error::InvalidCredentials.into());
         }
         let (name, password) = (name.to_owned(), Secret::new(password));

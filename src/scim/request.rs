@@ -46,7 +46,6 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
             return Err(ScimError::forbidden("a token must not travel without TLS"));
         }
         let token = bearer(&parts.headers).ok_or_else(ScimError::unauthorized)?;
-        let identity = state.directory.authenticate_token(&token).ok_or_else(ScimError::unauthorized)?;
         let origin = Origin {
             protocol: Protocol::Scim,
             address: peer.address,
@@ -56,6 +55,9 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
             listener: peer.listener.to_string(),
             request: RequestId::Http(peer.request),
         };
+        let identity = state.directory.authenticate_token(&token);
+        state.directory.note_token(&origin, identity.as_deref());
+        let identity = identity.ok_or_else(ScimError::unauthorized)?;
         Ok(Self(Caller { identity, origin: Arc::new(origin) }))
     }
 }

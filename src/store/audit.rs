@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// The file of changes.
 pub(super) const FILE: &str = "audit.jsonl";
+/// What the head of a line is in at most.
+const HEAD: usize = 64;
 /// How much of the end of the file is looked at for its last whole line.
 const TAIL: u64 = 4 << 20;
 
@@ -36,28 +38,35 @@ pub(super) struct AuditFile {
     /// The digest of the last line.
     digest: Digest,
     key: Option<Secret>,
+    /// The record that the chain begins with since older ones were removed.
+    first: Option<u64>,
+    /// What was wrong with its end when it was opened.
+    pub(super) problem: Option<&'static str>,
 }
 
 impl AuditFile {
     /// Finds out what the file has, and cuts off a line that was never finished. `known` is the last change that the
     /// checkpoint of the store knows to be in the file, even if it was moved away since.
-    pub(super) fn open(disk: &dyn Disk, folder: &Path, known: u64, key: Option<Secret>) -> Result<Self, String> {
-        let path = folder.join(FILE);
+    pub(super) fn open(disk: &dyn Disk, path: &Path, known: u64, key: Option<Secret>) -> Result<Self, String> {
+        let path = path.to_owned();
         let known = Position { sequence: known, part: u64::MAX };
         let failed = |error: io::Error| format!("{} cannot be read: {error}", path.display());
         let last = last_line(disk, &path, known).map_err(failed)?;
         let checkpoint = Checkpoint::read(disk, &path).map_err(failed)?;
+        let unsigned = |found: &Checkpoint| key.as_ref().is_some_and(|key| !found.is_signed_by(key));
+        let mut problem = checkpoint.as_ref().filter(|found| unsigned(found)).map(|_| "its checkpoint is not signed by the key");
+        let first = checkpoint.as_ref().and_then(|found| found.first);
         // Where the file was moved away, or ends before its checkpoint, the chain goes on from there.
         let (position, digest) = match (last, checkpoint) {
             (Some((position, _)), Some(checkpoint)) if checkpoint.position() > position => {
-                tracing::warn!(file = %path.display(), "it ends before its checkpoint: lines were moved away or cut off");
+                problem = problem.or(Some("it ends before its checkpoint: lines were moved away or cut off"));
                 (position, checkpoint.digest)
             }
             (Some(last), _) => last,
             (None, Some(checkpoint)) => (checkpoint.position(), checkpoint.digest),
             (None, None) => (Position::default(), ORIGIN),
         };
-        Ok(Self { path, last: position.max(known), digest, key })
+        Ok(Self { path, last: position.max(known), digest, key, first, problem })
     }
 
     /// The number of the last record.
@@ -66,10 +75,10 @@ impl AuditFile {
     }
 
     /// Appends what is not in the file yet, and syncs it; then the checkpoint.
-    pub(super) fn append(&mut self, disk: &dyn Disk, changes: &[(u64, Vec<AuditRecord>)]) -> Result<(), String> {
+    pub(super) fn append(&mut self, disk: &dyn Disk, changes: &[(u64, impl AsRef<[AuditRecord]>)]) -> Result<(), String> {
         let (mut lines, mut last, mut digest) = (Vec::new(), self.last, self.digest);
         for (sequence, records) in changes {
-            for (part, record) in (0..).zip(records) {
+            for (part, record) in (0..).zip(records.as_ref()) {
                 let position = Position { sequence: *sequence, part };
                 if position <= last {
                     continue;
@@ -85,8 +94,35 @@ impl AuditFile {
         }
         self.write(disk, &lines).map_err(|error| format!("{} cannot be written: {error}", self.path.display()))?;
         (self.last, self.digest) = (last, digest);
-        let checkpoint = Checkpoint::new(last, digest, self.key.as_ref());
-        checkpoint.write(disk, &self.path).map_err(|error| format!("the checkpoint of {} cannot be written: {error}", self.path.display()))
+        self.write_checkpoint(disk).map_err(|error| format!("the checkpoint of {} cannot be written: {error}", self.path.display()))
+    }
+
+    /// Says where the chain ends, and with what it begins.
+    pub(super) fn write_checkpoint(&self, disk: &dyn Disk) -> io::Result<()> {
+        Checkpoint::new(self.last, self.first, self.digest, self.key.as_ref()).write(disk, &self.path)
+    }
+
+    /// The chain begins with this record, because older ones were removed; said with the next checkpoint.
+    pub(super) const fn begin_with(&mut self, first: Option<u64>) {
+        self.first = first;
+    }
+
+    /// How many octets the file has; none where there is no file.
+    pub(super) fn length(&self, disk: &dyn Disk) -> u64 {
+        disk.open(&self.path, false).and_then(|file| file.length()).unwrap_or_default()
+    }
+
+    /// The number of the first record in the file; `None` where there is none.
+    pub(super) fn first_here(&self, disk: &dyn Disk) -> io::Result<Option<u64>> {
+        let file = match disk.open(&self.path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let mut head = [0; HEAD];
+        let count = file.read_at(0, &mut head)?;
+        let text = String::from_utf8_lossy(head.get(..count).unwrap_or_default());
+        let number = text.strip_prefix("{\"sequence\":").and_then(|rest| rest.split(',').next()?.parse().ok());
+        Ok(number)
     }
 
     fn write(&self, disk: &dyn Disk, lines: &[u8]) -> io::Result<()> {

@@ -35,6 +35,8 @@ fn octets_of(text: &str) -> Option<Vec<u8>> {
 /// Where a file ends.
 pub(super) struct Checkpoint {
     position: Position,
+    /// The record that the chain begins with, where older ones were removed by us.
+    pub(super) first: Option<u64>,
     pub(super) digest: Digest,
     signature: Option<String>,
 }
@@ -43,6 +45,8 @@ pub(super) struct Checkpoint {
 struct Stored {
     sequence: u64,
     part: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<u64>,
     digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     hmac: Option<String>,
@@ -53,9 +57,10 @@ fn path_of(file: &Path) -> PathBuf {
     file.with_extension("checkpoint")
 }
 
-fn signature(key: &Secret, position: Position, digest: &Digest) -> Option<Hmac<Sha256>> {
+fn signature(key: &Secret, position: Position, first: Option<u64>, digest: &Digest) -> Option<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.expose()).ok()?;
-    mac.update(b"headcount audit checkpoint 1");
+    mac.update(b"headcount audit checkpoint 2");
+    mac.update(&first.unwrap_or_default().to_be_bytes());
     mac.update(&position.sequence.to_be_bytes());
     mac.update(&position.part.to_be_bytes());
     mac.update(digest);
@@ -63,9 +68,9 @@ fn signature(key: &Secret, position: Position, digest: &Digest) -> Option<Hmac<S
 }
 
 impl Checkpoint {
-    pub(super) fn new(position: Position, digest: Digest, key: Option<&Secret>) -> Self {
-        let signed = key.and_then(|key| signature(key, position, &digest));
-        Self { position, digest, signature: signed.map(|mac| hexadecimal(&mac.finalize().into_bytes())) }
+    pub(super) fn new(position: Position, first: Option<u64>, digest: Digest, key: Option<&Secret>) -> Self {
+        let signed = key.and_then(|key| signature(key, position, first, &digest));
+        Self { position, first, digest, signature: signed.map(|mac| hexadecimal(&mac.finalize().into_bytes())) }
     }
 
     pub(super) const fn position(&self) -> Position {
@@ -77,6 +82,7 @@ impl Checkpoint {
         let stored = Stored {
             sequence: self.position.sequence,
             part: self.position.part,
+            first: self.first,
             digest: hexadecimal(&self.digest),
             hmac: self.signature.clone(),
         };
@@ -99,12 +105,12 @@ impl Checkpoint {
         let stored: Stored = serde_json::from_slice(octets).ok()?;
         let digest = octets_of(&stored.digest)?.try_into().ok()?;
         let position = Position { sequence: stored.sequence, part: stored.part };
-        Some(Self { position, digest, signature: stored.hmac })
+        Some(Self { position, first: stored.first, digest, signature: stored.hmac })
     }
 
-    fn is_signed_by(&self, key: &Secret) -> bool {
+    pub(super) fn is_signed_by(&self, key: &Secret) -> bool {
         let given = self.signature.as_deref().and_then(octets_of);
-        signature(key, self.position, &self.digest).zip(given).is_some_and(|(mac, given)| mac.verify_slice(&given).is_ok())
+        signature(key, self.position, self.first, &self.digest).zip(given).is_some_and(|(mac, given)| mac.verify_slice(&given).is_ok())
     }
 }
 
@@ -133,7 +139,11 @@ pub(super) fn check(files: &[PathBuf], key: Option<&Secret>) -> io::Result<Audit
     let mut found = AuditCheck { lines: 0, problem: None, signed: false, from_the_beginning: false };
     let (mut last, mut reached): (Option<(Position, Digest)>, bool) = (None, false);
     for path in files {
-        let mut reader = BufReader::new(std::fs::File::open(path)?);
+        let mut reader = match std::fs::File::open(path) {
+            // The last one may just have been laid aside.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path == current && checkpoint.is_some() => break,
+            file => BufReader::new(file?),
+        };
         let mut line = Vec::new();
         for number in 1.. {
             line.clear();
@@ -148,7 +158,13 @@ pub(super) fn check(files: &[PathBuf], key: Option<&Secret>) -> io::Result<Audit
                 return Ok(found);
             };
             match &last {
-                None => found.from_the_beginning = previous == hexadecimal(&ORIGIN),
+                None => {
+                    let first = checkpoint.as_ref().and_then(|checkpoint| checkpoint.as_ref()?.first);
+                    found.from_the_beginning = previous == hexadecimal(&ORIGIN) || first.is_some_and(|first| position.sequence <= first);
+                    if first.is_some_and(|first| position.sequence > first) {
+                        found.problem = wrong("the records before it are missing");
+                    }
+                }
                 Some((before, _)) if position <= *before => found.problem = wrong("it is out of order"),
                 Some((_, before)) if previous != hexadecimal(before) => {
                     found.problem =
@@ -200,7 +216,7 @@ mod tests {
             target: format!("cn={number}"),
             ..AuditRecord::default()
         };
-        let mut file = AuditFile::open(&MachineDisk, folder, 0, key.cloned()).unwrap();
+        let mut file = AuditFile::open(&MachineDisk, &folder.join(FILE), 0, key.cloned()).unwrap();
         let changes: Vec<(u64, Vec<AuditRecord>)> = numbers.map(|number| (number, vec![record(number)])).collect();
         file.append(&MachineDisk, &changes).unwrap();
     }

@@ -34,6 +34,10 @@ pub struct AuditRecord {
     pub changes: Vec<AuditChange>,
     /// In the words of the operation, where there is something to say.
     pub detail: String,
+    /// How it ended, where it may end in other ways than well; empty for changes.
+    pub result: String,
+    /// Where it stands for several of its kind: how many.
+    pub count: u64,
 }
 
 /// What became of one attribute. Values that stayed are not among them.
@@ -78,6 +82,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changes: Vec<LineChange<'a>>,
     detail: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    result: &'a str,
+    #[serde(skip_serializing_if = "is_nothing")]
+    count: u64,
 }
 
 #[derive(Serialize)]
@@ -135,6 +143,8 @@ impl AuditRecord {
             attributes: &self.attributes,
             changes: self.changes.iter().map(LineChange::of).collect(),
             detail: &self.detail,
+            result: &self.result,
+            count: self.count,
         };
         serde_json::to_string(&line).map(|text| line::one_line(&text)).map_err(|error| error.to_string())
     }

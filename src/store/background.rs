@@ -7,6 +7,7 @@ use super::audit::AuditFile;
 use super::checkpoint::{self, Checkpoint, Dirty};
 use super::kv::{Kv, KvEngine};
 use super::record::Parts;
+use super::security::SecurityFile;
 use super::shared::{Pending, Shared};
 use super::verify::{self, Findings};
 use super::{journal, snapshot};
@@ -40,6 +41,7 @@ pub(super) struct Background {
     pub kv: Option<Box<dyn Kv>>,
     pub parts: Parts,
     pub audit: AuditFile,
+    pub security: SecurityFile,
     /// The change of the last checkpoint.
     pub checkpoint: u64,
     /// A snapshot is due whatever the journal's length: the ones there are cannot be used any more.
@@ -65,6 +67,7 @@ impl Background {
                 Ok(Order::Rebuild(reply)) => drop(reply.send(self.rebuild())),
                 Ok(Order::Close) => {
                     drop(self.step());
+                    drop(self.write_notes(true));
                     return;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -95,6 +98,7 @@ impl Background {
             return Ok(());
         }
         self.write_kept()?;
+        self.write_notes(false)?;
         self.take_snapshot()?;
         self.remove_segments()
     }
@@ -143,6 +147,18 @@ impl Background {
         // Only a number for the metrics: what sled thinks of its size is no reason to give it up.
         shared.counts.kept_size.store(kv.size().unwrap_or_default(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Writes what was noted; at the `end` with all counts.
+    fn write_notes(&mut self, end: bool) -> Result<(), String> {
+        let shared = &self.shared;
+        let now = shared.clock.now();
+        let notes = shared.notes.take(now.millis(), end);
+        let written = self.security.append(&*shared.disk, &notes, now);
+        if written.is_err() {
+            shared.notes.put_back(notes);
+        }
+        written
     }
 
     fn take_snapshot(&mut self) -> Result<(), String> {

@@ -20,10 +20,12 @@ mod link;
 mod live;
 mod loader;
 mod memory;
+mod notes;
 mod overlay;
 mod posting;
 mod record;
 mod recovery;
+mod security;
 mod segment;
 mod shared;
 #[cfg(test)]
@@ -56,6 +58,7 @@ pub use isolation::{Isolation, Still, Watch};
 pub use live::{Next, Subscription};
 pub use memory::Memory;
 pub use recovery::OpenReport;
+pub use security::SecurityLog;
 pub use shared::Counts;
 pub use transaction::Transaction;
 pub use verify::Findings;
@@ -71,6 +74,8 @@ pub struct StoreOptions {
     pub reserve: u64,
     /// The key that signs where the audit file ends.
     pub audit_key: Option<Secret>,
+    /// How the log of logins and refusals is kept.
+    pub security: SecurityLog,
 }
 
 /// The state of a commit: opaque, ordered, 128 bits, so that a cluster can put its own in the place.
@@ -113,9 +118,10 @@ impl Store {
     }
 
     /// Puts a snapshot into an empty or absent folder, from which [`Store::open`] then opens. The whole file is
-    /// checked first. Answers the change it ends with.
-    pub fn restore(snapshot: &Path, folder: &Path) -> Result<Revision, StoreError> {
+    /// checked first. Answers the change it ends with. The log of logins and refusals begins with that.
+    pub fn restore(snapshot: &Path, folder: &Path, key: Option<&Secret>) -> Result<Revision, StoreError> {
         let end = snapshot::install(&disk::MachineDisk, snapshot, folder).map_err(StoreError::Unusable)?;
+        security::note_restored(snapshot, folder, key).map_err(StoreError::Unusable)?;
         Ok(Revision(u128::from(end)))
     }
 
@@ -124,6 +130,22 @@ impl Store {
     pub fn check_audit(folder: &Path, older: &[PathBuf], key: Option<&Secret>) -> Result<AuditCheck, StoreError> {
         let files: Vec<PathBuf> = older.iter().cloned().chain([folder.join(audit::FILE)]).collect();
         audit_chain::check(&files, key).map_err(|error| StoreError::Unusable(format!("the audit file: {error}")))
+    }
+
+    /// The same for the log of logins and refusals, with all that was laid aside of it.
+    pub fn check_security(folder: &Path, key: Option<&Secret>) -> Result<AuditCheck, StoreError> {
+        let unusable = |error| StoreError::Unusable(format!("the log of logins: {error}"));
+        audit_chain::check(&security::files(folder).map_err(unusable)?, key).map_err(unusable)
+    }
+
+    /// The files of the log of logins and refusals, the oldest first.
+    pub fn security_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+        security::files(folder)
+    }
+
+    /// Notes what changed nothing: a login, a refusal, an export. It is written within a second or so; repeats are counted.
+    pub fn note(&self, record: AuditRecord) {
+        self.shared.notes.note(record);
     }
 
     /// How it was opened.

@@ -1,7 +1,7 @@
 //! Opening a store: sled up to its checkpoint, then the journal; or, where sled is damaged, the newest good snapshot,
 //! then the journal. What cannot be made whole again is refused with the reason, never opened with a loss.
 
-use super::audit::AuditFile;
+use super::audit::{self, AuditFile};
 use super::background::Background;
 use super::checkpoint::{self, Checkpoint, Dirty};
 use super::disk::{Disk, MachineDisk};
@@ -10,11 +10,14 @@ use super::kv::{Kv, KvEngine};
 use super::kv_sled::SledEngine;
 use super::live::Live;
 use super::memory::Memory;
+use super::notes::Notes;
 use super::record::{Assembler, Parts};
+use super::security::{self, SecurityFile};
 use super::shared::{Counts, Pending, Shared, Status, Tuning};
 use super::writer::Writer;
-use super::{Store, StoreError, StoreOptions, change_set, loader, snapshot};
-use crate::base::Clock;
+use super::{AuditRecord, Store, StoreError, StoreOptions, change_set, loader, snapshot};
+use crate::base::counts::COUNTS;
+use crate::base::{Clock, Timestamp};
 use crate::schema::LiveSchema;
 use parking_lot::Mutex;
 use std::io;
@@ -87,7 +90,7 @@ struct Opening<'a> {
 
 pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<LiveSchema>, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
     let begun = clock.monotonic();
-    let StoreOptions { folder, indexes, reserve, audit_key } = options;
+    let StoreOptions { folder, indexes, reserve, audit_key, security } = options;
     let lock = lock(&*ground.disk, &folder).map_err(StoreError::Unusable)?;
     let mut opening = Opening { ground: &ground, folder: &folder, schema, indexes: &indexes, report: OpenReport::default() };
     let state = opening.state().map_err(StoreError::Unusable)?;
@@ -95,7 +98,12 @@ pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<LiveSch
     let (pending, extent) = opening.replay(&state).map_err(|error| StoreError::Unusable(opening.both(error)))?;
     let snapshot_due = extent.as_ref().is_some_and(|extent| extent.damaged) || lost_tail(extent.as_ref(), base);
     let State { memory, kept, audited, .. } = state;
-    let audit = AuditFile::open(&*ground.disk, &folder, audited, audit_key).map_err(StoreError::Unusable)?;
+    let audit = AuditFile::open(&*ground.disk, &folder.join(audit::FILE), audited, audit_key.clone()).map_err(StoreError::Unusable)?;
+    let notes = Notes::new(security.lines);
+    let security = SecurityFile::open(&*ground.disk, &folder, audit_key, security).map_err(StoreError::Unusable)?;
+    for (file, problem) in [(audit::FILE, audit.problem), (security::FILE, security.problem())] {
+        note_problem(&notes, clock.now(), file, problem);
+    }
     let kept = opening.kept_or_new(kept, extent.as_ref()).map_err(StoreError::Unusable)?;
     let journal = opening.journal(extent, base).map_err(StoreError::Unusable)?;
     let mut report = opening.report;
@@ -103,11 +111,26 @@ pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<LiveSch
     let Ground { disk, engine, tuning } = ground;
     let (pending, status, counts) = (Mutex::new(pending), Mutex::new(Status::default()), Counts::default());
     let live = Live::default();
-    let shared = Arc::new(Shared { disk, lock, folder, reserve, tuning, clock, memory, pending, status, counts, live });
+    let shared = Arc::new(Shared { disk, lock, folder, reserve, tuning, clock, memory, pending, status, counts, live, notes });
     let Kept { kv, parts, stands } = kept;
     let checkpoint = if stands { base } else { 0 };
-    let background = Background { shared, engine, kv: Some(kv), parts, audit, checkpoint, snapshot_due, checkpoint_stands: stands };
+    let background =
+        Background { shared, engine, kv: Some(kv), parts, audit, security, checkpoint, snapshot_due, checkpoint_stands: stands };
     start(background, journal, report)
+}
+
+/// What is wrong with a chain is written down before it goes on: else the next checkpoint would make good of it.
+fn note_problem(notes: &Notes, now: Timestamp, file: &str, problem: Option<&str>) {
+    let Some(problem) = problem else { return };
+    tracing::error!(file, problem, "the audit log is not as it was left");
+    COUNTS.audit_broken.set(1);
+    notes.note(AuditRecord {
+        time: now.millis(),
+        actor: "cn=headcount".to_owned(),
+        operation: "audit-broken".to_owned(),
+        detail: format!("{file}: {problem}"),
+        ..AuditRecord::default()
+    });
 }
 
 /// Starts the threads.

@@ -5,6 +5,7 @@ use super::checkpoint::Dirty;
 use super::disk::Disk;
 use super::live::Live;
 use super::memory::Memory;
+use super::notes::Notes;
 use crate::base::Clock;
 use parking_lot::Mutex;
 use std::any::Any;
@@ -101,6 +102,7 @@ pub(super) struct Shared {
     pub status: Mutex<Status>,
     pub counts: Counts,
     pub live: Live,
+    pub notes: Notes,
 }
 
 impl Shared {

@@ -25,7 +25,7 @@ fn tuning() -> Tuning {
 
 fn options(reserve: u64) -> StoreOptions {
     let indexes = ["cn", "mail", "objectClass"].map(str::to_owned).to_vec();
-    StoreOptions { folder: PathBuf::from("/store"), indexes, reserve, audit_key: None }
+    StoreOptions { folder: PathBuf::from("/store"), indexes, reserve, audit_key: None, security: SecurityLog::default() }
 }
 
 pub(super) fn open(disk: &SimulatedDisk) -> Result<Store, StoreError> {
@@ -613,8 +613,8 @@ fn hg6_a_backup_of_a_running_store_is_a_whole_store() {
     assert_clean(&store);
     store.close();
     drop(store);
-    Store::restore(&backup, &folder.path().join("two")).unwrap();
-    assert!(Store::restore(&backup, &folder.path().join("two")).is_err(), "a store is never overwritten");
+    Store::restore(&backup, &folder.path().join("two"), None).unwrap();
+    assert!(Store::restore(&backup, &folder.path().join("two"), None).is_err(), "a store is never overwritten");
     for name in ["one", "two"] {
         let store = Store::open(options(name), schema(), clock.clone()).unwrap();
         assert_eq!(Model::of_memory(store.memory()), model, "{name}");

@@ -3,8 +3,9 @@
 use crate::access::rows;
 use crate::demo::headcount;
 use crate::house::{ACME, House, OTHER, rename_request, user};
+use crate::monitor::{free_port, http};
 use crate::server::{PASSWORD, write_private};
-use crate::wire::delete_request;
+use crate::wire::{delete_request, extended_request, octets, present, sequence, tlv};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -101,7 +102,8 @@ fn a_record_has_old_and_new_values_cut_and_counted_and_says_how_and_from_where()
     assert_eq!(second["changes"], cut);
     assert_eq!(third["changes"], json!([{"attribute": "description", "old": ["five"], "new": ["six"]}]), "what stayed is not told");
     assert_eq!(manager["changes"], json!([{"attribute": "manager", "old": [user("gil", ACME)], "new": [user("ann", ACME)]}]));
-    assert_eq!(telephone["changes"], json!([{"attribute": "telephoneNumber", "secret": true}]));
+    let hidden = json!([{"attribute": "telephoneNumber", "secret": true}, {"attribute": "hcPhoneNumber", "secret": true}]);
+    assert_eq!(telephone["changes"], hidden, "nor is it told in another form");
     let secret = password["changes"].as_array().unwrap().iter().find(|change| change["attribute"] == "userPassword").unwrap();
     assert_eq!(*secret, json!({"attribute": "userPassword", "secret": true}));
     assert_eq!((&first["method"], &first["address"], &password["method"]), (&json!("SASL PLAIN"), &json!("127.0.0.1"), &json!("simple")));
@@ -143,4 +145,92 @@ fn records_are_found_by_who_where_what_and_when() {
     assert!(good && words.contains("description: +by the operator"), "{words}");
     let (good, words) = run(&config, &["audit", "show", "--since", "yesterday"]);
     assert!(!good && words.contains("not a time"), "{words}");
+}
+
+#[test]
+fn s16_a_session_that_ends_says_who_ended_it_and_why_and_so_does_the_log() {
+    let house = House::start("");
+    let sessions = |wire: &mut crate::wire::Wire| -> Vec<String> {
+        let found = wire.entries(&format!("ou=sessions,{ACME}"), &present("hcSessionId"), &["hcSessionUser"]);
+        found.iter().filter(|entry| entry.values("hcSessionUser") == [user("ann", ACME)]).map(|entry| entry.dn()).collect()
+    };
+    let mut operator = house.server.as_operator();
+    let told = |wire: &mut crate::wire::Wire| {
+        let notice = wire.receive().expect("a notice");
+        assert!(notice.is_notice(), "{notice:?}");
+        notice.text()
+    };
+    // By an administrator with words, by one without, by the operator's other change.
+    let mut ann = house.signed_in("ann", ACME);
+    let session = sessions(&mut operator).remove(0);
+    let id = session.split(['=', ',']).nth(1).unwrap().to_owned();
+    let request = sequence(&[&octets(&id), &tlv(0x80, "we close at six\r\n{}".as_bytes())]);
+    let mut ada = house.signed_in("ada", ACME);
+    let end = extended_request("2.25.128590336736012936669972887359999261034.4.1", Some(&request));
+    assert_eq!(ada.ask(&end, &[]).code(), 0);
+    assert_eq!(told(&mut ann), format!("the session was ended by {}: we close at six\r\n{{}}", user("ada", ACME)));
+    let mut ann = house.signed_in("ann", ACME);
+    let session = sessions(&mut operator).remove(0);
+    assert_eq!(ada.ask(&delete_request(&session), &[]).code(), 0);
+    assert_eq!(told(&mut ann), format!("the session was ended by {}", user("ada", ACME)));
+    let mut ann = house.signed_in("ann", ACME);
+    operator.replace(&user("ann", ACME), "hcActive", &["FALSE"]);
+    assert_eq!(told(&mut ann), "the session was ended by cn=admin: account disabled");
+    let found = records(&house, |record| record["detail"].as_str().is_some_and(|detail| detail.starts_with("account disabled")));
+    let ends: Vec<(&str, &str)> = found
+        .iter()
+        .filter(|record| record["operation"] == "session-end")
+        .map(|record| (record["actor"].as_str().unwrap(), record["detail"].as_str().unwrap()))
+        .collect();
+    let (by_ada, of_ann) = (user("ada", ACME), user("ann", ACME));
+    let wanted = [
+        (&*by_ada, format!("ended by request, of {of_ann}: we close at six\r\n{{}}")),
+        (&*by_ada, format!("ended by request, of {of_ann}")),
+        ("cn=admin", format!("account disabled, of {of_ann}")),
+    ];
+    assert_eq!(ends, wanted.each_ref().map(|(actor, detail)| (*actor, detail.as_str())));
+}
+
+#[test]
+fn the_server_finds_by_itself_that_the_log_was_changed_and_tells() {
+    let port = free_port();
+    let listener = format!("[[listener]]\nkind = \"http\"\naddress = \"127.0.0.1:{port}\"\n");
+    let house = House::start(&format!("{listener}[metrics]\nnetworks = [\"127.0.0.1/32\"]\n[audit]\nverify_every = \"1s\"\n"));
+    let measured = |name: &str| -> f64 {
+        let (_, text) = http(port, "GET", "/metrics", "", "");
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")).map(str::to_owned));
+        line.unwrap_or_else(|| panic!("no {name}: {text}")).trim().parse().unwrap()
+    };
+    let wait = |what: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !what() {
+            assert!(began.elapsed() < Duration::from_secs(30), "{}", house.server.said());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    records(&house, |record| record["operation"] == "add");
+    wait(&|| measured("headcount_audit_verified_timestamp_seconds") > 0.0);
+    assert_eq!(measured("headcount_audit_broken"), 0.0);
+    let file = house.server.config().parent().unwrap().join("data/audit.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("cn=admin", "cn=nadmi", 1)).unwrap();
+    wait(&|| measured("headcount_audit_broken") == 1.0);
+    assert!(house.server.said().contains("the audit log was changed or cut off"), "{}", house.server.said());
+}
+
+#[test]
+fn an_end_that_was_cut_off_while_the_server_was_down_is_noted_before_the_chain_goes_on() {
+    let mut demo = crate::demo::Demo::start();
+    drop(demo.as_operator());
+    demo.stop();
+    let data = demo.folder().join("data");
+    let text = std::fs::read_to_string(data.join("audit.jsonl")).unwrap();
+    let cut = text.trim_end().rsplit_once('\n').unwrap().0;
+    std::fs::write(data.join("audit.jsonl"), format!("{cut}\n")).unwrap();
+    demo.kill_and_restart();
+    let began = Instant::now();
+    while rows(&demo.config(), &["audit", "show", "--security", "--operation", "audit-broken"]).is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }

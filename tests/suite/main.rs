@@ -35,6 +35,7 @@ mod schema;
 mod scram;
 mod seats;
 mod seats_settings;
+mod security_log;
 mod server;
 mod tls;
 mod transactions;

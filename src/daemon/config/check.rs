@@ -132,6 +132,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
     let operate = operate::check(&mut checker, file);
     let settings = Settings {
         audit_key: operate.audit_key.clone(),
+        security: file.audit.security(),
         audit_values: audit_values(&mut checker, file, schema.as_ref()),
         folder,
         suffixes,

@@ -2,9 +2,9 @@
 
 use super::check::Checker;
 use super::file::ServerFile;
-use super::units::Period;
+use super::units::{Octets, Period};
 use crate::base::{Network, Secret};
-use crate::directory::settings::AuditValues;
+use crate::directory::settings::{AuditValues, SecurityLog};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +43,14 @@ pub struct AuditTable {
     pub value_length: usize,
     /// Values of one attribute.
     pub values_per_attribute: usize,
+    /// How often the log is looked through.
+    pub verify_every: Spanned<Period>,
+    /// How long logins and refusals are kept.
+    pub keep: Spanned<Period>,
+    /// Octets of them that are kept.
+    pub keep_size: Octets,
+    /// Lines of them a minute.
+    pub lines_per_minute: Spanned<usize>,
     /// Attributes whose values are never kept.
     pub hidden_attributes: Vec<Spanned<String>>,
 }
@@ -50,11 +58,27 @@ pub struct AuditTable {
 impl Default for AuditTable {
     fn default() -> Self {
         let AuditValues { kept, length, most, .. } = AuditValues::default();
-        Self { key_file: None, values: kept, value_length: length, values_per_attribute: most, hidden_attributes: Vec::new() }
+        let SecurityLog { lines, keep, size } = SecurityLog::default();
+        Self {
+            key_file: None,
+            values: kept,
+            value_length: length,
+            values_per_attribute: most,
+            verify_every: every_day(),
+            keep: Spanned::new(0..0, Period(keep)),
+            keep_size: Octets(size),
+            lines_per_minute: Spanned::new(0..0, lines),
+            hidden_attributes: Vec::new(),
+        }
     }
 }
 
 impl AuditTable {
+    /// How logins and refusals are kept.
+    pub fn security(&self) -> SecurityLog {
+        SecurityLog { lines: *self.lines_per_minute.get_ref(), keep: self.keep.get_ref().0, size: self.keep_size.0 }
+    }
+
     /// What the directory needs to know of it.
     pub fn settings(&self) -> AuditValues {
         AuditValues {
@@ -117,6 +141,8 @@ pub struct Operate {
     pub metrics: Option<Metrics>,
     /// The key of the audit log's checkpoints.
     pub audit_key: Option<Secret>,
+    /// How often the audit log is looked through.
+    pub verify_every: Duration,
     /// `None`: no backups by itself.
     pub backup: Option<Backup>,
 }
@@ -135,6 +161,15 @@ pub(super) fn check(checker: &mut Checker, file: &ServerFile) -> Operate {
         }
         secret(checker, named, SHORTEST_KEY)
     });
+    if *file.audit.lines_per_minute.get_ref() == 0 {
+        checker.at(&file.audit.lines_per_minute, "at least one line");
+    }
+    if file.audit.verify_every.get_ref().0 < Duration::from_secs(1) {
+        checker.at(&file.audit.verify_every, "the audit log is looked through at most every second");
+    }
+    if file.audit.keep.get_ref().0 < Duration::from_secs(86_400) {
+        checker.at(&file.audit.keep, "logins and refusals are kept for a day at least");
+    }
     let backup = file.backup.as_ref().map(|table| {
         if table.every.get_ref().0 < Duration::from_secs(60) {
             checker.at(&table.every, "a backup at most every minute");
@@ -144,7 +179,7 @@ pub(super) fn check(checker: &mut Checker, file: &ServerFile) -> Operate {
         }
         Backup { folder: checker.path(table.folder.get_ref()), every: table.every.get_ref().0, keep: *table.keep.get_ref() }
     });
-    Operate { metrics, audit_key, backup }
+    Operate { metrics, audit_key, verify_every: file.audit.verify_every.get_ref().0, backup }
 }
 
 /// The first line of a file that only its owner may read.

@@ -63,5 +63,6 @@ pub(super) fn export(
         }
     }
     writer.into_inner().map_err(partly)?;
+    directory.note(caller, "export", base.unwrap_or_default(), format!("{} entries", done.get()), "success");
     Ok(format!("{} entries", done.get()))
 }

@@ -10,6 +10,7 @@ mod proxy;
 pub(crate) mod scram;
 
 use super::bind::Proof;
+use super::logins::Claimed;
 use super::{Bound, Directory, Error, Method, Origin, Protocol, SessionRequest};
 use crate::base::{EntryId, Secret};
 use crate::domain::password_rules::{PasswordProblem, PasswordUse};
@@ -31,7 +32,7 @@ impl Directory {
         let allowed = named.as_ref().is_some_and(|dn| self.is_authorized_as(dn, authorization));
         let name = named.filter(|_| allowed).unwrap_or_else(|| names::nobody(authentication));
         let name = name.to_string();
-        self.sign_in(Method::Plain, self.bind_named(origin, &name, password, request)).await
+        self.sign_in(origin, Method::Plain, Claimed::Name(&name), self.bind_named(origin, &name, password, request)).await
     }
 
     /// SASL EXTERNAL (RFC 4422 appendix A) inside TLS: who the client certificate `certificate` (DER, verified against
@@ -43,8 +44,12 @@ impl Directory {
         authorization: &str,
         request: SessionRequest,
     ) -> Result<Bound, Error> {
-        let owner = self.certificate_owner(certificate).ok_or(Error::InvalidCredentials)?;
-        self.sign_in(Method::Certificate, self.bind_known(origin, owner, authorization, request, Proof::Outside)).await
+        let owner = self.certificate_owner(certificate);
+        let claimed = owner.map_or(Claimed::Stranger, Claimed::Entry);
+        self.sign_in(origin, Method::Certificate, claimed, async {
+            self.bind_known(origin, owner.ok_or(Error::InvalidCredentials)?, authorization, request, Proof::Outside).await
+        })
+        .await
     }
 
     /// SASL EXTERNAL (RFC 4422 appendix A) on a local socket: the owner of the daemon and root are the operator; any
@@ -61,18 +66,22 @@ impl Directory {
         }
         let own = rustix::process::geteuid().as_raw();
         if peer_uid != 0 && peer_uid != own {
-            let owner = self.posix_account(peer_uid).ok_or(Error::InvalidCredentials)?;
-            return self.sign_in(Method::Local, self.bind_known(origin, owner, authorization, request, Proof::Outside)).await;
+            let owner = self.posix_account(peer_uid);
+            let claimed = owner.map_or(Claimed::Stranger, Claimed::Entry);
+            let known =
+                async { self.bind_known(origin, owner.ok_or(Error::InvalidCredentials)?, authorization, request, Proof::Outside).await };
+            return self.sign_in(origin, Method::Local, claimed, known).await;
         }
         let name = match &self.current().settings.operator {
             Some(operator) => operator.dn.clone(),
             None => "cn=operator".to_owned(),
         };
         let dn = super::tree::parse_dn(&name)?;
-        match self.is_authorized_as(&dn, authorization) {
+        let bound = match self.is_authorized_as(&dn, authorization) {
             true => Ok(Bound { identity: Arc::new(self.operator_identity(&name)), seat: None, password: PasswordUse::Free }),
             false => Err(Error::InvalidCredentials),
-        }
+        };
+        self.sign_in(origin, Method::Local, Claimed::Name(&name), std::future::ready(bound)).await
     }
 
     /// Signs in an entry whose proof was given by other means than a bind with its name and password.

@@ -10,6 +10,11 @@ impl Directory {
     /// and a DN, or `u:` and a name of its own organisation. Empty is anonymous, which is nobody's secret. Anybody else only by a rule of the config; whoever
     /// that is keeps the access rules it has, and takes no seat. A refusal is the same whether there is such a person or not.
     pub fn assume(&self, caller: &Caller, authorization: &str) -> Result<Arc<Identity>, Error> {
+        let assumed = self.assumed(caller, authorization);
+        assumed.inspect_err(|error| self.note_refused_write(caller, "proxy", authorization, error))
+    }
+
+    fn assumed(&self, caller: &Caller, authorization: &str) -> Result<Arc<Identity>, Error> {
         let (through, method) = (Some(Arc::from(caller.identity.name.as_str())), caller.identity.method);
         if authorization.is_empty() {
             return Ok(Arc::new(Identity { through, method, ..Identity::anonymous() }));

@@ -8,6 +8,7 @@ use super::names::nobody;
 use crate::base::{EntryId, Secret, random};
 use crate::directory::bind::Proof;
 use crate::directory::lockout::Account;
+use crate::directory::logins::Claimed;
 use crate::directory::{Bound, Directory, Error, Method, Origin, SessionRequest, Write, WriteOutcome};
 use crate::domain::organisation_of;
 use crate::domain::password_rules::PasswordProblem;
@@ -168,13 +169,16 @@ impl Directory {
         // Not if the password has changed since the first message.
         let current = owner.filter(|owner| self.own_keys(owner).is_some_and(|now| now.stored == keys.stored));
         let locked = current.as_deref().is_some_and(|owner| self.is_locked(owner));
-        let found = self.count(origin, account, |_| std::future::ready(Ok(current.filter(|_| !locked)))).await?;
-        if locked {
-            return Err(PasswordProblem::AccountLocked.into());
-        }
-        let found = found.ok_or(Error::InvalidCredentials)?;
-        let known = self.bind_known(origin, found.id, authorization, request, Proof::Password);
-        self.sign_in(Method::Scram, self.admit_by_password(&found, known)).await
+        let claimed = keys.owner.map_or(Claimed::Stranger, Claimed::Entry);
+        self.sign_in(origin, Method::Scram, claimed, async {
+            let found = self.count(origin, account, |_| std::future::ready(Ok(current.filter(|_| !locked)))).await?;
+            if locked {
+                return Err(PasswordProblem::AccountLocked.into());
+            }
+            let found = found.ok_or(Error::InvalidCredentials)?;
+            self.admit_by_password(&found, self.bind_known(origin, found.id, authorization, request, Proof::Password)).await
+        })
+        .await
     }
 
     /// The keys of the password that the entry has now, where its organisation has SCRAM turned on.

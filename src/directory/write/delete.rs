@@ -3,6 +3,7 @@
 
 use super::Work;
 use crate::base::EntryId;
+use crate::directory::session::ENDED_BY_REQUEST;
 use crate::directory::{Error, WriteOutcome, tree};
 use crate::model::{Entry, Facts, Kind};
 
@@ -56,7 +57,10 @@ impl Work<'_, '_> {
     fn delete_leaf(&mut self, entry: &Entry) -> Result<(), Error> {
         self.before_delete(entry)?;
         self.check(Some(entry), None)?;
-        self.audit_change("delete", (Some(entry), None), Vec::new());
+        match entry.kind {
+            Kind::Session => self.audit_session_end(entry, ENDED_BY_REQUEST),
+            _ => self.audit_change("delete", (Some(entry), None), Vec::new()),
+        }
         self.note_shared(Some(entry), None)?;
         self.note_authority(entry.kind);
         self.txn.remove(entry.id);

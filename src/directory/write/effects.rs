@@ -3,6 +3,7 @@
 
 use super::Work;
 use crate::directory::Error;
+use crate::directory::session::ENDED_BY_REQUEST;
 use crate::domain::{AccountState, User};
 use crate::model::{Entry, Kind};
 
@@ -46,7 +47,7 @@ impl Work<'_, '_> {
             self.forget_codes(entry.id);
         }
         match entry.kind {
-            Kind::Session => self.strike_out(entry.id, "ended by request"),
+            Kind::Session => self.strike_out(entry.id, ENDED_BY_REQUEST),
             Kind::User => self.end_sessions_of(entry.id, "user deleted"),
             Kind::Content | Kind::Generic | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Person | Kind::Role | Kind::Staff => {}
         }

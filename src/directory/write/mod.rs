@@ -36,7 +36,13 @@ use password::Company;
 
 impl Directory {
     /// Makes one change.
-    pub async fn write(&self, caller: &Caller, write: Write, mut options: WriteOptions) -> Result<WriteOutcome, Error> {
+    pub async fn write(&self, caller: &Caller, write: Write, options: WriteOptions) -> Result<WriteOutcome, Error> {
+        let (operation, target) = (write.operation(), write.target().to_owned());
+        let done = self.write_alone(caller, write, options).await;
+        done.inspect_err(|error| self.note_refused_write(caller, operation, &target, error))
+    }
+
+    async fn write_alone(&self, caller: &Caller, write: Write, mut options: WriteOptions) -> Result<WriteOutcome, Error> {
         if let Some(modifications) = self.schema_change(&write) {
             return self.change_schema(caller, modifications.to_vec(), options).await;
         }
@@ -81,6 +87,11 @@ impl Directory {
 
     /// Changes with options of their own in one step, all or nothing, each by what the ones before it left (RFC 5805).
     pub async fn write_together(&self, caller: &Caller, writes: Vec<(Write, WriteOptions)>) -> Result<Vec<WriteOutcome>, WriteFailed> {
+        let done = self.write_step(caller, writes).await;
+        done.inspect_err(|failed| self.note_refused_write(caller, "transaction", "", &failed.error))
+    }
+
+    async fn write_step(&self, caller: &Caller, writes: Vec<(Write, WriteOptions)>) -> Result<Vec<WriteOutcome>, WriteFailed> {
         let mut ready = Vec::with_capacity(writes.len());
         for (at, (write, mut options)) in writes.into_iter().enumerate() {
             let (write, _) =

@@ -5,7 +5,7 @@ use super::Work;
 use crate::base::EntryId;
 use crate::directory::settings::AuditValues;
 use crate::directory::tree;
-use crate::domain::organisation_of;
+use crate::domain::{organisation_of, structured};
 use crate::model::entry::{Attribute, Values};
 use crate::model::{AttributeId, Entry, Facts, Level, Link};
 use crate::store::{AuditChange, AuditRecord};
@@ -143,8 +143,7 @@ impl Work<'_, '_> {
         }
         let attribute = of.description().to_owned();
         let definition = self.core.schema.attribute_type(of.attribute);
-        let hidden = |name: &String| definition.names.iter().any(|own| own.eq_ignore_ascii_case(name));
-        if definition.secret || room.settings.hidden.iter().any(hidden) {
+        if definition.secret || self.is_hidden(room.settings, of.attribute) {
             return Some(AuditChange { attribute, secret: true, ..AuditChange::default() });
         }
         let (before, after): (HashSet<&[u8]>, HashSet<&[u8]>) = match (&was, &is) {
@@ -156,6 +155,13 @@ impl Work<'_, '_> {
         // Values in another order are the same values.
         let none = old.is_empty() && new.is_empty() && old_left_out == 0 && new_left_out == 0;
         (!none).then_some(AuditChange { attribute, secret: false, old, old_left_out, new, new_left_out })
+    }
+
+    /// Whether the settings want no values of it, or of what holds the same in another form.
+    fn is_hidden(&self, settings: &AuditValues, attribute: AttributeId) -> bool {
+        let schema = &self.core.schema;
+        let named = |attribute: AttributeId| settings.hidden.iter().any(|name| schema.attribute(name) == Some(attribute));
+        !settings.hidden.is_empty() && (named(attribute) || structured::other_forms(schema, attribute).into_iter().any(named))
     }
 
     fn is_stamp(&self, attribute: AttributeId) -> bool {

@@ -1,0 +1,151 @@
+//! Who signed in, who was refused and why: noted for the log of logins and refusals, never on the way of an answer. What a
+//! client typed as a name is only noted where it is the name of something here: people type passwords there (OWASP).
+
+use super::bind::Candidate;
+use super::error::Error;
+use super::identity::{Caller, Identity, Method, Origin, Standing};
+use super::lockout::Account;
+use super::tree;
+use super::{Bound, Directory};
+use crate::base::EntryId;
+use crate::domain::{AccountState, User};
+use crate::model::Dn;
+use crate::store::AuditRecord;
+use std::sync::Arc;
+
+/// Stands for names that are none here.
+const STRANGER: &str = "an unknown name";
+
+/// Who somebody says to be.
+pub(super) enum Claimed<'a> {
+    /// By an entry: its certificate, its keys.
+    Entry(EntryId),
+    /// By a DN, which may be of nothing.
+    Name(&'a str),
+    /// By something that leads nowhere.
+    Stranger,
+}
+
+impl Directory {
+    /// Notes how an attempt to sign in ends, and with whom the method. Who is refused is noted with the class of the reason,
+    /// which the client never gets to know (HB1).
+    pub(super) async fn sign_in(
+        &self,
+        origin: &Origin,
+        method: Method,
+        claimed: Claimed<'_>,
+        work: impl Future<Output = Result<Bound, Error>>,
+    ) -> Result<Bound, Error> {
+        let done = work.await;
+        let (actor, result) = match &done {
+            Ok(bound) => (bound.identity.name.clone(), "success"),
+            Err(error) => self.failed_login(&claimed, error),
+        };
+        let detail = match &done {
+            Err(error @ (Error::Password { .. } | Error::SessionLimit { .. })) => error.to_string(),
+            Err(_) | Ok(_) => String::new(),
+        };
+        self.note_login(origin, method, actor, result, detail);
+        let mut bound = done?;
+        Arc::make_mut(&mut bound.identity).method = method;
+        Ok(bound)
+    }
+
+    /// Notes a password that was not even looked at: it came where others can read along, or is longer than any may be.
+    pub fn note_refused_login(&self, origin: &Origin, method: Method, name: &str, result: &str) {
+        let (actor, _) = self.failed_login(&Claimed::Name(name), &Error::InvalidCredentials);
+        self.note_login(origin, method, actor, result, String::new());
+    }
+
+    /// Notes what became of a bearer token.
+    pub fn note_token(&self, origin: &Origin, identity: Option<&Identity>) {
+        let (actor, result) = match identity {
+            Some(identity) => (identity.name.clone(), "success"),
+            None => ("an unknown token".to_owned(), "unknown token"),
+        };
+        self.note_login(origin, Method::Token, actor, result, String::new());
+    }
+
+    pub(super) fn note_login(&self, origin: &Origin, method: Method, actor: String, result: &str, detail: String) {
+        let caller = Caller { identity: Identity { method, ..Identity::anonymous() }.into(), origin: Arc::new(origin.clone()) };
+        let record = AuditRecord { actor, operation: "login".to_owned(), result: result.to_owned(), detail, ..caller.record() };
+        self.note_record(record);
+    }
+
+    /// Notes what a caller did that changes nothing, or was not let do.
+    pub fn note(&self, caller: &Caller, operation: &str, target: &str, detail: String, result: &str) {
+        let record = AuditRecord {
+            operation: operation.to_owned(),
+            target: tree::shorten(target).to_string(),
+            detail,
+            result: result.to_owned(),
+            ..caller.record()
+        };
+        self.note_record(record);
+    }
+
+    fn note_record(&self, record: AuditRecord) {
+        self.store().note(AuditRecord { time: self.clock().now().millis(), ..record });
+    }
+
+    /// Notes that an account has to wait.
+    pub(super) fn note_lockout(&self, origin: &Origin, account: Account) {
+        let actor = match account {
+            Account::Entry(id) => tree::dn_of(self.memory(), id),
+            Account::Operator => self.settings().operator.as_ref().map_or_else(String::new, |operator| operator.dn.clone()),
+            Account::Stranger(_) => STRANGER.to_owned(),
+        };
+        let caller = Caller { identity: Identity::anonymous().into(), origin: Arc::new(origin.clone()) };
+        self.note_record(AuditRecord { actor, operation: "lockout".to_owned(), ..caller.record() });
+    }
+
+    /// Who it was as far as that may be told, and the class of the reason.
+    fn failed_login(&self, claimed: &Claimed<'_>, error: &Error) -> (String, &'static str) {
+        let name = match claimed {
+            Claimed::Entry(id) => Dn::parse(&tree::dn_of(self.memory(), *id)).ok(),
+            Claimed::Name(name) => Dn::parse(name).ok(),
+            Claimed::Stranger => None,
+        };
+        let Some(name) = name else { return (STRANGER.to_owned(), "unknown name") };
+        let is_operator = self.current().operator.as_ref().is_some_and(|operator| *operator == self.schema().name_key(&name));
+        let candidate = self.candidate(&name);
+        if candidate.entry.is_none() && !is_operator {
+            return (STRANGER.to_owned(), "unknown name");
+        }
+        let account = if is_operator { Account::Operator } else { self.account(&name, candidate.entry.as_deref()) };
+        (name.to_string(), self.reason(error, &candidate, account))
+    }
+
+    fn reason(&self, error: &Error, candidate: &Candidate, account: Account) -> &'static str {
+        match error {
+            Error::InvalidCredentials => {}
+            Error::Password { .. } => return "password policy",
+            Error::SessionLimit { .. } => return "session limit",
+            Error::Busy(_) => return "busy",
+            Error::Unwilling(_) => return "not admitted",
+            _ => return "failed",
+        }
+        let state = candidate.entry.as_deref().and_then(|entry| User::of(self.schema(), entry).map(|user| user.state()));
+        match state {
+            Some(AccountState::Disabled) => "account disabled",
+            Some(AccountState::NotActivated) => "account not activated",
+            _ if candidate.entry.as_deref().is_some_and(|entry| !self.may_sign_in(entry)) => "no account",
+            _ if self.has_to_wait(account) => "wrong password, or it has to wait",
+            _ => "wrong password",
+        }
+    }
+
+    /// Notes that a change was refused for want of a right.
+    pub(super) fn note_refused_write(&self, caller: &Caller, operation: &str, target: &str, error: &Error) {
+        match error {
+            Error::InsufficientAccess(_) | Error::AuthorizationDenied if caller.identity.standing != Standing::Anonymous => {
+                self.note(caller, operation, target, String::new(), "insufficient access");
+            }
+            // Nobody's attempts are no more than noise, and counted together.
+            Error::InsufficientAccess(_) | Error::AuthorizationDenied => {
+                self.note(caller, operation, "", String::new(), "insufficient access")
+            }
+            _ => {}
+        }
+    }
+}
