@@ -37,7 +37,8 @@ impl Watch {
         watch
     }
 
-    /// Watches these files from now on, as they are now.
+    /// Watches these files from now on: new ones as they are now, others as they were at the last answer, so that a change
+    /// during a reload is not lost.
     pub fn follow(&mut self, files: Vec<PathBuf>) {
         let folders: BTreeSet<PathBuf> = files.iter().filter_map(|file| file.parent()).map(Path::to_path_buf).collect();
         if let Some(watcher) = &mut self.watcher {
@@ -51,7 +52,8 @@ impl Watch {
                 }
             }
         }
-        self.seen = files.iter().map(|file| digest(file)).collect();
+        let known = |file: &PathBuf| self.files.iter().position(|known| known == file).and_then(|at| self.seen.get(at)).copied();
+        self.seen = files.iter().map(|file| known(file).unwrap_or_else(|| digest(file))).collect();
         (self.folders, self.files) = (folders, files);
     }
 
@@ -93,6 +95,19 @@ mod tests {
         let new = folder.path().join("new");
         std::fs::write(&new, "two").unwrap();
         std::fs::rename(&new, &file).unwrap();
+        tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_change_during_a_reload_is_noticed_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("headcount.toml");
+        std::fs::write(&file, "one").unwrap();
+        let mut watch = Watch::new(vec![file.clone()]);
+        std::fs::write(&file, "two").unwrap();
+        watch.changed().await;
+        std::fs::write(&file, "three").unwrap();
+        watch.follow(vec![file]);
         tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
     }
 }
