@@ -7,7 +7,8 @@ use super::error::Error;
 use super::filter::{Context, Item, Matcher, Test};
 use super::link_view;
 use crate::base::EntryId;
-use crate::model::AttributeId;
+use crate::model::{AttributeId, Entry};
+use crate::schema::Schema;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 
@@ -49,43 +50,85 @@ struct Walk<'a> {
 
 impl Matcher {
     /// Follows the chains that in-chain assertions ask for; until then those are Undefined. A chain goes on only through
-    /// entries whose attribute the caller may assert about (HC1). Finds out about dynamic groups too.
-    pub(super) fn follow(&mut self, reading: &Reading<'_>) -> Result<(), Error> {
-        match self.asks_links() {
-            true => self.walk(&mut Walk::of(reading)),
-            false => Ok(()),
+    /// entries whose attribute the caller may assert about (HC1). Finds out about dynamic groups too, and answers whether
+    /// some are to be asked about each entry ([`Matcher::ask`]), since their members are too many to be sought. Of a filter
+    /// that is asked of `one` entry only that costs a question for each group it is about, however many members this has.
+    pub(super) fn follow(&mut self, reading: &Reading<'_>, one: Option<&Entry>) -> Result<bool, Error> {
+        let schema = reading.context.schema;
+        if !self.any(&|item| matches!(item.test, Test::Link { .. } | Test::Chain(_)) || item.asks_for_members(schema)) {
+            return Ok(false);
         }
+        self.walk(&mut Walk::of(reading), one)?;
+        Ok(self.any(&|item| item.dynamic.each))
     }
 
-    fn asks_links(&self) -> bool {
-        match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_links),
-            Self::Not(part) => part.asks_links(),
-            Self::Item(item) => matches!(item.test, Test::Link { .. } | Test::Chain(_)),
-            Self::Constant(_) => false,
-        }
+    fn walk(&mut self, walk: &mut Walk<'_>, one: Option<&Entry>) -> Result<(), Error> {
+        self.try_each(&mut |item| item.walk(walk, one))
     }
 
-    fn walk(&mut self, walk: &mut Walk<'_>) -> Result<(), Error> {
-        match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter_mut().try_for_each(|part| part.walk(walk)),
-            Self::Not(part) => part.walk(walk),
-            Self::Constant(_) => Ok(()),
-            Self::Item(Item { attributes, test: Test::Chain(chain), .. }) => {
-                let reached = attributes.iter().map(|attribute| Ok((*attribute, walk.sources(chain, *attribute)?)));
-                chain.reached = Some(reached.collect::<Result<_, Error>>()?);
-                Ok(())
+    /// Asks dynamic groups about the entry that the filter is to be asked of next.
+    pub(super) fn ask(&mut self, reading: &Reading<'_>, groups: &mut DynamicGroups, entry: &Entry) -> Result<(), Error> {
+        self.try_each(&mut |item| {
+            if item.dynamic.each {
+                item.dynamic.ids.clear();
+                if item.holds_by(reading, groups, entry)? {
+                    item.dynamic.ids.insert(entry.id.0);
+                }
             }
-            Self::Item(Item { attributes, test: Test::Link { targets, dynamic, .. }, .. }) => {
-                for attribute in attributes {
-                    for target in targets.iter() {
-                        *dynamic |= walk.dynamic(*attribute, *target)?;
+            Ok(())
+        })
+    }
+}
+
+impl Item {
+    /// Whether it asks for members of any kind (`(member=*)`), which a dynamic group has without a link.
+    fn asks_for_members(&self, schema: &Schema) -> bool {
+        let shows =
+            |attribute: &AttributeId| schema.attribute_type(*attribute).link.is_some_and(|view| dynamic::shows_members(schema, view));
+        matches!(self.test, Test::Present) && self.attributes.iter().any(shows)
+    }
+
+    fn walk(&mut self, walk: &mut Walk<'_>, one: Option<&Entry>) -> Result<(), Error> {
+        let schema = walk.reading.context.schema;
+        let member_of = schema.known().member_of;
+        let is_of_entries =
+            self.asks_for_members(schema) || (matches!(self.test, Test::Link { .. }) && self.attributes.contains(&member_of));
+        match (&mut self.test, one) {
+            (Test::Chain(chain), _) => {
+                let reached = self.attributes.iter().map(|attribute| Ok((*attribute, walk.sources(chain, *attribute)?)));
+                chain.reached = Some(reached.collect::<Result<_, Error>>()?);
+            }
+            (_, Some(entry)) if is_of_entries => {
+                if let Some(groups) = &mut walk.dynamic
+                    && self.holds_by(walk.reading, groups, entry)?
+                {
+                    self.dynamic.ids.insert(entry.id.0);
+                }
+            }
+            (Test::Present, None) if is_of_entries => self.dynamic.each = walk.dynamic.is_some(),
+            (Test::Link { targets, .. }, _) => {
+                for (attribute, target) in self.attributes.iter().flat_map(|attribute| targets.iter().map(|target| (*attribute, *target))) {
+                    match walk.dynamic(attribute, target) {
+                        Ok(found) => self.dynamic.ids |= found,
+                        Err(Error::AdminLimit(_)) if attribute == member_of => self.dynamic.each = true,
+                        Err(error) => return Err(error),
                     }
                 }
-                Ok(())
             }
-            Self::Item(_) => Ok(()),
+            _ => {}
         }
+        Ok(())
+    }
+
+    /// Whether it holds for the entry by a dynamic group.
+    fn holds_by(&self, reading: &Reading<'_>, groups: &mut DynamicGroups, entry: &Entry) -> Result<bool, Error> {
+        let Test::Link { targets, .. } = &self.test else { return groups.has_any(reading, entry.id) };
+        for target in targets {
+            if groups.has_under(reading, *target, entry)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -182,12 +225,13 @@ mod tests {
         let reading = Reading { context, memory: None, grants: &grants };
         let mut matcher = Matcher::prepare(&reading.context, &Filter::parse(filter).unwrap());
         let mut walk = Walk::of(&reading);
-        matcher.walk(&mut walk).unwrap();
+        matcher.walk(&mut walk, None).unwrap();
         let Matcher::Item(Item { test: Test::Chain(chain), .. }) = &matcher else { panic!("{matcher:?}") };
         (MOST_LINKS - walk.left, chain.found(schema().known().member).unwrap().len())
     }
 
-    /// How many questions the dynamic groups of a world ask for a filter; `None` where that is more than they may.
+    /// How many questions the dynamic groups of a world ask for a filter; `None` where that is more than they may, and they are
+    /// left to be asked about each entry.
     fn questions(groups: usize, filter: &str) -> Option<usize> {
         let mut world = World::default();
         let top = world.add(None, "dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]);
@@ -208,9 +252,9 @@ mod tests {
         let reading = Reading { context, memory: None, grants: &grants };
         let mut matcher = Matcher::prepare(&reading.context, &Filter::parse(filter).unwrap());
         let mut walk = Walk::of(&reading);
-        match matcher.walk(&mut walk) {
+        match matcher.walk(&mut walk, None) {
+            Ok(()) if matcher.any(&|item| item.dynamic.each) => None,
             Ok(()) => walk.dynamic.map(|groups| groups.asked()),
-            Err(Error::AdminLimit(_)) => None,
             Err(error) => panic!("{error}"),
         }
     }

@@ -11,6 +11,7 @@ use crate::access::{EntryAccess, Grants};
 use crate::model::entry::put_attribute;
 use crate::model::{AttributeId, Dn, Entry, Facts};
 use crate::schema::Schema;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What is asked for beyond the attributes.
@@ -240,7 +241,8 @@ impl Rights {
         if self.attributes.is_empty() {
             names.extend(held(schema, facts, entry, false).filter(|id| known(*id)).map(|id| shown(schema, id)));
         }
-        names.dedup();
+        let mut seen = HashSet::new();
+        names.retain(|name| seen.insert(name.to_ascii_lowercase()));
         let of_attributes = names.iter().map(|name| of(name)).collect::<Vec<_>>().join(", ");
         let encode = |name: &str, value: &str| {
             let mut encoded = Vec::new();

@@ -12,7 +12,7 @@ use super::referral::of_class;
 use super::request::Scope;
 use super::search::in_scope;
 use super::tree::{self, Resolved};
-use crate::access::Grants;
+use crate::access::{Grants, Standing};
 use crate::base::EntryId;
 use crate::domain::{groups, organisation_of};
 use crate::model::ldap_url::{LdapUrl, UrlScope};
@@ -25,13 +25,15 @@ use std::sync::Arc;
 
 /// The class of dynamic groups.
 pub(super) const GROUP_OF_URLS: &str = "2.16.840.1.113730.3.2.33";
-/// Questions that the dynamic groups in one filter may make of entries, all together: they are asked at once, before any
-/// time limit can count (HA5).
+/// Questions that the dynamic groups in one filter may make of entries, all together, before it is asked of any: they are
+/// asked at once, before any time limit can count (HA5). Members of more are not sought: groups are asked about each entry
+/// that the search looks at, as many as its look-through limit allows.
 pub(super) const MOST_ASKED: usize = 20_000;
-/// The same on the writer thread, where everybody waits.
+/// The same on the writer thread, where everybody waits. An assertion of memberships is about one entry there, and asks one
+/// question for each group.
 const MOST_ASKED_BY_WRITER: usize = 5_000;
 /// The same to show dynamic groups in what one search finds, which is done in steps; the operator has no limit.
-pub(super) const MOST_SHOWN: usize = 200_000;
+const MOST_SHOWN: usize = 200_000;
 /// Assertions of a filter that are as much work as one question.
 const ASSERTIONS: usize = 8;
 
@@ -69,6 +71,11 @@ pub(super) struct Reading<'a> {
     /// The indexes, for readers of the committed state.
     pub(super) memory: Option<&'a Memory>,
     pub(super) grants: &'a Arc<Grants>,
+}
+
+/// What a search of this reader may ask while it goes on.
+pub(super) fn most_shown(grants: &Grants) -> usize {
+    if grants.subject().standing == Standing::Operator { usize::MAX } else { MOST_SHOWN }
 }
 
 /// The organisation of an entry, or else its suffix.
@@ -131,6 +138,26 @@ impl DynamicGroups {
         Ok(found)
     }
 
+    /// Whether the entry is a member of `group`, by that or another dynamic group in it.
+    pub(super) fn has_under(&mut self, reading: &Reading<'_>, group: EntryId, entry: &Entry) -> Result<bool, Error> {
+        let realm = realm(reading.context.facts, entry.id);
+        for dynamic in self.groups.iter_mut().filter(|dynamic| dynamic.realm == realm) {
+            let counts = dynamic.id == group || dynamic.above(reading).contains(&group);
+            if counts && dynamic.has(reading, &self.grants, entry, &mut self.left)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether one dynamic group has any member; it has none where it is not one.
+    pub(super) fn has_any(&mut self, reading: &Reading<'_>, id: EntryId) -> Result<bool, Error> {
+        match self.groups.iter_mut().find(|group| group.id == id) {
+            Some(group) => group.has_any(reading, &self.grants, &mut self.left),
+            None => Ok(false),
+        }
+    }
+
     /// The members of one dynamic group; none where it is not one.
     pub(super) fn members(&mut self, reading: &Reading<'_>, id: EntryId) -> Result<RoaringBitmap, Error> {
         match self.groups.iter_mut().find(|group| group.id == id) {
@@ -185,19 +212,30 @@ impl DynamicGroup {
     }
 
     fn members(&mut self, reading: &Reading<'_>, grants: &Grants, left: &mut usize) -> Result<&RoaringBitmap, Error> {
-        let (group, within) = (self.id, self.realm);
+        let place = (self.id, self.realm);
         let mut found = RoaringBitmap::new();
         if self.members.is_none() {
             for search in self.searches(&reading.context) {
-                for id in search.candidates(reading, within, left)? {
-                    let entry = reading.context.facts.entry(EntryId(id)).filter(|_| !found.contains(id));
-                    if entry.is_some_and(|entry| search.finds(reading, grants, group, &entry)) {
-                        found.insert(id);
-                    }
-                }
+                search.seek(reading, grants, place, left, &mut |id| {
+                    found.insert(id.0);
+                    false
+                })?;
             }
         }
         Ok(self.members.get_or_insert(found))
+    }
+
+    fn has_any(&mut self, reading: &Reading<'_>, grants: &Grants, left: &mut usize) -> Result<bool, Error> {
+        if let Some(members) = &self.members {
+            return Ok(!members.is_empty());
+        }
+        let place = (self.id, self.realm);
+        for search in self.searches(&reading.context) {
+            if search.seek(reading, grants, place, left, &mut |_| true)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -234,34 +272,54 @@ impl Ready {
         access.disclosed && self.matcher.matches(schema, facts, entry, access.search) == Truth::True
     }
 
-    /// Entries among which the members are, all of the realm `within`: by the indexes, or by walking the scope. Only those
-    /// are counted, since what belongs to others must not show (HC5).
-    fn candidates(&self, reading: &Reading<'_>, within: Option<EntryId>, left: &mut usize) -> Result<RoaringBitmap, Error> {
+    /// Tells of the members that a group of the realm `within` has by it, until `take` has enough, and answers whether it
+    /// had: by the indexes, or by walking the scope. Only entries of the realm are asked and counted, since what belongs to
+    /// others must not show (HC5).
+    fn seek(
+        &self,
+        reading: &Reading<'_>,
+        grants: &Grants,
+        (group, within): (EntryId, Option<EntryId>),
+        left: &mut usize,
+        enough: &mut dyn FnMut(EntryId) -> bool,
+    ) -> Result<bool, Error> {
         let facts = reading.context.facts;
+        let mut asks = |id: EntryId| facts.entry(id).is_some_and(|entry| self.finds(reading, grants, group, &entry)) && enough(id);
+        let of_realm = |id: &EntryId| realm(facts, *id) == within;
         if self.scope == Scope::Base {
             take(left, self.weight)?;
-            return Ok(RoaringBitmap::from_iter([self.base.0]));
+            return Ok(asks(self.base));
         }
-        let of_realm = |id: &EntryId| realm(facts, *id) == within;
         let plan = reading.memory.and_then(|memory| plan::plan(reading.context.schema, memory, &self.matcher, &Reach::NONE));
         if let Some(plan) = plan.filter(|plan| usize::try_from(plan.ids.len()).is_ok_and(|count| count <= MOST_ASKED)) {
-            let ids: RoaringBitmap = plan.ids.iter().map(EntryId).filter(of_realm).map(|id| id.0).collect();
-            take(left, self.weight.saturating_mul(usize::try_from(ids.len()).unwrap_or(usize::MAX)))?;
-            return Ok(ids);
+            for id in plan.ids.iter().map(EntryId).filter(of_realm) {
+                take(left, self.weight)?;
+                if asks(id) {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
         }
-        let mut found = RoaringBitmap::from_iter([self.base.0]);
         let mut waiting = vec![self.base];
+        if asks(self.base) {
+            return Ok(true);
+        }
         while let Some(parent) = waiting.pop() {
             // One more than may be asked is enough to end it.
-            let mut children = facts.children(parent, None, left.saturating_add(1));
-            take(left, self.weight.saturating_mul(children.len()))?;
-            children.retain(of_realm);
-            found.extend(children.iter().map(|child| child.0));
-            if self.scope != Scope::One {
-                waiting.extend(children.into_iter().filter(|child| facts.child_count(*child) > 0));
+            for child in facts.children(parent, None, left.saturating_add(1)) {
+                take(left, self.weight)?;
+                if !of_realm(&child) {
+                    continue;
+                }
+                if asks(child) {
+                    return Ok(true);
+                }
+                if self.scope != Scope::One && facts.child_count(child) > 0 {
+                    waiting.push(child);
+                }
             }
         }
-        Ok(found)
+        Ok(false)
     }
 }
 

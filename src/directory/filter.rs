@@ -51,6 +51,16 @@ pub(crate) struct Item {
     pub(super) test: Test,
     /// Whether the attributes of the DN count as well (`:dn:`).
     pub(super) dn_attributes: bool,
+    /// What dynamic groups add, once [`Matcher::follow`] has asked them.
+    pub(super) dynamic: Dynamic,
+}
+
+/// The entries that an assertion holds for by dynamic groups.
+#[derive(Debug, Default)]
+pub(super) struct Dynamic {
+    pub(super) ids: RoaringBitmap,
+    /// Whether the groups are asked about each entry in turn, and `ids` says it of the last one only.
+    pub(super) each: bool,
 }
 
 #[derive(Debug)]
@@ -74,8 +84,6 @@ pub(super) enum Test {
     Link {
         targets: Vec<EntryId>,
         key: Vec<u8>,
-        /// What dynamic groups add, once [`Matcher::follow`] has asked them.
-        dynamic: RoaringBitmap,
     },
     /// A chain of links.
     Chain(Chain),
@@ -196,7 +204,8 @@ impl Matcher {
         let applies = context.schema.attribute_types().iter().filter(|definition| context.schema.rule_applies(rule, definition.id));
         let (made, stored): (Vec<_>, Vec<_>) = applies.partition(|definition| definition.link.is_some() || definition.derived);
         let attributes = stored.iter().map(|definition| definition.id).collect();
-        let stored = Item { attributes, options: Vec::new(), test, dn_attributes: assertion.dn_attributes };
+        let (options, dn_attributes) = (Vec::new(), assertion.dn_attributes);
+        let stored = Item { attributes, options, test, dn_attributes, dynamic: Dynamic::default() };
         let named = |name: &str| Self::extensible(context, &Extensible { attribute: Some(name.to_owned().into()), ..assertion.clone() });
         let made = made.iter().map(|definition| named(definition.name()));
         Self::Or(made.chain([Self::Item(stored)]).collect())
@@ -213,7 +222,8 @@ impl Matcher {
             test if definition.derived => Test::Derived(Box::new(test), Arc::clone(context.catalog)),
             test => test,
         };
-        Self::Item(Item { attributes: schema.with_subtypes(attribute).to_vec(), options, test, dn_attributes: false })
+        let attributes = schema.with_subtypes(attribute).to_vec();
+        Self::Item(Item { attributes, options, test, dn_attributes: false, dynamic: Dynamic::default() })
     }
 
     /// How many assertions it makes of an entry.
@@ -250,25 +260,35 @@ impl Matcher {
         }
     }
 
+    /// Whether this is so of any of its assertions.
+    pub(super) fn any(&self, is_so: &dyn Fn(&Item) -> bool) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.any(is_so)),
+            Self::Not(part) => part.any(is_so),
+            Self::Constant(_) => false,
+            Self::Item(item) => is_so(item),
+        }
+    }
+
+    /// Does something with each of its assertions, until that fails.
+    pub(super) fn try_each<E>(&mut self, act: &mut dyn FnMut(&mut Item) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter_mut().try_for_each(|part| part.try_each(act)),
+            Self::Not(part) => part.try_each(act),
+            Self::Constant(_) => Ok(()),
+            Self::Item(item) => act(item),
+        }
+    }
+
     /// Whether it asks for links, or for what is made from other entries: then an entry may come to match without a
     /// change of its own.
     pub(super) fn rests_on_links(&self) -> bool {
-        match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::rests_on_links),
-            Self::Not(part) => part.rests_on_links(),
-            Self::Constant(_) => false,
-            Self::Item(item) => item.dn_attributes || matches!(item.test, Test::Link { .. } | Test::Chain(_) | Test::Derived(..)),
-        }
+        self.any(&|item| item.dn_attributes || matches!(item.test, Test::Link { .. } | Test::Chain(_) | Test::Derived(..)))
     }
 
     /// Whether it asks for chains of links, which are walked for each search anew.
     pub(super) fn asks_chains(&self) -> bool {
-        match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::asks_chains),
-            Self::Not(part) => part.asks_chains(),
-            Self::Constant(_) => false,
-            Self::Item(item) => matches!(item.test, Test::Chain(_)),
-        }
+        self.any(&|item| matches!(item.test, Test::Chain(_)))
     }
 
     /// Asks the entry. `searchable` says which attributes the caller may assert about; another is Undefined.
@@ -317,7 +337,7 @@ fn equality_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) ->
     let definition = schema.attribute_type(attribute);
     let known = schema.known();
     if definition.link.is_some() || attribute == known.member_of || attribute == known.hc_effective_member {
-        return link_test(context, attribute, value).map(|(targets, key)| Test::Link { targets, key, dynamic: RoaringBitmap::new() });
+        return link_test(context, attribute, value).map(|(targets, key)| Test::Link { targets, key });
     }
     if attribute == schema.known().object_class {
         return class_test(schema, value);
@@ -362,7 +382,7 @@ fn chain_test(context: &Context<'_>, attribute: AttributeId, value: &[u8]) -> Op
     let (targets, key) = link_test(context, attribute, value)?;
     Some(match context.schema.attribute_type(attribute).link {
         Some(_) => Test::Chain(Chain { targets, key, reached: None }),
-        None => Test::Link { targets, key, dynamic: RoaringBitmap::new() },
+        None => Test::Link { targets, key },
     })
 }
 
@@ -410,9 +430,7 @@ impl Item {
     fn matches_attribute(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, attribute: AttributeId) -> Truth {
         let definition = schema.attribute_type(attribute);
         let found = match &self.test {
-            Test::Link { targets, key, dynamic } => {
-                self.matches_link(schema, facts, entry, attribute, (targets, key, dynamic.contains(entry.id.0)))
-            }
+            Test::Link { targets, key } => self.matches_link(schema, facts, entry, attribute, (targets, key)),
             Test::Chain(chain) => match chain.holds(attribute, entry.id) {
                 Some(holds) => holds,
                 None => return Truth::Undefined,
@@ -426,7 +444,8 @@ impl Item {
                     || definition.link.is_some_and(|view| {
                         self.options.is_empty()
                             && schema.shows_link(entry, attribute)
-                            && test.accepts_link(attribute, &ShownLinks { schema, facts, entry, view })
+                            && (self.dynamic.ids.contains(entry.id.0)
+                                || test.accepts_link(attribute, &ShownLinks { schema, facts, entry, view }))
                     })
             }
         };
@@ -443,9 +462,10 @@ impl Item {
         facts: &dyn Facts,
         entry: &Entry,
         attribute: AttributeId,
-        (targets, key, dynamic): (&[EntryId], &[u8], bool),
+        (targets, key): (&[EntryId], &[u8]),
     ) -> bool {
         let known = schema.known();
+        let dynamic = self.dynamic.ids.contains(entry.id.0);
         let any = |shows: &dyn Fn(EntryId) -> bool| targets.iter().any(|target| shows(*target));
         match schema.attribute_type(attribute).link {
             Some(view) => {

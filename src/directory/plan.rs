@@ -144,9 +144,11 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item, reach: &Reach<'_>) -
                     memory.scan(attribute, holds, SCAN_LIMIT)?.into()
                 }
             },
-            Test::Link { targets, key, dynamic } => {
+            // Who the members are is known of each entry only when it is asked.
+            Test::Link { .. } if item.dynamic.each => return None,
+            Test::Link { targets, key } => {
                 let found = plan_link(schema, memory, attribute, targets, key)?;
-                Part { ids: found.ids | dynamic, exact: found.exact }
+                Part { ids: found.ids | &item.dynamic.ids, exact: found.exact }
             }
             Test::Chain(chain) => Part { ids: chain.found(attribute)?.clone(), exact: true },
             Test::Derived(..) | Test::Rule(..) | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } => return None,

@@ -1,6 +1,6 @@
 //! Reading beside searches: compare, members of large groups, the organisation of a caller.
 
-use super::dynamic::{GROUP_OF_URLS, Reading};
+use super::dynamic::Reading;
 use super::filter::{Matcher, Truth};
 use super::referral;
 use super::tree::{self, Resolved};
@@ -44,13 +44,13 @@ impl Directory {
         let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants: &grants };
         let ask = |filter: Filter<'_>| {
             let mut matcher = Matcher::prepare(&reading.context, &filter);
-            matcher.follow(&reading)?;
+            matcher.follow(&reading, Some(entry))?;
             Ok::<Truth, Error>(matcher.matches(schema, memory, entry, access.compare))
         };
         let holds_any = || Ok::<bool, Error>(ask(Filter::Present(Cow::Borrowed(attribute)))? == Truth::True);
         match ask(Filter::Equality(Cow::Borrowed(attribute), Cow::Borrowed(value)))? {
             Truth::True => Ok(true),
-            Truth::False if holds_any()? || referral::is_of_class(schema, entry, GROUP_OF_URLS) => Ok(false),
+            Truth::False if holds_any()? => Ok(false),
             Truth::False => Err(missing()),
             Truth::Undefined if schema.attribute_type(description.attribute).equality.is_none() => {
                 Err(Error::InappropriateMatching(format!("{attribute} has no equality rule")))

@@ -4,7 +4,7 @@
 use super::alias::Places;
 use super::collective::{Reach, Sharing};
 use super::dress::Dress;
-use super::dynamic::Reading;
+use super::dynamic::{DynamicGroups, Reading, most_shown};
 use super::filter::{Matcher, Truth};
 use super::list_view::{self, Target, View};
 use super::monitor;
@@ -47,6 +47,8 @@ pub struct Search {
     references: Vec<Vec<String>>,
     /// Whether there are dynamic groups.
     any_dynamic: bool,
+    /// Those that the filter asks about each entry.
+    asking: Option<Box<DynamicGroups>>,
     renderer: Renderer,
     page: Option<Page>,
     /// What is asked for beyond finding entries.
@@ -142,9 +144,14 @@ impl Directory {
         let grants = self.grants(caller);
         let reading = Reading { context: current.context(self.schema(), memory), memory: Some(memory), grants: &grants };
         let mut matcher = Matcher::prepare(&reading.context, &request.filter);
-        matcher.follow(&reading)?;
         let selection = self.core().selection(&request.attributes, request.types_only);
         let base = self.find_base(caller, &grants, request)?;
+        let one = match &base {
+            Base::Entry(id) if request.scope == Scope::Base => memory.entry(*id),
+            Base::Entry(_) | Base::Nothing | Base::Virtual(_) | Base::Monitor(_) => None,
+        };
+        let asks_each = matcher.follow(&reading, one.as_deref())?;
+        let asking = if asks_each { DynamicGroups::prepare(&reading, most_shown(&grants)).map(Box::new) } else { None };
         let areas = self.areas();
         let mut references = Vec::new();
         let mut since = memory.watch();
@@ -185,6 +192,7 @@ impl Directory {
             since,
             references,
             any_dynamic: self.specials().dynamic_groups(),
+            asking,
             renderer: Renderer::with_cache(Arc::clone(&current.catalog), Arc::clone(&self.core().links)),
             page: request.page.clone(),
             wishes: Wishes::default(),
@@ -442,11 +450,11 @@ impl Search {
             }
         }
         self.refuse_if_not_as_asked()?;
-        let asked = self.renderer.asked();
+        let asked = self.questions();
         let mut sharing = directory.sharing();
         for looked_at in 0..STEP {
             // Dynamic groups may be much work for one entry, and others wait for the end of the step (HA5).
-            if self.renderer.asked().saturating_sub(asked) > STEP_QUESTIONS {
+            if self.questions().saturating_sub(asked) > STEP_QUESTIONS {
                 break;
             }
             if looked_at % 64 == 63 && directory.clock().monotonic() > self.deadline {
@@ -519,6 +527,11 @@ impl Search {
         }
         let Some(access) = access.filter(|_| self.wishes.subentries.shows(id)) else { return Ok(Look::Passed) };
         let schema = self.directory.schema();
+        if let Some(groups) = &mut self.asking {
+            let current = self.directory.current();
+            let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants: &self.grants };
+            self.matcher.ask(&reading, groups, &entry)?;
+        }
         let entry = match sharing {
             Some(sharing) => sharing.put_on(schema, memory, entry),
             None => entry,
@@ -527,6 +540,11 @@ impl Search {
             true => Ok(Look::Found(entry, access)),
             false => Ok(Look::Passed),
         }
+    }
+
+    /// What dynamic groups have asked until now.
+    fn questions(&self) -> usize {
+        self.renderer.asked() + self.asking.as_ref().map_or(0, |groups| groups.asked())
     }
 
     /// Gathers for a step; when all is found, sorts it, and puts the list in the place of the candidates.

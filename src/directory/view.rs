@@ -2,14 +2,14 @@
 //! attributes put in. The stored part is a copy of slices.
 
 use super::derived::{self, NameList, Names};
-use super::dynamic::{self, DynamicGroups, GROUP_OF_URLS, MOST_SHOWN, Reading};
+use super::dynamic::{self, DynamicGroups, GROUP_OF_URLS, Reading, most_shown};
 use super::error::Error;
 use super::link_cache::{LinkCache, WORTH_KEEPING};
 use super::link_view::ShownLinks;
 use super::referral::is_of_class;
 use super::request::{Visible, VisibleAttribute};
 use super::tree;
-use crate::access::{AttributeSet, Standing};
+use crate::access::AttributeSet;
 use crate::base::EntryId;
 use crate::domain::Catalog;
 use crate::model::entry::put_attribute;
@@ -189,8 +189,7 @@ impl Renderer {
         let is_dynamic = !selection.links.is_empty() && is_of_class(schema, entry, GROUP_OF_URLS);
         (self.members, self.under, self.above) = Default::default();
         if self.dynamic.is_none() && (is_dynamic || below || above) {
-            let most = if reading.grants.subject().standing == Standing::Operator { usize::MAX } else { MOST_SHOWN };
-            self.dynamic = DynamicGroups::prepare(reading, most);
+            self.dynamic = DynamicGroups::prepare(reading, most_shown(reading.grants));
         }
         let Some(groups) = &mut self.dynamic else { return Ok(()) };
         if is_dynamic {

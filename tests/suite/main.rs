@@ -14,6 +14,7 @@ mod config;
 mod credentials;
 mod demo;
 mod durability;
+mod dynamic_groups;
 mod follow;
 mod framing;
 mod house;

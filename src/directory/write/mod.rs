@@ -246,7 +246,7 @@ impl<'a, 't> Work<'a, 't> {
         if let Some(filter) = &self.options.assertion {
             let reading = self.reading();
             let mut matcher = Matcher::prepare(&reading.context, filter);
-            matcher.follow(&reading)?;
+            matcher.follow(&reading, Some(entry))?;
             let access = self.access(entry);
             let shared = self.with_shared(entry);
             let entry = shared.as_ref().unwrap_or(entry);
