@@ -15,7 +15,7 @@ use super::tree;
 use crate::base::EntryId;
 use crate::domain::organisation_of;
 use crate::model::entry::Place;
-use crate::model::{AttributeId, Entry, EntryBuilder, Facts};
+use crate::model::{AttributeId, Entry, EntryBuilder, Facts, upwards};
 use crate::schema::area::Subtree;
 use crate::schema::subtree::SubtreeSpecification;
 use crate::schema::{COLLECTIVE_SUBENTRY, EXCLUDE_ALL, Schema};
@@ -46,7 +46,8 @@ struct Area {
     subtree: Subtree,
 }
 
-/// The areas of the committed state, until one of the subentries changes, or what belongs to which organisation.
+/// The areas of the committed state, until one of the subentries changes, the schema, or what belongs to which
+/// organisation.
 #[derive(Default)]
 pub(crate) struct AreasCache {
     generation: AtomicU64,
@@ -105,12 +106,22 @@ impl Sharing {
 
 impl Areas {
     /// Reads all subentries.
-    pub(crate) fn of(schema: &Schema, facts: &dyn Facts) -> Self {
+    fn of(schema: &Schema, facts: &dyn Facts) -> Self {
+        Self::read(schema, facts, |_| true)
+    }
+
+    /// Reads those that an entry may share from.
+    pub(crate) fn above(schema: &Schema, facts: &dyn Facts, entry: &Entry) -> Self {
+        let above: Vec<EntryId> = entry.parent.into_iter().flat_map(|parent| upwards(facts, parent)).map(|entry| entry.id).collect();
+        Self::read(schema, facts, |point| point == entry.id || above.contains(&point))
+    }
+
+    fn read(schema: &Schema, facts: &dyn Facts, wanted: impl Fn(EntryId) -> bool) -> Self {
         let mut areas = Self::default();
         for subentry in of_class(schema, facts, COLLECTIVE_SUBENTRY).into_iter().filter_map(|id| facts.entry(id)) {
+            let Some(point) = subentry.parent.filter(|point| wanted(*point)) else { continue };
             let specification = subentry.values(schema.known().subtree_specification).next();
             let Some(Ok(specification)) = specification.map(SubtreeSpecification::parse) else { continue };
-            let Some(point) = subentry.parent else { continue };
             let of_point = areas.points.entry(point).or_default();
             if of_point.len() < MOST_OF_POINT {
                 of_point.push(Area { subtree: Subtree::of(schema, &specification), subentry });
@@ -139,7 +150,7 @@ impl Areas {
                 let path: Vec<&[u8]> = path.take(above.len()).map(|entry| &*entry.rdn_key).collect();
                 found.extend(areas.iter().filter(|area| area.subtree.holds(schema, entry, &path)));
             }
-            if ends_sharing(schema, point) {
+            if schema.has_role(point, &ENDING_ROLES) {
                 // Beside it, entries may share what it does not.
                 *any |= above.is_empty();
                 break;
@@ -150,12 +161,6 @@ impl Areas {
         // A subtree is made of entries that are no subentries (RFC 3672 §2.1).
         if found.is_empty() || schema.is_subentry(entry) { None } else { shared(schema, facts, entry, &found) }
     }
-}
-
-/// Whether nothing is shared with the entry and what is below it from above.
-fn ends_sharing(schema: &Schema, point: &Entry) -> bool {
-    let mut roles = point.values(schema.known().administrative_role).filter_map(|role| std::str::from_utf8(role).ok());
-    roles.any(|role| ENDING_ROLES.contains(&schema.oid(role).unwrap_or(role)))
 }
 
 /// One attribute that is shared: the values of all subentries together, so that nothing tells whence each came (RFC 3671 §1.2).

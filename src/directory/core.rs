@@ -169,9 +169,10 @@ impl Core {
         self.authority_changed();
     }
 
-    /// The schema has changed: rights and selections follow.
+    /// The schema has changed: rights, selections and areas follow.
     pub(crate) fn schema_changed(&self) {
         let _one_at_a_time = self.replacing.lock();
+        self.areas.changed();
         match self.current().recompile(&self.schema) {
             Ok(current) => self.put_in_force(current),
             // No rule can rest on what is gone, since rules name what files define.

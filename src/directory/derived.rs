@@ -1,7 +1,7 @@
 //! Attributes that are made when they are asked for: links shown as DNs, memberOf, the place in the tree, the
 //! state of an account. They are never stored, so they cannot be wrong.
 
-use super::{lockout, tree};
+use super::{lockout, structure, tree};
 use crate::base::{EntryId, Timestamp};
 use crate::domain::seats::Counting;
 use crate::domain::{Catalog, Licence, Rights, Session, User, groups};
@@ -52,6 +52,9 @@ pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entr
     }
     if attribute == known.hc_effective_member {
         return effective_members(schema, facts, entry.id);
+    }
+    if attribute == known.governing_structure_rule {
+        return structure::governing_rule(schema, facts, entry).map(|rule| rule.to_string().into_bytes()).into_iter().collect();
     }
     if attribute == known.collective_attribute_subentries {
         return entry.values(attribute).map(<[u8]>::to_vec).collect();

@@ -10,7 +10,7 @@ use super::{Caller, Directory, Error, Identity};
 use crate::access::{EntryAccess, Grants};
 use crate::model::entry::put_attribute;
 use crate::model::{AttributeId, Dn, Entry, Facts};
-use crate::schema::Schema;
+use crate::schema::{COLLECTIVE_SUBENTRY, Schema};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -219,7 +219,8 @@ impl Rights {
             let found = schema.description(name).map(|description| description.attribute);
             let rights = found.map_or_else(Vec::new, |attribute| {
                 let definition = schema.attribute_type(attribute);
-                let write = theirs.write.contains(attribute) && !definition.derived && !definition.no_user_modification;
+                let elsewhere = definition.collective && !schema.entry_is(entry, COLLECTIVE_SUBENTRY);
+                let write = theirs.write.contains(attribute) && !definition.derived && !definition.no_user_modification && !elsewhere;
                 vec![
                     (theirs.read.contains(attribute), 'r'),
                     (theirs.search.contains(attribute), 's'),

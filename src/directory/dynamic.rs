@@ -1,7 +1,7 @@
 //! Dynamic groups: entries of the class groupOfURLs, whose members are what the searches of `memberURL` find, within the
 //! group's organisation (its suffix, where there is none). A search is made with the rights of whoever reads the group, so
 //! it tells nobody what a search of their own would not (HC1). The filters of such URLs see links only, not other dynamic
-//! groups, so that there are no circles.
+//! groups, so that there are no circles, and of attributes what an entry keeps, not what it shares (RFC 3671).
 
 use super::collective::Reach;
 use super::error::Error;

@@ -9,6 +9,8 @@ mod authenticate;
 mod bind;
 mod chain;
 mod collective;
+#[cfg(test)]
+mod collective_tests;
 pub(crate) mod core;
 #[cfg(test)]
 mod credential_tests;
@@ -44,6 +46,7 @@ mod session;
 pub mod settings;
 mod sorted;
 mod specials;
+mod structure;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;

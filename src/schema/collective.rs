@@ -62,6 +62,12 @@ impl Schema {
         self.entry_is(entry, SUBENTRY)
     }
 
+    /// Whether `administrativeRole` of the entry is one of these, by OID (RFC 3672 §2.3).
+    pub fn has_role(&self, entry: &Entry, roles: &[&str]) -> bool {
+        let mut held = entry.values(self.known().administrative_role).filter_map(|role| std::str::from_utf8(role).ok());
+        held.any(|role| roles.contains(&self.oid(role).unwrap_or(role)))
+    }
+
     /// Collective attributes stand in subentries of the class for them, and nowhere else.
     pub(super) fn check_collective(&self, draft: &Draft, listed: &[ClassId]) -> Result<(), Violation> {
         let is = |oid: &str| self.class(oid).is_some_and(|asked| listed.iter().any(|class| self.derives_from(*class, asked)));

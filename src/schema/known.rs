@@ -34,6 +34,7 @@ known! {
     entry_dn = "entryDN",
     entry_uuid = "entryUUID",
     given_name = "givenName",
+    governing_structure_rule = "governingStructureRule",
     has_subordinates = "hasSubordinates",
     mail = "mail",
     manager = "manager",

@@ -4,6 +4,7 @@ use super::additions::{Addition, Additions, DefinitionKind, Origin, PLACE};
 use super::collective;
 use super::content_rule::ContentRule;
 use super::definition::{AttributeDefinition, ClassDefinition, ContentRuleDefinition, Position, extension};
+use super::name_form;
 use super::names::Names;
 use super::parse::Definition;
 use super::syntax::Syntax;
@@ -37,6 +38,7 @@ struct Loader {
     attributes: Vec<Placed<AttributeDefinition>>,
     classes: Vec<Placed<ClassDefinition>>,
     content_rules: Vec<Placed<ContentRuleDefinition>>,
+    naming: name_form::Written,
     attribute_names: Names<AttributeId>,
     class_names: Names<ClassId>,
     rule_names: Names<MatchingRule>,
@@ -50,6 +52,7 @@ pub(super) fn load(extra: &Arc<[Source]>, additions: Additions) -> Result<Schema
         attributes: Vec::new(),
         classes: Vec::new(),
         content_rules: Vec::new(),
+        naming: name_form::Written::default(),
         attribute_names: Names::new(),
         class_names: Names::new(),
         rule_names: rule_names(),
@@ -95,6 +98,9 @@ impl Loader {
         for definition in found.content_rules {
             self.add_content_rule(source, definition)?;
         }
+        let problem = |(at, message)| error(&source.name, at, message);
+        found.name_forms.into_iter().try_for_each(|definition| self.naming.add_form(&source.name, definition)).map_err(problem)?;
+        found.structure_rules.into_iter().try_for_each(|definition| self.naming.add_rule(&source.name, definition)).map_err(problem)?;
         Ok(())
     }
 
@@ -230,6 +236,12 @@ impl Loader {
             }
         }
         let content_rules = self.content_rules.iter().map(|rule| self.content_rule(rule)).collect::<Result<Vec<_>, _>>()?;
+        let kind_of = |name: &str| {
+            let id = self.class_names.get(name)?;
+            Some((id, self.classes.get(usize::from(id.0))?.definition.kind))
+        };
+        let naming = self.naming.finish(&kind_of, &|name| self.attribute_names.get(name));
+        let naming = naming.map_err(|(file, at, message)| error(&file, at, message))?;
         let extensible = self.class_names.get("extensibleObject");
         let Self { attribute_names, class_names, rule_names, retired_names, .. } = self;
         Ok(Schema {
@@ -240,6 +252,7 @@ impl Loader {
             ancestors,
             descendants,
             content_rules,
+            naming,
             attribute_names,
             class_names,
             rule_names,

@@ -12,6 +12,7 @@ pub mod known;
 mod live;
 mod load;
 pub mod matching;
+mod name_form;
 mod names;
 mod parse;
 mod queries;
@@ -33,6 +34,7 @@ pub use difference::Difference;
 pub use known::Known;
 pub use live::LiveSchema;
 pub use matching::{Comparison, InvalidValue, MatchingRule, SubstringPart};
+pub use name_form::Standpoint;
 use names::Names;
 pub use parse::is_numeric_oid;
 pub use seal::{SealOptions, Violation};
@@ -197,6 +199,7 @@ pub struct Schema {
     descendants: Vec<Vec<ClassId>>,
     /// What governs the content of entries of some structural classes.
     content_rules: Vec<ContentRule>,
+    naming: name_form::Naming,
     attribute_names: Names<AttributeId>,
     class_names: Names<ClassId>,
     rule_names: Names<MatchingRule>,
@@ -324,7 +327,7 @@ impl Schema {
         if let Some(attribute) = self.attribute(name) {
             return Some(&self.attribute_type(attribute).oid);
         }
-        self.rule(name).map(MatchingRule::oid).or_else(|| collective::registered(name))
+        self.rule(name).map(MatchingRule::oid).or_else(|| self.name_form_oid(name)).or_else(|| collective::registered(name))
     }
 
     /// Appends the normal form of `value` by the equality rule of `attribute`; octet for octet where it has none.

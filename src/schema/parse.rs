@@ -4,6 +4,7 @@
 
 use super::additions::DefinitionKind;
 use super::definition::{AttributeDefinition, ClassDefinition, ContentRuleDefinition, Extension, Position, UsageWord, extension};
+use super::name_form::{NameFormDefinition, StructureRuleDefinition};
 use super::{ClassKind, SchemaError, Source};
 use std::collections::HashMap;
 use std::fmt;
@@ -14,6 +15,8 @@ pub(super) struct Definitions {
     pub(super) attributes: Vec<AttributeDefinition>,
     pub(super) classes: Vec<ClassDefinition>,
     pub(super) content_rules: Vec<ContentRuleDefinition>,
+    pub(super) name_forms: Vec<NameFormDefinition>,
+    pub(super) structure_rules: Vec<StructureRuleDefinition>,
 }
 
 /// Reads a file. `macros` holds the OID names known so far, in lower case, and learns those of this file.
@@ -164,9 +167,11 @@ impl Reader<'_> {
             "attributetype" => found.attributes.push(self.attribute()?),
             "objectclass" => found.classes.push(self.class()?),
             "ditcontentrule" => found.content_rules.push(self.content_rule()?),
+            "ditstructurerule" => found.structure_rules.push(self.structure_rule()?),
+            "nameform" => found.name_forms.push(self.name_form()?),
             "objectidentifier" => self.macro_definition()?,
             _ => {
-                let known = "attributetype, objectclass, ditcontentrule and objectidentifier are known";
+                let known = "attributetype, objectclass, ditcontentrule, nameform, ditstructurerule and objectidentifier are known";
                 return self.problem(start, format!("unknown directive \"{word}\"; {known}"));
             }
         }
@@ -178,7 +183,7 @@ impl Reader<'_> {
         self.at += 1;
         self.folded = true;
         let kind = word.strip_prefix("olc").unwrap_or(word);
-        let definition = matches!(kind, "attributetypes" | "objectclasses" | "ditcontentrules");
+        let definition = matches!(kind, "attributetypes" | "objectclasses" | "ditcontentrules" | "nameforms" | "ditstructurerules");
         if !definition {
             while let Some(c) = self.peek() {
                 self.at += c.len_utf8();
@@ -192,6 +197,8 @@ impl Reader<'_> {
         match kind {
             "attributetypes" => found.attributes.push(self.attribute()?),
             "ditcontentrules" => found.content_rules.push(self.content_rule()?),
+            "ditstructurerules" => found.structure_rules.push(self.structure_rule()?),
+            "nameforms" => found.name_forms.push(self.name_form()?),
             _ => found.classes.push(self.class()?),
         }
         self.skip_space();
@@ -485,6 +492,85 @@ impl Reader<'_> {
         }
     }
 
+    fn name_form(&mut self) -> Outcome<NameFormDefinition> {
+        self.expect_open()?;
+        let at = position(self.text, self.at - 1);
+        let mut definition = NameFormDefinition { at, oid: self.oid()?, ..NameFormDefinition::default() };
+        match self.name_form_parts(&mut definition) {
+            Ok(()) => Ok(definition),
+            Err(problem) => Err(problem.within("name form", &definition.names, &definition.oid)),
+        }
+    }
+
+    fn name_form_parts(&mut self, definition: &mut NameFormDefinition) -> Outcome<()> {
+        let mut seen = Vec::new();
+        loop {
+            let Some((at, word)) = self.part(&mut seen)? else { return Ok(()) };
+            match word.as_str() {
+                "NAME" => definition.names = self.names()?,
+                "DESC" => definition.description = self.strings()?.into_iter().next(),
+                "OBSOLETE" => definition.obsolete = true,
+                "OC" => definition.class = self.word("an object class")?,
+                "MUST" => definition.must = self.oids()?,
+                "MAY" => definition.may = self.oids()?,
+                _ => definition.extensions.push(self.extension(at, word)?),
+            }
+        }
+    }
+
+    fn structure_rule(&mut self) -> Outcome<StructureRuleDefinition> {
+        self.expect_open()?;
+        let at = position(self.text, self.at - 1);
+        let mut definition = StructureRuleDefinition { at, id: self.rule_id()?, ..StructureRuleDefinition::default() };
+        match self.structure_rule_parts(&mut definition) {
+            Ok(()) => Ok(definition),
+            Err(problem) => Err(problem.within("DIT structure rule", &[], &definition.id.to_string())),
+        }
+    }
+
+    fn structure_rule_parts(&mut self, definition: &mut StructureRuleDefinition) -> Outcome<()> {
+        let mut seen = Vec::new();
+        loop {
+            let Some((at, word)) = self.part(&mut seen)? else { return Ok(()) };
+            match word.as_str() {
+                "NAME" => definition.names = self.names()?,
+                "DESC" => definition.description = self.strings()?.into_iter().next(),
+                "OBSOLETE" => definition.obsolete = true,
+                "FORM" => definition.form = self.word("a name form")?,
+                "SUP" => definition.superiors = self.rule_ids()?,
+                _ => definition.extensions.push(self.extension(at, word)?),
+            }
+        }
+    }
+
+    /// The number of a structure rule.
+    fn rule_id(&mut self) -> Outcome<u32> {
+        let (at, token) = self.token()?;
+        let Token::Word(word) = token else { return self.problem(at, "expected the number of a structure rule") };
+        match number_of(&word) {
+            Some(id) => Ok(id),
+            None => self.problem(at, format!("\"{word}\" is not the number of a structure rule")),
+        }
+    }
+
+    /// One number of a structure rule, or several in brackets.
+    fn rule_ids(&mut self) -> Outcome<Vec<u32>> {
+        self.skip_space();
+        if self.peek() != Some('(') {
+            return Ok(vec![self.rule_id()?]);
+        }
+        self.expect_open()?;
+        let mut ids = vec![self.rule_id()?];
+        loop {
+            self.skip_space();
+            if self.peek() == Some(')') {
+                self.token()?;
+                return Ok(ids);
+            }
+            ids.push(self.rule_id()?);
+        }
+    }
+
     /// The next keyword in upper case and where it stands, each once; `None` at the closing bracket.
     fn part(&mut self, seen: &mut Vec<String>) -> Outcome<Option<(usize, String)>> {
         match self.token()? {
@@ -525,6 +611,12 @@ impl Reader<'_> {
             None => self.problem(at, format!("\"{oid}\" is not the OID of a syntax")),
         }
     }
+}
+
+/// A number without leading zeros.
+fn number_of(word: &str) -> Option<u32> {
+    let plain = word == "0" || (!word.starts_with('0') && word.bytes().all(|octet| octet.is_ascii_digit()));
+    if plain { word.parse().ok() } else { None }
 }
 
 fn line_length(rest: &str) -> usize {
@@ -591,7 +683,8 @@ mod tests {
             ),
             (
                 "\nfoo bar",
-                "test.schema:2:1: unknown directive \"foo\"; attributetype, objectclass, ditcontentrule and objectidentifier are known",
+                "test.schema:2:1: unknown directive \"foo\"; attributetype, objectclass, ditcontentrule, nameform, \
+                 ditstructurerule and objectidentifier are known",
             ),
             ("attributetype ( 1.2.3 NAME 'a", "test.schema:1:28: attribute type 1.2.3: the quoted string is not closed"),
             ("attributetype ( 1.2.3 NAME 'a' NAME 'b' )", "test.schema:1:32: attribute type a: NAME is said twice"),

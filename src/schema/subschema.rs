@@ -6,6 +6,7 @@ use crate::model::AttributeId;
 impl Schema {
     /// The attributes of the subschema entry (RFC 4512 §4.2): name and values.
     pub fn subschema(&self) -> Vec<(&'static str, Vec<String>)> {
+        let [forms, rules] = self.published_naming();
         vec![
             (
                 "attributeTypes",
@@ -13,6 +14,8 @@ impl Schema {
             ),
             ("objectClasses", self.classes.iter().map(|class| class.text.clone()).collect()),
             ("dITContentRules", self.content_rules.iter().map(|rule| rule.text.clone()).collect()),
+            forms,
+            rules,
             ("matchingRules", MatchingRule::ALL.iter().copied().map(matching_rule).collect()),
             ("matchingRuleUse", MatchingRule::ALL.iter().filter_map(|rule| self.matching_rule_use(*rule)).collect()),
             ("ldapSyntaxes", Syntax::ALL.iter().copied().map(ldap_syntax).collect()),

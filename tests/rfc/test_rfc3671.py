@@ -1,13 +1,14 @@
 """RFC 3671: collective attributes, over subtrees of RFC 3672 §2.1."""
 
 import wire
-from conformance import OPERATOR, PASSWORD, SUFFIX, Conformance
-from controls import SUBENTRIES, asserted, matched, read, read_of, sort, sorted_of, subentries
+from ber import boolean, integer, octets, sequence
+from conformance import OPERATOR, SUFFIX, Conformance
+from controls import POST_READ, PRE_READ, REFRESH_ONLY, asserted, matched, read, read_of, sort, sorted_of, subentries, sync
 from wire import BASE, ONE, SUB
 
-PRE_READ, POST_READ = "1.3.6.1.1.13.1", "1.3.6.1.1.13.2"
+DEREFERENCE, PERSISTENT, VIEW, RIGHTS = "1.3.6.1.4.1.4203.666.5.16", "2.16.840.1.113730.3.4.3", "2.16.840.1.113730.3.4.9", "1.3.6.1.4.1.42.2.27.9.5.2"
 TRUE, FALSE = 6, 5
-ADMIN_LIMIT, NO_SUCH_ATTRIBUTE, CONSTRAINT, NAMING, OBJECT_CLASS, NO_OBJECT, UNWILLING = 11, 16, 19, 64, 65, 32, 53
+ADMIN_LIMIT, NO_SUCH_ATTRIBUTE, CONSTRAINT, NAMING, OBJECT_CLASS = 11, 16, 19, 64, 65
 CONFIG = f"""
 [[access]]
 who = ["anonymous"]
@@ -237,6 +238,45 @@ class Matched(Collective):
         self.assertEqual([answer.dn for answer in found], [self.eve, self.bob, self.ann])
         *found, done = self.wire.exchange(wire.search(self.base, SUB, "(cn=*)"), [sort(("l", None, True), "cn")])
         self.assertEqual([answer.dn for answer in found], [self.ann, self.bob, self.eve])
+
+    def test_view_of_a_list(self):
+        """draft-ietf-ldapext-ldapv3-vlv: a part of the list from a shared value on."""
+        self.share("far", self.far, "{ minimum 1 }", c_l=["Bonn"])
+        view = wire.control(VIEW, True, sequence(integer(0), integer(1), octets("cork", 0x81)))
+        *found, _ = self.wire.exchange(wire.search(self.base, SUB, "(c-l=*)"), [sort("c-l", "cn"), view])
+        self.assertEqual([answer.dn for answer in found], [self.ann, self.bob])
+
+    def test_dereferenced(self):
+        """draft-masarati-ldap-deref: what is shown of an entry that another names has what it shares."""
+        group = f"cn=group,{self.far}"
+        self.ok(wire.add(group, {"objectClass": ["groupOfNames"], "member": [self.ann]}))
+        control = wire.control(DEREFERENCE, True, sequence(sequence(octets("member"), sequence(octets("ou")))))
+        found, _ = self.wire.exchange(wire.search(group, BASE), [control])
+        shown = found.control(DEREFERENCE)
+        self.assertTrue(b"c-ou" in shown and b"Sales" in shown and b"own" in shown, shown)
+
+    def test_persistent_search(self):
+        """draft-ietf-ldapext-psearch: an entry is found by what it shares, and shown with it."""
+        follower = self.operator()
+        control = wire.control(PERSISTENT, True, sequence(integer(15), boolean(True), boolean(False)))
+        follower.ask(wire.search(self.base, SUB, "(c-ou=sales)", ["c-ou", "description"]), [control])
+        self.ok(wire.modify(self.eve, (wire.REPLACE, "description", ["not this"])))
+        self.ok(wire.modify(self.ann, (wire.REPLACE, "description", ["this"])))
+        found = follower.receive()
+        self.assertEqual((found.dn, found.values("c-ou"), found.values("description")), (self.ann, ["Sales"], ["this"]))
+
+    def test_copies_have_the_subentries(self):
+        """RFC 4533: a copy is made of what entries keep; what they share is in the copy of the subentry."""
+        *found, done = self.wire.exchange(wire.search(self.base, SUB, "(objectClass=*)", ["c-ou", "cn"]), [sync(REFRESH_ONLY)])
+        shown = {answer.dn: answer.values("c-ou") for answer in found if answer.tag == wire.ENTRY}
+        self.assertEqual((shown[self.ann], shown[self.sub]), ([], ["Sales"]))
+
+    def test_effective_rights(self):
+        """RFC 3671 §1.2: visible but not updateable: nobody has the right to write it on the entry."""
+        control = wire.control(RIGHTS, True, f"dn: {OPERATOR}".encode())
+        for dn, rights in ((self.ann, "c-ou:rsc"), (self.sub, "c-ou:rscwo")):
+            found, _ = self.wire.exchange(wire.search(dn, BASE, attributes=["c-ou"]), [control])
+            self.assertIn(rights, found.values("attributeLevelRights")[0].split(", "))
 
     def test_matched_values(self):
         """RFC 3876: values that are shared are chosen as others are."""

@@ -472,3 +472,104 @@ class Names(WithSchema):
         dn = self.thing("Spelled So")
         for spelled in (dn.upper(), dn.replace(",", " , "), dn.replace("cn=", "2.5.4.3=")):
             self.assertEqual(self.wire.entry(spelled).dn.casefold(), dn.casefold())
+
+
+NAMING = """
+objectclass ( 1.3.6.1.4.1.99999.12.40 NAME 'tHouse' SUP top STRUCTURAL MUST cn MAY ( ou $ description ) )
+objectclass ( 1.3.6.1.4.1.99999.12.41 NAME 'tRoom' SUP top STRUCTURAL MUST cn MAY ( roomNumber $ ou ) )
+objectclass ( 1.3.6.1.4.1.99999.12.42 NAME 'tShelf' SUP top STRUCTURAL MUST cn MAY ou )
+objectclass ( 1.3.6.1.4.1.99999.12.43 NAME 'tOdd' SUP tRoom STRUCTURAL )
+nameForm ( 1.3.6.1.4.1.99999.12.50 NAME 'tHouseForm' DESC 'how houses are named' OC tHouse MUST cn )
+nameForm ( 1.3.6.1.4.1.99999.12.51 NAME 'tRoomForm' OC tRoom MUST cn MAY roomNumber )
+nameForm ( 1.3.6.1.4.1.99999.12.52 NAME 'tShelfForm' OC tShelf MUST ou )
+dITStructureRule ( 1 NAME 'tHouseRule' FORM tHouseForm )
+dITStructureRule ( 2 NAME 'tRoomRule' FORM tRoomForm SUP ( 1 2 ) )
+"""
+NAMING_VIOLATION = 64
+
+
+class Naming(Conformance):
+    """§4.1.7."""
+
+    SCHEMA = NAMING
+
+    def setUp(self):
+        super().setUp()
+        self.house = self.make("cn=house", "tHouse")
+        self.room = self.make("cn=room", "tRoom", self.house)
+
+    def make(self, rdn, kind, above=None, code=0, **attributes):
+        dn = f"{rdn},{above or self.base}"
+        self.answer = self.refused(code, wire.add(dn, {"objectClass": [kind], **attributes}))
+        return dn
+
+    def rule(self, dn):
+        return self.wire.entry(dn, "governingStructureRule").values("governingStructureRule")
+
+    def test_4_2_published(self):
+        """RFC 4512 §4.2.6, §4.2.7: the subschema has nameForms and dITStructureRules, and is found by them."""
+        (found,) = self.wire.entries("cn=Subschema", BASE, "(&(nameForms=tHouseForm)(dITStructureRules=2))", attributes=["nameForms", "dITStructureRules"])
+        self.assertIn("( 1.3.6.1.4.1.99999.12.50 NAME 'tHouseForm' DESC 'how houses are named' OC tHouse MUST cn )", found.values("nameForms"))
+        self.assertIn("( 2 NAME 'tRoomRule' FORM tRoomForm SUP ( 1 2 ) )", found.values("dITStructureRules"))
+        self.assertEqual(self.wire.entries("cn=Subschema", BASE, "(dITStructureRules=3)"), [])
+
+    def test_4_1_7_2_must(self):
+        """RFC 4512 §4.1.7.2: a name has every attribute that the form requires; the text names attribute and form."""
+        self.make("ou=x", "tHouse", code=NAMING_VIOLATION, cn=["x"])
+        self.assertIn("cn", self.answer.text)
+        self.assertIn("tHouseForm", self.answer.text)
+
+    def test_4_1_7_2_may(self):
+        """RFC 4512 §4.1.7.2: a name has no attribute that the form does not allow."""
+        self.make("cn=x+roomNumber=1", "tRoom", self.house)
+        self.make("cn=y+ou=1", "tRoom", self.house, NAMING_VIOLATION)
+        self.assertIn("ou", self.answer.text)
+        self.assertIn("tRoomForm", self.answer.text)
+
+    def test_4_1_7_2_a_form_without_rules(self):
+        """RFC 4512 §4.1.7.2: a form that no structure rule uses says how its entries are named, and nothing of where."""
+        for above in (self.base, self.house, self.room):
+            self.assertEqual(self.rule(self.make("ou=shelf", "tShelf", above, cn=["x"])), [])
+            self.make("cn=other", "tShelf", above, NAMING_VIOLATION)
+
+    def test_4_1_7_1_superior(self):
+        """RFC 4512 §4.1.7.1: an entry stands below an entry that its rule names as superior; the text names attribute and rule."""
+        self.make("cn=inner", "tRoom", self.room)
+        self.make("cn=out", "tRoom", code=NAMING_VIOLATION)
+        self.assertIn("cn", self.answer.text)
+        self.assertIn("2 tRoomRule", self.answer.text)
+        self.make("cn=out", "tRoom", self.make("ou=shelf", "tShelf", cn=["x"]), NAMING_VIOLATION)
+
+    def test_4_1_7_1_without_superiors(self):
+        """RFC 4512 §4.1.7.1: a rule without superiors is for entries that begin an area: below none that is governed, or by their administrativeRole."""
+        self.make("cn=wing", "tHouse", self.house, NAMING_VIOLATION)
+        dn = self.make("cn=wing", "tHouse", self.house, administrativeRole=["autonomousArea"])
+        self.assertEqual(self.rule(dn), ["1"])
+
+    def test_4_1_7_free(self):
+        """RFC 4512 §4.1.7: what no name form is for is named and placed freely, also where its superclass has one."""
+        self.person("ann", self.room)
+        self.unit("unit", self.house)
+        self.make("ou=odd", "tOdd", cn=["x"])
+
+    def test_4_1_7_3_governing_rule(self):
+        """RFC 4512 §3.4.6: governingStructureRule is the rule that governs the entry; it is asked for, and not modified by users."""
+        self.assertEqual((self.rule(self.house), self.rule(self.room), self.rule(self.base)), (["1"], ["2"], []))
+        self.assertEqual(self.names("(governingStructureRule=2)"), ["room"])
+        self.assertEqual(self.wire.entry(self.house, "*").values("governingStructureRule"), [])
+        self.assertEqual(self.wire.entry(self.house, "+").values("governingStructureRule"), ["1"])
+        self.refused(CONSTRAINT, wire.modify(self.house, (REPLACE, "governingStructureRule", ["2"])))
+
+    def test_rename(self):
+        """RFC 4512 §4.1.7: a new name or place is checked as that of a new entry, and nothing is changed where it is refused."""
+        self.ok(wire.modify(self.room, (ADD, "ou", ["x"])))
+        self.refused(NAMING_VIOLATION, wire.rename(self.room, "ou=x", False))
+        self.refused(NAMING_VIOLATION, wire.rename(self.room, "cn=room", superior=self.base))
+        other = self.make("cn=other", "tHouse")
+        self.ok(wire.rename(self.room, "cn=chamber", superior=other))
+        self.assertEqual(self.rule(f"cn=chamber,{other}"), ["2"])
+        self.assertEqual(self.names("(cn=room)"), [])
+
+    def test_modify(self):
+        """RFC 4512 §4.1.7: rules are about names; a change that leaves the name as it is is not asked."""
+        self.ok(wire.modify(self.room, (ADD, "roomNumber", ["7"])))

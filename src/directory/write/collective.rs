@@ -12,10 +12,7 @@ impl Work<'_, '_> {
     /// The entry with what it shares, by the subentries as this change has left them; `None` where it shares nothing.
     pub(super) fn with_shared(&self, entry: &Entry) -> Option<Entry> {
         let schema = &self.core.schema;
-        if of_class(schema, &*self.txn, COLLECTIVE_SUBENTRY).is_empty() {
-            return None;
-        }
-        Areas::of(schema, &*self.txn).with_shared(schema, &*self.txn, entry)
+        Areas::above(schema, &*self.txn, entry).with_shared(schema, &*self.txn, entry)
     }
 
     /// Before an entry becomes another: readers look at the subentries anew once it has, and no administrative point gets

@@ -297,6 +297,7 @@ impl<'a, 't> Work<'a, 't> {
         };
         let sealed = self.core.schema.seal(draft, place, &edges, relax).map_err(violation)?;
         self.check(before, Some(&sealed))?;
+        self.check_place(before, &sealed)?;
         self.note_shared(before, Some(&sealed))?;
         let entry = self.txn.put(sealed);
         self.note_authority(entry.kind);
@@ -364,7 +365,7 @@ impl<'a, 't> Work<'a, 't> {
 }
 
 /// The cause of a schema violation.
-fn violation(violation: Violation) -> Error {
+pub(super) fn violation(violation: Violation) -> Error {
     match violation {
         Violation::InvalidSyntax(text) => Error::InvalidSyntax(text),
         Violation::Naming(text) => Error::Naming(text),
