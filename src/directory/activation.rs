@@ -172,7 +172,8 @@ impl Directory {
         self.check_password(&password, Some(&entry), &self.password_rules(&entry))
             .map_err(|error| RedeemError::Password(error.to_string()))?;
         let caller = caller(origin);
-        let hashed = self.make_credentials(origin.address, password).await.map_err(|error| match error {
+        let mut clear = Vec::new();
+        let hashed = self.hash_password(origin.address, password, &mut clear).await.map_err(|error| match error {
             Error::Busy(_) => RedeemError::Busy,
             Error::Constraint(reason) => RedeemError::Password(reason),
             other => {
@@ -189,7 +190,7 @@ impl Directory {
             forget_link(txn, record.user);
             let dn = tree::dn_of(&*txn, record.user);
             let options = WriteOptions::default();
-            let new = Some(Secret::new(hashed.password));
+            let new = Some(Secret::new(hashed));
             Work::begin(&core, txn, &caller, &options)?.run(Write::Password { dn: Some(dn), old: None, new })?;
             Ok(())
         });
@@ -199,7 +200,9 @@ impl Directory {
                 tracing::error!(error = %other, "a link was not redeemed");
                 RedeemError::Failed
             }
-        })
+        })?;
+        self.make_scram_keys_later(origin, entry.id, &clear);
+        Ok(())
     }
 
     /// Sends a link to the users of that address, where there are any. Whoever asked must not be told.

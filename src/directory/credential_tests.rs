@@ -2,7 +2,8 @@
 
 use super::tests::{Bench, ORGANISATION, user};
 use super::tree::{self, Resolved};
-use super::{Caller, Error, Identity, Origin, Write, WriteOptions};
+use super::{Caller, Error, Identity, Origin, SessionRequest, Write, WriteOptions};
+use crate::base::Secret;
 use crate::model::{Facts, Modification, ModificationKind};
 use std::sync::Arc;
 
@@ -78,4 +79,20 @@ async fn ha5_many_changes_of_one_large_attribute_are_bounded() {
     });
     let refused = bench.write(Write::Modify { dn: user("ada"), modifications: turns.collect() }).await.unwrap_err();
     assert!(matches!(refused, Error::AdminLimit(_)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hb3_a_flood_of_names_leaves_no_queue_behind() {
+    let bench = Bench::with_organisation("3").await;
+    let attempts = (0..160).map(|at| {
+        let directory = Arc::clone(&bench.directory);
+        tokio::spawn(async move {
+            let (wrong, request) = (Secret::new(b"wrong".to_vec()), SessionRequest::default());
+            directory.bind(&Origin::system(), &user(&format!("nobody{}", at / 8)), &wrong, request).await.unwrap_err()
+        })
+    });
+    for attempt in attempts.collect::<Vec<_>>() {
+        assert!(matches!(attempt.await.unwrap(), Error::InvalidCredentials | Error::Busy(_)));
+    }
+    assert_eq!(bench.directory.core().lockouts.queues(), 0);
 }

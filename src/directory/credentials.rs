@@ -23,6 +23,13 @@ pub(crate) struct StoredCredentials {
     pub(crate) scram: Option<Vec<u8>>,
 }
 
+/// A password that a change sets in the clear, and what is stored for it.
+pub(crate) struct ClearPassword {
+    /// The value of `userPassword`.
+    pub(crate) stored: Vec<u8>,
+    pub(crate) password: Secret,
+}
+
 /// A stored value to be made anew.
 pub(crate) struct Renewal {
     entry: EntryId,
@@ -47,6 +54,19 @@ impl Directory {
             Ok::<_, Busy>(StoredCredentials { password: hashed, scram })
         };
         Ok(self.pool().run(source, make).await??)
+    }
+
+    /// The same for a change of a password; what is needed to make keys of it is kept where there may be any.
+    pub(super) async fn hash_password(
+        &self,
+        source: Option<IpAddr>,
+        password: Secret,
+        clear: &mut Vec<ClearPassword>,
+    ) -> Result<Vec<u8>, Error> {
+        let kept = self.settings().sasl.scram.then(|| password.clone());
+        let stored = self.make_credentials(source, password).await?.password;
+        clear.extend(kept.map(|password| ClearPassword { stored: stored.clone(), password }));
+        Ok(stored)
     }
 
     /// Which of the stored values the password matches. Costly hashes run in the pool, and what fails costs one of them.

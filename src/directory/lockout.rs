@@ -127,6 +127,12 @@ impl Lockouts {
         Waiting { lockouts: self, account, ended }
     }
 
+    /// How many accounts there are for which attempts wait.
+    #[cfg(test)]
+    pub(super) fn queues(&self) -> usize {
+        self.state.lock().queues.len()
+    }
+
     /// The record of an account as it is now.
     fn record(&self, facts: &dyn Facts, account: Account) -> Option<Vec<u8>> {
         self.with(facts, account, |attempts| serde_json::to_vec(attempts).ok())

@@ -61,7 +61,24 @@ fn hb1_every_reason_not_to_let_somebody_in_looks_the_same() {
     let disabled = add_user(&demo, "disabled", Some(password));
     demo.signed_in(&crate::demo::Person { dn: disabled.clone(), password: password.to_owned() });
     demo.as_operator().replace(&disabled, "hcActive", &["FALSE"]);
+    let suffix = demo.organisation().split_once(',').unwrap().1.to_owned();
+    let (other, staff) = (format!("o=other,{suffix}"), format!("cn=Staff,ou=staff,{}", demo.organisation()));
+    let mut operator = demo.as_operator();
+    operator.add(&other, &[("objectClass", "organization"), ("objectClass", "hcOrganisation")]);
+    let class = ("objectClass", "inetOrgPerson");
+    operator.add(&staff, &[class, ("objectClass", "hcStaff"), ("cn", "Staff"), ("sn", "Staff"), ("userPassword", password)]);
+    let of_other = format!("uid=other,ou=users,{other}");
+    let user = [class, ("objectClass", "hcUser"), ("cn", "other"), ("sn", "other"), ("mail", "other@example.com")];
+    operator.add(&of_other, &[&user[..], &[("hcUserType", "app"), ("userPassword", password)]].concat());
+    let locked = &demo.users[2];
+    for _ in 0..5 {
+        assert_eq!(demo.connect().bind(&locked.dn, "wrong").code(), INVALID_CREDENTIALS);
+    }
     let reasons = [
+        ("locked, with the right password", locked.dn.as_str(), locked.password.as_str()),
+        ("wrong password of another tenant", &of_other, "wrong"),
+        ("staff, with the right password", &staff, password),
+        ("a group", &format!("cn=nobody,ou=groups,{}", demo.organisation()), password),
         ("wrong password", demo.users[0].dn.as_str(), "wrong"),
         ("unknown user", "uid=nobody,ou=users,o=nowhere,dc=example,dc=com", password),
         ("unknown user of the organisation", &format!("uid=nobody,ou=users,{}", demo.organisation()), password),

@@ -30,6 +30,7 @@ mod policy_lockout;
 mod proxied;
 mod proxy;
 mod reload;
+mod reset;
 mod round;
 mod sasl;
 mod schema;

@@ -119,14 +119,40 @@ fn hb4_nobody_is_locked_for_good_by_a_policy() {
     }
 }
 
-#[test]
-fn hb1_a_policy_is_not_seen_from_outside() {
+/// A house that counts, and where it is asked what.
+fn counting(more: &str) -> (House, u16, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     write_private(&token, TOKEN);
     let port = free_port();
     let listener = format!("[[listener]]\nkind = \"http\"\naddress = \"127.0.0.1:{port}\"\n");
-    let house = House::start(&format!("{listener}[metrics]\ntoken_file = {token:?}\n"));
+    (House::start(&format!("{listener}[metrics]\ntoken_file = {token:?}\n{more}")), port, folder)
+}
+
+#[test]
+fn hb2_whoever_is_refused_was_hashed_for_once() {
+    let (house, port, _folder) = counting("[lockout]\nfailures = 0\n");
+    let mut wire = house.server.as_operator();
+    let old = "{ARGON2}$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+    let two = [old, &crate::server::salted_hash("another password")];
+    wire.replace(&user("bob", ACME), "userPassword", &[old]);
+    wire.replace(&user("gil", ACME), "userPassword", &two);
+    wire.replace(&user("sam", ACME), "userPassword", &["{CRYPT}*"]);
+    wire.replace(&user("eve", crate::house::OTHER), "userPassword", &[]);
+    wire.replace(&user("ada", ACME), "userPassword", &["a password that is hashed as they are today"]);
+    let hashes = || scrape(port)["headcount_password_hashes_total"] as u64;
+    let known = ["ann", "bob", "gil", "sam", "ada", "off", "svc", "nobody"].map(|uid| user(uid, ACME));
+    let others = [user("eve", crate::house::OTHER), ACME.to_owned(), "cn=admin".to_owned(), "cn=nobody".to_owned(), SUFFIX.to_owned()];
+    for dn in known.iter().chain(&others) {
+        let before = hashes();
+        assert_eq!(house.server.connect().bind(dn, "wrong").code(), 49, "{dn}");
+        assert_eq!(hashes() - before, 1, "{dn}");
+    }
+}
+
+#[test]
+fn hb1_a_policy_is_not_seen_from_outside() {
+    let (house, port, _folder) = counting("");
     let mut wire = house.server.as_operator();
     let of_all = policy(&mut wire, "all", ACME, &[("pwdLockout", "TRUE"), ("pwdMaxFailure", "3"), ("pwdLockoutDuration", "60")]);
     let own = policy(&mut wire, "own", ACME, &[("pwdLockout", "TRUE"), ("pwdMaxFailure", "1"), ("pwdLockoutDuration", "3600")]);

@@ -142,6 +142,8 @@ fn hb7_changes_are_under_the_persons_rules_and_the_audit_names_both() {
     assert_eq!(refused.code(), 50, "a user changes nothing of its own (U2): {}", refused.text());
     let other = scene.demo.users.iter().find(|user| ![&scene.user, &scene.admin].contains(&&user.dn)).unwrap();
     assert!(matches!(wire.ask(&delete_request(&other.dn), std::slice::from_ref(&ben)).code(), 32 | 50));
+    let replaced = wire.ask(&replace_request(&scene.user, "userPassword", &["yet another long password"]), std::slice::from_ref(&ben));
+    assert_eq!(replaced.code(), 50, "not by a modify either");
     // A password is changed with the old one only.
     let password = &scene.demo.users.iter().find(|user| user.dn == scene.user).unwrap().password;
     let new = "a quite different long password";
@@ -183,4 +185,42 @@ fn a_paged_search_goes_on_for_whom_it_began_only() {
     assert_ne!(wire.ask(&search, &[page(&after)]).code(), 0, "the cookie is of somebody else");
     let again = cookie(&wire.ask(&search, &[ben.clone(), page(b"")]));
     assert_eq!(wire.ask(&search, &[ben, page(&again)]).code(), 0);
+}
+
+#[test]
+fn hb7_who_came_in_by_an_application_password_changes_no_credentials_through_another() {
+    let scene = Scene::start();
+    let mut config = std::fs::OpenOptions::new().append(true).open(scene.demo.config()).unwrap();
+    config.write_all(b"\n[[application]]\nname = \"sync\"\n").unwrap();
+    drop(config);
+    let (given, started) = ("0123456789012345678901234567890123456789", Instant::now());
+    let value = format!("sync${given}");
+    let request = replace_request(&scene.service.dn, "hcApplicationPassword", &[&value]);
+    while scene.demo.as_operator().ask(&request, &[]).code() != 0 {
+        assert!(started.elapsed() < Duration::from_secs(10), "the changed config is taken over");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mut wire = scene.demo.connect();
+    let from = control(crate::wire::SESSION_CONTROL, false, Some(&crate::wire::sequence(&[&tlv(0x80, b"sync")])));
+    assert_eq!(wire.ask(&crate::wire::bind_request(&scene.service.dn, given.as_bytes()), &[from]).code(), 0);
+    let ben = acting_as(&format!("dn:{}", scene.user));
+    let old = &scene.demo.users.iter().find(|user| user.dn == scene.user).unwrap().password;
+    let parts = [tlv(0x81, old.as_bytes()), tlv(0x82, b"a quite different long password")].concat();
+    let modify = extended_request("1.3.6.1.4.1.4203.1.11.1", Some(&tlv(0x30, &parts)));
+    let refused = wire.ask(&modify, std::slice::from_ref(&ben));
+    assert_eq!(refused.code(), 50, "{}", refused.text());
+    assert_eq!(scene.wire().ask(&modify, &[ben]).code(), 0, "with the password of the account it may");
+}
+
+#[test]
+fn hb7_hc5_a_rule_for_the_whole_suffix_still_ends_at_the_own_organisation_and_before_its_administrators() {
+    use crate::house::{ACME, House, OTHER, SUFFIX, user};
+    let rule = format!("[[access]]\nwho = [\"dn:{}\"]\nsubtree = \"{SUFFIX}\"\nrights = [\"proxy\"]\n", user("svc", ACME));
+    let house = House::start(&rule);
+    let mut wire = house.signed_in("svc", ACME);
+    assert_eq!(who(&mut wire, &format!("dn:{}", user("bob", ACME))), Ok(format!("dn:{}", user("bob", ACME))));
+    for (uid, organisation) in [("eve", OTHER), ("nobody", OTHER), ("ada", ACME), ("off", ACME), ("svc", ACME), ("nobody", ACME)] {
+        assert_eq!(who(&mut wire, &format!("dn:{}", user(uid, organisation))), Err(123), "{uid} of {organisation}");
+    }
+    assert_eq!(who(&mut wire, "dn:cn=admin"), Err(123), "the operator");
 }

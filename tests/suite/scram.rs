@@ -1,7 +1,8 @@
 //! SCRAM-SHA-256 (RFC 5802, RFC 7677), by a client of the test's own.
 
 use crate::demo::{Demo, Person};
-use crate::wire::{Answer, Wire, elements, present, search_request};
+use crate::transactions;
+use crate::wire::{Answer, Wire, elements, octets, present, replace_request, search_request, sequence, tlv};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -204,4 +205,104 @@ fn scram_does_not_let_in_those_of_whom_a_one_time_code_is_asked() {
     assert_eq!(sign_in(&mut scene.demo.connect(), &name, &person.password).code(), 49);
     scene.demo.as_operator().replace(&person.dn, "hcOneTimeSecret", &[]);
     assert_eq!(sign_in(&mut scene.demo.connect(), &name, &person.password).code(), 0);
+}
+
+/// A name as SCRAM carries it.
+fn escaped(name: &str) -> String {
+    name.replace('=', "=3D").replace(',', "=2C")
+}
+
+#[test]
+fn hb1_every_form_of_a_name_is_asked_for_the_same_salt_and_always_the_same() {
+    let mut scene = Scene::start();
+    let (person, known) = scene.with_keys(0);
+    let (person, without_keys) = (person.dn.clone(), scene.user(1).1);
+    let (dn_without, container) = (scene.demo.users[1].dn.clone(), person.split_once(',').unwrap().1.to_owned());
+    scene.demo.as_operator().replace(&person, "mail", &["another.beginning@example.com"]);
+    let forms = |name: &str, dn: &str| {
+        let mail = [format!("{name}@example.com"), format!("{name}@elsewhere.example")];
+        let names = [name.to_owned(), name.to_uppercase(), format!("u:{name}"), format!(" {name}"), dn.to_owned(), format!("dn:{dn}")];
+        names.into_iter().chain(mail).collect::<Vec<_>>()
+    };
+    let imagined = |name: &str| forms(name, &format!("uid={name},{container}"));
+    let names = [
+        ("with keys", forms(&known, &person)),
+        ("without keys", forms(&without_keys, &dn_without)),
+        ("nobody", imagined("nobody")),
+        ("the beginning of an address", imagined("another.beginning")),
+    ];
+    let salts = |scene: &Scene| -> Vec<Vec<(String, String)>> {
+        let ask = |name: &String| {
+            let (_, salt, rounds) = asked(&mut scene.demo.connect(), &escaped(name));
+            (salt, rounds)
+        };
+        names.iter().map(|(_, forms)| forms.iter().map(ask).collect()).collect()
+    };
+    let seen = salts(&scene);
+    for ((what, forms), salts) in names.iter().zip(&seen) {
+        for (form, salt) in forms.iter().zip(salts) {
+            assert_eq!(salt, &salts[0], "{what}: {form}");
+        }
+    }
+    assert!(seen[0][0] != seen[1][0] && seen[1][0] != seen[2][0] && seen[0][0] != seen[2][0]);
+    scene.demo.kill_and_restart();
+    assert_eq!(salts(&scene), seen, "after a restart");
+    for name in [format!("{known}@elsewhere.example"), "another.beginning".to_owned()] {
+        assert_eq!(sign_in(&mut scene.demo.connect(), &name, &scene.demo.users[0].password).code(), 49, "{name} is shown a salt only");
+    }
+}
+
+#[test]
+fn rfc5805_a_password_set_in_a_transaction_has_its_keys() {
+    let scene = Scene::start();
+    let (person, name) = scene.user(0);
+    let (new, mut wire) = ("a new and long enough password", scene.demo.as_operator());
+    let identifier = transactions::start(&mut wire);
+    for (attribute, value) in [("userPassword", new), ("description", "changed once more")] {
+        let request = replace_request(&person.dn, attribute, &[value]);
+        assert_eq!(wire.ask(&request, &[transactions::within(&identifier)]).code(), 0);
+    }
+    assert_eq!(transactions::end(&mut wire, &identifier, true).code(), 0);
+    scene.eventually("keys are made", || sign_in(&mut scene.demo.connect(), &name, new).code() == 0);
+    assert_eq!(scene.demo.connect().bind(&person.dn, new).code(), 0);
+}
+
+#[test]
+fn a_change_that_brings_the_new_password_before_the_old_one_goes_leaves_the_new_one() {
+    let scene = Scene::start();
+    let (person, name) = scene.user(0);
+    let new = "a new and long enough password";
+    let part = |kind: u8, value: &str| sequence(&[&[0x0a, 0x01, kind], &sequence(&[&octets("userPassword"), &tlv(0x31, &octets(value))])]);
+    let changes = [part(0, new), part(1, &person.password)].concat();
+    assert_eq!(scene.demo.as_operator().ask(&tlv(0x66, &[octets(&person.dn), tlv(0x30, &changes)].concat()), &[]).code(), 0);
+    scene.eventually("keys of the new one are made", || sign_in(&mut scene.demo.connect(), &name, new).code() == 0);
+    assert_eq!(scene.demo.connect().bind(&person.dn, new).code(), 0);
+    assert_eq!(scene.demo.connect().bind(&person.dn, &person.password).code(), 49, "the old one is gone");
+}
+
+#[test]
+fn hb3_one_count_for_simple_plain_scram_and_the_old_password_of_a_change() {
+    let scene = Scene::start();
+    let (person, name) = scene.with_keys(0);
+    let mut signed_in = Wire::connect_from([127, 0, 0, 9].into(), scene.demo.ldap);
+    assert_eq!(signed_in.bind(&person.dn, &person.password).code(), 0);
+    let elsewhere = || Wire::connect_from([127, 0, 0, 8].into(), scene.demo.ldap);
+    assert_eq!(elsewhere().bind(&person.dn, "wrong").code(), 49);
+    assert_eq!(elsewhere().sasl("PLAIN", Some(format!("\0{name}\0wrong").as_bytes())).code(), 49);
+    assert_eq!(sign_in(&mut elsewhere(), &name, "wrong").code(), 49);
+    assert_eq!(sign_in(&mut elsewhere(), &escaped(&person.dn), "wrong").code(), 49);
+    assert_eq!(elsewhere().sasl("PLAIN", Some(format!("\0dn:{}\0wrong", person.dn).as_bytes())).code(), 49);
+    for refused in [
+        elsewhere().bind(&person.dn, &person.password),
+        elsewhere().sasl("PLAIN", Some(format!("\0{name}\0{}", person.password).as_bytes())),
+        sign_in(&mut elsewhere(), &name, &person.password),
+    ] {
+        assert_eq!(refused.code(), 49, "all of them count together");
+    }
+    let part = sequence(&[&tlv(0x81, b"wrong"), &tlv(0x82, b"a new one that is long enough")]);
+    for _ in 0..5 {
+        assert_eq!(signed_in.ask(&crate::wire::extended_request("1.3.6.1.4.1.4203.1.11.1", Some(&part)), &[]).code(), 49);
+    }
+    let home = Wire::connect_from([127, 0, 0, 9].into(), scene.demo.ldap).bind(&person.dn, &person.password);
+    assert_eq!(home.code(), 49, "a change from where it is known counts there");
 }

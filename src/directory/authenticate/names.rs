@@ -36,20 +36,24 @@ impl Directory {
         if self.schema().normalize(attribute, value, &mut key).is_err() {
             return Vec::new();
         }
-        let current = self.current();
+        self.within(places, memory.equal(attribute, &key))
+    }
+
+    /// Those of the entries that stand in these places.
+    pub(super) fn within(&self, places: &[String], mut found: Vec<EntryId>) -> Vec<EntryId> {
+        let (memory, current) = (self.memory(), self.current());
         let place = |text: &String| match tree::resolve(self.schema(), &current.suffixes, memory, &Dn::parse(text).ok()?) {
             Resolved::Found(id) => Some(id),
             Resolved::Missing { .. } | Resolved::Outside => None,
         };
         let places: Vec<EntryId> = places.iter().filter_map(place).collect();
-        let mut found = memory.equal(attribute, &key);
         found.retain(|id| places.iter().any(|place| tree::is_within(memory, *id, *place)));
         found
     }
 }
 
 /// The prefix in any case: some clients write `DN:`.
-fn strip_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+pub(super) fn strip_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     let (head, rest) = text.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then_some(rest)
 }

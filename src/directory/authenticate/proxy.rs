@@ -38,6 +38,8 @@ impl Directory {
             return Err(Error::AuthorizationDenied);
         }
         let identity = self.core().identity(&current, memory, id).ok_or(Error::AuthorizationDenied)?;
-        Ok(Arc::new(Identity { through, method, ..identity }))
+        // What an application password does not open, it does not open by a detour.
+        let application_password = caller.identity.application_password.clone();
+        Ok(Arc::new(Identity { through, method, application_password, ..identity }))
     }
 }

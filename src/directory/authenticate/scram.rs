@@ -4,12 +4,14 @@
 //! when it is set, and when it was right at a bind. They are kept in `authPassword` as RFC 5803 writes them. Their salt is a
 //! digest of the stored password they belong to, so keys of a former password are known as such, and never count.
 
-use super::names::nobody;
+use super::names::{nobody, strip_prefix};
 use crate::base::{EntryId, Secret, random};
 use crate::directory::bind::Proof;
+use crate::directory::credentials::ClearPassword;
 use crate::directory::lockout::Account;
 use crate::directory::logins::Claimed;
-use crate::directory::{Bound, Directory, Error, Method, Origin, SessionRequest, Write, WriteOutcome};
+use crate::directory::tree::dn_of;
+use crate::directory::{Bound, Directory, Error, Method, Origin, SessionRequest};
 use crate::domain::organisation_of;
 use crate::domain::password_rules::PasswordProblem;
 use crate::model::{Dn, Entry, Facts};
@@ -26,6 +28,8 @@ use zeroize::Zeroizing;
 const ITERATIONS: u32 = 10_000;
 /// Rounds that stored keys may ask a client for (RFC 7677 §4, HB5).
 const ITERATIONS_TAKEN: std::ops::RangeInclusive<u32> = 4_096..=1_000_000;
+/// Addresses with the same beginning that are looked at.
+const ALIKE: usize = 1_000;
 /// What stored keys begin with.
 const SCHEME: &str = "SCRAM-SHA-256$";
 /// The record with the secret that salts are made up from.
@@ -126,26 +130,63 @@ fn salt_for(stored: &[u8]) -> Vec<u8> {
 }
 
 impl Directory {
-    /// The keys to prove a password of `name` against. Who has none gets made-up ones, always the same for the same name, bare
-    /// or as a DN, so that nobody learns who exists (HB1).
+    /// The keys to prove a password of `name` against. Who has none gets made-up ones, always the same for the same name, in
+    /// any of the forms that would mean one user if there were such a user, so that nobody learns who exists (HB1).
     pub fn scram_keys(&self, name: &str) -> Result<ScramKeys, Error> {
         let none = || Error::Unavailable("SCRAM is not ready".to_owned());
         let secret = self.memory().meta(SALT_SECRET).ok_or_else(none)?;
         let name = stringprep::saslprep(name).map_or_else(|_| name.to_owned(), |name| name.into_owned());
         let dn = self.dn_of_identity(&name, &self.settings().sasl.names);
-        let own = dn.as_ref().and_then(|dn| self.candidate(dn).entry).and_then(|entry| self.own_keys(&entry));
-        let key = self.schema().name_key(&dn.unwrap_or_else(|| self.imagined_dn(&name, &secret)));
+        let own = |dn: &Dn| self.candidate(dn).entry.and_then(|entry| self.own_keys(&entry));
+        if let Some(own) = dn.as_ref().and_then(own) {
+            return Ok(own);
+        }
+        let shown = self.shown_dn(&name, dn, &secret);
+        let key = self.schema().name_key(&shown);
         let made_up = |what: &str| mac(&secret, &[what.as_bytes(), b"\0", &key].concat());
-        let salt = made_up("salt").iter().take(16).copied().collect();
-        let nobody = ScramKeys { salt, iterations: ITERATIONS, stored: made_up("stored"), server: made_up("server"), owner: None };
-        Ok(own.unwrap_or(nobody))
+        let salt = own(&shown).map_or_else(|| made_up("salt").iter().take(16).copied().collect(), |alike| alike.salt);
+        Ok(ScramKeys { salt, iterations: ITERATIONS, stored: made_up("stored"), server: made_up("server"), owner: None })
+    }
+
+    /// The DN whose salt is shown to a name without keys. As a rule `uid` is what stands before the `@` of `mail`, so both are
+    /// one name here whether there is such a user or not: who has another's `uid` in its address is shown that one's salt.
+    fn shown_dn(&self, name: &str, dn: Option<Dn>, secret: &[u8]) -> Dn {
+        let bare = match &dn {
+            None => strip_prefix(name, "u:").unwrap_or(name).to_owned(),
+            Some(dn) => {
+                let uid = dn.rdn().and_then(|rdn| rdn.0.first()).and_then(|part| String::from_utf8(part.value.clone()).ok());
+                let key = |dn: &Dn| self.schema().name_key(dn);
+                let unknown = uid.filter(|uid| self.candidate(dn).entry.is_none() && key(&self.imagined_dn(uid, secret)) == key(dn));
+                match unknown {
+                    Some(uid) => uid,
+                    None => return dn.clone(),
+                }
+            }
+        };
+        let local = bare.split_once('@').map_or(bare.as_str(), |(local, _)| local);
+        self.dn_alike(local).unwrap_or_else(|| self.imagined_dn(local, secret))
+    }
+
+    /// The user of the places of the config whose `uid`, or else the beginning of whose `mail`, is this name.
+    fn dn_alike(&self, local: &str) -> Option<Dn> {
+        let (known, memory, settings) = (self.schema().known(), self.memory(), self.settings());
+        let signs_in = |id: &EntryId| memory.entry(*id).is_some_and(|entry| self.may_sign_in(&entry));
+        let by_uid = self.holders(&settings.sasl.names, known.uid, local.as_bytes()).into_iter().find(signs_in);
+        let by_mail = || {
+            let mut key = Vec::new();
+            self.schema().normalize(known.mail, format!("{local}@").as_bytes(), &mut key).ok()?;
+            let found = memory.prefix(known.mail, key.trim_ascii_end(), ALIKE)?;
+            let found = found.ids.iter().map(EntryId).collect();
+            self.within(&settings.sasl.names, found).into_iter().find(signs_in)
+        };
+        Dn::parse(&dn_of(memory, by_uid.or_else(by_mail)?)).ok()
     }
 
     /// The DN that a bare name which leads nowhere would have if there were such a user, in one of the places of the config.
     fn imagined_dn(&self, name: &str, secret: &[u8]) -> Dn {
         let settings = self.settings();
         let mut imagined = nobody(name);
-        let drawn = mac(secret, &[b"place\0", name.to_lowercase().as_bytes()].concat());
+        let drawn = mac(secret, &[b"place\0", self.schema().name_key(&imagined).as_slice()].concat());
         let at = drawn.first().map_or(0, |octet| usize::from(*octet)).checked_rem(settings.sasl.names.len());
         let place = at.and_then(|at| settings.sasl.names.get(at)).and_then(|place| {
             let users = Dn::parse(&format!("ou=users,{place}")).ok().filter(|users| self.candidate(users).entry.is_some());
@@ -202,39 +243,16 @@ impl Directory {
         self.has_scram(entry) && self.own_keys(entry).is_none()
     }
 
-    /// A password was set in the clear: its keys are made after the answer, if it is still the one that was set.
-    pub(crate) fn make_scram_keys_later(&self, origin: &Origin, outcome: &WriteOutcome, password: &Secret) {
-        let Some(entry) = self.memory().entry(outcome.id).filter(|entry| entry.revision == outcome.revision) else { return };
-        // Of several passwords nobody knows which one it was.
+    /// Passwords were set in the clear: the keys of the one that an entry has now are made after the answer.
+    pub(crate) fn make_scram_keys_later(&self, origin: &Origin, id: EntryId, clear: &[ClearPassword]) {
+        let Some(entry) = self.memory().entry(id).filter(|_| !clear.is_empty()) else { return };
+        // Of several passwords nobody knows which one will be given.
         let mut stored = entry.values(self.schema().known().user_password);
         if let (Some(only), None) = (stored.next(), stored.next())
+            && let Some(set) = clear.iter().find(|set| set.stored == only)
             && self.lacks_scram_keys(&entry)
         {
-            self.renew_later(origin, entry.id, only, password);
-        }
-    }
-
-    /// The password in the clear that a change sets.
-    pub(crate) fn clear_password(&self, write: &Write) -> Option<Secret> {
-        if !self.settings().sasl.scram {
-            return None;
-        }
-        let is_password = |name: &str| name.eq_ignore_ascii_case("userPassword");
-        let values: Vec<&Vec<u8>> = match write {
-            Write::Add { attributes, .. } => {
-                attributes.iter().filter(|(name, _)| is_password(name)).flat_map(|(_, values)| values).collect()
-            }
-            Write::Modify { modifications, .. } => {
-                let set = modifications.iter().rfind(|change| is_password(&change.attribute));
-                set.map_or_else(Vec::new, |change| change.values.iter().collect())
-            }
-            Write::Password { new, .. } => return new.clone(),
-            Write::Delete { .. } | Write::Rename { .. } => Vec::new(),
-        };
-        match values.as_slice() {
-            // What came as a hash is no password.
-            [value] if !value.starts_with(b"{") => Some(Secret::new(value.as_slice())),
-            _ => None,
+            self.renew_later(origin, entry.id, only, &set.password);
         }
     }
 

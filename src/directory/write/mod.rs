@@ -32,7 +32,7 @@ use crate::schema::{SealOptions, Violation};
 use crate::store::{StoreError, Transaction};
 use std::sync::Arc;
 
-use password::Company;
+use password::{Company, Prepared};
 
 impl Directory {
     /// Makes one change.
@@ -46,8 +46,7 @@ impl Directory {
         if let Some(modifications) = self.schema_change(&write) {
             return self.change_schema(caller, modifications.to_vec(), options).await;
         }
-        let clear = self.clear_password(&write);
-        let (write, generated) = self.prepare(caller, write, &mut options, Company::Alone).await?;
+        let Prepared { write, generated, clear } = self.prepare(caller, write, &mut options, Company::Alone).await?;
         let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
         let caller = caller.clone();
@@ -58,9 +57,7 @@ impl Directory {
         };
         let mut outcome = self.store().write(work).await?;
         outcome.generated_password = generated;
-        if let Some(password) = clear.as_ref().or(outcome.generated_password.as_ref()) {
-            self.make_scram_keys_later(&origin, &outcome, password);
-        }
+        self.make_scram_keys_later(&origin, outcome.id, &clear);
         Ok(outcome)
     }
 
@@ -68,7 +65,7 @@ impl Directory {
     pub async fn write_all(&self, caller: &Caller, writes: Vec<Write>, mut options: WriteOptions) -> Result<usize, Error> {
         let mut ready = Vec::with_capacity(writes.len());
         for write in writes {
-            ready.push(self.prepare(caller, write, &mut options, Company::Together).await?.0);
+            ready.push(self.prepare(caller, write, &mut options, Company::Together).await?.write);
         }
         let core = Arc::clone(self.core());
         let caller = caller.clone();
@@ -93,11 +90,14 @@ impl Directory {
 
     async fn write_step(&self, caller: &Caller, writes: Vec<(Write, WriteOptions)>) -> Result<Vec<WriteOutcome>, WriteFailed> {
         let mut ready = Vec::with_capacity(writes.len());
+        let mut clear = Vec::new();
         for (at, (write, mut options)) in writes.into_iter().enumerate() {
-            let (write, _) =
-                self.prepare(caller, write, &mut options, Company::Together).await.map_err(|error| WriteFailed { at: Some(at), error })?;
-            ready.push((write, options));
+            let prepared = self.prepare(caller, write, &mut options, Company::Together).await;
+            let prepared = prepared.map_err(|error| WriteFailed { at: Some(at), error })?;
+            clear.extend(prepared.clear);
+            ready.push((prepared.write, options));
         }
+        let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
         let caller = caller.clone();
         let together = move |txn: &mut Transaction<'_>| {
@@ -108,7 +108,12 @@ impl Directory {
             }
             Ok(outcomes)
         };
-        self.store().write(together).await
+        let made: Result<Vec<WriteOutcome>, WriteFailed> = self.store().write(together).await;
+        let outcomes = made?;
+        for outcome in &outcomes {
+            self.make_scram_keys_later(&origin, outcome.id, &clear);
+        }
+        Ok(outcomes)
     }
 }
 

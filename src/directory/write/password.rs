@@ -4,6 +4,7 @@
 use super::{Work, quoted};
 use crate::base::{Secret, random};
 use crate::directory::authenticate::one_time_code;
+use crate::directory::credentials::ClearPassword;
 use crate::directory::lockout::Account;
 use crate::directory::password_hash::names_a_scheme;
 use crate::directory::tree::{self, Resolved};
@@ -27,6 +28,15 @@ pub(super) enum Company {
     Together,
 }
 
+/// A change that is ready for the writer.
+pub(super) struct Prepared {
+    pub(super) write: Write,
+    /// A password that was made up for it.
+    pub(super) generated: Option<Secret>,
+    /// The passwords it sets.
+    pub(super) clear: Vec<ClearPassword>,
+}
+
 impl Directory {
     /// What takes time is done here, outside the writer thread: hashing, and checking an old password.
     pub(super) async fn prepare(
@@ -35,7 +45,9 @@ impl Directory {
         write: Write,
         options: &mut WriteOptions,
         company: Company,
-    ) -> Result<(Write, Option<Secret>), Error> {
+    ) -> Result<Prepared, Error> {
+        let mut clear = Vec::new();
+        let done = |write, clear| Ok(Prepared { write, generated: None, clear });
         self.check_credentials_change(caller, &write, options)?;
         match write {
             Write::Add { dn, mut attributes } => {
@@ -45,24 +57,24 @@ impl Directory {
                 for (name, values) in &mut attributes {
                     match self.is_password(name) {
                         true if refused => values.clear(),
-                        true => *values = self.hashed(caller, values.clone(), options, None, &rules).await?,
+                        true => *values = self.hashed(caller, values.clone(), options, None, &rules, &mut clear).await?,
                         false => self.prepare_secrets(caller, name, values)?,
                     }
                 }
-                Ok((Write::Add { dn, attributes }, None))
+                done(Write::Add { dn, attributes }, clear)
             }
             Write::Modify { dn, mut modifications } => {
-                self.prepare_modifications(caller, &dn, &mut modifications, options, company).await?;
-                Ok((Write::Modify { dn, modifications }, None))
+                self.prepare_modifications(caller, &dn, &mut modifications, options, company, &mut clear).await?;
+                done(Write::Modify { dn, modifications }, clear)
             }
             Write::Password { dn, old, new } => self.prepare_password(caller, dn, old, new).await,
             Write::Rename { dn, new_rdn, delete_old_rdn, new_superior } => {
                 let mut modifications = std::mem::take(&mut options.modifications);
-                self.prepare_modifications(caller, &dn, &mut modifications, options, company).await?;
+                self.prepare_modifications(caller, &dn, &mut modifications, options, company, &mut clear).await?;
                 options.modifications = modifications;
-                Ok((Write::Rename { dn, new_rdn, delete_old_rdn, new_superior }, None))
+                done(Write::Rename { dn, new_rdn, delete_old_rdn, new_superior }, clear)
             }
-            other @ Write::Delete { .. } => Ok((other, None)),
+            other @ Write::Delete { .. } => done(other, clear),
         }
     }
 
@@ -73,6 +85,7 @@ impl Directory {
         modifications: &mut [Modification],
         options: &WriteOptions,
         company: Company,
+        clear: &mut Vec<ClearPassword>,
     ) -> Result<(), Error> {
         if !modifications.iter().any(|change| self.is_password(&change.attribute)) {
             for change in modifications {
@@ -91,7 +104,7 @@ impl Directory {
         self.check_own_modifications(caller, dn, modifications)?;
         for change in modifications {
             match self.is_password(&change.attribute) {
-                true => self.prepare_password_change(caller, dn, change, options).await?,
+                true => self.prepare_password_change(caller, dn, change, options, clear).await?,
                 false => self.prepare_other(caller, dn, change)?,
             }
         }
@@ -139,9 +152,12 @@ impl Directory {
         if changes.peek().is_none() {
             return Ok(());
         }
-        let Some(entry) = self.password_entry(dn) else { return Ok(()) };
         // An old one that is wrong is found missing when it is to be deleted.
         let with_old = changes.any(|change| change.kind == ModificationKind::Delete && !change.values.is_empty());
+        if caller.identity.through.is_some() && !with_old {
+            return Err(without_old());
+        }
+        let Some(entry) = self.password_entry(dn) else { return Ok(()) };
         self.check_own_change(caller, &entry, with_old)
     }
 
@@ -196,12 +212,14 @@ impl Directory {
         dn: &str,
         change: &mut Modification,
         options: &WriteOptions,
+        clear: &mut Vec<ClearPassword>,
     ) -> Result<(), Error> {
         let entry = self.password_entry(dn);
         match change.kind {
             ModificationKind::Add | ModificationKind::Replace => {
                 let rules = entry.as_deref().map_or_else(PasswordRules::default, |entry| self.password_rules(entry));
-                change.values = self.hashed(caller, std::mem::take(&mut change.values), options, entry.as_deref(), &rules).await?;
+                let values = std::mem::take(&mut change.values);
+                change.values = self.hashed(caller, values, options, entry.as_deref(), &rules, clear).await?;
             }
             // "delete the old one, add the new one": the value to delete is the stored hash of what the client names.
             ModificationKind::Delete => {
@@ -239,6 +257,7 @@ impl Directory {
         options: &WriteOptions,
         entry: Option<&Entry>,
         rules: &PasswordRules,
+        clear: &mut Vec<ClearPassword>,
     ) -> Result<Vec<Vec<u8>>, Error> {
         if values.len() > MOST_PASSWORDS {
             return Err(Error::Constraint(format!("userPassword: at most {MOST_PASSWORDS} values at one time")));
@@ -267,7 +286,7 @@ impl Directory {
             if let Some(entry) = entry {
                 self.refuse_former(caller, entry, &password).await?;
             }
-            out.push(self.make_credentials(caller.origin.address, password).await?.password);
+            out.push(self.hash_password(caller.origin.address, password, clear).await?);
         }
         Ok(out)
     }
@@ -324,13 +343,12 @@ impl Directory {
         dn: Option<String>,
         old: Option<Secret>,
         new: Option<Secret>,
-    ) -> Result<(Write, Option<Secret>), Error> {
+    ) -> Result<Prepared, Error> {
         let dn = dn.unwrap_or_else(|| caller.identity.name.clone());
         let entry = self.password_entry(&dn);
         let own = entry.as_ref().is_some_and(|entry| caller.identity.entry == Some(entry.id));
-        // Else an application would have the account for good.
         if old.is_none() && caller.identity.through.is_some() {
-            return Err(Error::InsufficientAccess("a password is set for others with the old one only".to_owned()));
+            return Err(without_old());
         }
         let entry = entry.filter(|entry| own || self.discloses(&self.grants(caller), entry));
         let Some(entry) = entry else { return Err(Error::NoSuchObject { matched: String::new() }) };
@@ -359,9 +377,16 @@ impl Directory {
                 (made.clone(), Some(made))
             }
         };
-        let hashed = self.make_credentials(caller.origin.address, new).await?.password;
-        Ok((Write::Password { dn: Some(dn), old: None, new: Some(Secret::new(hashed)) }, generated))
+        let mut clear = Vec::new();
+        let hashed = self.hash_password(caller.origin.address, new, &mut clear).await?;
+        let write = Write::Password { dn: Some(dn), old: None, new: Some(Secret::new(hashed)) };
+        Ok(Prepared { write, generated, clear })
     }
+}
+
+/// By proxied authorisation; else an application would have the account for good.
+fn without_old() -> Error {
+    Error::InsufficientAccess("a password is set for others with the old one only".to_owned())
 }
 
 /// A password that nobody guesses and every policy takes: at least `length` characters, and no more than `most` unless that
