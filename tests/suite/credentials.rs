@@ -66,7 +66,7 @@ fn hb1_every_reason_not_to_let_somebody_in_looks_the_same() {
     let mut operator = demo.as_operator();
     operator.add(&other, &[("objectClass", "organization"), ("objectClass", "hcOrganisation")]);
     let class = ("objectClass", "inetOrgPerson");
-    operator.add(&staff, &[class, ("objectClass", "hcStaff"), ("cn", "Staff"), ("sn", "Staff"), ("userPassword", password)]);
+    operator.add(&staff, &[class, ("objectClass", "hcStaffRecord"), ("cn", "Staff"), ("sn", "Staff"), ("userPassword", password)]);
     let of_other = format!("uid=other,ou=users,{other}");
     let user = [class, ("objectClass", "hcUser"), ("cn", "other"), ("sn", "other"), ("mail", "other@example.com")];
     operator.add(&of_other, &[&user[..], &[("hcUserType", "app"), ("userPassword", password)]].concat());
