@@ -21,6 +21,13 @@ LONG = bool(os.environ.get("LONG"))
 SUFFIX = "dc=example,dc=com"
 
 
+def count(what, number):
+    """Adds to the record of what was tried over all long runs (`tests/run --long` names the file)."""
+    if record := os.environ.get("HEADCOUNT_COUNTS"):
+        with open(record, "a") as out:
+            out.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\t{what}\t{number}\n")
+
+
 # Octets ---------------------------------------------------------------------------------------------------------------
 
 

@@ -176,6 +176,7 @@ class Mutations(unittest.TestCase):
                 self.assertEqual(self.server.panics(), [], what)
         self.assertTrue(self.server.is_alive())
         self.assertEqual(self.server.panics(), [])
+        target.count("HA3 damaged messages", COUNT)
         print(f"{COUNT} cases of {len(messages)} messages, grown by {(self.server.resident() - memory) >> 10} KiB")
         self.assertLess(self.server.resident() - memory, 64 << 20)
         # What was there is whole.

@@ -1,4 +1,5 @@
-"""Operations and how they end: abandon, unbind, half a close, a reset after any octet (hardening HA8)."""
+"""Operations and how they end: abandon, unbind, half a close, a reset after any octet (hardening HA8); binds, and who one is
+after each of them (HA9)."""
 
 import random
 import socket
@@ -7,7 +8,8 @@ import time
 import unittest
 
 import target
-from target import LONG, ROOT, SUFFIX, UNBIND, WHO_AM_I, Client, Target, abandon, bind, equal, message, present, replace, search
+from target import (LONG, ROOT, SUFFIX, UNBIND, WHO_AM_I, Client, Target, abandon, bind, equal, message, number, present, replace, search,
+                    sequence, text)
 
 ORGANISATION = f"o=Acme,{SUFFIX}"
 USER = (f"uid=ada,ou=users,{ORGANISATION}", "a password of several words")
@@ -17,7 +19,8 @@ COUNT = 100_000 if LONG else 1_000
 
 class Sequences(unittest.TestCase):
     def setUp(self):
-        self.server = Target(people=300, limits="size = 1000000")
+        # The cheapest hash there is, since most binds here fail.
+        self.server = Target(people=300, limits='size = 1000000\n[hashing]\nmemory = "7MiB"\npasses = 1')
         self.addCleanup(self.server.end)
         with self.operator() as client:
             self.assertEqual(client.add(ORGANISATION, objectClass=["organization", "hcOrganisation"], o=["Acme"]), 0)
@@ -82,6 +85,17 @@ class Sequences(unittest.TestCase):
         finally:
             client.close()
 
+    def is_as_before(self, descriptors, threads, memory):
+        """What the server holds is what it held."""
+        held, resident = self.server.rests(descriptors, memory + (16 << 20))
+        print(f"descriptors {descriptors} -> {held}, threads {threads} -> {self.server.threads()}, "
+              f"memory {memory >> 20} -> {resident >> 20} MiB")
+        # The store may hold a file more or less, by the segments of its journal.
+        self.assertLessEqual(held, descriptors + 2)
+        self.assertLessEqual(self.server.threads(), threads + 2)
+        self.assertLessEqual(resident, memory + (16 << 20))
+        self.assertEqual(self.server.panics(), [])
+
     def test_ha8_random_sequences_leave_nothing_behind(self):
         warm = random.Random(1)
         for _ in range(200):
@@ -94,18 +108,64 @@ class Sequences(unittest.TestCase):
             self.play(drawn)
             if at % 500 == 0:
                 self.assertTrue(self.server.is_alive(), f"after {at} sequences")
+        target.count("HA8 sequences of operations", COUNT)
         print(f"{COUNT} sequences in {time.monotonic() - began:.0f} s")
-        held, resident = self.server.rests(descriptors, memory + (16 << 20))
-        print(f"descriptors {descriptors} -> {held}, threads {threads} -> {self.server.threads()}, "
-              f"memory {memory >> 20} -> {resident >> 20} MiB")
-        # The store may hold a file more or less, by the segments of its journal.
-        self.assertLessEqual(held, descriptors + 2)
-        self.assertLessEqual(self.server.threads(), threads + 2)
-        self.assertLessEqual(resident, memory + (16 << 20))
-        self.assertEqual(self.server.panics(), [])
+        self.is_as_before(descriptors, threads, memory)
         with self.operator() as client:
             sessions = lambda: client.ask(search(ORGANISATION, 2, equal("objectClass", "hcSession"), "1.1"))
             deadline = time.monotonic() + 10
             while sessions() != (0, 0) and time.monotonic() < deadline:
                 time.sleep(0.1)
             self.assertEqual(sessions(), (0, 0), "a seat of this licence ends with its connection")
+
+    def binds(self):
+        """Ways to bind: the request, the result code, and who one is then (nobody where it did not succeed)."""
+        sasl = lambda mechanism, *credentials: sequence(number(3), text(""), sequence(text(mechanism), *credentials, tag=0xA3), tag=0x60)
+        plain = lambda dn, password: sasl("PLAIN", text(f"\0{dn}\0{password}"))
+        people = [USER, (self.server.operator, target.servers.PASSWORD)]
+        ways = [(bind("", ""), 0, ""), (bind(USER[0], ""), 53, ""), (sequence(number(2), text(""), text("", 0x80), tag=0x60), 2, ""),
+                (sasl("NO-SUCH", text("x")), 7, ""), (sasl("PLAIN"), 14, ""), (sasl("PLAIN", text("damaged")), 49, ""),
+                (bind(f"uid=nobody,{SUFFIX}", "x"), 49, ""), (bind("no name", "x"), None, ""), (b"\x60\x03\x02\x01\x03", 2, "")]
+        for dn, password in people:
+            ways += [(bind(dn, password), 0, dn), (plain(dn, password), 0, dn), (bind(dn, password + "x"), 49, ""),
+                     (plain(dn, password[:-1]), 49, "")]
+        return ways
+
+    def test_ha9_after_any_bind_one_is_who_signed_in_or_nobody(self):
+        ways, drawn = self.binds(), random.Random(20_261_123)
+        with self.operator() as client:
+            # A session that goes with the connection before it is a reason of its own to be sent away.
+            self.assertEqual(client.ask(replace(f"cn=Desk,ou=licences,{ORGANISATION}", "hcReleaseMode", "idle"))[0], 0)
+        others = [ROOT, search(SUFFIX, 2, present("uid"), "cn"), abandon(1)]
+
+        def play():
+            """Binds in one segment, each with operations under way before it and the question who one is after it."""
+            steps = drawn.choices(ways, k=drawn.randrange(1, 7))
+            octets, expected, ident = b"", {}, 0
+            for request, code, who in steps:
+                for operation in drawn.choices(others, k=drawn.randrange(3)):
+                    ident += 1
+                    octets += message(ident, operation)
+                expected[ident + 1], expected[ident + 2] = code, who
+                octets += message(ident + 1, request) + message(ident + 2, WHO_AM_I)
+                ident += 2
+            with Client(self.server, patience=60) as client:
+                client.send(octets)
+                while expected:
+                    answered, tag, content = client.receive()
+                    if tag == 0x61:
+                        code = expected.pop(answered)
+                        self.assertIn(target.first(content)[0][0], [code] if code is not None else [34, 49], octets.hex())
+                    elif tag == 0x78:
+                        who = expected.pop(answered)
+                        self.assertTrue(content.endswith(b"\x8b" + target.length(len(f"dn:{who}")) + f"dn:{who}".encode())
+                                        if who else b"dn:" not in content, octets.hex())
+
+        for _ in range(100):
+            play()
+        time.sleep(2)
+        descriptors, threads, memory = self.server.descriptors(), self.server.threads(), self.server.resident()
+        for _ in range(COUNT):
+            play()
+        target.count("HA9 sequences of binds", COUNT)
+        self.is_as_before(descriptors, threads, memory)
