@@ -78,7 +78,7 @@ fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outc
 /// Opens the directory in this process: no daemon runs.
 fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mut Output) -> Outcome {
     // What the store has to say about its files is for whoever sits here.
-    drop(logging::begin(LogFormat::Text, "warn"));
+    drop(logging::begin(LogFormat::Text, "warn", 0));
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -18,7 +18,7 @@ pub(super) fn serve(path: &Path) -> Outcome {
         Ok(config) => config,
         Err(outcome) => return outcome,
     };
-    let level = logging::begin(config.log_format, &config.log_level);
+    let level = logging::begin(config.log_format, &config.log_level, config.log_repeats);
     let workers = config.workers;
     run(workers, async move { Server::start(path, config, level).await?.run().await })
 }
@@ -35,7 +35,7 @@ pub(super) fn demo(arguments: DemoArguments, json: bool) -> Outcome {
         Ok(config) => config,
         Err(outcome) => return outcome,
     };
-    let level = logging::begin(config.log_format, &config.log_level);
+    let level = logging::begin(config.log_format, &config.log_level, config.log_repeats);
     run(config.workers, demo.run(config, level))
 }
 

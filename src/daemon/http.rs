@@ -81,7 +81,7 @@ async fn observe(request: Request, next: Next) -> Response {
     let clock = SystemClock::default();
     let id = request.extensions().get::<Peer>().map_or_else(|| Arc::from(""), |peer| Arc::clone(&peer.request));
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", id = &*id, method = %request.method(), route);
+    let span = tracing::info_span!("http", request = &*id, method = %request.method(), route);
     let began = clock.monotonic();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (took, status) = (clock.monotonic().saturating_sub(began), response.status());

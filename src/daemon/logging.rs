@@ -2,8 +2,10 @@
 //! What libraries say below info is left out at every level: they show whole messages, passwords and all (HG2).
 
 use super::config::file::LogFormat;
+use super::repeats::{Limit, Repeats};
 use crate::base::line;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 use tracing::Metadata;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
@@ -13,25 +15,35 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 /// Changes what is logged while the server runs.
-pub struct Level(reload::Handle<EnvFilter, Registry>);
+pub struct Level {
+    filter: reload::Handle<EnvFilter, Registry>,
+    repeats: Arc<Repeats>,
+}
 
 impl Level {
-    /// Logs by `level` from now on, as the config's `[log] level`; what does not read is refused.
-    pub fn set(&self, level: &str) -> Result<(), String> {
+    /// Logs by `level` from now on, as the config's `[log] level`, and so many events of one kind; what does not read is refused.
+    pub fn set(&self, level: &str, repeats: usize) -> Result<(), String> {
         let filter = EnvFilter::builder().parse(level).map_err(|error| error.to_string())?;
-        self.0.reload(filter).map_err(|error| error.to_string())
+        self.repeats.set(repeats);
+        self.filter.reload(filter).map_err(|error| error.to_string())
+    }
+
+    /// What counts events that come too often.
+    pub(super) fn repeats(&self) -> Arc<Repeats> {
+        Arc::clone(&self.repeats)
     }
 }
 
 /// Begins to log. `None` where something logs already, as in tests.
-pub fn begin(format: LogFormat, level: &str) -> Option<Level> {
+pub fn begin(format: LogFormat, level: &str, repeats: usize) -> Option<Level> {
+    let repeats = Repeats::new(repeats);
     let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse_lossy(level));
-    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_told));
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_told)).with(Limit(Arc::clone(&repeats)));
     let begun = match format {
         LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(Lines)).try_init(),
         LogFormat::Text => registry.with(fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(Lines)).try_init(),
     };
-    begun.ok().map(|()| Level(handle))
+    begun.ok().map(|()| Level { filter: handle, repeats })
 }
 
 /// Whether events like this may be logged at all: ours, and of others those at info and above.

@@ -13,6 +13,7 @@ mod listen;
 pub mod logging;
 pub mod machine;
 mod metrics;
+mod repeats;
 pub mod server;
 pub mod tls;
 pub mod watch;

@@ -94,6 +94,7 @@ impl Server {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut watch = self.watch.take().unwrap_or_else(|| Watch::new(self.config.files.clone()));
         let watchdog = tokio::spawn(beat());
+        let repeats = self.level.as_ref().map(|level| tokio::spawn(level.repeats().watch()));
         let mut mail = self.send_mail();
         let mut backup = self.back_up();
         let mut audit = self.watch_audit();
@@ -124,9 +125,12 @@ impl Server {
             machine::tell_ready();
         }
         watchdog.abort();
+        let repeats_at_end = self.level.as_ref().map(Level::repeats);
         self.stop().await;
+        repeats_at_end.iter().for_each(|repeats| repeats.tell());
         maintenance.abort();
         audit.abort();
+        repeats.iter().for_each(JoinHandle::abort);
         mail.iter().chain(&backup).for_each(JoinHandle::abort);
         Ok(())
     }
@@ -183,7 +187,7 @@ impl Server {
             tls.exchange(certificate);
         }
         if let Some(level) = &self.level {
-            level.set(&config.log_level).map_err(one)?;
+            level.set(&config.log_level, config.log_repeats).map_err(one)?;
         }
         // A listener that is gone stops to accept; its connections go on.
         self.running.retain(|running| {

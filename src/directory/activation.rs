@@ -168,7 +168,10 @@ impl Directory {
 
     /// Sets the password of the link's user, once: whether the link works is decided again in the step that uses it up.
     pub async fn redeem_link(&self, origin: &Origin, token: &Secret, password: Secret) -> Result<(), RedeemError> {
-        let (_, entry) = live_link(self.schema(), self.memory(), token, self.clock().now()).ok_or(RedeemError::Dead)?;
+        let Some((_, entry)) = live_link(self.schema(), self.memory(), token, self.clock().now()) else {
+            self.note_login(origin, Method::Link, "an unknown link".to_owned(), "unknown link", String::new());
+            return Err(RedeemError::Dead);
+        };
         self.check_password(&password, Some(&entry), &self.password_rules(&entry))
             .map_err(|error| RedeemError::Password(error.to_string()))?;
         let caller = caller(origin);
@@ -354,6 +357,13 @@ impl Work<'_, '_> {
     /// Puts a letter to the user into the outbox. One that waits already makes room: the newer purpose counts.
     pub(crate) fn post(&mut self, user: EntryId, purpose: Purpose) -> Result<(), Error> {
         let waiting = Waiting { purpose, posted: self.now, tries: 0, not_before: self.now };
+        let (request, letter) = (self.caller.origin.request.clone(), LetterId { user, posted: self.now });
+        // So that what the mail says of a letter leads to who asked for it.
+        self.txn.when_settled(move |committed| {
+            if committed {
+                tracing::info!(%request, %letter, "a letter was put into the outbox");
+            }
+        });
         keep(self.txn, &outbox_key(user), &waiting)
     }
 

@@ -88,7 +88,7 @@ impl Directory {
         }
         let found = self.prove_candidate(origin, account, &candidate, password).await?;
         if found.is_none() && !candidate.hashes.iter().all(|stored| self.hasher().is_usable(stored)) {
-            tracing::warn!(user = %dn, "a stored password is of a scheme, or has a cost, that is not verified here");
+            tracing::warn!(request = %origin.request, user = %dn, "a stored password is of a scheme, or has a cost, that is not verified here");
         }
         let (Some(entry), Some((found, password))) = (candidate.entry, found) else {
             return Err(Error::InvalidCredentials.into());

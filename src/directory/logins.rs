@@ -118,8 +118,8 @@ impl Directory {
 
     fn reason(&self, error: &Error, candidate: &Candidate, account: Account) -> &'static str {
         match error {
-            Error::InvalidCredentials => {}
-            Error::Password { .. } => return "password policy",
+            // A client that knows the password and asked for it is told more than others.
+            Error::InvalidCredentials | Error::Password { .. } => {}
             Error::SessionLimit { .. } => return "session limit",
             Error::Busy(_) => return "busy",
             Error::Unwilling(_) => return "not admitted",
@@ -130,6 +130,7 @@ impl Directory {
             Some(AccountState::Disabled) => "account disabled",
             Some(AccountState::NotActivated) => "account not activated",
             _ if candidate.entry.as_deref().is_some_and(|entry| !self.may_sign_in(entry)) => "no account",
+            _ if matches!(error, Error::Password { .. }) => "password policy",
             _ if self.has_to_wait(account) => "wrong password, or it has to wait",
             _ => "wrong password",
         }

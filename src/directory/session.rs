@@ -389,7 +389,7 @@ impl Work<'_, '_> {
                     }
                 }
                 if over_limit {
-                    tracing::warn!(licence = name, user = tree::dn_of(&*self.txn, seeker.user), "a session beyond the session limit");
+                    tracing::warn!(request = %self.caller.origin.request, licence = name, user = tree::dn_of(&*self.txn, seeker.user), "a session beyond the session limit");
                 }
                 let session = self.begin_session(seeker, licence.id)?;
                 let in_use = core.seats.lock().in_use(licence.id, terms.counting);

@@ -243,12 +243,13 @@ impl Connection {
         if let Some(tag) = operation.response_tag().filter(|_| !self.mute) {
             put_result(&mut self.output.octets, id, tag, outcome);
             self.tally.answered(id, operation, outcome.code, &**self.door.directory.clock());
+            tracing::debug!(request = %self.caller.origin.request.message(id), ?operation, code = ?outcome.code, "answered");
         }
     }
 
     /// Ends the connection now, with a Notice of Disconnection (RFC 4511 §4.4.1). Changes under way are still made.
     pub(super) fn disconnect(&mut self, code: &LdapResultCode, text: &str) {
-        tracing::debug!(peer = %self.caller.origin.describe(), text, "disconnected");
+        tracing::debug!(request = %self.caller.origin.request, peer = %self.caller.origin.describe(), text, "disconnected");
         if !self.mute {
             put_notice(&mut self.output.octets, code, text);
         }

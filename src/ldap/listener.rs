@@ -246,7 +246,7 @@ impl Door {
                 match self.handshake(stream).await {
                     Ok(stream) => Transport::Tls(Box::new(stream)),
                     Err(error) => {
-                        tracing::debug!(peer = %origin.describe(), %error, "TLS did not begin");
+                        tracing::debug!(request = %origin.request, peer = %origin.describe(), %error, "TLS did not begin");
                         return None;
                     }
                 }

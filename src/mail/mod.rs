@@ -81,7 +81,10 @@ async fn deliver(directory: &Directory, from: &Mailbox, transport: &Transport) -
     for id in directory.outbox_due(BATCH) {
         let outcome = match directory.outbox_letter(id).await {
             Ok(Some(letter)) => match message::compose(from, &letter) {
-                Ok(mail) => transport.send(&**directory.clock(), mail).await,
+                Ok(mail) => {
+                    let sent = transport.send(&**directory.clock(), mail).await;
+                    sent.inspect(|()| tracing::info!(letter = %id, "a letter has left the outbox"))
+                }
                 Err(unsendable) => Err(SendError::Never(unsendable.to_string())),
             },
             // The account needs no letter any more.

@@ -20,6 +20,7 @@ mod framing;
 mod house;
 mod isolation;
 mod lockout;
+mod logs;
 mod monitor;
 mod one_time_codes;
 mod oracle_matrix;

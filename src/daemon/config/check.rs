@@ -168,6 +168,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         operate,
         log_format: file.log.format,
         log_level,
+        log_repeats: file.log.repeats,
         workers: file.workers,
         files: checker.files,
     })

@@ -570,10 +570,12 @@ pub struct LogTable {
     pub format: LogFormat,
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or by module as `info,headcount::ldap=debug`.
     pub level: Spanned<String>,
+    /// Events of one kind that are logged in ten seconds; 0 for all.
+    pub repeats: usize,
 }
 
 impl Default for LogTable {
     fn default() -> Self {
-        Self { format: LogFormat::default(), level: Spanned::new(0..0, "info".to_owned()) }
+        Self { format: LogFormat::default(), level: Spanned::new(0..0, "info".to_owned()), repeats: 100 }
     }
 }

@@ -54,6 +54,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What is logged.
     pub log_level: String,
+    /// Events of one kind that are logged in ten seconds; 0 for all.
+    pub log_repeats: usize,
     /// Threads that serve; 0 for one per processor.
     pub workers: usize,
     /// Every file it was read from, to be watched.

@@ -308,7 +308,7 @@ impl Directory {
         if !options.relax && !caller.identity.is_operator() {
             return Err(Error::Constraint("this is a hash of a scheme, or with a cost, that is not verified here".to_owned()));
         }
-        tracing::warn!(by = caller.identity.name, "a stored password is of a scheme, or has a cost, that is not verified here");
+        tracing::warn!(request = %caller.origin.request, by = caller.identity.name, "a stored password is of a scheme, or has a cost, that is not verified here");
         Ok(())
     }
 

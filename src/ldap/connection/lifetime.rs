@@ -49,7 +49,7 @@ impl Connection {
                 self.intake = Intake::Open;
             }
             Err(error) => {
-                tracing::debug!(peer = %self.caller.origin.describe(), %error, "TLS did not begin");
+                tracing::debug!(request = %self.caller.origin.request, peer = %self.caller.origin.describe(), %error, "TLS did not begin");
                 self.break_off();
             }
         }
@@ -78,7 +78,7 @@ impl Connection {
         }
         let limits = &self.settings.limits;
         if self.stalled_since.is_some_and(|since| self.now.saturating_sub(since) >= limits.write_stall) {
-            tracing::debug!(peer = %self.caller.origin.describe(), "the peer does not read");
+            tracing::debug!(request = %self.caller.origin.request, peer = %self.caller.origin.describe(), "the peer does not read");
             self.break_off();
             return self.wake_in(TICK);
         }
@@ -114,7 +114,7 @@ impl Connection {
             Ok::<_, io::Error>(())
         };
         if tokio::time::timeout(LINGER, words).await.is_err() {
-            tracing::debug!(peer = %self.caller.origin.describe(), "the peer did not end the connection");
+            tracing::debug!(request = %self.caller.origin.request, peer = %self.caller.origin.describe(), "the peer did not end the connection");
         }
     }
 }
