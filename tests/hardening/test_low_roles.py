@@ -369,7 +369,7 @@ class LastOperator(unittest.TestCase):
         self.assertEqual(client.ask(bind(root, PASSWORD))[0], SUCCESS)
         ways = {
             "deleted": delete(root), "disabled": replace(root, "hcActive", "FALSE"), "a user": replace(root, "hcUserType", "app"),
-            "without a password": replace(root, "userPassword"), "no user": replace(root, "objectClass", "inetOrgPerson"),
+            "without a password": replace(root, "userPassword"),
         }
         for what, operation in ways.items():
             self.assertEqual(client.ask(operation)[0], UNWILLING, what)
