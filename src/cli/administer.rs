@@ -132,6 +132,7 @@ fn request(administration: Administration, config: &Config) -> Result<Request, S
             let dn = dn.unwrap_or_else(|| format!("uid=operator,{suffix}"));
             Request { command: Command::Bootstrap { dn }, input: None, output: Some(file) }
         }
+        Administration::Compact => Command::Compact.into(),
         Administration::Export { file, base, operational } => {
             Request { command: Command::Export { base, operational }, input: None, output: file }
         }
@@ -147,7 +148,6 @@ fn request(administration: Administration, config: &Config) -> Result<Request, S
             Request { command: Command::Import(options), input: Some(arguments.file), output: None }
         }
         Administration::Licence(action) => licence(action)?.into(),
-        Administration::Rebuild => Command::Rebuild.into(),
         Administration::Role(action) => role(action).into(),
         Administration::Sessions(SessionAction::List) => Command::Sessions.into(),
         Administration::Sessions(SessionAction::End { id, message }) => Command::SessionEnd { id, message }.into(),

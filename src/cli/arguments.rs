@@ -149,6 +149,10 @@ pub(super) enum Administration {
         #[arg(long, default_value = "headcount-bootstrap-token")]
         file: PathBuf,
     },
+    /// Write what is kept beside journal and snapshots anew, in as little room as it takes, with or without a running
+    /// daemon; also where it had failed.
+    #[command(visible_alias = "rebuild")]
+    Compact,
     /// Write entries as LDIF.
     Export {
         /// The file; standard output where absent or `-`.
@@ -168,8 +172,6 @@ pub(super) enum Administration {
     /// Licences and their seats.
     #[command(subcommand)]
     Licence(LicenceAction),
-    /// Throw away what is kept beside journal and snapshots, and write it anew.
-    Rebuild,
     /// Roles.
     #[command(subcommand)]
     Role(RoleAction),

@@ -9,7 +9,7 @@ use crate::access::AttributeSet;
 use crate::base::{EntryId, Secret, Timestamp, ber, random};
 use crate::domain::{AccountState, User, UserType};
 use crate::model::{Dn, Facts};
-pub use crate::store::AuditCheck;
+pub use crate::store::{AuditCheck, Compacted};
 use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -202,10 +202,11 @@ impl Directory {
         written
     }
 
-    /// Throws away what is kept beside journal and snapshots, and writes it anew from memory.
-    pub async fn rebuild(&self, caller: &Caller) -> Result<(), Error> {
+    /// Writes what is kept beside journal and snapshots anew from memory, in as little room as it takes; also where it had
+    /// failed. The directory goes on meanwhile, and a power cut leaves what was there or what is new.
+    pub async fn compact(&self, caller: &Caller) -> Result<Compacted, Error> {
         only_operator(caller)?;
-        self.store().rebuild().await.map_err(for_operator)
+        self.store().compact().await.map_err(for_operator)
     }
 
     /// Checks the chain of the audit log in a data folder, and of older files given, the oldest first.

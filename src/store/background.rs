@@ -29,7 +29,7 @@ pub(super) enum Order {
     /// Holds everything against everything.
     Verify(oneshot::Sender<Findings>),
     /// Writes sled anew.
-    Rebuild(oneshot::Sender<Result<(), StoreError>>),
+    Compact(oneshot::Sender<Result<Compacted, StoreError>>),
     /// Makes a last step and ends.
     Close,
 }
@@ -64,7 +64,7 @@ impl Background {
                 Ok(Order::Step(reply)) => drop(reply.send(self.step())),
                 Ok(Order::Snapshot(path, reply)) => drop(reply.send(self.backup(&path))),
                 Ok(Order::Verify(reply)) => drop(reply.send(self.verify())),
-                Ok(Order::Rebuild(reply)) => drop(reply.send(self.rebuild())),
+                Ok(Order::Compact(reply)) => drop(reply.send(self.compact())),
                 Ok(Order::Close) => {
                     drop(self.step());
                     drop(self.write_notes(true));
@@ -203,24 +203,80 @@ impl Background {
         findings
     }
 
-    /// Removes sled and writes it anew. The checkpoint goes first, so that a power cut in between leads to the
-    /// snapshot and the journal.
-    fn rebuild(&mut self) -> Result<(), StoreError> {
-        let shared = self.shared.clone();
-        let mut begin = || -> Result<Box<dyn Kv>, String> {
-            if snapshot::list(&*shared.disk, &shared.folder).map_err(|error| error.to_string())?.is_empty() {
-                snapshot::take(&*shared.disk, &shared.folder, &shared.memory)?;
+    /// Writes sled anew beside the one in use, in as little room as it takes, and puts it in the place of that. The checkpoint
+    /// is true of both, since the new one is good up to a later change; it goes on with the next step, as the audit file does.
+    fn compact(&mut self) -> Result<Compacted, StoreError> {
+        // What can be written to the old one is: it is what a failure falls back to.
+        drop(self.step());
+        let shared = Arc::clone(&self.shared);
+        let before = self.kv.as_ref().and_then(|kv| kv.size().ok());
+        self.room_for(before)?;
+        let parts = match self.write_beside() {
+            Ok(written) => written,
+            Err(error) => {
+                if let Err(left) = self.engine.tidy(&shared.folder) {
+                    tracing::warn!(%left, "what was written of a new sled is left in the folder");
+                }
+                return Err(StoreError::Unusable(error));
             }
-            Checkpoint::remove(&*shared.disk, &shared.folder)?;
-            self.checkpoint_stands = false;
-            self.kv = None;
-            self.engine.discard(&shared.folder)?;
-            self.engine.open(&shared.folder)
         };
-        let kv = begin().map_err(StoreError::Unusable)?;
-        (self.kv, self.parts) = (Some(kv), Parts::default());
-        self.shared.status.lock().kept = None;
-        self.shared.pending.lock().dirty.merge(Dirty::all(&self.shared.memory));
-        self.step()
+        self.kv = None;
+        let exchanged = self.engine.exchange(&shared.folder);
+        // Where that failed it is the old one again.
+        let opened = self.engine.open(&shared.folder);
+        shared.status.lock().kept = opened.as_ref().err().cloned();
+        let size = opened.as_ref().ok().and_then(|kv| kv.size().ok()).unwrap_or_default();
+        self.kv = opened.ok();
+        exchanged.map_err(StoreError::Unusable)?;
+        self.parts = parts;
+        self.engine.tidy(&shared.folder).map_err(StoreError::Unusable)?;
+        shared.counts.kept_size.store(size, Ordering::Relaxed);
+        self.step()?;
+        Ok(Compacted { before: before.unwrap_or_default(), after: size })
     }
+
+    /// Refuses where the disk has no room for a second sled beside the reserve.
+    fn room_for(&self, held: Option<u64>) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        if let Some(low) = &shared.status.lock().low {
+            return Err(StoreError::ReadOnly(low.clone()));
+        }
+        // Sled takes up to twice what is put into it once.
+        let needed = held.unwrap_or(u64::MAX).min(2 * shared.memory.size() as u64);
+        match shared.disk.free_space(&shared.folder) {
+            Ok(free) if free.saturating_sub(shared.reserve) < needed => Err(StoreError::Unusable(format!(
+                "{needed} octets may be needed, and {free} are free, of which {} are kept",
+                shared.reserve
+            ))),
+            // Where nothing is known the writing will tell.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// A new sled beside the one in use, read back after it was closed.
+    fn write_beside(&self) -> Result<Parts, String> {
+        let (shared, folder) = (&self.shared, &self.shared.folder);
+        let mut parts = Parts::default();
+        let upto = shared.memory.applied();
+        let kv = self.engine.open_beside(folder, true)?;
+        checkpoint::write(&*kv, &mut parts, &Dirty::all(&shared.memory).names(), &shared.memory, upto)?;
+        drop(kv);
+        let kv = self.engine.open_beside(folder, false)?;
+        let differing = verify::differing(&*kv, &shared.memory)?;
+        // What changed since is still to be written, and is noted under the same lock as it is seen.
+        let pending = shared.pending.lock();
+        match verify::standing(differing, &shared.memory, &pending.dirty).next() {
+            Some(text) => Err(format!("sled was written anew, and is not right: {text}")),
+            None => Ok(parts),
+        }
+    }
+}
+
+/// What it brought to write sled anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Octets on disk before; 0 where sled could not be used.
+    pub before: u64,
+    /// Octets on disk now.
+    pub after: u64,
 }

@@ -28,4 +28,10 @@ pub(super) trait KvEngine: Send + Sync {
     fn move_aside(&self, folder: &Path) -> Result<Option<String>, String>;
     /// Removes it.
     fn discard(&self, folder: &Path) -> Result<(), String>;
+    /// Opens the one that is made beside it; where `new` an empty one, whatever there was.
+    fn open_beside(&self, folder: &Path, new: bool) -> Result<Box<dyn Kv>, String>;
+    /// Puts the one beside in its place; neither may be open. After a power cut there is the one or the other, whole.
+    fn exchange(&self, folder: &Path) -> Result<(), String>;
+    /// Removes what is left of the one beside, and of one that it took the place of.
+    fn tidy(&self, folder: &Path) -> Result<(), String>;
 }

@@ -10,6 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "sled";
+/// One that is being made, and one whose place it has taken. Where there is a former one and no other, the exchange was cut
+/// short, and the former one is as good as ever.
+const BESIDE: &str = "sled.new";
+const FORMER: &str = "sled.former";
 /// Entries are served from our own memory, so its cache only has to hold what a step touches.
 const CACHE: u64 = 32 << 20;
 
@@ -29,15 +33,34 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, String
     }
 }
 
+fn open(folder: PathBuf) -> Result<Box<dyn Kv>, String> {
+    let tree = guarded(|| sled::Config::new().path(&folder).cache_capacity(CACHE).flush_every_ms(None).open())?;
+    for (name, mode) in [("", 0o700), ("db", 0o600), ("conf", 0o600)] {
+        // Where one of them has another name there is nothing to protect.
+        drop(fs::set_permissions(folder.join(name), Permissions::from_mode(mode)));
+    }
+    Ok(Box::new(SledKv { tree, folder }))
+}
+
+fn remove(folder: &Path) -> Result<(), String> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("{} cannot be removed: {error}", folder.display())),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Gives a folder in `folder` another name, lastingly.
+fn rename(folder: &Path, from: &str, to: &str) -> Result<(), String> {
+    let renamed = fs::rename(folder.join(from), folder.join(to)).and_then(|()| File::open(folder)?.sync_all());
+    renamed.map_err(|error| format!("{from} cannot become {to}: {error}"))
+}
+
 impl KvEngine for SledEngine {
     fn open(&self, folder: &Path) -> Result<Box<dyn Kv>, String> {
-        let folder = folder.join(FOLDER);
-        let tree = guarded(|| sled::Config::new().path(&folder).cache_capacity(CACHE).flush_every_ms(None).open())?;
-        for (name, mode) in [("", 0o700), ("db", 0o600), ("conf", 0o600)] {
-            // Where one of them has another name there is nothing to protect.
-            drop(fs::set_permissions(folder.join(name), Permissions::from_mode(mode)));
+        if !folder.join(FOLDER).exists() && folder.join(FORMER).exists() {
+            rename(folder, FORMER, FOLDER)?;
         }
-        Ok(Box::new(SledKv { tree, folder }))
+        open(folder.join(FOLDER))
     }
 
     fn move_aside(&self, folder: &Path) -> Result<Option<String>, String> {
@@ -51,10 +74,30 @@ impl KvEngine for SledEngine {
     }
 
     fn discard(&self, folder: &Path) -> Result<(), String> {
-        match fs::remove_dir_all(folder.join(FOLDER)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("sled cannot be removed: {error}")),
-            Ok(()) | Err(_) => Ok(()),
+        remove(&folder.join(FOLDER))
+    }
+
+    fn open_beside(&self, folder: &Path, new: bool) -> Result<Box<dyn Kv>, String> {
+        if new {
+            self.tidy(folder)?;
         }
+        open(folder.join(BESIDE))
+    }
+
+    fn exchange(&self, folder: &Path) -> Result<(), String> {
+        // What is in the new folder lasts before the folder has its name.
+        let synced = File::open(folder.join(BESIDE)).and_then(|beside| beside.sync_all());
+        synced.map_err(|error| format!("{BESIDE} cannot be synced: {error}"))?;
+        if folder.join(FOLDER).exists() {
+            rename(folder, FOLDER, FORMER)?;
+        }
+        rename(folder, BESIDE, FOLDER)
+    }
+
+    fn tidy(&self, folder: &Path) -> Result<(), String> {
+        remove(&folder.join(BESIDE))?;
+        // Not where it has to be put back.
+        if folder.join(FOLDER).exists() { remove(&folder.join(FORMER)) } else { Ok(()) }
     }
 }
 
@@ -114,5 +157,43 @@ mod tests {
         drop(kv);
         assert_eq!(SledEngine.move_aside(folder.path()).unwrap().as_deref(), Some("sled.damaged-1"));
         assert_eq!(SledEngine.move_aside(folder.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn hg6_wherever_an_exchange_is_cut_short_the_one_or_the_other_is_there_whole() {
+        let put = |key: &str| vec![(key.as_bytes().to_vec(), Some(vec![1]))];
+        let written = |kv: Box<dyn Kv>, key: &str| kv.apply(put(key)).and_then(|()| kv.flush()).unwrap();
+        let held = |folder: &Path| {
+            let kv = SledEngine.open(folder).unwrap();
+            let mut seen = String::new();
+            kv.range(&mut |key, _| {
+                seen.push_str(std::str::from_utf8(key).unwrap());
+                Ok(())
+            })
+            .unwrap();
+            drop(kv);
+            SledEngine.tidy(folder).unwrap();
+            assert!(!folder.join(BESIDE).exists() && !folder.join(FORMER).exists(), "nothing is left of it");
+            seen
+        };
+        type Cut = fn(&Path);
+        let cuts: [(Cut, &str); 4] = [
+            (|_| {}, "old"),
+            // The new one was not written to its end.
+            (|folder| fs::write(folder.join(BESIDE).join("db"), b"torn").unwrap(), "old"),
+            (|folder| fs::rename(folder.join(FOLDER), folder.join(FORMER)).unwrap(), "old"),
+            (|folder| SledEngine.exchange(folder).unwrap(), "new"),
+        ];
+        for (cut, expected) in cuts {
+            let folder = tempfile::tempdir().unwrap();
+            written(SledEngine.open(folder.path()).unwrap(), "old");
+            written(SledEngine.open_beside(folder.path(), true).unwrap(), "new");
+            cut(folder.path());
+            assert_eq!(held(folder.path()), expected);
+            // And the next one works.
+            written(SledEngine.open_beside(folder.path(), true).unwrap(), "next");
+            SledEngine.exchange(folder.path()).unwrap();
+            assert_eq!(held(folder.path()), "next");
+        }
     }
 }

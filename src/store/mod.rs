@@ -51,6 +51,7 @@ use writer::{Message, Request};
 
 pub use audit_chain::AuditCheck;
 pub use audit_record::{AuditChange, AuditRecord};
+pub use background::Compacted;
 pub use change_set::Removed;
 pub use feed::{Change, ChangeEvent, Changes};
 pub use index::Candidates;
@@ -240,9 +241,11 @@ impl Store {
         self.order(Order::Verify).await
     }
 
-    /// Removes sled and writes it anew from memory. The store stays open.
-    pub async fn rebuild(&self) -> Result<(), StoreError> {
-        self.order(Order::Rebuild).await?
+    /// Writes sled anew from memory beside the one in use, reads it back and puts it in the place of that: it takes no more
+    /// room than it needs afterwards, and is there again where it had failed. The store stays open, and a power cut at any
+    /// moment leaves the one or the other.
+    pub async fn compact(&self) -> Result<Compacted, StoreError> {
+        self.order(Order::Compact).await?
     }
 
     /// Makes a background step now: audit file, sled, checkpoint, and what else is due.

@@ -215,10 +215,13 @@ impl Opening<'_> {
     /// The kept state that was loaded, or an empty one in its place, now that memory is known to be whole. What was
     /// there is moved aside, unless the journal has everything from the first change on.
     fn kept_or_new(&mut self, kept: Option<Kept>, extent: Option<&Extent>) -> Result<Kept, String> {
+        let engine = &self.ground.engine;
         if let Some(kept) = kept {
+            if let Err(left) = engine.tidy(self.folder) {
+                self.report.notes.push(format!("what a compaction left cannot be removed: {left}"));
+            }
             return Ok(kept);
         }
-        let engine = &self.ground.engine;
         Checkpoint::remove(&*self.ground.disk, self.folder)?;
         if self.report.rebuilt.is_none() && extent.is_none_or(|extent| extent.first == 1) {
             engine.discard(self.folder)?;

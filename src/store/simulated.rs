@@ -29,15 +29,22 @@ enum NameChange {
     Remove(PathBuf),
 }
 
+/// A kept state: as it is read, and what of it lasts.
+#[derive(Clone, Default)]
+struct Twin {
+    live: BTreeMap<Vec<u8>, Vec<u8>>,
+    durable: BTreeMap<Vec<u8>, Vec<u8>>,
+    pending: Vec<Batch>,
+}
+
 #[derive(Clone, Default)]
 struct World {
     inodes: Vec<Inode>,
     live: BTreeMap<PathBuf, usize>,
     durable: BTreeMap<PathBuf, usize>,
     names_pending: Vec<NameChange>,
-    kv: BTreeMap<Vec<u8>, Vec<u8>>,
-    kv_durable: BTreeMap<Vec<u8>, Vec<u8>>,
-    kv_pending: Vec<Batch>,
+    /// The kept state, and one that is made beside it.
+    kept: [Twin; 2],
     operations: u64,
     freeze_at: Option<u64>,
     fail_sync: bool,
@@ -177,11 +184,13 @@ impl SimulatedDisk {
             }
             (inode.live, inode.durable) = (octets.clone(), octets);
         }
-        let batches = dice.roll(world.kv_pending.len() as u64 + 1) as usize;
-        for batch in world.kv_pending.drain(..).take(batches) {
-            apply(&mut world.kv_durable, batch);
+        for twin in &mut world.kept {
+            let batches = dice.roll(twin.pending.len() as u64 + 1) as usize;
+            for batch in twin.pending.drain(..).take(batches) {
+                apply(&mut twin.durable, batch);
+            }
+            twin.live = twin.durable.clone();
         }
-        world.kv = world.kv_durable.clone();
         world.live = world.durable.clone();
         (world.freeze_at, world.fail_sync) = (None, false);
         Self(Arc::new(Mutex::new(world)))
@@ -197,7 +206,7 @@ impl SimulatedDisk {
     /// Damages a value of the kept state.
     pub(super) fn damage_kept(&self) {
         let mut world = self.0.lock();
-        let value = world.kv.values_mut().next().expect("nothing is kept");
+        let value = world.kept[0].live.values_mut().next().expect("nothing is kept");
         let last = value.len() - 1;
         value[last] ^= 1;
     }
@@ -330,49 +339,72 @@ impl DiskFile for SimulatedFile {
 }
 
 /// The twin of sled: what is applied and not flushed is there up to some batch after a power cut.
+struct SimulatedKv {
+    disk: SimulatedDisk,
+    beside: bool,
+}
+
 impl KvEngine for SimulatedDisk {
     fn open(&self, _: &Path) -> Result<Box<dyn Kv>, String> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(SimulatedKv { disk: self.clone(), beside: false }))
     }
 
     fn move_aside(&self, folder: &Path) -> Result<Option<String>, String> {
-        let held = !self.0.lock().kv.is_empty();
+        let held = !self.0.lock().kept[0].live.is_empty();
         self.discard(folder)?;
         Ok(held.then(|| "sled.damaged-1".to_owned()))
     }
 
     fn discard(&self, _: &Path) -> Result<(), String> {
+        self.0.lock().kept[0] = Twin::default();
+        Ok(())
+    }
+
+    fn open_beside(&self, _: &Path, new: bool) -> Result<Box<dyn Kv>, String> {
+        if new {
+            self.0.lock().kept[1] = Twin::default();
+        }
+        Ok(Box::new(SimulatedKv { disk: self.clone(), beside: true }))
+    }
+
+    fn exchange(&self, _: &Path) -> Result<(), String> {
         let mut world = self.0.lock();
-        world.kv.clear();
-        world.kv_durable.clear();
-        world.kv_pending.clear();
+        let last = world.tick().map_err(|error| error.to_string())?;
+        world.kept.swap(0, 1);
+        if last { Err(cut().to_string()) } else { Ok(()) }
+    }
+
+    fn tidy(&self, _: &Path) -> Result<(), String> {
+        self.0.lock().kept[1] = Twin::default();
         Ok(())
     }
 }
 
-impl Kv for SimulatedDisk {
+impl Kv for SimulatedKv {
     fn range(&self, each: Each<'_>) -> Result<(), String> {
-        let all = self.0.lock().kv.clone();
+        let all = self.disk.0.lock().kept[usize::from(self.beside)].live.clone();
         all.iter().try_for_each(|(key, value)| each(key, value))
     }
 
     fn apply(&self, batch: Batch) -> Result<(), String> {
-        let mut world = self.0.lock();
+        let mut world = self.disk.0.lock();
         let last = world.tick().map_err(|error| error.to_string())?;
-        apply(&mut world.kv, batch.clone());
-        world.kv_pending.push(batch);
+        let twin = &mut world.kept[usize::from(self.beside)];
+        apply(&mut twin.live, batch.clone());
+        twin.pending.push(batch);
         if last { Err(cut().to_string()) } else { Ok(()) }
     }
 
     fn flush(&self) -> Result<(), String> {
-        let mut world = self.0.lock();
+        let mut world = self.disk.0.lock();
         let last = world.tick().map_err(|error| error.to_string())?;
-        world.kv_durable = world.kv.clone();
-        world.kv_pending.clear();
+        let twin = &mut world.kept[usize::from(self.beside)];
+        twin.durable = twin.live.clone();
+        twin.pending.clear();
         if last { Err(cut().to_string()) } else { Ok(()) }
     }
 
     fn size(&self) -> Result<u64, String> {
-        Ok(self.0.lock().kv.values().map(|value| value.len() as u64).sum())
+        Ok(self.disk.0.lock().kept[usize::from(self.beside)].live.values().map(|value| value.len() as u64).sum())
     }
 }

@@ -281,6 +281,9 @@ fn run_workload(store: &Store) -> (Model, Model, u64) {
             // Where the disk is frozen the next write tells.
             drop(wait(store.checkpoint()));
         }
+        if at == 21 {
+            drop(wait(store.compact()));
+        }
     }
     (acknowledged.clone(), acknowledged, count)
 }
@@ -374,7 +377,7 @@ fn a_destroyed_kept_state_is_made_anew_from_snapshot_and_journal() {
     assert_eq!(Model::of_memory(store.memory()), model);
     wait(store.checkpoint()).unwrap();
     assert_clean(&store);
-    wait(store.rebuild()).unwrap();
+    wait(store.compact()).unwrap();
     assert_clean(&store);
     store.close();
     disk.damage("checkpoint", 12);
@@ -690,4 +693,71 @@ fn a_hundred_thousand_entries_open_within_two_seconds() {
     println!("snapshot in {:?}", clock.monotonic() - begun);
     store.close();
     assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn hg6_compaction_gives_back_what_rewriting_took_and_the_store_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let options = StoreOptions { folder: folder.path().to_owned(), ..options(0) };
+        let ground = Ground { tuning: tuning(), ..Ground::default() };
+        open_on(ground, options, schema(), Arc::new(ManualClock::at(Timestamp::from_millis(0)))).unwrap()
+    };
+    let store = open();
+    let mut model = Model::default();
+    let mut run = |store: &Store, steps: &[Step]| {
+        let (after, result) = model.run(store, steps);
+        result.unwrap();
+        model = after;
+        model.clone()
+    };
+    for at in 0..40 {
+        run(&store, &[Step::Add(0, at, 3_000), Step::Link(usize::from(at), 0, Level::Full)]);
+    }
+    for length in [20_000, 20_100, 20_200, 20_300, 100] {
+        for at in 0..40 {
+            run(&store, &[Step::Change(at, length)]);
+        }
+        wait(store.checkpoint()).unwrap();
+    }
+    let compacted = wait(store.compact()).unwrap();
+    assert!(compacted.after > 0 && compacted.after * 2 < compacted.before, "{compacted:?}");
+    assert_eq!(store.counts().kept_size.load(Ordering::Relaxed), compacted.after);
+    assert_clean(&store);
+    run(&store, &[Step::Change(3, 10), Step::Remove(7)]);
+    wait(store.checkpoint()).unwrap();
+    let left = run(&store, &[Step::Change(4, 10)]);
+    // Not closed: the last change is in the journal only.
+    drop(store);
+    let store = open();
+    assert_eq!((Model::of_memory(store.memory()), store.report().rebuilt.clone()), (left, None));
+    assert_clean(&store);
+    store.close();
+    let names: Vec<String> =
+        std::fs::read_dir(folder.path()).unwrap().map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names.iter().filter(|name| name.starts_with("sled")).count(), 1, "{names:?}");
+}
+
+#[test]
+fn hg6_changes_go_on_while_the_store_is_compacted() {
+    let store = open(&SimulatedDisk::default()).unwrap();
+    let (mut model, result) = Model::default().run(&store, &[Step::Add(0, 0, 10), Step::Add(0, 1, 5_000), Step::Link(0, 1, Level::Full)]);
+    result.unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                wait(store.compact()).unwrap();
+            }
+        });
+        for at in 0..200_usize {
+            let steps = [Step::Add(0, (at % 50) as u8 + 2, 300), Step::Change(at, at as u16), Step::Remove(at / 2), Step::Unlink(at, 1)];
+            let (after, result) = model.run(&store, &steps);
+            result.unwrap();
+            model = after;
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_clean(&store);
+    assert_eq!(Model::of_memory(store.memory()), model);
 }

@@ -104,26 +104,41 @@ fn indexes(memory: &Memory, findings: &mut Findings) {
 
 /// Compares sled with memory, except for what is still to be written.
 pub(super) fn kept(kv: &dyn Kv, memory: &Memory, dirty: &Dirty, findings: &mut Findings) {
+    match differing(kv, memory) {
+        Ok(differing) => standing(differing, memory, dirty).for_each(|text| findings.push(text)),
+        Err(error) => findings.push(error),
+    }
+}
+
+/// Of what differs, what is not still to be written.
+pub(super) fn standing(differing: Vec<Differing>, memory: &Memory, dirty: &Dirty) -> impl Iterator<Item = String> {
+    let pending: BTreeSet<Vec<u8>> = dirty.names().iter().map(|name| name.key(memory.schema())).collect();
+    differing.into_iter().filter(move |(key, _)| !pending.contains(key)).map(|(_, text)| text)
+}
+
+/// The key of a record that sled has otherwise than memory, and that in words.
+pub(super) type Differing = (Vec<u8>, String);
+
+/// Every record that sled has otherwise than memory; an error where sled cannot be read.
+pub(super) fn differing(kv: &dyn Kv, memory: &Memory) -> Result<Vec<Differing>, String> {
     let schema = memory.schema();
-    let pending: BTreeSet<Vec<u8>> = dirty.names().iter().map(|name| name.key(schema)).collect();
     let mut expected: BTreeSet<Vec<u8>> = Dirty::all(memory).names().iter().map(|name| name.key(schema)).collect();
-    let mut assembler = Assembler::default();
-    let read = checkpoint::read(kv, &mut |key, part| {
+    let (mut assembler, mut found) = (Assembler::default(), Vec::new());
+    checkpoint::read(kv, &mut |key, part| {
         let Some((key, value)) = assembler.take(key, part)? else { return Ok(()) };
         let expected = expected.remove(&key);
-        let right = pending.contains(&key) || (expected && agrees(memory, &key, &value)?);
-        if !right {
-            findings.push(format!("the record {} of sled does not agree with memory", key.escape_ascii()));
+        if !expected || !agrees(memory, &key, &value)? {
+            let text = format!("the record {} of sled does not agree with memory", key.escape_ascii());
+            found.push((key, text));
         }
         Ok(())
-    });
-    if let Err(error) = read.and_then(|_| assembler.finish().map(drop)) {
-        findings.push(error);
-        return;
-    }
-    for key in expected.difference(&pending) {
-        findings.push(format!("sled lacks the record {}", key.escape_ascii()));
-    }
+    })?;
+    assembler.finish()?;
+    found.extend(expected.into_iter().map(|key| {
+        let text = format!("sled lacks the record {}", key.escape_ascii());
+        (key, text)
+    }));
+    Ok(found)
 }
 
 fn agrees(memory: &Memory, key: &[u8], value: &[u8]) -> Result<bool, String> {

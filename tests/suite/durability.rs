@@ -12,8 +12,12 @@ fn add(demo: &Demo, wire: &mut crate::wire::Wire, name: &str) {
     assert_eq!(answer.code(), 0, "{name}: {}", answer.text());
 }
 
+fn tool(demo: &Demo, command: &str) -> Output {
+    headcount().arg(command).arg("--config").arg(demo.config()).output().unwrap()
+}
+
 fn verify(demo: &Demo) -> Output {
-    headcount().arg("verify").arg("--config").arg(demo.config()).output().unwrap()
+    tool(demo, "verify")
 }
 
 #[test]
@@ -78,4 +82,59 @@ fn a_write_is_visible_to_every_read_that_starts_after_it() {
         add(&demo, &mut writer, &name);
         assert_eq!(reader.entries(&demo.organisation(), &equal("cn", name.as_bytes()), &["1.1"]).len(), 1, "{name}");
     }
+}
+
+#[test]
+fn hg6_compaction_beside_changes_with_and_without_a_daemon() {
+    let mut demo = Demo::start();
+    let mut wire = demo.as_operator();
+    let compact = |demo: &Demo| {
+        let output = tool(demo, "compact");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("octets_before") && said.contains("octets_after"), "{said}");
+    };
+    std::thread::scope(|scope| {
+        let compacting = scope.spawn(|| (0..4).for_each(|_| compact(&demo)));
+        let mut at = 0;
+        while !compacting.is_finished() || at < 50 {
+            add(&demo, &mut wire, &format!("beside-{at}"));
+            at += 1;
+        }
+    });
+    assert!(verify(&demo).status.success(), "with a daemon");
+    let count = |demo: &Demo| demo.as_operator().entries(&demo.organisation(), &present("objectClass"), &["1.1"]).len();
+    let before = count(&demo);
+    demo.kill();
+    compact(&demo);
+    let output = verify(&demo);
+    assert!(output.status.success(), "without one: {}", String::from_utf8_lossy(&output.stderr));
+    demo.kill_and_restart();
+    assert_eq!(count(&demo), before);
+    assert!(!files_below(&demo.folder()).iter().any(|file| file.to_string_lossy().contains("sled.")), "nothing is left of the old one");
+}
+
+#[test]
+fn hg6_a_kill_at_any_moment_of_a_compaction_loses_nothing() {
+    let mut demo = Demo::start();
+    let mut wire = demo.as_operator();
+    for at in 0..100 {
+        add(&demo, &mut wire, &format!("kept-{at}"));
+    }
+    let found = |demo: &Demo| demo.as_operator().entries(&demo.organisation(), &present("objectClass"), &["*", "+"]).len();
+    let mut expected = found(&demo);
+    // From the start of the command to after its end, wherever that is on this machine.
+    for pause in [0, 10, 20, 30, 40, 60, 80, 120, 200] {
+        let mut compacting = headcount().arg("compact").arg("--config").arg(demo.config()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(pause));
+        add(&demo, &mut wire, &format!("during-{pause}"));
+        expected += 1;
+        demo.kill();
+        // It fails, or has ended; where it has not begun it finds no daemon and compacts by itself.
+        compacting.wait().unwrap();
+        demo.kill_and_restart();
+        wire = demo.as_operator();
+        assert_eq!(found(&demo), expected, "killed after {pause} ms");
+    }
+    let output = verify(&demo);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -51,6 +51,11 @@ impl Execution<'_> {
                 Ok(format!("everything is in {}", file.display()))
             }
             Command::Bootstrap { dn } => self.bootstrap(dn),
+            Command::Compact => {
+                let compacted = self.handle.block_on(directory.compact(&self.caller))?;
+                self.row(json!({"octets_before": compacted.before, "octets_after": compacted.after}))?;
+                Ok("written anew".to_owned())
+            }
             Command::Export { base, operational } => export::export(&directory, &self.caller, base.as_deref(), *operational, self.reply),
             Command::GroupAdd { organisation, name, description } => self.add_group(organisation, name, description.as_deref()),
             Command::GroupMember { group, member, level } => self.set_member(group, member, *level),
@@ -58,10 +63,6 @@ impl Execution<'_> {
             Command::Import(options) => import::import(&directory, self.handle, &self.caller, *options, input, self.reply),
             Command::Licences(within) => self.licences(within),
             Command::LicenceSet { licence, changes, enforce } => self.set_licence(licence, changes, *enforce),
-            Command::Rebuild => {
-                self.handle.block_on(directory.rebuild(&self.caller))?;
-                Ok("written anew".to_owned())
-            }
             Command::RoleAdd { organisation, name, grants, restricts } => self.add_role(organisation, name, grants, restricts),
             Command::RoleAssign { user, role, remove } => self.assign_role(user, role, *remove),
             Command::Roles(within) => {

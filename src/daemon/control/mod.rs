@@ -48,6 +48,8 @@ pub enum Command {
         /// The DN of the user of type `admin` that it is for.
         dn: String,
     },
+    /// Write what is kept beside journal and snapshots anew, in as little room as it takes.
+    Compact,
     /// Write entries as LDIF.
     Export {
         /// The subtree; all suffixes where absent.
@@ -88,8 +90,6 @@ pub enum Command {
         /// Whether sessions beyond the session limit end (S9).
         enforce: bool,
     },
-    /// Write what is kept beside journal and snapshots anew.
-    Rebuild,
     /// Give a role to a user, or take it away.
     RoleAssign {
         /// The user's DN.
