@@ -24,7 +24,7 @@ use arc_swap::ArcSwapOption;
 use roaring::RoaringBitmap;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Collective attribute subentries that one administrative point may have: each is looked at for every entry below.
 pub(crate) const MOST_OF_POINT: usize = 32;
@@ -51,6 +51,8 @@ struct Area {
 #[derive(Default)]
 pub(crate) struct AreasCache {
     generation: AtomicU64,
+    /// Changes that readers may or may not see yet: nothing is kept for them.
+    coming: AtomicUsize,
     held: ArcSwapOption<(u64, Arc<Areas>)>,
 }
 
@@ -58,6 +60,17 @@ impl AreasCache {
     /// Something that areas are made from has changed, and readers can see it.
     pub(crate) fn changed(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Something that they are made from is about to change; [`AreasCache::settled`] follows.
+    pub(crate) fn begin(&self) {
+        self.coming.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It has changed, or will not.
+    pub(crate) fn settled(&self) {
+        self.changed();
+        self.coming.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -68,7 +81,10 @@ impl Directory {
             return None;
         }
         let cache = &self.core().areas;
-        // Read before the subentries are: one that changes meanwhile makes what is kept old.
+        // In this order, and before the subentries are read: one that changes meanwhile makes what is kept old.
+        if cache.coming.load(Ordering::Acquire) > 0 {
+            return Some(Arc::new(Areas::of(self.schema(), self.memory())));
+        }
         let generation = cache.generation.load(Ordering::Acquire);
         if let Some(held) = cache.held.load().as_ref().filter(|held| held.0 == generation) {
             return Some(Arc::clone(&held.1));

@@ -6,7 +6,8 @@ use super::plan;
 use super::tests::{Bench, ORGANISATION, user};
 use super::tree::{self, Resolved};
 use super::*;
-use crate::model::{Filter, ModificationKind};
+use crate::model::{Filter, Modification, ModificationKind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const SUFFIX: &str = "dc=example,dc=com";
 
@@ -90,4 +91,42 @@ async fn areas_are_read_again_when_a_subentry_changes_and_not_before() {
     assert!(!std::sync::Arc::ptr_eq(&before, &bench.directory.areas().unwrap()));
     bench.write(Write::Delete { dn: format!("cn=shared,{ORGANISATION}") }).await.unwrap();
     assert!(bench.directory.areas().is_none());
+}
+
+#[test]
+fn rfc5805_s1_a_subentry_and_an_entry_that_change_together_are_seen_so() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bench = runtime.block_on(async {
+        let bench = Bench::with_organisation("3").await;
+        share(&bench, "shared", ORGANISATION, "c-l", "place 0").await;
+        bench.modify(&user("ada"), ModificationKind::Replace, "description", &["place 0"]).await.unwrap();
+        bench
+    });
+    let replace = |dn: String, attribute: &str, round: usize| {
+        let values = vec![format!("place {round}").into_bytes()];
+        let modifications = vec![Modification { kind: ModificationKind::Replace, attribute: attribute.to_owned(), values }];
+        (Write::Modify { dn, modifications }, WriteOptions::default())
+    };
+    let done = AtomicBool::new(false);
+    let look = || {
+        let found = bench.search(&bench.operator, &user("ada"), Scope::Base, "(objectClass=*)", &["c-l", "description"]).unwrap();
+        let texts: Vec<String> = found[0].attributes.iter().map(|encoded| String::from_utf8_lossy(encoded).into_owned()).collect();
+        let rounds: Vec<&str> = texts.iter().filter_map(|text| text.split_once("place ")).map(|(_, round)| round).collect();
+        assert!(rounds.len() == 2 && rounds[0] == rounds[1], "{rounds:?}");
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    look();
+                }
+            });
+        }
+        for round in 1..200 {
+            let together = vec![replace(format!("cn=shared,{ORGANISATION}"), "c-l", round), replace(user("ada"), "description", round)];
+            runtime.block_on(bench.directory.write_together(&bench.operator, together)).unwrap();
+            look();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }

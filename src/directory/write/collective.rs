@@ -32,11 +32,8 @@ impl Work<'_, '_> {
         }
         if was.is_some() || is.is_some() || is_organisation(before) != is_organisation(after) {
             let core = std::sync::Arc::clone(self.core);
-            self.txn.when_settled(move |committed| {
-                if committed {
-                    core.areas.changed();
-                }
-            });
+            core.areas.begin();
+            self.txn.when_settled(move |_| core.areas.settled());
         }
         Ok(())
     }
