@@ -49,7 +49,7 @@ async fn o1_nobody_sees_what_another_organisation_shares() {
     for (point, place) in [(ORGANISATION, "Oslo"), (other, "Rome"), (SUFFIX, "Earth")] {
         share(&bench, "shared", point, "c-l", place).await;
     }
-    let ada = Caller { identity: bench.bind("ada").await.unwrap().identity, origin: std::sync::Arc::new(Origin::system()) };
+    let ada = Caller { identity: bench.bind("ada").await.unwrap().identity, origin: Arc::new(Origin::system()) };
     let find = |caller: &Caller, filter: &str| {
         let mut found: Vec<String> = Vec::new();
         for entry in bench.search(caller, SUFFIX, Scope::Subtree, filter, &["c-l"]).unwrap() {
@@ -86,9 +86,9 @@ async fn areas_are_read_again_when_a_subentry_changes_and_not_before() {
     share(&bench, "shared", ORGANISATION, "c-l", "Oslo").await;
     let before = bench.directory.areas().unwrap();
     bench.modify(&user("ada"), ModificationKind::Replace, "description", &["x"]).await.unwrap();
-    assert!(std::sync::Arc::ptr_eq(&before, &bench.directory.areas().unwrap()));
+    assert!(Arc::ptr_eq(&before, &bench.directory.areas().unwrap()));
     bench.modify(&format!("cn=shared,{ORGANISATION}"), ModificationKind::Replace, "c-l", &["Rome"]).await.unwrap();
-    assert!(!std::sync::Arc::ptr_eq(&before, &bench.directory.areas().unwrap()));
+    assert!(!Arc::ptr_eq(&before, &bench.directory.areas().unwrap()));
     bench.write(Write::Delete { dn: format!("cn=shared,{ORGANISATION}") }).await.unwrap();
     assert!(bench.directory.areas().is_none());
 }
