@@ -10,7 +10,7 @@ use crate::schema::Schema;
 use std::collections::BTreeSet;
 
 /// The DN of the subschema entry (RFC 4512 §4.2).
-pub(crate) const SUBSCHEMA: &str = "cn=Subschema";
+pub const SUBSCHEMA: &str = "cn=Subschema";
 
 /// The values of a derived attribute.
 pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entry: &Entry, attribute: AttributeId) -> Vec<Vec<u8>> {

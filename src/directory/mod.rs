@@ -63,6 +63,7 @@ use std::sync::Arc;
 
 pub use authenticate::one_time_code::NewCodeSecret;
 pub use authenticate::scram::ScramKeys;
+pub use derived::SUBSCHEMA;
 pub use error::Error;
 pub use follow::{
     ChangeKind, ChangeKinds, ChangeSink, ContentSync, EntryChange, FollowRequest, PersistentSearch, SyncProgress, SyncRequest, SyncSink,

@@ -4,6 +4,8 @@
 pub mod additions;
 pub mod area;
 mod certificate;
+#[cfg(test)]
+mod change_tests;
 mod collective;
 mod content_rule;
 mod definition;
@@ -184,7 +186,7 @@ pub struct ObjectClass {
 }
 
 /// A loaded schema.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Schema {
     /// In order of number, as the next two.
     attributes: Vec<AttributeType>,

@@ -25,6 +25,8 @@ mod overlay;
 mod posting;
 mod record;
 mod recovery;
+#[cfg(test)]
+mod schema_tests;
 mod security;
 mod segment;
 mod shared;

@@ -4,6 +4,9 @@ import os
 import subprocess
 import unittest
 
+import ldap.schema
+import ldap.schema.subentry
+
 from demo import Demo
 
 
@@ -71,6 +74,29 @@ class LdapUtils(unittest.TestCase):
         self.tool("ldapmodify", text=text)
         found = self.tool("ldapsearch", "-LLL", "-b", self.demo.organisation, "(sn=Example)", "1.1")
         self.assertEqual(found.count(",ou=turned,"), 3)
+
+    def test_the_schema_of_a_running_server_is_changed_by_ldapmodify(self):
+        shelf = ("( 1.3.6.1.4.1.55555.1.1 NAME 'shelf' DESC 'where it stands' EQUALITY caseIgnoreMatch "
+                 "SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )")
+        book = "( 1.3.6.1.4.1.55555.2.1 NAME 'book' SUP top STRUCTURAL MUST cn MAY shelf )"
+        both = f"add: attributeTypes\nattributeTypes: {shelf}\n-\nadd: objectClasses\nobjectClasses: {book}\n"
+        self.tool("ldapmodify", text=f"dn: cn=Subschema\nchangetype: modify\n{both}")
+        self.add_three()
+        self.tool("ldapadd", text=f"dn: cn=Emma,{self.base}\nobjectClass: book\ncn: Emma\nshelf: A1\n")
+        self.assertIn("cn: Emma\n", self.tool("ldapsearch", "-LLL", "-b", self.base, "(shelf=a1)"))
+        # A client that reads the schema understands it.
+        _, subschema = ldap.schema.subentry.urlfetch(f"{self.demo.ldap}/cn=Subschema")
+        self.assertEqual(subschema.get_obj(ldap.schema.AttributeType, "shelf").desc, "where it stands")
+        must, may = subschema.attribute_types(["book"])
+        self.assertIn("1.3.6.1.4.1.55555.1.1", may)
+        gone = f"delete: objectClasses\nobjectClasses: {book}\n-\ndelete: attributeTypes\nattributeTypes: {shelf}\n"
+        said = self.tool("ldapmodify", text=f"dn: cn=Subschema\nchangetype: modify\n{gone}", expect=65)
+        self.assertIn("cn=Emma", said)
+        self.tool("ldapdelete", f"cn=Emma,{self.base}")
+        self.tool("ldapmodify", text=f"dn: cn=Subschema\nchangetype: modify\n{gone}")
+        self.tool("ldapadd", text=f"dn: cn=Emma,{self.base}\nobjectClass: book\ncn: Emma\n", expect=65)
+        user = self.demo.users[0]
+        self.tool("ldapmodify", text=f"dn: cn=Subschema\nchangetype: modify\n{both}", who=user, expect=50)
 
     def test_size_limit_and_types_only(self):
         self.add_three()

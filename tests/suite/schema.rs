@@ -2,6 +2,7 @@
 
 use crate::demo::{Demo, headcount};
 use crate::house::{ACME, House};
+use crate::server::Server;
 use crate::wire::{Answer, Wire, add_request, control, delete_request, equal, number, octets, present, sequence, tlv};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -292,4 +293,53 @@ fn rebuild_backup_and_restore_have_it() {
     offline(&["restore", file.to_str().unwrap()]);
     offline(&["verify"]);
     assert!(offline(&["export"]).contains("shelf: A1"));
+}
+
+#[test]
+fn an_export_brings_the_definitions_along() {
+    let demo = Demo::start();
+    let mut wire = demo.as_operator();
+    define_books(&mut wire);
+    assert_eq!(add_book(&mut wire, &demo, "Emma", "A1").code(), 0);
+    let outside = tempfile::tempdir().unwrap();
+    let file = outside.path().join("all.ldif");
+    let (good, words) = run(&demo, &["export", file.to_str().unwrap()]);
+    assert!(good, "{words}");
+    let other = Demo::start();
+    // The record of the whole subschema comes first; what follows is read by what it defines, whatever else is there.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let records: Vec<&str> = text.split("\n\n").filter(|record| record.contains("cn=Subschema") || record.contains("cn: Emma")).collect();
+    assert_eq!(records.len(), 2, "{text}");
+    let ldif = records.join("\n\n").replace(&demo.organisation(), &other.organisation());
+    let part = outside.path().join("part.ldif");
+    std::fs::write(&part, format!("{ldif}\n")).unwrap();
+    let (good, words) = run(&other, &["import", part.to_str().unwrap(), "--skip-unknown"]);
+    assert!(good && words.contains("2 records"), "{words}");
+    assert_eq!(books(&mut other.as_operator(), &other, &equal("shelf", b"a1")), ["Emma"]);
+    // Once more: what is there is no news.
+    let (good, words) = run(&other, &["import", part.to_str().unwrap(), "--skip-existing"]);
+    assert!(good, "{words}");
+    // And as a change record.
+    let more = outside.path().join("more.ldif");
+    std::fs::write(
+        &more,
+        format!(
+            "dn: {SUBSCHEMA}\nchangetype: modify\nadd: attributeTypes\nattributeTypes: {}\n",
+            SHELF.replace("55555.1.1", "55555.1.9").replace("'shelf' 'shelfMark'", "'row'")
+        ),
+    )
+    .unwrap();
+    let (good, words) = run(&other, &["import", more.to_str().unwrap()]);
+    assert!(good, "{words}");
+    assert!(definitions(&mut other.as_operator(), "attributeTypes").iter().any(|text| text.contains("'row'")));
+}
+
+#[test]
+fn an_index_may_be_of_a_type_that_is_defined_later() {
+    let server = Server::start([127, 0, 0, 1].into(), "[index]\nattributes = [\"1.3.6.1.4.1.55555.1.1\"]");
+    let mut wire = server.as_operator();
+    define_books(&mut wire);
+    wire.add("dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]);
+    wire.add("cn=Emma,dc=example,dc=com", &[("objectClass", "book"), ("cn", "Emma"), ("shelf", "A1")]);
+    assert_eq!(wire.entries("dc=example,dc=com", &equal("shelf", b"a1"), &["cn"]).len(), 1);
 }

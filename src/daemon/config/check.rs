@@ -13,7 +13,7 @@ use crate::directory::settings::{
     PasswordPolicy, Sasl, Settings,
 };
 use crate::model::Dn;
-use crate::schema::{Schema, Source};
+use crate::schema::{Schema, Source, is_numeric_oid};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -249,7 +249,8 @@ pub(super) fn known_attribute(checker: &mut Checker, name: &Spanned<String>, sch
 }
 
 fn indexes(checker: &mut Checker, file: &ServerFile, schema: Option<&Schema>) -> Vec<String> {
-    for name in &file.index.attributes {
+    // An OID may be that of a type that the operator defines at run time.
+    for name in file.index.attributes.iter().filter(|name| !is_numeric_oid(name.get_ref())) {
         known_attribute(checker, name, schema);
     }
     file.index.attributes.iter().map(|name| name.get_ref().clone()).collect()

@@ -1,7 +1,8 @@
-//! LDIF out: every entry below a base, each after the one above it.
+//! LDIF out: every entry below a base, each after the one above it. Of everything there is, first the definitions that were
+//! made at run time, so that whoever reads it in has them.
 
 use super::{Failure, Reply};
-use crate::directory::{Caller, Directory};
+use crate::directory::{Caller, Directory, SUBSCHEMA};
 use crate::model::ldif::LdifWriter;
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -52,6 +53,13 @@ pub(super) fn export(
     let done = Cell::new(0_u64);
     let mut writer = LdifWriter::new(Pieces { reply, buffer: Vec::with_capacity(2 * PIECE), done: &done });
     let partly = |error: io::Error| Failure { message: error.to_string(), partly: true };
+    let definitions = directory.schema_additions();
+    if base.is_none() && !definitions.is_empty() {
+        let head = [("objectClass", vec!["subschema"]), ("cn", vec!["Subschema"])];
+        let all = head.into_iter().chain(definitions.iter().map(|(name, value)| (*name, vec![value.as_str()])));
+        let octets = all.map(|(name, values)| (name, values.into_iter().map(str::as_bytes).collect::<Vec<_>>()));
+        writer.entry(SUBSCHEMA, octets).map_err(partly)?;
+    }
     loop {
         let entries = export.step(STEP);
         if entries.is_empty() {

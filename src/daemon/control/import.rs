@@ -6,6 +6,7 @@ use super::{Failure, ImportOptions, Reply};
 use crate::directory::{Caller, Directory, Error, Write, WriteOptions};
 use crate::model::ldif::{LdifAttributes, LdifBody, LdifReader, LdifRecord};
 use crate::model::{Modification, ModificationKind};
+use crate::schema::additions::definition_kind;
 use crate::schema::{ClassKind, Schema, Usage};
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -71,6 +72,14 @@ impl Import<'_> {
                 Err(error) => Err(error.to_string()),
             };
             match taken {
+                // What comes after a change of the schema is read by the schema after it.
+                Ok(numbered) if self.directory.is_schema(dn_of(&numbered.1)) => {
+                    for batch in [std::mem::take(&mut batch), vec![numbered]] {
+                        self.settle(under_way.take())?;
+                        under_way = Some(self.start(batch));
+                    }
+                    self.settle(under_way.take())?;
+                }
                 Ok(numbered) => batch.push(numbered),
                 Err(message) => {
                     // What stands before the bad record is written first, so that it is clear how far it got.
@@ -130,6 +139,9 @@ impl Import<'_> {
             return Err(format!("line {line}: {dn}: critical control {} is not supported here", control.oid));
         }
         let write = match body {
+            LdifBody::Content(attributes) | LdifBody::Add(attributes) if self.directory.is_schema(&dn) => {
+                Write::Modify { dn, modifications: definitions(self.directory.schema(), attributes) }
+            }
             LdifBody::Content(attributes) | LdifBody::Add(attributes) => {
                 let attributes = self.attributes(attributes).map_err(|message| format!("line {line}: {dn}: {message}"))?;
                 Write::Add { dn, attributes }
@@ -206,7 +218,9 @@ impl Import<'_> {
 
 /// Writes a batch: in one step where it is good, one by one where it is not.
 async fn write(directory: &Arc<Directory>, caller: &Caller, options: ImportOptions, batch: Vec<Numbered>) -> Written {
-    let write_options = || WriteOptions { relax: options.operational, no_mail: true, ..WriteOptions::default() };
+    // Of definitions in a file those that are there already are no news.
+    let permissive = batch.iter().any(|(_, write)| directory.is_schema(dn_of(write)));
+    let write_options = || WriteOptions { permissive, relax: options.operational, no_mail: true, ..WriteOptions::default() };
     if batch.is_empty() {
         return (0, Vec::new());
     }
@@ -236,6 +250,12 @@ fn dn_of(write: &Write) -> &str {
         Write::Add { dn, .. } | Write::Delete { dn } | Write::Modify { dn, .. } | Write::Rename { dn, .. } => dn,
         Write::Password { dn, .. } => dn.as_deref().unwrap_or_default(),
     }
+}
+
+/// The definitions of a subschema entry, as `export` writes it; what it is made of besides is the server's.
+fn definitions(schema: &Schema, attributes: LdifAttributes) -> Vec<Modification> {
+    let kept = attributes.into_iter().filter(|(name, _)| definition_kind(schema, name).is_some());
+    kept.map(|(attribute, values)| Modification { kind: ModificationKind::Add, attribute, values }).collect()
 }
 
 /// One change of one attribute: replaced, or removed where there is no value.

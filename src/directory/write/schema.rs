@@ -23,6 +23,16 @@ pub(super) fn names_subschema(schema: &Schema, dn: &str) -> bool {
 }
 
 impl Directory {
+    /// Whether a name is that of the subschema entry, whose modification changes the schema.
+    pub fn is_schema(&self, dn: &str) -> bool {
+        names_subschema(self.schema(), dn)
+    }
+
+    /// What was defined at run time: attribute of the subschema entry, and value.
+    pub fn schema_additions(&self) -> Vec<(&'static str, String)> {
+        self.schema().additions().in_force().map(|(name, text)| (name, text.to_owned())).collect()
+    }
+
     /// The modifications, where a change is one of the schema.
     pub(super) fn schema_change<'w>(&self, write: &'w Write) -> Option<&'w [Modification]> {
         match write {
