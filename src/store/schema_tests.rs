@@ -124,7 +124,7 @@ fn ha_a_power_cut_while_the_schema_changes_loses_nothing_acknowledged() {
     });
     assert!(store.counts().snapshots.load(Ordering::Relaxed) >= 1, "the workload takes no snapshot");
     store.close();
-    for at in (1..=whole.operations()).step_by(13) {
+    for at in (1..=whole.operations()).step_by(29) {
         let disk = SimulatedDisk::default();
         disk.freeze_in(at);
         let mut acknowledged = 0;
