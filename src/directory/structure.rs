@@ -32,6 +32,13 @@ fn rule_below(schema: &Schema, entry: &Entry, superior: Option<u32>) -> Result<O
     schema.structure_rule(class, &rdn, Standpoint { superior, begins_area })
 }
 
+/// Why an entry cannot keep its name and place under the schema `next`; `None` where it can, or could not before.
+pub(super) fn misplaced(before: &Schema, next: &Schema, facts: &dyn Facts, entry: &Entry) -> Option<String> {
+    let rule = |schema: &Schema| rule_below(schema, entry, superior_rule(schema, facts, entry));
+    let violation = rule(next).err()?;
+    rule(before).is_ok().then(|| violation.to_string())
+}
+
 impl Work<'_, '_> {
     /// Refuses a new name or place that no name form or structure rule for such entries allows. The operator's relax control,
     /// and so an import, passes by them.

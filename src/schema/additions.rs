@@ -25,10 +25,14 @@ pub enum DefinitionKind {
     ObjectClass,
     /// A value of dITContentRules.
     ContentRule,
+    /// A value of nameForms.
+    NameForm,
+    /// A value of dITStructureRules.
+    StructureRule,
 }
 
 impl DefinitionKind {
-    const ALL: [Self; 3] = [Self::AttributeType, Self::ObjectClass, Self::ContentRule];
+    const ALL: [Self; 5] = [Self::AttributeType, Self::ObjectClass, Self::ContentRule, Self::NameForm, Self::StructureRule];
 
     /// The attribute of the subschema entry that has such definitions as its values.
     pub const fn attribute(self) -> &'static str {
@@ -36,6 +40,8 @@ impl DefinitionKind {
             Self::AttributeType => "attributeTypes",
             Self::ObjectClass => "objectClasses",
             Self::ContentRule => "dITContentRules",
+            Self::NameForm => "nameForms",
+            Self::StructureRule => "dITStructureRules",
         }
     }
 }
@@ -44,6 +50,7 @@ impl DefinitionKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Addition {
     pub(super) kind: DefinitionKind,
+    /// Its OID; of a structure rule the number.
     pub(super) oid: String,
     pub(super) text: String,
     /// It was taken out; only its names are good for what was written before.
@@ -184,7 +191,7 @@ impl Schema {
             let text = format!("{}: {reserved} is for schema files, which the server reads at its start", kind.attribute());
             return Err(ChangeRefused::Refused(text));
         }
-        let (oid, text) = (definition.oid().to_owned(), definition.to_string());
+        let (oid, text) = (definition.oid(), definition.to_string());
         let from_file = self.origin(kind, &oid).is_some();
         match additions.find(kind, &oid) {
             Some(held) if held.retired && !from_file => (held.text, held.retired) = (text, false),
@@ -242,12 +249,18 @@ fn read(kind: DefinitionKind, value: &[u8]) -> Result<Definition, ChangeRefused>
     })
 }
 
-/// The OID of a definition to be taken out.
+/// The OID of a definition to be taken out; the number of a structure rule.
 fn oid_of(kind: DefinitionKind, value: &[u8]) -> Result<String, ChangeRefused> {
     let first = super::matching::first_component(value).ok().and_then(|first| std::str::from_utf8(first).ok());
-    match first.filter(|first| parse::is_numeric_oid(first)) {
+    let is_oid = |first: &&str| match kind {
+        DefinitionKind::StructureRule => parse::number_of(first).is_some(),
+        DefinitionKind::AttributeType | DefinitionKind::ObjectClass | DefinitionKind::ContentRule | DefinitionKind::NameForm => {
+            parse::is_numeric_oid(first)
+        }
+    };
+    match first.filter(is_oid) {
         Some(oid) => Ok(oid.to_owned()),
-        None => read(kind, value).map(|definition| definition.oid().to_owned()),
+        None => read(kind, value).map(|definition| definition.oid()),
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Difference {
     classes: Vec<ClassId>,
     /// Structural classes of the schema before whose content another rule governs.
     governed: Vec<ClassId>,
+    /// Structural classes of the schema before that have name forms, where any name form or structure rule is other.
+    placed: Vec<ClassId>,
 }
 
 impl Schema {
@@ -41,6 +43,10 @@ impl Schema {
         };
         let same_rule = |class: &ObjectClass| rule(self, &class.oid) == rule(next, &class.oid);
         difference.governed = self.object_classes().iter().filter(|class| !same_rule(class)).map(|class| class.id).collect();
+        if self.published_naming() != next.published_naming() {
+            let has_form = |class: &&ObjectClass| next.class(&class.oid).is_some_and(|class| next.has_name_form(class));
+            difference.placed = self.object_classes().iter().filter(has_form).map(|class| class.id).collect();
+        }
         difference
     }
 
@@ -82,6 +88,9 @@ impl Schema {
         };
         let gone = self.object_classes().iter().filter(|class| elsewhere(next, class));
         let new = next.object_classes().iter().filter(|class| elsewhere(self, class));
+        if self.published_naming() != next.published_naming() {
+            names.extend(self.name_form_names().chain(next.name_form_names()));
+        }
         names.extend(gone.chain(new).flat_map(|class| class.names.iter().chain([&class.oid])));
         names.into_iter().filter(|name| !name.is_empty()).map(|name| name.to_ascii_lowercase().into_bytes()).collect()
     }
@@ -101,17 +110,25 @@ fn same_meaning(before: &AttributeType, after: &AttributeType) -> bool {
 impl Difference {
     /// Whether entries need not be looked at.
     pub const fn is_empty(&self) -> bool {
-        self.taken.is_empty() && self.narrowed.is_empty() && self.classes.is_empty() && self.governed.is_empty()
+        self.taken.is_empty() && self.narrowed.is_empty() && self.classes.is_empty() && self.governed.is_empty() && self.placed.is_empty()
     }
 
     /// Whether the entry has anything to do with it. `before` is the schema that the difference is from.
     pub fn concerns(&self, before: &Schema, entry: &Entry) -> bool {
         let class = |name: &[u8]| std::str::from_utf8(name).ok().and_then(|name| before.class(name));
         let known = before.known();
-        let structural = entry.values(known.structural_object_class).filter_map(class);
+        let listed = |classes: &[ClassId], attribute| {
+            !classes.is_empty() && entry.values(attribute).filter_map(class).any(|held| classes.contains(&held))
+        };
         self.taken.iter().chain(&self.narrowed).any(|attribute| entry.has(*attribute))
-            || (!self.classes.is_empty() && entry.values(known.object_class).filter_map(class).any(|class| self.classes.contains(&class)))
-            || (!self.governed.is_empty() && structural.into_iter().any(|class| self.governed.contains(&class)))
+            || listed(&self.classes, known.object_class)
+            || listed(&self.governed, known.structural_object_class)
+            || listed(&self.placed, known.structural_object_class)
+    }
+
+    /// Whether names and places of entries have to be asked about as well.
+    pub const fn is_about_places(&self) -> bool {
+        !self.placed.is_empty()
     }
 
     /// Why the entry cannot stand under the schema `next`; `None` where it can, or could not before. `links` answers how

@@ -4,7 +4,7 @@ use super::additions::{Addition, Additions, DefinitionKind, Origin, PLACE};
 use super::collective;
 use super::content_rule::ContentRule;
 use super::definition::{AttributeDefinition, ClassDefinition, ContentRuleDefinition, Position, extension};
-use super::name_form;
+use super::name_form::{self, NameFormDefinition, StructureRuleDefinition};
 use super::names::Names;
 use super::parse::Definition;
 use super::syntax::Syntax;
@@ -110,7 +110,9 @@ impl Loader {
         let attributes = self.attributes.iter().map(|held| origin(DefinitionKind::AttributeType, &held.definition.oid, &held.file));
         let classes = self.classes.iter().map(|held| origin(DefinitionKind::ObjectClass, &held.definition.oid, &held.file));
         let rules = self.content_rules.iter().map(|held| origin(DefinitionKind::ContentRule, &held.definition.oid, &held.file));
-        attributes.chain(classes).chain(rules).collect()
+        let forms = self.naming.forms().map(|(oid, file)| origin(DefinitionKind::NameForm, oid, file));
+        let structure = self.naming.rules().map(|(id, file)| origin(DefinitionKind::StructureRule, &id.to_string(), file));
+        attributes.chain(classes).chain(rules).chain(forms).chain(structure).collect()
     }
 
     /// Reads what was defined at run time. Its number, from 1, stands for the line in messages. Each type takes the next
@@ -119,11 +121,10 @@ impl Loader {
         let source = Source { name: PLACE.to_owned(), text: addition.text.clone() };
         let at = Position { line: number, column: 1 };
         let read = parse::one(addition.kind, &source).map_err(|problem| error(PLACE, at, problem.message));
-        match addition.kind {
-            DefinitionKind::AttributeType if addition.retired => return self.add_retired(&source, read),
-            DefinitionKind::ObjectClass | DefinitionKind::ContentRule if addition.retired => return Ok(()),
-            DefinitionKind::AttributeType | DefinitionKind::ObjectClass | DefinitionKind::ContentRule => {}
+        if addition.retired {
+            return if addition.kind == DefinitionKind::AttributeType { self.add_retired(&source, read) } else { Ok(()) };
         }
+        let problem = |(at, message)| error(PLACE, at, message);
         let twice = |file: &str| error(PLACE, at, format!("{} is defined in {file} already", addition.oid));
         match read? {
             Definition::Attribute(definition) => {
@@ -134,6 +135,10 @@ impl Loader {
             }
             Definition::Class(definition) => self.add_class(&source, ClassDefinition { at, ..definition }),
             Definition::ContentRule(definition) => self.add_content_rule(&source, ContentRuleDefinition { at, ..definition }),
+            Definition::NameForm(definition) => self.naming.add_form(PLACE, NameFormDefinition { at, ..definition }).map_err(problem),
+            Definition::StructureRule(definition) => {
+                self.naming.add_rule(PLACE, StructureRuleDefinition { at, ..definition }).map_err(problem)
+            }
         }
     }
 

@@ -43,13 +43,13 @@ pub(super) struct Written {
 }
 
 /// All of them, names looked up.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Naming {
     forms: Vec<NameForm>,
     rules: Vec<StructureRule>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct NameForm {
     oid: String,
     name: String,
@@ -60,7 +60,7 @@ struct NameForm {
     text: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct StructureRule {
     id: u32,
     name: String,
@@ -81,6 +81,16 @@ pub struct Standpoint {
 }
 
 impl Written {
+    /// The OIDs of the forms, each with its file.
+    pub(super) fn forms(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.forms.iter().map(|(file, form)| (form.oid.as_str(), file.as_str()))
+    }
+
+    /// The numbers of the structure rules, each with its file.
+    pub(super) fn rules(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.rules.iter().map(|(file, rule)| (rule.id, file.as_str()))
+    }
+
     /// Takes a name form; the same again is nothing new. The error says where it is and what is wrong.
     pub(super) fn add_form(&mut self, file: &str, definition: NameFormDefinition) -> Result<(), (Position, String)> {
         let same_name = |held: &NameFormDefinition| held.is(&definition.oid) || definition.names.iter().any(|name| held.is(name));
@@ -204,6 +214,16 @@ impl Schema {
     /// Whether there is any name form; without one there is nothing to ask.
     pub fn has_name_forms(&self) -> bool {
         !self.naming.forms.is_empty()
+    }
+
+    /// Whether a name form is for entries of a structural class.
+    pub(super) fn has_name_form(&self, class: ClassId) -> bool {
+        self.naming.forms.iter().any(|form| form.class == class)
+    }
+
+    /// The names and OIDs of the name forms.
+    pub(super) fn name_form_names(&self) -> impl Iterator<Item = &String> {
+        self.naming.forms.iter().flat_map(|form| [&form.oid, &form.name])
     }
 
     /// Whether entries governed by a structure rule may have entries below that others govern.

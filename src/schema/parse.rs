@@ -34,14 +34,19 @@ pub(super) enum Definition {
     Attribute(AttributeDefinition),
     Class(ClassDefinition),
     ContentRule(ContentRuleDefinition),
+    NameForm(NameFormDefinition),
+    StructureRule(StructureRuleDefinition),
 }
 
 impl Definition {
-    pub(super) fn oid(&self) -> &str {
+    /// The OID; of a structure rule the number.
+    pub(super) fn oid(&self) -> String {
         match self {
-            Self::Attribute(definition) => &definition.oid,
-            Self::Class(definition) => &definition.oid,
-            Self::ContentRule(definition) => &definition.oid,
+            Self::Attribute(definition) => definition.oid.clone(),
+            Self::Class(definition) => definition.oid.clone(),
+            Self::ContentRule(definition) => definition.oid.clone(),
+            Self::NameForm(definition) => definition.oid.clone(),
+            Self::StructureRule(definition) => definition.id.to_string(),
         }
     }
 
@@ -50,6 +55,8 @@ impl Definition {
             Self::Attribute(definition) => &definition.extensions,
             Self::Class(definition) => &definition.extensions,
             Self::ContentRule(definition) => &definition.extensions,
+            Self::NameForm(definition) => &definition.extensions,
+            Self::StructureRule(definition) => &definition.extensions,
         };
         extension(extensions, name).is_some()
     }
@@ -61,6 +68,8 @@ impl fmt::Display for Definition {
             Self::Attribute(definition) => definition.fmt(f),
             Self::Class(definition) => definition.fmt(f),
             Self::ContentRule(definition) => definition.fmt(f),
+            Self::NameForm(definition) => definition.fmt(f),
+            Self::StructureRule(definition) => definition.fmt(f),
         }
     }
 }
@@ -72,6 +81,8 @@ pub(super) fn one(kind: DefinitionKind, source: &Source) -> Result<Definition, S
         DefinitionKind::AttributeType => reader.attribute().map(Definition::Attribute),
         DefinitionKind::ObjectClass => reader.class().map(Definition::Class),
         DefinitionKind::ContentRule => reader.content_rule().map(Definition::ContentRule),
+        DefinitionKind::NameForm => reader.name_form().map(Definition::NameForm),
+        DefinitionKind::StructureRule => reader.structure_rule().map(Definition::StructureRule),
     };
     let whole = read.and_then(|definition| {
         reader.skip_space();
@@ -614,7 +625,7 @@ impl Reader<'_> {
 }
 
 /// A number without leading zeros.
-fn number_of(word: &str) -> Option<u32> {
+pub(super) fn number_of(word: &str) -> Option<u32> {
     let plain = word == "0" || (!word.starts_with('0') && word.bytes().all(|octet| octet.is_ascii_digit()));
     if plain { word.parse().ok() } else { None }
 }

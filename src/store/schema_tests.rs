@@ -20,7 +20,13 @@ fn schema() -> Arc<LiveSchema> {
 }
 
 fn options(folder: PathBuf) -> StoreOptions {
-    StoreOptions { folder, indexes: ["cn", "seeAlso", INDEXED].map(str::to_owned).to_vec(), reserve: 0, audit_key: None }
+    StoreOptions {
+        folder,
+        indexes: ["cn", "seeAlso", INDEXED].map(str::to_owned).to_vec(),
+        reserve: 0,
+        audit_key: None,
+        security: SecurityLog::default(),
+    }
 }
 
 fn open(disk: &SimulatedDisk) -> Result<Store, StoreError> {
@@ -184,7 +190,7 @@ fn backups_that_are_made_while_the_schema_changes_are_whole() {
             let file = folder.path().join(format!("backup-{count}"));
             wait(store.snapshot(file.clone())).unwrap();
             let to = folder.path().join(format!("copy-{count}"));
-            Store::restore(&file, &to).unwrap();
+            Store::restore(&file, &to, None).unwrap();
             let copy = Store::open(options(to), schema(), clock.clone()).unwrap();
             assert_clean(&copy);
             copy.close();

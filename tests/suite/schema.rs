@@ -220,6 +220,33 @@ fn content_rules_come_and_go_and_spare_entries_that_are_there() {
 }
 
 #[test]
+fn name_forms_and_structure_rules_come_and_go_and_spare_entries_that_are_there() {
+    let mut demo = Demo::start();
+    let mut wire = demo.as_operator();
+    define_books(&mut wire);
+    assert_eq!(add_book(&mut wire, &demo, "Emma", "A1").code(), 0);
+    let form = "( 1.3.6.1.4.1.55555.3.1 NAME 'bookForm' OC book MUST cn )";
+    refused(&mut wire, &[(ADD, "nameForms", &[&form.replace("MUST cn", "MUST shelf")])], 65, "cn=Emma");
+    changed(&mut wire, &[(ADD, "nameForms", &[form])]);
+    refused(&mut wire, &[(ADD, "nameForms", &[form])], 20, "1.3.6.1.4.1.55555.3.1");
+    let second = |wire: &mut Wire, demo: &Demo| {
+        let attributes: [(&str, &[u8]); 3] = [("objectClass", b"book"), ("cn", b"Persuasion"), ("shelf", b"B2")];
+        wire.ask(&add_request(&format!("shelf=B2,{}", demo.organisation()), &attributes), &[])
+    };
+    let answer = second(&mut wire, &demo);
+    assert!(answer.code() == 64 && answer.text().contains("bookForm"), "{}", answer.text());
+    // A rule that lets books stand below books only: Emma stands elsewhere.
+    refused(&mut wire, &[(ADD, "dITStructureRules", &["( 7 FORM bookForm SUP 7 )"])], 65, "cn=Emma");
+    changed(&mut wire, &[(ADD, "dITStructureRules", &["( 7 FORM bookForm )"])]);
+    refused(&mut wire, &[(DELETE, "nameForms", &[form])], 53, "structure rule 7");
+    demo.kill_and_restart();
+    let mut wire = demo.as_operator();
+    assert_eq!(second(&mut wire, &demo).code(), 64);
+    changed(&mut wire, &[(DELETE, "dITStructureRules", &["( 7 FORM bookForm )"]), (DELETE, "nameForms", &[form])]);
+    assert_eq!(second(&mut wire, &demo).code(), 0);
+}
+
+#[test]
 fn writers_and_searches_go_on_while_the_schema_changes() {
     let demo = Demo::start();
     let stop = AtomicBool::new(false);

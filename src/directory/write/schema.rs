@@ -5,6 +5,7 @@ use super::Work;
 use crate::directory::derived::SUBSCHEMA;
 use crate::directory::filter::{Matcher, Truth};
 use crate::directory::root::{self, VirtualEntry};
+use crate::directory::structure;
 use crate::directory::{Caller, Directory, Error, Write, WriteOptions, WriteOutcome, tree};
 use crate::model::{Dn, Facts, Modification, ModificationKind};
 use crate::schema::additions::{RECORD, definition_kind};
@@ -170,7 +171,8 @@ fn objection(memory: &Memory, before: &Schema, next: &Schema, difference: &Diffe
         let concerned = ids.into_iter().filter(|id| memory.with_entry(*id, |entry| difference.concerns(before, entry)) == Some(true));
         for entry in concerned.filter_map(|id| memory.entry(id)) {
             let links = |attribute| memory.target_count(entry.id, attribute);
-            if let Some(why) = difference.objection(before, next, &entry, &links) {
+            let misplaced = || structure::misplaced(before, next, memory, &entry).filter(|_| difference.is_about_places());
+            if let Some(why) = difference.objection(before, next, &entry, &links).or_else(misplaced) {
                 return Some(format!("\"{}\" is in the way: {why}", tree::dn_of(memory, entry.id)));
             }
         }
