@@ -52,6 +52,52 @@ def without_gaps(octets):
     return re.sub(rb"\0{64,}", bytes(64), octets)
 
 
+def unpacked(octets):
+    """What an LZ4 frame holds, as snapshots are kept in; anything else as it is."""
+    if octets[:4] != b"\x04\x22\x4d\x18":
+        return octets
+    flags, out = octets[4], bytearray()
+    at = 7 + (8 if flags & 0x08 else 0) + (4 if flags & 0x01 else 0)
+    while size := int.from_bytes(octets[at:at + 4], "little"):
+        begin, end = at + 4, at + 4 + (size & 0x7FFFFFFF)
+        if size >> 31:
+            out += octets[begin:end]
+        else:
+            _unpack_block(octets[begin:end], out)
+        at = end + (4 if flags & 0x10 else 0)
+    return bytes(out)
+
+
+def _unpack_block(block, out):
+    at = 0
+
+    def length(count):
+        nonlocal at
+        if count == 15:
+            while True:
+                at += 1
+                count += block[at - 1]
+                if block[at - 1] != 255:
+                    break
+        return count
+
+    while at < len(block):
+        token = block[at]
+        at += 1
+        literals = length(token >> 4)
+        out += block[at:at + literals]
+        at += literals
+        if at >= len(block):
+            return
+        offset = int.from_bytes(block[at:at + 2], "little")
+        at += 2
+        count = length(token & 15) + 4
+        while count:
+            piece = out[-offset:][:count]
+            out += piece
+            count -= len(piece)
+
+
 class _Answers:
     """A socket whose answers are kept."""
 
@@ -185,7 +231,7 @@ class Vault(Target):
     def data(self):
         """Every file of the data folder, by name."""
         files = (path for path in (self.folder / "data").rglob("*") if path.is_file())
-        return {str(path.relative_to(self.folder)): without_gaps(path.read_bytes()) for path in files}
+        return {str(path.relative_to(self.folder)): without_gaps(unpacked(path.read_bytes())) for path in files}
 
     def memory(self):
         """What a core would hold: all that the process may write to."""
