@@ -259,8 +259,8 @@ impl Reach<'_> {
             plan.exact = false;
             for area in matching {
                 plan.ids.insert(area.subentry.id.0);
-                let step = |at: Option<EntryId>, key: &Box<[u8]>| memory.child(Some(at?), key);
-                if let Some(base) = area.subtree.base().iter().rev().fold(Some(point), step) {
+                let mut below = area.subtree.base().iter().rev();
+                if let Some(base) = below.try_fold(point, |at, key| memory.child(Some(at), key)) {
                     plan.ids |= walk(memory, base, super::request::Scope::Subtree);
                 }
             }

@@ -491,7 +491,7 @@ impl Work<'_, '_> {
             (false, false) => " by the operator".to_owned(),
         };
         let message = self.options.message.as_deref().map(tree::shorten);
-        match message.or(Some(why).filter(|why| *why != ENDED_BY_REQUEST)) {
+        match message.or_else(|| Some(why).filter(|why| *why != ENDED_BY_REQUEST)) {
             Some(reason) => format!("the session was ended{by}: {reason}"),
             None => format!("the session was ended{by}"),
         }

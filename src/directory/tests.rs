@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::{Clock, ManualClock, Timestamp};
+use crate::domain::password_rules::PasswordProblem;
 use crate::model::{Filter, Modification, ModificationKind};
 use std::time::Duration;
 
@@ -407,12 +408,24 @@ async fn hb1_what_fails_looks_the_same() {
     let bench = Bench::with_organisation("3").await;
     bench.modify(&user("bob"), ModificationKind::Replace, "hcActive", &["FALSE"]).await.unwrap();
     bench.modify(&user("cleo"), ModificationKind::Delete, "userPassword", &[]).await.unwrap();
-    for name in ["bob", "cleo", "nobody"] {
+    let wrong = Secret::new(b"wrong".to_vec());
+    for name in ["ada", "bob", "cleo", "nobody"] {
+        let refused = bench.directory.bind(&Origin::system(), &user(name), &wrong, SessionRequest::default()).await.unwrap_err();
+        assert_eq!(refused, Error::InvalidCredentials, "{name}");
+    }
+    for name in ["cleo", "nobody"] {
         assert_eq!(bench.bind(name).await.unwrap_err(), Error::InvalidCredentials, "{name}");
     }
-    let wrong = Secret::new(b"wrong".to_vec());
-    let refused = bench.directory.bind(&Origin::system(), &user("ada"), &wrong, SessionRequest::default()).await.unwrap_err();
-    assert_eq!(refused, Error::InvalidCredentials);
+    assert!(bench.directory.sessions(&bench.operator).is_empty());
+}
+
+#[tokio::test]
+async fn hb1_who_proves_the_password_of_a_disabled_account_is_told_that_it_is_closed() {
+    let bench = Bench::with_organisation("3").await;
+    bench.modify(&user("bob"), ModificationKind::Replace, "hcActive", &["FALSE"]).await.unwrap();
+    let refused = bench.bind("bob").await.unwrap_err();
+    assert_eq!(refused, Error::from(PasswordProblem::AccountLocked));
+    assert_eq!(refused.to_string(), Error::InvalidCredentials.to_string());
     assert!(bench.directory.sessions(&bench.operator).is_empty());
 }
 

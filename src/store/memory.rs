@@ -347,7 +347,7 @@ impl Memory {
             if let Some(id) = operation.entry() {
                 self.gate.begin(id);
             }
-            self.apply_prepared(operation, changes, dirty);
+            self.apply_prepared(operation, &changes, dirty);
         }
         self.gate.done();
     }
@@ -366,13 +366,13 @@ impl Memory {
     /// Applies one operation where nobody reads yet.
     pub(super) fn apply(&self, operation: &Operation, dirty: &mut Dirty) {
         let changes = self.prepare(operation, &mut Images::default());
-        self.apply_prepared(operation, changes, dirty);
+        self.apply_prepared(operation, &changes, dirty);
     }
 
-    fn apply_prepared(&self, operation: &Operation, changes: Vec<IndexChange>, dirty: &mut Dirty) {
+    fn apply_prepared(&self, operation: &Operation, changes: &[IndexChange], dirty: &mut Dirty) {
         match operation {
             Operation::PutEntry(entry) | Operation::MoveEntry(entry) => {
-                self.put_entry(entry, &changes);
+                self.put_entry(entry, changes);
                 dirty.entry(entry.id);
             }
             Operation::DeleteEntry(Removed { id, .. }) => {
@@ -380,7 +380,7 @@ impl Memory {
                     self.links.remove(link.source, link.attribute, link.target);
                     dirty.link(link.source, link.attribute, link.target);
                 }
-                self.delete_entry(*id, &changes);
+                self.delete_entry(*id, changes);
                 self.bonds_changed();
                 dirty.entry(*id);
             }

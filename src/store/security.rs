@@ -50,7 +50,7 @@ impl Aside {
 }
 
 /// Those laid aside in the folder, the oldest first.
-fn aside(names: Vec<String>) -> Vec<Aside> {
+fn aside(names: &[String]) -> Vec<Aside> {
     let mut found: Vec<Aside> = names.iter().filter_map(|name| Aside::of(name)).collect();
     found.sort_by_key(|aside| aside.first);
     found
@@ -62,7 +62,7 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names?,
     };
-    let files = aside(names).into_iter().map(|aside| folder.join(aside.name));
+    let files = aside(&names).into_iter().map(|aside| folder.join(aside.name));
     Ok(files.chain([folder.join(FILE)]).collect())
 }
 
@@ -119,14 +119,14 @@ impl SecurityFile {
         let Some(first) = self.file.first_here(disk)? else { return Ok(()) };
         let name = format!("{PREFIX}{first:020}-{}{SUFFIX}", now.generalized());
         disk.rename(&self.folder.join(FILE), &self.folder.join(name))?;
-        let mut kept = aside(disk.list(&self.folder)?);
+        let mut kept = aside(&disk.list(&self.folder)?);
         let mut sizes: Vec<u64> =
             kept.iter().map(|aside| disk.open(&self.folder.join(&aside.name), false)?.length()).collect::<io::Result<_>>()?;
         let oldest = now.minus(self.options.keep);
         while let Some(aside) = kept.first()
             && (aside.at < oldest || sizes.iter().sum::<u64>() > self.options.size)
         {
-            let begins = kept.get(1).map_or(self.file.sequence() + 1, |next| next.first);
+            let begins = kept.get(1).map_or_else(|| self.file.sequence() + 1, |next| next.first);
             // Said before it is done: a chain that begins earlier than it has to is a good one.
             self.file.begin_with(Some(begins));
             self.file.write_checkpoint(disk)?;

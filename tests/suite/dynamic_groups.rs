@@ -67,7 +67,7 @@ fn a_group_with_dynamic_members_only_has_members() {
     let bosses = company(&mut wire);
     let nobody = dynamic(&mut wire, "nobody", "(title=nobody)");
     let found: Vec<String> = wire.entries(BASE, &present("member"), &["1.1"]).iter().map(crate::wire::Answer::dn).collect();
-    assert_eq!(found, [bosses.clone()]);
+    assert_eq!(found, std::slice::from_ref(&bosses));
     let base = |wire: &mut Wire, dn: &str| wire.ask_all(&search_request(dn, 0, &present("member"), &["1.1"]), &[]).len() - 1;
     assert_eq!((base(&mut wire, &bosses), base(&mut wire, &nobody)), (1, 0));
     // One who is no member is false where there are any, and the attribute is not there where there are none.

@@ -141,7 +141,7 @@ impl Directory {
         if let Some(own) = dn.as_ref().and_then(own) {
             return Ok(own);
         }
-        let shown = self.shown_dn(&name, dn, &secret);
+        let shown = self.shown_dn(&name, dn.as_ref(), &secret);
         let key = self.schema().name_key(&shown);
         let made_up = |what: &str| mac(&secret, &[what.as_bytes(), b"\0", &key].concat());
         let salt = own(&shown).map_or_else(|| made_up("salt").iter().take(16).copied().collect(), |alike| alike.salt);
@@ -150,8 +150,8 @@ impl Directory {
 
     /// The DN whose salt is shown to a name without keys. As a rule `uid` is what stands before the `@` of `mail`, so both are
     /// one name here whether there is such a user or not: who has another's `uid` in its address is shown that one's salt.
-    fn shown_dn(&self, name: &str, dn: Option<Dn>, secret: &[u8]) -> Dn {
-        let bare = match &dn {
+    fn shown_dn(&self, name: &str, dn: Option<&Dn>, secret: &[u8]) -> Dn {
+        let bare = match dn {
             None => strip_prefix(name, "u:").unwrap_or(name).to_owned(),
             Some(dn) => {
                 let uid = dn.rdn().and_then(|rdn| rdn.0.first()).and_then(|part| String::from_utf8(part.value.clone()).ok());
