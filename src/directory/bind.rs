@@ -122,12 +122,20 @@ impl Directory {
         let nobody = Candidate { entry: None, hashes: Vec::new(), usable: false, disabled: false };
         let memory = self.memory();
         let Resolved::Found(id) = tree::resolve(self.schema(), &self.current().suffixes, memory, dn) else { return nobody };
-        let Some(entry) = memory.entry(id) else { return nobody };
+        memory.entry(id).map_or(nobody, |entry| self.candidate_of(entry))
+    }
+
+    pub(super) fn candidate_of(&self, entry: Arc<Entry>) -> Candidate {
         let state = User::of(self.schema(), &entry).map_or(AccountState::Active, |user| user.state());
         let signs_in = self.may_sign_in(&entry);
         let (usable, disabled) = (signs_in && state == AccountState::Active, signs_in && state == AccountState::Disabled);
         let hashes = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
         Candidate { entry: Some(entry), hashes, usable, disabled }
+    }
+
+    /// Whether the right password is refused, and that told to who asks.
+    pub(super) fn is_locked_out(&self, candidate: &Candidate) -> bool {
+        candidate.disabled || candidate.entry.as_deref().is_some_and(|entry| self.is_locked(entry))
     }
 
     /// Whether entries like this one sign in at all. Staff alone can never bind (T1); sessions, roles and the like have no

@@ -14,12 +14,14 @@ use super::{Directory, Error, Origin};
 use crate::base::counts::COUNTS;
 use crate::base::{EntryId, Secret, random};
 use crate::domain::lockout::{Attempts, Begun, Lockout, LockoutRules, Place, PolicyLockouts};
+use crate::domain::password_rules::PasswordProblem;
 use crate::model::{Dn, Entry, Facts};
 use crate::store::Transaction;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 /// Accounts kept in memory; what is saved is read again when it is needed.
@@ -85,6 +87,11 @@ impl Lockouts {
         let mut short = [0; 16];
         short.iter_mut().zip(digest).for_each(|(short, octet)| *short = octet);
         Account::Stranger(short)
+    }
+
+    /// What nobody outside can know; new at each start.
+    pub(super) const fn secret(&self) -> [u8; 32] {
+        self.key
     }
 
     /// Works on the attempts of an account.
@@ -206,12 +213,20 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Directory {
-    /// What attempts with this name count for. Entries that cannot sign in are as good as none.
+    /// What attempts with this name, which is that of `entry`, count for, by whatever mechanism. Entries that cannot sign in
+    /// are as good as none.
     pub(super) fn account(&self, dn: &Dn, entry: Option<&Entry>) -> Account {
-        match entry {
-            Some(entry) if self.may_sign_in(entry) => Account::Entry(entry.id),
-            Some(_) | None => self.core().lockouts.stranger(&self.schema().name_key(dn)),
+        let signs_in = |entry: &&Entry| self.may_sign_in(entry);
+        if let Some(entry) = entry.filter(signs_in) {
+            return Account::Entry(entry.id);
         }
+        if self.current().operator.as_ref().is_some_and(|operator| *operator == self.schema().name_key(dn)) {
+            return Account::Operator;
+        }
+        let taken_for = self.taken_for(dn);
+        let alike = self.candidate(&taken_for).entry;
+        let stranger = || self.core().lockouts.stranger(&self.schema().name_key(&taken_for));
+        alike.as_deref().filter(signs_in).map_or_else(stranger, |alike| Account::Entry(alike.id))
     }
 
     /// Which of the stored values the password matches, where the account may be tried now. The attempt is counted before
@@ -263,6 +278,26 @@ impl Directory {
                 Ok(Some(found))
             }
             None => self.failed_durably(origin, account, under_way.begun).await.map(|()| None),
+        }
+    }
+
+    /// The same for an account that may be `locked`: the right proof fails then too, and counts, and who gave it is told.
+    pub(super) async fn count_unless<T, P: Future<Output = Result<Option<T>, Error>>>(
+        &self,
+        locked: bool,
+        origin: &Origin,
+        account: Account,
+        proof: impl FnOnce(bool) -> P,
+    ) -> Result<Option<T>, Error> {
+        let told = &AtomicBool::new(false);
+        let proof = |held: bool| async move {
+            let found = proof(held).await?;
+            told.store(found.is_some() && locked, Ordering::Relaxed);
+            Ok(found.filter(|_| !locked))
+        };
+        match self.count(origin, account, proof).await? {
+            _ if told.load(Ordering::Relaxed) => Err(PasswordProblem::AccountLocked.into()),
+            found => Ok(found),
         }
     }
 

@@ -112,7 +112,7 @@ impl Directory {
         if candidate.entry.is_none() && !is_operator {
             return (STRANGER.to_owned(), "unknown name");
         }
-        let account = if is_operator { Account::Operator } else { self.account(&name, candidate.entry.as_deref()) };
+        let account = self.account(&name, candidate.entry.as_deref());
         (name.to_string(), self.reason(error, &candidate, account))
     }
 

@@ -62,7 +62,7 @@ use crate::store::Store;
 use std::sync::Arc;
 
 pub use authenticate::one_time_code::NewCodeSecret;
-pub use authenticate::scram::ScramKeys;
+pub use authenticate::scram::ScramClaim;
 pub use derived::SUBSCHEMA;
 pub use error::Error;
 pub use follow::{

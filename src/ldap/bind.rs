@@ -142,23 +142,23 @@ impl Connection {
     fn scram_first(&mut self, id: i32, message: &[u8]) -> Step {
         let invalid = || Failure::from(Error::InvalidCredentials);
         let first = scram::client_first(message).ok_or_else(invalid)?;
-        let keys = self.door.directory.scram_keys(&first.name)?;
-        let (answer, conversation) = scram::server_first(&first, &random::token(), &keys.salt, keys.iterations);
+        let claim = self.door.directory.scram_claim(&first.name)?;
+        let (answer, conversation) = scram::server_first(&first, &random::token(), &claim.keys.salt, claim.keys.iterations);
         self.challenge(id, answer.as_bytes());
-        Ok(Some(Exchange::ScramProof(Box::new(ScramProof { conversation, keys, authorization: first.authorization }))))
+        Ok(Some(Exchange::ScramProof(Box::new(ScramProof { conversation, claim, authorization: first.authorization }))))
     }
 
     /// The last message of SCRAM. Whatever is wrong with it looks like a wrong password.
     fn scram_proof(&mut self, id: i32, begun: ScramProof, message: &[u8], controls: Controls<'_>) -> Step {
         let last = scram::client_final(&begun.conversation, message);
-        let signature = last.and_then(|last| begun.keys.prove(&last.message, &last.proof));
+        let signature = last.and_then(|last| begun.claim.keys.prove(&last.message, &last.proof));
         let (directory, origin) = (Arc::clone(&self.door.directory), Arc::clone(&self.caller.origin));
         let asked = Asked::of(&controls);
         let request = controls.session.unwrap_or_default();
         self.intake = Intake::Binding;
         self.later(async move {
-            let ScramProof { keys, authorization, .. } = begun;
-            let bound = directory.bind_scram(&origin, &keys, signature.is_some(), &authorization, request).await;
+            let ScramProof { claim, authorization, .. } = begun;
+            let bound = directory.bind_scram(&origin, &claim, signature.is_some(), &authorization, request).await;
             let result = bound.map_err(|error| asked.refusal(error)).map(|bound| {
                 let mut done = done(bound, asked);
                 let answer = scram::server_final(&signature.unwrap_or_default());

@@ -120,7 +120,7 @@ fn hb4_nobody_is_locked_for_good_by_a_policy() {
 }
 
 /// A house that counts, and where it is asked what.
-fn counting(more: &str) -> (House, u16, tempfile::TempDir) {
+pub(crate) fn counting(more: &str) -> (House, u16, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     write_private(&token, TOKEN);

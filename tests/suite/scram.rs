@@ -1,8 +1,12 @@
 //! SCRAM-SHA-256 (RFC 5802, RFC 7677), by a client of the test's own.
 
 use crate::demo::{Demo, Person};
+use crate::house::{ACME, user};
+use crate::monitor::scrape;
+use crate::policy_lockout::counting;
+use crate::server::PASSWORD;
 use crate::transactions;
-use crate::wire::{Answer, Wire, elements, octets, present, replace_request, search_request, sequence, tlv};
+use crate::wire::{Answer, Wire, control, elements, octets, present, replace_request, sasl_request, search_request, sequence, tlv};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -36,6 +40,11 @@ fn asked(wire: &mut Wire, name: &str) -> (String, String, String) {
 
 /// Signs in; checks the server's signature too.
 fn sign_in(wire: &mut Wire, name: &str, password: &str) -> Answer {
+    sign_in_and_ask(wire, name, password, &[])
+}
+
+/// The same with controls on the last message.
+fn sign_in_and_ask(wire: &mut Wire, name: &str, password: &str, controls: &[Vec<u8>]) -> Answer {
     let (first, salt, rounds) = asked(wire, name);
     let salted = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), &STANDARD.decode(salt).unwrap(), rounds.parse().unwrap());
     let nonce = first.split(',').next().unwrap();
@@ -44,7 +53,8 @@ fn sign_in(wire: &mut Wire, name: &str, password: &str) -> Answer {
     let client = mac(&salted, "Client Key");
     let signature = mac(&Sha256::digest(client), &message);
     let proof: Vec<u8> = client.iter().zip(signature).map(|(left, right)| left ^ right).collect();
-    let answer = wire.sasl(MECHANISM, Some(format!("{without_proof},p={}", STANDARD.encode(proof)).as_bytes()));
+    let last = sasl_request(MECHANISM, Some(format!("{without_proof},p={}", STANDARD.encode(proof)).as_bytes()));
+    let answer = wire.ask(&last, controls);
     if answer.code() == 0 {
         let expected = STANDARD.encode(mac(&mac(&salted, "Server Key"), &message));
         assert_eq!(said(&answer), format!("v={expected}"));
@@ -305,4 +315,72 @@ fn hb3_one_count_for_simple_plain_scram_and_the_old_password_of_a_change() {
     }
     let home = Wire::connect_from([127, 0, 0, 9].into(), scene.demo.ldap).bind(&person.dn, &person.password);
     assert_eq!(home.code(), 49, "a change from where it is known counts there");
+}
+
+/// Who asks is told of its account (draft-behera-ldap-password-policy-10 §6.1).
+const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
+
+#[test]
+fn hb3_the_right_proof_of_a_locked_account_counts_and_tells_nothing_while_it_has_to_wait() {
+    let scene = Scene::start();
+    for (at, attribute, value) in [(0, "pwdEndTime", "20200101000000Z"), (1, "hcActive", "FALSE")] {
+        let (person, name) = scene.with_keys(at);
+        scene.demo.as_operator().replace(&person.dn, attribute, &[value]);
+        let attempt = |password: &str| {
+            let mut wire = Wire::connect_from([127, 0, 0, 9].into(), scene.demo.ldap);
+            let answer = sign_in_and_ask(&mut wire, &name, password, &[control(PASSWORD_POLICY, false, None)]);
+            assert_eq!(answer.code(), 49, "{attribute}");
+            answer.controls
+        };
+        let (told, wrong) = (attempt(&person.password), attempt("wrong"));
+        assert_ne!(told, wrong, "{attribute}: who knows the password is told");
+        assert_eq!((attempt("wrong"), attempt(&person.password), attempt("wrong")), (wrong.clone(), told, wrong.clone()), "{attribute}");
+        for password in [&person.password, "wrong", &person.password] {
+            assert_eq!(attempt(password), wrong, "{attribute}: all five have counted, and it has to wait");
+        }
+    }
+}
+
+#[test]
+fn hb1_every_form_of_a_name_and_every_mechanism_count_together_whether_there_is_such_a_user_or_not() {
+    let (house, port, _folder) = counting(&format!("[sasl]\nnames = [\"{ACME}\"]\nscram = true\n"));
+    let mut operator = house.server.as_operator();
+    operator.replace(ACME, "hcScram", &["TRUE"]);
+    let waits = || scrape(port)["headcount_logins_throttled_total"] as u64;
+    for uid in ["ann", "bob"] {
+        house.signed_in(uid, ACME);
+        let has_keys = || sign_in(&mut house.server.connect(), uid, PASSWORD).code() == 0;
+        assert!(
+            (0..100).any(|_| has_keys() || {
+                std::thread::sleep(Duration::from_millis(100));
+                false
+            }),
+            "{uid}"
+        );
+    }
+    operator.replace(&user("bob", ACME), "hcActive", &["FALSE"]);
+    let attempts = |uid: &str| -> Vec<u64> {
+        let (dn, elsewhere) = (user(uid, ACME), || Wire::connect_from([127, 0, 0, 9].into(), house.server.address()));
+        let plain = |name: &str| elsewhere().sasl("PLAIN", Some(format!("\0{name}\0wrong").as_bytes()));
+        let forms: [&dyn Fn() -> Answer; 9] = [
+            &|| sign_in(&mut elsewhere(), uid, "wrong"),
+            &|| sign_in(&mut elsewhere(), &escaped(&dn), "wrong"),
+            &|| plain(uid),
+            &|| sign_in(&mut elsewhere(), &format!("{uid}@example.com"), "wrong"),
+            &|| elsewhere().bind(&dn, "wrong"),
+            &|| plain(&format!("u:{}", uid.to_uppercase())),
+            &|| plain(&format!("dn:{}", dn.to_uppercase())),
+            &|| plain(&format!("{uid}@example.com")),
+            &|| elsewhere().sasl("PLAIN", Some(format!("u:somebody\0{uid}\0wrong").as_bytes())),
+        ];
+        let waited = |form: &dyn Fn() -> Answer| {
+            let before = waits();
+            assert_eq!(form().code(), 49);
+            waits() - before
+        };
+        forms.iter().map(|form| waited(form)).collect()
+    };
+    let [keys, disabled, without_keys, nobody] = ["ann", "bob", "sam", "nobody"].map(attempts);
+    assert_eq!(keys, [[0; 5].as_slice(), &[1; 4]].concat());
+    assert_eq!([&disabled, &without_keys, &nobody], [&keys; 3]);
 }

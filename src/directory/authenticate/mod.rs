@@ -13,7 +13,7 @@ use super::bind::Proof;
 use super::logins::Claimed;
 use super::{Bound, Directory, Error, Method, Origin, Protocol, SessionRequest};
 use crate::base::{EntryId, Secret};
-use crate::domain::password_rules::{PasswordProblem, PasswordUse};
+use crate::domain::password_rules::PasswordUse;
 use crate::model::{Dn, Facts};
 use std::sync::Arc;
 
@@ -29,10 +29,23 @@ impl Directory {
         request: SessionRequest,
     ) -> Result<Bound, Error> {
         let named = self.dn_of_identity(authentication, &self.settings().sasl.names);
-        let allowed = named.as_ref().is_some_and(|dn| self.is_authorized_as(dn, authorization));
-        let name = named.filter(|_| allowed).unwrap_or_else(|| names::nobody(authentication));
-        let name = name.to_string();
-        self.sign_in(origin, Method::Plain, Claimed::Name(&name), self.bind_named(origin, &name, password, request)).await
+        let name = named.as_ref().map(Dn::to_string);
+        let claimed = name.as_deref().map_or(Claimed::Stranger, Claimed::Name);
+        self.sign_in(origin, Method::Plain, claimed, async {
+            match (&named, &name) {
+                (Some(dn), Some(name)) if self.is_authorized_as(dn, authorization) => {
+                    self.bind_named(origin, name, password, request).await
+                }
+                _ => self.refuse(origin, &named.unwrap_or_else(|| self.taken_for_name(authentication)), password).await,
+            }
+        })
+        .await
+    }
+
+    /// Refuses whatever password is given, as a wrong one of that name.
+    async fn refuse(&self, origin: &Origin, dn: &Dn, password: &Secret) -> Result<Bound, Error> {
+        let account = self.account(dn, self.candidate(dn).entry.as_deref());
+        self.prove(origin, account, &[], false, password).await.and(Err(Error::InvalidCredentials))
     }
 
     /// SASL EXTERNAL (RFC 4422 appendix A) inside TLS: who the client certificate `certificate` (DER, verified against
@@ -98,7 +111,6 @@ impl Directory {
         let authorized = self.is_authorized_as(&dn, authorization);
         match candidate.entry {
             Some(entry) if candidate.usable && authorized => self.admit(origin, &entry, &candidate.hashes, request, proof).await,
-            Some(_) if candidate.disabled && proof == Proof::Password => Err(PasswordProblem::AccountLocked.into()),
             _ => Err(Error::InvalidCredentials),
         }
     }

@@ -1,10 +1,14 @@
 //! From the names that SASL mechanisms carry to entries.
 
+use super::scram::mac;
 use crate::base::EntryId;
 use crate::directory::Directory;
 use crate::directory::tree::{self, Resolved};
 use crate::model::dn::{Ava, Rdn};
 use crate::model::{AttributeId, Dn, Facts};
+
+/// Addresses with the same beginning that are looked at.
+const ALIKE: usize = 1_000;
 
 impl Directory {
     /// The DN that an authentication or authorization identity stands for (RFC 4513 §5.2.1.8): `dn:` and a DN, `u:` and
@@ -50,6 +54,55 @@ impl Directory {
         found.retain(|id| places.iter().any(|place| tree::is_within(memory, *id, *place)));
         found
     }
+
+    /// What a DN is taken for where nobody signs in by it: the one that its bare name would be taken for, if that could be it.
+    pub(in crate::directory) fn taken_for(&self, dn: &Dn) -> Dn {
+        let uid = dn.rdn().and_then(|rdn| rdn.0.first()).and_then(|part| String::from_utf8(part.value.clone()).ok());
+        let key = |dn: &Dn| self.schema().name_key(dn);
+        let signs_in = || self.candidate(dn).entry.is_some_and(|entry| self.may_sign_in(&entry));
+        let bare = uid.filter(|uid| key(&self.imagined_dn(uid)) == key(dn) && !signs_in());
+        bare.map_or_else(|| dn.clone(), |uid| self.taken_for_name(&uid))
+    }
+
+    /// What a bare name is taken for that leads to nobody. As a rule `uid` is what stands before the `@` of `mail`, so both are
+    /// one name here whether there is such a user or not: who has another's `uid` in its address is taken for that one, in the
+    /// salt that is shown and in what failures count for, and never let in as that one.
+    pub(super) fn taken_for_name(&self, name: &str) -> Dn {
+        let bare = strip_prefix(name, "u:").unwrap_or(name);
+        let local = bare.split_once('@').map_or(bare, |(local, _)| local);
+        self.dn_alike(local).unwrap_or_else(|| self.imagined_dn(local))
+    }
+
+    /// The user of the places of the config whose `uid`, or else the beginning of whose `mail`, is this name.
+    fn dn_alike(&self, local: &str) -> Option<Dn> {
+        let (known, memory, settings) = (self.schema().known(), self.memory(), self.settings());
+        let signs_in = |id: &EntryId| memory.entry(*id).is_some_and(|entry| self.may_sign_in(&entry));
+        let by_uid = self.holders(&settings.sasl.names, known.uid, local.as_bytes()).into_iter().find(signs_in);
+        let by_mail = || {
+            let mut key = Vec::new();
+            self.schema().normalize(known.mail, format!("{local}@").as_bytes(), &mut key).ok()?;
+            let found = memory.prefix(known.mail, key.trim_ascii_end(), ALIKE)?;
+            let found = found.ids.iter().map(EntryId).collect();
+            self.within(&settings.sasl.names, found).into_iter().find(signs_in)
+        };
+        Dn::parse(&tree::dn_of(memory, by_uid.or_else(by_mail)?)).ok()
+    }
+
+    /// The DN that a bare name which leads nowhere would have if there were such a user, in one of the places of the config.
+    fn imagined_dn(&self, name: &str) -> Dn {
+        let settings = self.settings();
+        let mut imagined = Dn(vec![Rdn(vec![Ava { attribute: "uid".to_owned(), value: name.as_bytes().to_vec() }])]);
+        // The place stays the same as long as salts do.
+        let secret = self.salt_secret().unwrap_or_else(|| self.core().lockouts.secret().into());
+        let drawn = mac(&secret, &[b"place\0", self.schema().name_key(&imagined).as_slice()].concat());
+        let at = drawn.first().map_or(0, |octet| usize::from(*octet)).checked_rem(settings.sasl.names.len());
+        let place = at.and_then(|at| settings.sasl.names.get(at)).and_then(|place| {
+            let users = Dn::parse(&format!("ou=users,{place}")).ok().filter(|users| self.candidate(users).entry.is_some());
+            users.or_else(|| Dn::parse(place).ok())
+        });
+        imagined.0.extend(place.into_iter().flat_map(|place| place.0));
+        imagined
+    }
 }
 
 /// The prefix in any case: some clients write `DN:`.
@@ -62,9 +115,4 @@ pub(super) fn strip_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
 pub(super) fn only(mut found: impl Iterator<Item = EntryId>) -> Option<EntryId> {
     let first = found.next()?;
     found.all(|other| other == first).then_some(first)
-}
-
-/// A DN that no entry has, under no naming context: what a name that leads nowhere is checked and counted as.
-pub(super) fn nobody(name: &str) -> Dn {
-    Dn(vec![Rdn(vec![Ava { attribute: "uid".to_owned(), value: name.as_bytes().to_vec() }])])
 }

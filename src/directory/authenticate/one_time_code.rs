@@ -11,11 +11,9 @@ use crate::directory::lockout::Account;
 use crate::directory::password_hash::Match;
 use crate::directory::write::Work;
 use crate::directory::{Directory, Error, Origin};
-use crate::domain::password_rules::PasswordProblem;
 use crate::model::{Entry, Facts};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use std::sync::atomic::{AtomicBool, Ordering};
 use subtle::ConstantTimeEq;
 
 /// Digits of a code.
@@ -147,25 +145,17 @@ impl Directory {
     ) -> Result<Option<(Match, Secret)>, Error> {
         let given = self.given(candidate.entry.as_deref(), password);
         let given = &given;
-        // Found before it is counted, so that the right password of a locked account is no success.
-        let locked = candidate.disabled || candidate.entry.as_deref().is_some_and(|entry| self.is_locked(entry));
-        let told = &AtomicBool::new(false);
+        let locked = self.is_locked_out(candidate);
         let proof = |held: bool| async move {
             let stored = if held { &[] } else { candidate.hashes.as_slice() };
             let found = self.match_password(origin, stored, &given.password).await?;
-            let found = found.filter(|_| given.acceptable);
-            told.store(found.is_some() && locked, Ordering::Relaxed);
-            let found = found.filter(|_| candidate.usable && !locked);
+            let found = found.filter(|_| given.acceptable && (candidate.usable || locked));
             match (found, candidate.entry.as_deref(), given.step) {
-                (Some(found), Some(entry), Some(step)) => Ok(self.use_code(entry.id, step).await?.then_some(found)),
+                (Some(found), Some(entry), Some(step)) if !locked => Ok(self.use_code(entry.id, step).await?.then_some(found)),
                 (found, _, _) => Ok(found),
             }
         };
-        let found = self.count(origin, account, proof).await?;
-        // It counts as a failure all the same.
-        if told.load(Ordering::Relaxed) {
-            return Err(PasswordProblem::AccountLocked.into());
-        }
+        let found = self.count_unless(locked, origin, account, proof).await?;
         Ok(found.map(|found| (found, given.password.clone())))
     }
 

@@ -4,16 +4,13 @@
 //! when it is set, and when it was right at a bind. They are kept in `authPassword` as RFC 5803 writes them. Their salt is a
 //! digest of the stored password they belong to, so keys of a former password are known as such, and never count.
 
-use super::names::{nobody, strip_prefix};
 use crate::base::{EntryId, Secret, random};
 use crate::directory::bind::Proof;
 use crate::directory::credentials::ClearPassword;
 use crate::directory::lockout::Account;
 use crate::directory::logins::Claimed;
-use crate::directory::tree::dn_of;
 use crate::directory::{Bound, Directory, Error, Method, Origin, SessionRequest};
 use crate::domain::organisation_of;
-use crate::domain::password_rules::PasswordProblem;
 use crate::model::{Dn, Entry, Facts};
 use crate::schema::Schema;
 use crate::store::Transaction;
@@ -21,6 +18,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -28,8 +26,6 @@ use zeroize::Zeroizing;
 const ITERATIONS: u32 = 10_000;
 /// Rounds that stored keys may ask a client for (RFC 7677 §4, HB5).
 const ITERATIONS_TAKEN: std::ops::RangeInclusive<u32> = 4_096..=1_000_000;
-/// Addresses with the same beginning that are looked at.
-const ALIKE: usize = 1_000;
 /// What stored keys begin with.
 const SCHEME: &str = "SCRAM-SHA-256$";
 /// The record with the secret that salts are made up from.
@@ -37,7 +33,7 @@ const SALT_SECRET: &str = "scram/secret";
 
 type Key = [u8; 32];
 
-/// The keys of a user, or of nobody.
+/// The keys of a password, or of none.
 #[derive(Clone)]
 pub struct ScramKeys {
     /// The salt.
@@ -46,11 +42,19 @@ pub struct ScramKeys {
     pub iterations: u32,
     stored: Key,
     server: Key,
-    /// Whose they are; `None` for made-up ones.
-    owner: Option<EntryId>,
 }
 
-fn mac(key: &[u8], message: &[u8]) -> Key {
+/// Who is to prove a password, and what against.
+pub struct ScramClaim {
+    /// The keys, which may be made up.
+    pub keys: ScramKeys,
+    /// Whose they are; `None` for made-up ones.
+    owner: Option<EntryId>,
+    /// What the attempt counts for: the same as a password given with that name.
+    account: Account,
+}
+
+pub(super) fn mac(key: &[u8], message: &[u8]) -> Key {
     // HMAC takes keys of any length, so this cannot fail; the digest of nothing proves nothing.
     Hmac::<Sha256>::new_from_slice(key).map_or([0; 32], |mut mac| {
         mac.update(message);
@@ -65,7 +69,7 @@ impl ScramKeys {
         let salted = Zeroizing::new(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(normal.expose(), &salt, ITERATIONS));
         let client = Zeroizing::new(mac(salted.as_slice(), b"Client Key"));
         let stored = Sha256::digest(client.as_slice()).into();
-        Self { salt, iterations: ITERATIONS, stored, server: mac(salted.as_slice(), b"Server Key"), owner: None }
+        Self { salt, iterations: ITERATIONS, stored, server: mac(salted.as_slice(), b"Server Key") }
     }
 
     /// As RFC 5803 §2 writes them.
@@ -85,7 +89,6 @@ impl ScramKeys {
             iterations: iterations.parse().ok().filter(|iterations| ITERATIONS_TAKEN.contains(iterations))?,
             stored: key(stored)?,
             server: key(server)?,
-            owner: None,
         })
     }
 
@@ -130,93 +133,48 @@ fn salt_for(stored: &[u8]) -> Vec<u8> {
 }
 
 impl Directory {
-    /// The keys to prove a password of `name` against. Who has none gets made-up ones, always the same for the same name, in
+    /// The keys to prove a password of `name` against, and what that counts for. Who has none gets made-up ones, always the same for the same name, in
     /// any of the forms that would mean one user if there were such a user, so that nobody learns who exists (HB1).
-    pub fn scram_keys(&self, name: &str) -> Result<ScramKeys, Error> {
+    pub fn scram_claim(&self, name: &str) -> Result<ScramClaim, Error> {
         let none = || Error::Unavailable("SCRAM is not ready".to_owned());
-        let secret = self.memory().meta(SALT_SECRET).ok_or_else(none)?;
+        let secret = self.salt_secret().ok_or_else(none)?;
         let name = stringprep::saslprep(name).map_or_else(|_| name.to_owned(), |name| name.into_owned());
         let dn = self.dn_of_identity(&name, &self.settings().sasl.names);
-        let own = |dn: &Dn| self.candidate(dn).entry.and_then(|entry| self.own_keys(&entry));
+        let own = |dn: &Dn| {
+            let candidate = self.candidate(dn);
+            let entry = candidate.entry.as_deref()?;
+            self.own_keys(entry).map(|keys| ScramClaim { keys, owner: Some(entry.id), account: self.account(dn, Some(entry)) })
+        };
         if let Some(own) = dn.as_ref().and_then(own) {
             return Ok(own);
         }
-        let shown = self.shown_dn(&name, dn.as_ref(), &secret);
+        let shown = dn.map_or_else(|| self.taken_for_name(&name), |dn| self.taken_for(&dn));
         let key = self.schema().name_key(&shown);
         let made_up = |what: &str| mac(&secret, &[what.as_bytes(), b"\0", &key].concat());
-        let salt = own(&shown).map_or_else(|| made_up("salt").iter().take(16).copied().collect(), |alike| alike.salt);
-        Ok(ScramKeys { salt, iterations: ITERATIONS, stored: made_up("stored"), server: made_up("server"), owner: None })
-    }
-
-    /// The DN whose salt is shown to a name without keys. As a rule `uid` is what stands before the `@` of `mail`, so both are
-    /// one name here whether there is such a user or not: who has another's `uid` in its address is shown that one's salt.
-    fn shown_dn(&self, name: &str, dn: Option<&Dn>, secret: &[u8]) -> Dn {
-        let bare = match dn {
-            None => strip_prefix(name, "u:").unwrap_or(name).to_owned(),
-            Some(dn) => {
-                let uid = dn.rdn().and_then(|rdn| rdn.0.first()).and_then(|part| String::from_utf8(part.value.clone()).ok());
-                let key = |dn: &Dn| self.schema().name_key(dn);
-                let unknown = uid.filter(|uid| self.candidate(dn).entry.is_none() && key(&self.imagined_dn(uid, secret)) == key(dn));
-                match unknown {
-                    Some(uid) => uid,
-                    None => return dn.clone(),
-                }
-            }
-        };
-        let local = bare.split_once('@').map_or(bare.as_str(), |(local, _)| local);
-        self.dn_alike(local).unwrap_or_else(|| self.imagined_dn(local, secret))
-    }
-
-    /// The user of the places of the config whose `uid`, or else the beginning of whose `mail`, is this name.
-    fn dn_alike(&self, local: &str) -> Option<Dn> {
-        let (known, memory, settings) = (self.schema().known(), self.memory(), self.settings());
-        let signs_in = |id: &EntryId| memory.entry(*id).is_some_and(|entry| self.may_sign_in(&entry));
-        let by_uid = self.holders(&settings.sasl.names, known.uid, local.as_bytes()).into_iter().find(signs_in);
-        let by_mail = || {
-            let mut key = Vec::new();
-            self.schema().normalize(known.mail, format!("{local}@").as_bytes(), &mut key).ok()?;
-            let found = memory.prefix(known.mail, key.trim_ascii_end(), ALIKE)?;
-            let found = found.ids.iter().map(EntryId).collect();
-            self.within(&settings.sasl.names, found).into_iter().find(signs_in)
-        };
-        Dn::parse(&dn_of(memory, by_uid.or_else(by_mail)?)).ok()
-    }
-
-    /// The DN that a bare name which leads nowhere would have if there were such a user, in one of the places of the config.
-    fn imagined_dn(&self, name: &str, secret: &[u8]) -> Dn {
-        let settings = self.settings();
-        let mut imagined = nobody(name);
-        let drawn = mac(secret, &[b"place\0", self.schema().name_key(&imagined).as_slice()].concat());
-        let at = drawn.first().map_or(0, |octet| usize::from(*octet)).checked_rem(settings.sasl.names.len());
-        let place = at.and_then(|at| settings.sasl.names.get(at)).and_then(|place| {
-            let users = Dn::parse(&format!("ou=users,{place}")).ok().filter(|users| self.candidate(users).entry.is_some());
-            users.or_else(|| Dn::parse(place).ok())
-        });
-        imagined.0.extend(place.into_iter().flat_map(|place| place.0));
-        imagined
+        let salt = own(&shown).map_or_else(|| made_up("salt").iter().take(16).copied().collect(), |alike| alike.keys.salt);
+        let keys = ScramKeys { salt, iterations: ITERATIONS, stored: made_up("stored"), server: made_up("server") };
+        Ok(ScramClaim { keys, owner: None, account: self.account(&shown, self.candidate(&shown).entry.as_deref()) })
     }
 
     /// Signs in whom the keys belong to, where the proof was right. From here on it is a bind like any other.
     pub async fn bind_scram(
         &self,
         origin: &Origin,
-        keys: &ScramKeys,
+        claim: &ScramClaim,
         proven: bool,
         authorization: &str,
         request: SessionRequest,
     ) -> Result<Bound, Error> {
-        let account = keys.owner.map_or_else(|| self.core().lockouts.stranger(&keys.salt), Account::Entry);
-        let owner = keys.owner.filter(|_| proven).and_then(|id| self.memory().entry(id));
+        let owner = claim.owner.filter(|_| proven).and_then(|id| self.memory().entry(id));
         // Not if the password has changed since the first message.
-        let current = owner.filter(|owner| self.own_keys(owner).is_some_and(|now| now.stored == keys.stored));
-        let locked = current.as_deref().is_some_and(|owner| self.is_locked(owner));
-        let claimed = keys.owner.map_or(Claimed::Stranger, Claimed::Entry);
+        let current = owner.filter(|owner| self.own_keys(owner).is_some_and(|now| now.stored == claim.keys.stored));
+        let candidate = current.map(|entry| self.candidate_of(entry));
+        let locked = candidate.as_ref().is_some_and(|candidate| self.is_locked_out(candidate));
+        let found = candidate.filter(|candidate| candidate.usable || locked).and_then(|candidate| candidate.entry);
+        let claimed = claim.owner.map_or(Claimed::Stranger, Claimed::Entry);
         self.sign_in(origin, Method::Scram, claimed, async {
-            let found = self.count(origin, account, |_| std::future::ready(Ok(current.filter(|_| !locked)))).await?;
-            if locked {
-                return Err(PasswordProblem::AccountLocked.into());
-            }
-            let found = found.ok_or(Error::InvalidCredentials)?;
+            let proof = |held: bool| std::future::ready(Ok(found.filter(|_| !held)));
+            let found = self.count_unless(locked, origin, claim.account, proof).await?.ok_or(Error::InvalidCredentials)?;
             self.admit_by_password(&found, self.bind_known(origin, found.id, authorization, request, Proof::Password)).await
         })
         .await
@@ -229,8 +187,7 @@ impl Directory {
             return None;
         }
         let salts: Vec<Vec<u8>> = entry.values(known.user_password).map(salt_for).collect();
-        let keys = entry.values(known.auth_password).filter_map(ScramKeys::read).find(|keys| salts.contains(&keys.salt))?;
-        Some(ScramKeys { owner: Some(entry.id), ..keys })
+        entry.values(known.auth_password).filter_map(ScramKeys::read).find(|keys| salts.contains(&keys.salt))
     }
 
     /// Its proofs are of a password alone, so it is nothing for those of whom a one-time code is asked.
@@ -256,9 +213,14 @@ impl Directory {
         }
     }
 
-    /// What makes the secret that salts are made up from, where SCRAM may be on and there is none yet; work for the writer.
+    /// The secret that salts are made up from, where there is one yet.
+    pub(super) fn salt_secret(&self) -> Option<Arc<[u8]>> {
+        self.memory().meta(SALT_SECRET)
+    }
+
+    /// What makes that secret, where SCRAM may be on and there is none yet; work for the writer.
     pub(crate) fn scram_secret(&self) -> Option<impl FnOnce(&mut Transaction<'_>) -> Result<(), Error> + Send + use<>> {
-        let needed = self.settings().sasl.scram && self.memory().meta(SALT_SECRET).is_none();
+        let needed = self.settings().sasl.scram && self.salt_secret().is_none();
         let work = |txn: &mut Transaction<'_>| {
             if txn.meta(SALT_SECRET).is_none() {
                 txn.put_meta(SALT_SECRET, Some(random::bytes::<32>().to_vec()));
@@ -279,7 +241,7 @@ mod tests {
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         let salted = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(b"pencil", &salt, 4096);
         let stored = Sha256::digest(mac(&salted, b"Client Key")).into();
-        let keys = ScramKeys { salt, iterations: 4096, stored, server: mac(&salted, b"Server Key"), owner: None };
+        let keys = ScramKeys { salt, iterations: 4096, stored, server: mac(&salted, b"Server Key") };
         let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
         let message = format!("n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}");
         let proof = STANDARD.decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=").unwrap();

@@ -4,7 +4,7 @@
 pub(crate) mod plain;
 pub(crate) mod scram;
 
-use crate::directory::ScramKeys;
+use crate::directory::ScramClaim;
 use scram::Conversation;
 
 /// The mechanisms that work.
@@ -52,7 +52,7 @@ pub(crate) struct ScramProof {
     /// What was said.
     pub(crate) conversation: Conversation,
     /// What is proven against.
-    pub(crate) keys: ScramKeys,
+    pub(crate) claim: ScramClaim,
     /// Who is to be acted as; empty for who signs in.
     pub(crate) authorization: String,
 }
