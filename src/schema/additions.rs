@@ -55,6 +55,20 @@ pub(super) struct Addition {
     pub(super) text: String,
     /// It was taken out; only its names are good for what was written before.
     pub(super) retired: bool,
+    /// It does not fit what the schema files say now. It stays in the record, and is tried again at the next start.
+    #[serde(skip)]
+    pub(super) left_out: bool,
+}
+
+impl Addition {
+    pub(super) const fn is_in_force(&self) -> bool {
+        !self.retired && !self.left_out
+    }
+
+    /// Its names, as far as it can be read.
+    pub(super) fn names(&self) -> Vec<String> {
+        read(self.kind, self.text.as_bytes()).map(|definition| definition.names().to_vec()).unwrap_or_default()
+    }
 }
 
 /// Everything that was defined at run time.
@@ -81,7 +95,16 @@ impl Additions {
 
     /// The definitions in force: the attribute of the subschema entry, and the value.
     pub fn in_force(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.definitions.iter().filter(|held| !held.retired).map(|held| (held.kind.attribute(), held.text.as_str()))
+        self.definitions.iter().filter(|held| held.is_in_force()).map(|held| (held.kind.attribute(), held.text.as_str()))
+    }
+
+    /// What does not fit the schema files.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = &Addition> {
+        self.definitions.iter().filter(|held| held.left_out && !held.retired)
+    }
+
+    pub(super) fn leaves_out(&self, kind: DefinitionKind, oid: &str) -> bool {
+        self.left_out().any(|held| held.kind == kind && held.oid == oid)
     }
 
     fn find(&mut self, kind: DefinitionKind, oid: &str) -> Option<&mut Addition> {
@@ -172,7 +195,7 @@ impl Schema {
         let SchemaStep { kind, value, .. } = *step;
         let oid = oid_of(kind, value)?;
         match additions.find(kind, &oid) {
-            Some(held) if !held.retired => held.retired = true,
+            Some(held) if !held.retired && self.origin(kind, &oid).is_none() => held.retired = true,
             Some(_) | None => match self.origin(kind, &oid) {
                 Some(file) => return Err(from_file(kind, &oid, file)),
                 None if permissive => {}
@@ -192,32 +215,54 @@ impl Schema {
             return Err(ChangeRefused::Refused(text));
         }
         let (oid, text) = (definition.oid(), definition.to_string());
+        self.refuse_as_left_out(kind, &definition)?;
         let from_file = self.origin(kind, &oid).is_some();
         match additions.find(kind, &oid) {
             Some(held) if held.retired && !from_file => (held.text, held.retired) = (text, false),
-            None if !from_file => additions.definitions.push(Addition { kind, oid: oid.clone(), text, retired: false }),
+            None if !from_file => {
+                additions.definitions.push(Addition { kind, oid: oid.clone(), text, retired: false, left_out: false });
+            }
             Some(_) | None if permissive => {}
             Some(_) | None => return Err(ChangeRefused::Exists(format!("{}: {oid} is defined already", kind.attribute()))),
         }
         Ok(oid)
     }
 
+    /// What is left out until the next start keeps its OID and its names: entries may hold values of it.
+    fn refuse_as_left_out(&self, kind: DefinitionKind, definition: &Definition) -> Result<(), ChangeRefused> {
+        let oid = definition.oid();
+        let is_taken = |name: &String| definition.names().iter().any(|new| new.eq_ignore_ascii_case(name));
+        let same = |held: &&Addition| held.kind == kind && (held.oid == oid || held.names().iter().any(is_taken));
+        match self.additions.left_out().filter(|held| self.origin(kind, &held.oid).is_none()).find(same) {
+            Some(held) => Err(ChangeRefused::Refused(format!(
+                "{}: {} was defined before, and is left out as long as the schema files do not go with it; see the log of the start",
+                kind.attribute(),
+                held.text
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The schema with the additions of a record. What does not fit any more, because a schema file now says otherwise, is
-    /// left out, and said in the log. `None` where the record is no newer than the schema.
+    /// left out until the next start, and said in the log. `None` where the record is no newer than the schema.
     pub fn with_record(&self, octets: &[u8]) -> Result<Option<Self>, String> {
         let mut additions = Additions::read(octets).ok_or("the record of schema changes cannot be read")?;
         if additions.serial <= self.additions.serial {
             return Ok(None);
+        }
+        for held in additions.definitions.iter_mut().filter(|held| !held.retired) {
+            held.left_out = self.additions.leaves_out(held.kind, &held.oid);
         }
         loop {
             let error = match load::load(&self.sources, additions.clone()) {
                 Ok(schema) => return Ok(Some(schema)),
                 Err(error) => error,
             };
-            let guilty = additions.definitions.get_mut(error.line.saturating_sub(1)).filter(|held| error.file == PLACE && !held.retired);
+            let guilty =
+                additions.definitions.get_mut(error.line.saturating_sub(1)).filter(|held| error.file == PLACE && held.is_in_force());
             let Some(guilty) = guilty else { return Err(error.to_string()) };
             tracing::warn!(definition = %guilty.text, why = %error.message, "a definition made at run time is left out");
-            guilty.retired = true;
+            guilty.left_out = true;
         }
     }
 

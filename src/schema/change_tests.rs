@@ -141,3 +141,54 @@ fn a_definition_that_others_rest_on_stays() {
     assert_eq!(all.subschema(), SCHEMA.subschema());
     assert!(matches!(change(&SCHEMA, &[], &[below]), Err(ChangeRefused::Unfit(text)) if text.contains("shelf")));
 }
+
+/// A type that only a file has.
+const NUMBER: &str = "attributetype ( 1.3.6.1.4.1.55555.9.1 NAME 'number' SUP name )";
+const ROW: &str = "( 1.3.6.1.4.1.55555.1.4 NAME ( 'row' 'line' ) SUP number )";
+const ROWS: &str = "( 1.3.6.1.4.1.55555.2.2 NAME 'rows' SUP top STRUCTURAL MUST cn MAY row )";
+
+fn with_file() -> Schema {
+    Schema::load(&[Source { name: "number.schema".to_owned(), text: NUMBER.to_owned() }]).unwrap()
+}
+
+#[test]
+fn what_a_missing_file_leaves_out_stays_in_the_record() {
+    let all = change(&with_file(), &[], &[ROW, ROWS, SHELF]).unwrap();
+    let without = SCHEMA.with_record(&all.additions().to_octets()).unwrap().unwrap();
+    assert!(without.attribute("row").is_none() && without.class("rows").is_none() && without.attribute("shelf").is_some());
+    assert_eq!(without.additions().in_force().count(), 1);
+    let later = change(&without, &[], &[PAGES]).unwrap();
+    let record = later.additions().to_octets();
+    let adopted = without.with_record(&record).unwrap().unwrap();
+    assert!(adopted.attribute("row").is_none() && adopted.attribute("pages").is_some());
+    let again = with_file().with_record(&record).unwrap().unwrap();
+    assert_eq!(again.attribute("row"), all.attribute("row"));
+    assert!(again.class("rows").is_some() && again.attribute("pages").is_some());
+}
+
+#[test]
+fn what_is_left_out_keeps_its_names_until_it_is_taken_out() {
+    let all = change(&with_file(), &[], &[ROW, ROWS]).unwrap();
+    let held = entry(&all, &[("objectClass", "rows"), ("cn", "x"), ("row", "7")]);
+    let without = SCHEMA.with_record(&all.additions().to_octets()).unwrap().unwrap();
+    // What would make it fit does not bring it back before the next start: nothing that was indexed is to be made anew.
+    let number = NUMBER.trim_start_matches("attributetype ");
+    let with_number = without.with_record(&change(&without, &[], &[number]).unwrap().additions().to_octets()).unwrap().unwrap();
+    assert!(with_number.attribute("number").is_some() && with_number.attribute("row").is_none());
+    let other = "( 1.3.6.1.4.1.55555.1.5 NAME 'LINE' SUP name )";
+    for (gone, new) in [(&[][..], &[ROW][..]), (&[ROW], &[ROW]), (&[], &[other]), (&[], &[ROWS])] {
+        let refused = change(&without, gone, new);
+        assert!(matches!(&refused, Err(ChangeRefused::Refused(text)) if text.contains("left out")), "{new:?} {refused:?}");
+    }
+    let place = Place { id: held.id, parent: held.parent, rdn: held.rdn.clone(), rdn_key: held.rdn_key.clone(), revision: 1 };
+    let held = without.restore(held.octets(), place).unwrap();
+    for (gone, says) in [(ROW, "row"), (ROWS, "rows")] {
+        let next = change(&without, &[gone], &[]).unwrap();
+        let difference = without.difference(&next);
+        assert!(difference.concerns(&without, &held) && !difference.is_empty());
+        assert!(difference.objection(&without, &next, &held, &|_| 0).is_some_and(|why| why.contains(says)), "{gone}");
+        let adopted = without.with_record(&next.additions().to_octets()).unwrap().unwrap();
+        let free = change(&adopted, &[], &[if gone == ROW { other } else { "( 1.3.6.1.4.1.55555.2.2 NAME 'rows' SUP top )" }]);
+        assert!(free.is_ok(), "{free:?}");
+    }
+}

@@ -1,9 +1,13 @@
 //! What a change of the schema means to the entries that are there. No entry may become one that the schema refuses, and
 //! no value may come to mean something else.
 
-use super::{AttributeType, ClassId, MatchingRule, ObjectClass, Schema, SealOptions};
+use super::{AttributeType, ClassId, DefinitionKind, MatchingRule, ObjectClass, Schema, SealOptions};
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Entry};
+use std::collections::BTreeSet;
+
+/// Begins what stands in for a normal form; no OID begins with it.
+const UNKNOWN: u8 = 0;
 
 /// What is other in a schema than in the one before it, as far as entries can have it. Definitions that are new concern none.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +18,8 @@ pub struct Difference {
     narrowed: Vec<AttributeId>,
     /// Classes of the schema before that are gone or other.
     classes: Vec<ClassId>,
+    /// Names of classes that were left out and are gone now, in lower case.
+    lost: Vec<String>,
     /// Structural classes of the schema before whose content another rule governs.
     governed: Vec<ClassId>,
     /// Structural classes of the schema before that have name forms, where any name form or structure rule is other.
@@ -47,15 +53,22 @@ impl Schema {
             let has_form = |class: &&ObjectClass| next.class(&class.oid).is_some_and(|class| next.has_name_form(class));
             difference.placed = self.object_classes().iter().filter(has_form).map(|class| class.id).collect();
         }
+        for gone in self.additions.left_out().filter(|held| !next.additions.leaves_out(held.kind, &held.oid)) {
+            match gone.kind {
+                DefinitionKind::AttributeType => difference.taken.extend(self.written_attribute(&gone.oid)),
+                DefinitionKind::ObjectClass => {
+                    difference.lost.extend(gone.names().iter().chain([&gone.oid]).map(|name| name.to_ascii_lowercase()));
+                }
+                DefinitionKind::ContentRule | DefinitionKind::NameForm | DefinitionKind::StructureRule => {}
+            }
+        }
         difference
     }
 
     fn same_class(&self, before: &ObjectClass, next: &Self, after: &ObjectClass) -> bool {
-        let above = |schema: &Self, class: ClassId| -> Vec<String> {
-            let all = schema.object_classes().iter().filter(|above| schema.derives_from(class, above.id));
-            let mut oids: Vec<String> = all.map(|above| above.oid.clone()).collect();
-            oids.sort_unstable();
-            oids
+        let above = |schema: &Self, class: ClassId| -> BTreeSet<String> {
+            let all = schema.ancestors.get(usize::from(class.0)).into_iter().flatten();
+            all.map(|above| schema.object_class(*above).oid.clone()).collect()
         };
         (&before.names, &before.must, &before.may, before.kind, before.entry_kind, before.stands_alone)
             == (&after.names, &after.must, &after.may, after.kind, after.entry_kind, after.stands_alone)
@@ -64,10 +77,34 @@ impl Schema {
 }
 
 impl Schema {
-    /// Whether normal forms of the type's values may be others under a later schema. Those of objectClass are not: no class
-    /// is changed while an entry has it.
+    /// Whether normal forms of the type's values may be others under a later schema.
     pub fn rests_on_names(&self, attribute: AttributeId) -> bool {
-        attribute != self.known().object_class && self.attribute_type(attribute).equality.is_some_and(MatchingRule::rests_on_names)
+        self.attribute_type(attribute).equality.is_some_and(MatchingRule::rests_on_names)
+    }
+
+    /// Stands in for the normal form of a name that is to stand for an OID and does not, by which [`Schema::has_name`] finds
+    /// it; it equals no normal form. Answers whether the type has such values.
+    pub fn put_unknown_name(&self, attribute: AttributeId, value: &[u8], out: &mut Vec<u8>) -> bool {
+        let is_oid = self.is_of_oids(attribute);
+        if is_oid {
+            out.clear();
+            out.push(UNKNOWN);
+            out.extend(value.iter().map(u8::to_ascii_lowercase));
+        }
+        is_oid
+    }
+
+    /// Whether a normal form of the type may have one of the names in it, these in lower case.
+    pub fn has_name(&self, attribute: AttributeId, normal: &[u8], names: &[Vec<u8>]) -> bool {
+        if self.is_of_oids(attribute) {
+            let normal = normal.strip_prefix(&[UNKNOWN]).unwrap_or(normal);
+            return names.iter().any(|name| name == normal);
+        }
+        names.iter().any(|name| memchr::memmem::find(normal, name).is_some())
+    }
+
+    fn is_of_oids(&self, attribute: AttributeId) -> bool {
+        self.attribute_type(attribute).equality.is_some_and(MatchingRule::is_of_oids)
     }
 
     /// The names and OIDs, in lower case, that mean something else in `next`, or nothing.
@@ -109,8 +146,9 @@ fn same_meaning(before: &AttributeType, after: &AttributeType) -> bool {
 
 impl Difference {
     /// Whether entries need not be looked at.
-    pub const fn is_empty(&self) -> bool {
-        self.taken.is_empty() && self.narrowed.is_empty() && self.classes.is_empty() && self.governed.is_empty() && self.placed.is_empty()
+    pub fn is_empty(&self) -> bool {
+        let classes = [&self.classes, &self.governed, &self.placed];
+        self.taken.is_empty() && self.narrowed.is_empty() && self.lost.is_empty() && classes.iter().all(|classes| classes.is_empty())
     }
 
     /// Whether the entry has anything to do with it. `before` is the schema that the difference is from.
@@ -121,9 +159,15 @@ impl Difference {
             !classes.is_empty() && entry.values(attribute).filter_map(class).any(|held| classes.contains(&held))
         };
         self.taken.iter().chain(&self.narrowed).any(|attribute| entry.has(*attribute))
+            || self.lost_class(before, entry).is_some()
             || listed(&self.classes, known.object_class)
             || listed(&self.governed, known.structural_object_class)
             || listed(&self.placed, known.structural_object_class)
+    }
+
+    fn lost_class<'n>(&'n self, before: &Schema, entry: &Entry) -> Option<&'n String> {
+        let is_of = |name: &&String| entry.values(before.known().object_class).any(|held| held.eq_ignore_ascii_case(name.as_bytes()));
+        self.lost.iter().find(is_of)
     }
 
     /// Whether names and places of entries have to be asked about as well.
@@ -136,6 +180,9 @@ impl Difference {
     pub fn objection(&self, before: &Schema, next: &Schema, entry: &Entry, links: &dyn Fn(AttributeId) -> usize) -> Option<String> {
         if let Some(held) = self.taken.iter().find(|attribute| entry.has(**attribute)) {
             return Some(format!("it has values of {}", before.attribute_type(*held).name()));
+        }
+        if let Some(lost) = self.lost_class(before, entry) {
+            return Some(format!("it is of the class {lost}"));
         }
         let place = || Place {
             id: entry.id,

@@ -121,7 +121,7 @@ impl Loader {
         let source = Source { name: PLACE.to_owned(), text: addition.text.clone() };
         let at = Position { line: number, column: 1 };
         let read = parse::one(addition.kind, &source).map_err(|problem| error(PLACE, at, problem.message));
-        if addition.retired {
+        if !addition.is_in_force() {
             return if addition.kind == DefinitionKind::AttributeType { self.add_retired(&source, read) } else { Ok(()) };
         }
         let problem = |(at, message)| error(PLACE, at, message);

@@ -266,6 +266,11 @@ impl MatchingRule {
         }
     }
 
+    /// Whether its normal forms are OIDs.
+    pub(super) fn is_of_oids(self) -> bool {
+        matches!(self.form(), Form::FirstOid | Form::Oid)
+    }
+
     /// Whether both rules give the same normal form, so that one index serves both.
     pub fn same_form(self, other: Self) -> bool {
         self.form() == other.form()

@@ -50,6 +50,16 @@ impl Definition {
         }
     }
 
+    pub(super) fn names(&self) -> &[String] {
+        match self {
+            Self::Attribute(definition) => &definition.names,
+            Self::Class(definition) => &definition.names,
+            Self::ContentRule(definition) => &definition.names,
+            Self::NameForm(definition) => &definition.names,
+            Self::StructureRule(definition) => &definition.names,
+        }
+    }
+
     pub(super) fn has_extension(&self, name: &str) -> bool {
         let extensions = match self {
             Self::Attribute(definition) => &definition.extensions,

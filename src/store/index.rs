@@ -52,15 +52,17 @@ fn is_long(key: &[u8]) -> bool {
     key.len() > LONGEST
 }
 
-/// The keys of an entry in the index of `attribute`, sorted, each once. A value that does not normalise has none: no
-/// assertion can equal it.
+/// The keys of an entry in the index of `attribute`, sorted, each once. A value that does not normalise has none, since no
+/// assertion can equal it; or, where a later schema may know the name in it, one by which it is found then.
 pub(super) fn keys(schema: &Schema, attribute: AttributeId, entry: &Entry) -> Vec<Key> {
     let mut normal = Vec::new();
     let mut keys: Vec<Key> = entry
         .values(attribute)
         .filter_map(|value| {
             normal.clear();
-            schema.normalize(attribute, value, &mut normal).ok().map(|()| key(&normal))
+            let is_normal =
+                schema.normalize(attribute, value, &mut normal).is_ok() || schema.put_unknown_name(attribute, value, &mut normal);
+            is_normal.then(|| key(&normal))
         })
         .collect();
     keys.sort_unstable();

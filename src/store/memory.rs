@@ -141,9 +141,7 @@ impl Memory {
         for attribute in self.indexed() {
             let rests = self.schema.rests_on_names(attribute);
             let ids = match self.index(attribute) {
-                Some(index) if rests && !names.is_empty() => {
-                    index.scan(|key| names.iter().any(|name| memchr::memmem::find(key, name).is_some()), usize::MAX)
-                }
+                Some(index) if rests && !names.is_empty() => index.scan(|key| self.schema.has_name(attribute, key, &names), usize::MAX),
                 Some(_) | None => None,
             };
             let entries = ids.into_iter().flat_map(|found| found.ids).filter_map(|id| self.entry(EntryId(id)));

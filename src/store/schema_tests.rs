@@ -165,18 +165,18 @@ fn backups_that_are_made_while_the_schema_changes_are_whole() {
     let folder = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let store = Store::open(options(folder.path().join("one")), schema(), clock.clone()).unwrap();
-    for id in 1..=300 {
+    for id in 1..=100 {
         put(&store, id, "", "").unwrap();
     }
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for number in 1..=30 {
+            for number in 1..=12 {
                 change(&store, number, false).unwrap();
-                for id in [1, 150, 300] {
+                for id in [1, 50, 100] {
                     put(&store, id, &format!("type{number}"), "value").unwrap();
                 }
-                for id in [1, 150, 300] {
+                for id in [1, 50, 100] {
                     put(&store, id, "", "").unwrap();
                 }
                 if number % 2 == 0 {

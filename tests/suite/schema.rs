@@ -370,3 +370,41 @@ fn an_index_may_be_of_a_type_that_is_defined_later() {
     wire.add("cn=Emma,dc=example,dc=com", &[("objectClass", "book"), ("cn", "Emma"), ("shelf", "A1")]);
     assert_eq!(wire.entries("dc=example,dc=com", &equal("shelf", b"a1"), &["cn"]).len(), 1);
 }
+
+#[test]
+fn what_a_missing_file_leaves_out_comes_back_with_it() {
+    let mut demo = Demo::start();
+    let plain = std::fs::read_to_string(demo.config()).unwrap();
+    let file = demo.folder().join("extra.schema");
+    std::fs::write(&file, "attributetype ( 1.3.6.1.4.1.55555.9.1 NAME 'place' SUP name )\n").unwrap();
+    let with_file = format!("{plain}\n[schema]\nfiles = [\"{}\"]\n", file.display());
+    std::fs::write(demo.config(), &with_file).unwrap();
+    demo.stop_and_restart();
+    let mut wire = demo.as_operator();
+    let row = "( 1.3.6.1.4.1.55555.1.4 NAME 'row' SUP place )";
+    let rows = "( 1.3.6.1.4.1.55555.2.2 NAME 'rows' SUP top AUXILIARY MUST row )";
+    changed(&mut wire, &[(ADD, "attributeTypes", &[row]), (ADD, "objectClasses", &[rows])]);
+    let attributes: [(&str, &[u8]); 4] = [("objectClass", b"device"), ("objectClass", b"rows"), ("cn", b"Emma"), ("row", b"7")];
+    assert_eq!(wire.ask(&add_request(&book(&demo, "Emma"), &attributes), &[]).code(), 0);
+    std::fs::write(demo.config(), &plain).unwrap();
+    demo.stop_and_restart();
+    let mut wire = demo.as_operator();
+    assert!(books(&mut wire, &demo, &equal("objectClass", b"rows")).is_empty());
+    // Nothing that is done meanwhile loses it, and its name is not free for others.
+    changed(&mut wire, &[(ADD, "attributeTypes", &[SHELF])]);
+    changed(&mut wire, &[(ADD, "attributeTypes", &["( 1.3.6.1.4.1.55555.1.5 NAME 'rows' SUP name )"])]);
+    refused(&mut wire, &[(ADD, "objectClasses", &[rows])], 53, "left out");
+    refused(&mut wire, &[(DELETE, "objectClasses", &[rows])], 65, "cn=Emma");
+    refused(&mut wire, &[(DELETE, "attributeTypes", &[row])], 65, "cn=Emma");
+    let (good, words) = run(&demo, &["verify"]);
+    assert!(good, "{words}");
+    std::fs::write(demo.config(), &with_file).unwrap();
+    demo.kill_and_restart();
+    let mut wire = demo.as_operator();
+    for filter in [equal("objectClass", b"rows"), equal("row", b"7"), equal("place", b"7")] {
+        assert_eq!(books(&mut wire, &demo, &filter), ["Emma"]);
+    }
+    wire.replace(&book(&demo, "Emma"), "row", &["8"]);
+    let (good, words) = run(&demo, &["verify"]);
+    assert!(good, "{words}");
+}
