@@ -11,20 +11,21 @@ use super::filter::Item;
 use super::plan::Part;
 use super::referral::of_class;
 use super::search::walk;
+use super::sharing::Sharing;
 use super::tree;
+use crate::access::Grants;
 use crate::base::EntryId;
 use crate::domain::organisation_of;
-use crate::model::entry::Place;
-use crate::model::{AttributeId, Entry, EntryBuilder, Facts, upwards};
+use crate::model::{AttributeId, Entry, Facts, upwards};
 use crate::schema::area::Subtree;
 use crate::schema::subtree::SubtreeSpecification;
-use crate::schema::{COLLECTIVE_SUBENTRY, EXCLUDE_ALL, Schema};
+use crate::schema::{COLLECTIVE_SUBENTRY, Schema};
 use crate::store::Memory;
 use arc_swap::ArcSwapOption;
 use roaring::RoaringBitmap;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Collective attribute subentries that one administrative point may have: each is looked at for every entry below.
 pub(crate) const MOST_OF_POINT: usize = 32;
@@ -41,9 +42,51 @@ pub(crate) struct Areas {
 
 /// What one subentry shares, and with whom.
 #[derive(Debug)]
-struct Area {
-    subentry: Arc<Entry>,
-    subtree: Subtree,
+pub(super) struct Area {
+    pub(super) subentry: Arc<Entry>,
+    ready: OnceLock<Ready>,
+}
+
+/// The same, read once an entry is asked about.
+#[derive(Debug)]
+struct Ready {
+    /// `None` where its specification cannot be read: it holds nothing.
+    subtree: Option<Subtree>,
+    held: Vec<Held>,
+}
+
+/// One attribute of a subentry that is shared.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) attribute: AttributeId,
+    pub(super) description: Box<str>,
+    /// The values, each behind its normal form.
+    pub(super) values: Vec<(Box<[u8]>, Box<[u8]>)>,
+}
+
+impl Area {
+    fn ready(&self, schema: &Schema) -> &Ready {
+        self.ready.get_or_init(|| {
+            let specification = self.subentry.values(schema.known().subtree_specification).next();
+            let specification = specification.and_then(|value| SubtreeSpecification::parse(value).ok());
+            let collective = self.subentry.attributes().filter(|held| schema.attribute_type(held.attribute).collective);
+            let normal = |attribute: AttributeId, value: &[u8]| {
+                let mut form = Vec::with_capacity(value.len());
+                schema.normalize(attribute, value, &mut form).ok().map(|()| (form.into(), value.into()))
+            };
+            let held = collective.map(|held| Held {
+                attribute: held.attribute,
+                description: held.description().into(),
+                values: held.values().filter_map(|value| normal(held.attribute, value)).collect(),
+            });
+            Ready { held: held.collect(), subtree: specification.map(|specification| Subtree::of(schema, &specification)) }
+        })
+    }
+
+    /// What it shares.
+    pub(super) fn held(&self, schema: &Schema) -> &[Held] {
+        &self.ready(schema).held
+    }
 }
 
 /// The areas of the committed state, until one of the subentries changes, the schema, or what belongs to which
@@ -95,29 +138,18 @@ impl Directory {
     }
 
     /// What puts on entries of the committed state what they share; `None` where nothing is shared at all.
-    pub(super) fn sharing(&self) -> Option<Sharing> {
-        self.areas().map(|areas| Sharing { areas, bare: None })
+    pub(super) fn sharing<'a>(&self, grants: &'a Grants) -> Option<Sharing<'a>> {
+        self.areas().map(|areas| Sharing::new(areas, grants))
     }
 }
 
-/// Puts on entries, one after another, what they share.
-pub(super) struct Sharing {
-    areas: Arc<Areas>,
-    /// The parent of the last entry, where nothing is shared at or above it.
-    bare: Option<EntryId>,
-}
-
-impl Sharing {
-    /// The entry with what it shares.
-    pub(super) fn put_on(&mut self, schema: &Schema, facts: &dyn Facts, entry: Arc<Entry>) -> Arc<Entry> {
-        if self.bare.is_some() && self.bare == entry.parent && !self.areas.points.contains_key(&entry.id) {
-            return entry;
-        }
-        let mut any = false;
-        let shared = self.areas.put_on(schema, facts, &entry, &mut any);
-        self.bare = entry.parent.filter(|_| !any);
-        shared.map_or(entry, Arc::new)
-    }
+/// The areas that hold an entry.
+pub(super) struct Holding<'a> {
+    pub(super) areas: Vec<&'a Area>,
+    /// Whether the entry, or one above it, is an administrative point, or the entry ends what is shared.
+    pub(super) is_below_any: bool,
+    /// What it was to ask, in subtrees and their parts.
+    pub(super) work: usize,
 }
 
 impl Areas {
@@ -136,11 +168,9 @@ impl Areas {
         let mut areas = Self::default();
         for subentry in of_class(schema, facts, COLLECTIVE_SUBENTRY).into_iter().filter_map(|id| facts.entry(id)) {
             let Some(point) = subentry.parent.filter(|point| wanted(*point)) else { continue };
-            let specification = subentry.values(schema.known().subtree_specification).next();
-            let Some(Ok(specification)) = specification.map(SubtreeSpecification::parse) else { continue };
             let of_point = areas.points.entry(point).or_default();
-            if of_point.len() < MOST_OF_POINT {
-                of_point.push(Area { subtree: Subtree::of(schema, &specification), subentry });
+            if of_point.len() < MOST_OF_POINT && subentry.has(schema.known().subtree_specification) {
+                of_point.push(Area { subentry, ready: OnceLock::new() });
             }
         }
         for &point in areas.points.keys() {
@@ -149,82 +179,44 @@ impl Areas {
         areas
     }
 
-    /// The entry with what it shares; `None` where it shares nothing.
-    pub(crate) fn with_shared(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry) -> Option<Entry> {
-        self.put_on(schema, facts, entry, &mut false)
+    /// Whether entries below this one may share what it does not.
+    pub(super) fn is_point(&self, id: EntryId) -> bool {
+        self.points.contains_key(&id)
     }
 
-    /// `any` is set where the entry, or one above it, is an administrative point or ends what is shared.
-    fn put_on(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, any: &mut bool) -> Option<Entry> {
-        let mut found: Vec<&Area> = Vec::new();
+    /// The areas that hold the entry.
+    pub(super) fn holding(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry) -> Holding<'_> {
         let mut above: Vec<Arc<Entry>> = Vec::new();
-        loop {
+        let ends = loop {
             let point = above.last().map_or(entry, Arc::as_ref);
-            if let Some(areas) = self.points.get(&point.id) {
-                *any = true;
-                let path = std::iter::once(entry).chain(above.iter().map(Arc::as_ref));
-                let path: Vec<&[u8]> = path.take(above.len()).map(|entry| &*entry.rdn_key).collect();
-                found.extend(areas.iter().filter(|area| area.subtree.holds(schema, entry, &path)));
-            }
             if schema.has_role(point, &ENDING_ROLES) {
-                // Beside it, entries may share what it does not.
-                *any |= above.is_empty();
-                break;
+                break true;
             }
-            let Some(next) = point.parent.and_then(|parent| facts.entry(parent)) else { break };
+            let Some(next) = point.parent.and_then(|parent| facts.entry(parent)) else { break false };
             above.push(next);
+        };
+        // Beside an entry that ends it, others may share what it does not.
+        let mut holding = Holding { areas: Vec::new(), is_below_any: ends && above.is_empty(), work: 0 };
+        let lineage = || std::iter::once(entry).chain(above.iter().map(Arc::as_ref));
+        let names: Vec<&[u8]> = lineage().map(|entry| &*entry.rdn_key).collect();
+        for (depth, point) in lineage().enumerate() {
+            let Some(areas) = self.points.get(&point.id) else { continue };
+            let path = names.get(..depth).unwrap_or_default();
+            holding.is_below_any = true;
+            for area in areas {
+                let Some(subtree) = &area.ready(schema).subtree else { continue };
+                holding.work += subtree.parts();
+                if subtree.holds(schema, entry, path) {
+                    holding.areas.push(area);
+                }
+            }
         }
         // A subtree is made of entries that are no subentries (RFC 3672 §2.1).
-        if found.is_empty() || schema.is_subentry(entry) { None } else { shared(schema, facts, entry, &found) }
-    }
-}
-
-/// One attribute that is shared: the values of all subentries together, so that nothing tells whence each came (RFC 3671 §1.2).
-struct Shared<'a> {
-    attribute: AttributeId,
-    description: &'a str,
-    forms: Vec<Vec<u8>>,
-    values: Vec<&'a [u8]>,
-}
-
-/// The entry with the attributes of these subentries that it does not exclude (RFC 3671 §2.3).
-fn shared(schema: &Schema, facts: &dyn Facts, entry: &Entry, areas: &[&Area]) -> Option<Entry> {
-    let known = schema.known();
-    let excluded: Vec<&str> = entry
-        .values(known.collective_exclusions)
-        .filter_map(|name| std::str::from_utf8(name).ok())
-        .map(|name| schema.oid(name).unwrap_or(name))
-        .collect();
-    if excluded.contains(&EXCLUDE_ALL) {
-        return None;
-    }
-    let mut all: Vec<Shared<'_>> = Vec::new();
-    for held in areas.iter().flat_map(|area| area.subentry.attributes()) {
-        let definition = schema.attribute_type(held.attribute);
-        if !definition.collective || excluded.contains(&definition.oid.as_str()) {
-            continue;
+        if !holding.areas.is_empty() && schema.is_subentry(entry) {
+            holding.areas.clear();
         }
-        let at = all.iter().position(|other| other.description == held.description()).unwrap_or(all.len());
-        if at == all.len() {
-            all.push(Shared { attribute: held.attribute, description: held.description(), forms: Vec::new(), values: Vec::new() });
-        }
-        let Some(shared) = all.get_mut(at) else { continue };
-        for value in held.values() {
-            let mut form = Vec::with_capacity(value.len());
-            if schema.normalize(held.attribute, value, &mut form).is_ok() && !shared.forms.contains(&form) {
-                shared.forms.push(form);
-                shared.values.push(value);
-            }
-        }
+        holding
     }
-    let mut builder = EntryBuilder::over(entry);
-    for shared in &all {
-        builder.push(shared.attribute, shared.description, &shared.values);
-    }
-    let names: Vec<String> = areas.iter().map(|area| tree::dn_of(facts, area.subentry.id)).collect();
-    builder.push(known.collective_attribute_subentries, schema.attribute_type(known.collective_attribute_subentries).name(), &names);
-    let (parent, rdn, rdn_key) = (entry.parent, entry.rdn.clone(), entry.rdn_key.clone());
-    Some(builder.build(Place { id: entry.id, parent, rdn, rdn_key, revision: entry.revision }, entry.kind))
 }
 
 /// What the planning of one search has to know of what is shared.
@@ -257,12 +249,15 @@ impl Reach<'_> {
                 return None;
             }
             plan.exact = false;
+            let mut bases = HashSet::new();
             for area in matching {
                 plan.ids.insert(area.subentry.id.0);
-                let mut below = area.subtree.base().iter().rev();
-                if let Some(base) = below.try_fold(point, |at, key| memory.child(Some(at), key)) {
-                    plan.ids |= walk(memory, base, super::request::Scope::Subtree);
-                }
+                let Some(subtree) = &area.ready(schema).subtree else { continue };
+                let mut below = subtree.base().iter().rev();
+                bases.extend(below.try_fold(point, |at, key| memory.child(Some(at), key)));
+            }
+            for base in bases {
+                plan.ids |= walk(memory, base, super::request::Scope::Subtree);
             }
         }
         Some(plan)

@@ -67,6 +67,11 @@ impl Dress {
         })))
     }
 
+    /// Whether it tells of all attributes of an entry, whatever is selected.
+    pub(super) const fn tells_of_all(&self) -> bool {
+        self.rights.is_some()
+    }
+
     /// Dresses an entry and hands it to the sink.
     pub(super) fn send(
         &mut self,
@@ -103,7 +108,7 @@ impl Dress {
         }
         let (schema, memory) = (directory.schema(), directory.memory());
         let current = directory.current();
-        let areas = directory.areas();
+        let mut sharing = directory.sharing(grants);
         for link in self.links.iter().filter(|link| access.read.contains(link.id)) {
             let names = |visible: &Visible<'_>| -> Vec<String> {
                 let texts = visible.attributes().iter().flat_map(VisibleAttribute::values);
@@ -125,7 +130,8 @@ impl Dress {
                 if let Some(target) = target {
                     let access = grants.on(memory, &target);
                     if access.disclosed {
-                        let shared = areas.as_ref().and_then(|areas| areas.with_shared(schema, memory, &target));
+                        let sharing = sharing.as_mut().filter(|_| link.shown.takes_shared(schema));
+                        let shared = sharing.and_then(|sharing| sharing.of(schema, memory, &target));
                         let target = shared.as_ref().unwrap_or(&target);
                         let take = |visible: &Visible<'_>| visible.attributes().iter().map(|held| held.encoded.to_vec()).collect();
                         attributes = self.renderer.render(schema, memory, target, &link.shown, access.read, take);

@@ -44,6 +44,7 @@ mod root;
 mod search;
 mod session;
 pub mod settings;
+mod sharing;
 mod sorted;
 mod specials;
 mod structure;

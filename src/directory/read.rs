@@ -39,7 +39,7 @@ impl Directory {
         if !access.compare.contains(description.attribute) {
             return Err(missing());
         }
-        let shared = self.areas().and_then(|areas| areas.with_shared(schema, memory, &entry));
+        let shared = self.sharing(&grants).and_then(|mut sharing| sharing.of(schema, memory, &entry));
         let entry = shared.as_ref().unwrap_or(&entry);
         let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants: &grants };
         let ask = |filter: Filter<'_>| {

@@ -2,7 +2,7 @@
 //! fairness come from one loop. Nothing is locked between steps.
 
 use super::alias::Places;
-use super::collective::{Reach, Sharing};
+use super::collective::Reach;
 use super::dress::Dress;
 use super::dynamic::{DynamicGroups, Reading, most_shown};
 use super::filter::{Matcher, Truth};
@@ -10,6 +10,7 @@ use super::list_view::{self, Target, View};
 use super::monitor;
 use super::plan;
 use super::request::{EntrySink, Page, Position, Progress, Scope, SearchRequest, SortReport, ViewProblem, ViewReport, Visible};
+use super::sharing::Sharing;
 use super::sorted::{Gathering, Order, SortedList, Stamp};
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
@@ -451,10 +452,10 @@ impl Search {
         }
         self.refuse_if_not_as_asked()?;
         let asked = self.questions();
-        let mut sharing = directory.sharing();
+        let mut sharing = self.sharing(&grants);
         for looked_at in 0..STEP {
             // Dynamic groups may be much work for one entry, and others wait for the end of the step (HA5).
-            if self.questions().saturating_sub(asked) > STEP_QUESTIONS {
+            if self.questions().saturating_sub(asked) > STEP_QUESTIONS || is_enough(sharing.as_ref()) {
                 break;
             }
             if looked_at % 64 == 63 && directory.clock().monotonic() > self.deadline {
@@ -516,7 +517,7 @@ impl Search {
     }
 
     /// Looks at the next candidate.
-    fn look<'g>(&mut self, memory: &Memory, grants: &'g Grants, sharing: &mut Option<Sharing>) -> Result<Look<'g>, Error> {
+    fn look<'g>(&mut self, memory: &Memory, grants: &'g Grants, sharing: &mut Option<Sharing<'_>>) -> Result<Look<'g>, Error> {
         let Some(id) = self.next_candidate(memory) else { return Ok(Look::None) };
         let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
         let access = self.is_in_place(memory, &entry).then(|| grants.on(memory, &entry)).filter(|access| access.disclosed);
@@ -532,14 +533,29 @@ impl Search {
             let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants: &self.grants };
             self.matcher.ask(&reading, groups, &entry)?;
         }
-        let entry = match sharing {
+        let is_matched = sharing.as_ref().is_some_and(|sharing| sharing.is_matched);
+        let put_on = |sharing: &mut Option<Sharing<'_>>, entry: Arc<Entry>| match sharing {
             Some(sharing) => sharing.put_on(schema, memory, entry),
             None => entry,
         };
-        match self.is_wanted(schema, memory, &entry, access.search) {
-            true => Ok(Look::Found(entry, access)),
-            false => Ok(Look::Passed),
+        let entry = if is_matched { put_on(sharing, entry) } else { entry };
+        if !self.is_wanted(schema, memory, &entry, access.search) {
+            return Ok(Look::Passed);
         }
+        Ok(Look::Found(if is_matched { entry } else { put_on(sharing, entry) }, access))
+    }
+
+    /// What puts on entries what they share; `None` too where nothing of that is asked for.
+    pub(super) fn sharing<'g>(&self, grants: &'g Grants) -> Option<Sharing<'g>> {
+        let schema = self.directory.schema();
+        let mut sharing = self.directory.sharing(grants)?;
+        let wishes = &self.wishes;
+        sharing.is_matched = self.matcher.asks_shared(schema);
+        let asked = sharing.is_matched
+            || self.selection.takes_shared(schema)
+            || wishes.order.as_ref().is_some_and(|order| order.asks_shared(schema))
+            || wishes.dress.as_ref().is_some_and(|dress| dress.tells_of_all());
+        asked.then_some(sharing)
     }
 
     /// What dynamic groups have asked until now.
@@ -549,8 +565,11 @@ impl Search {
 
     /// Gathers for a step; when all is found, sorts it, and puts the list in the place of the candidates.
     fn gather(&mut self, memory: &Memory, grants: &Grants, mut gathering: Gathering) -> Result<(), Error> {
-        let mut sharing = self.directory.sharing();
+        let mut sharing = self.sharing(grants);
         for _ in 0..STEP {
+            if is_enough(sharing.as_ref()) {
+                break;
+            }
             match self.look(memory, grants, &mut sharing)? {
                 Look::Found(entry, access) if self.looked_at <= self.look_through => {
                     let no_room = |_| Error::AdminLimit("the search finds more entries than can be sorted".to_owned());
@@ -600,11 +619,10 @@ impl Search {
             Target::AtLeast(value) => {
                 let memory = self.directory.memory();
                 let order = self.wishes.order.as_ref().ok_or(ViewProblem::NotSorted)?;
-                let areas = self.directory.areas();
                 let key_of = |id, key: &mut Vec<u8>| {
                     if let Some(entry) = memory.entry(id) {
                         let access = self.grants.on(memory, &entry);
-                        let shared = areas.as_ref().and_then(|areas| areas.with_shared(self.directory.schema(), memory, &entry));
+                        let shared = self.sharing(&self.grants).and_then(|mut sharing| sharing.of(self.directory.schema(), memory, &entry));
                         order.put_first(memory, shared.as_ref().unwrap_or(&entry), access.search, key);
                     }
                 };
@@ -636,8 +654,11 @@ impl Search {
         }
         // Whether there is more to see, and not whether there is more that is hidden.
         let grants = Arc::clone(&self.grants);
-        let mut sharing = self.directory.sharing();
+        let mut sharing = self.sharing(&grants);
         for _ in 0..LOOK_AHEAD {
+            if is_enough(sharing.as_ref()) {
+                break;
+            }
             match self.look(memory, &grants, &mut sharing) {
                 Ok(Look::None) => return Progress::Done,
                 Ok(Look::Passed) => {}
@@ -711,6 +732,11 @@ impl Search {
         }
         Ok(Progress::Done)
     }
+}
+
+/// Whether a step has put on enough.
+fn is_enough(sharing: Option<&Sharing<'_>>) -> bool {
+    sharing.is_some_and(Sharing::is_enough)
 }
 
 impl Subentries {

@@ -132,6 +132,11 @@ impl Order {
         Self { schema: Arc::clone(schema), catalog: Arc::clone(catalog), keys: keys.iter().map(|key| Key::new(schema, key)).collect() }
     }
 
+    /// Whether it is by anything that an entry may share.
+    pub(super) fn asks_shared(&self, schema: &Schema) -> bool {
+        self.keys.iter().flat_map(|key| &key.attributes).any(|attribute| schema.is_shared(*attribute))
+    }
+
     /// Appends the key of an entry.
     fn put(&self, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet, out: &mut Vec<u8>) {
         self.keys.iter().for_each(|key| key.put(&self.schema, &self.catalog, facts, entry, searchable, out));

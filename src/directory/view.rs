@@ -129,6 +129,11 @@ impl Selection {
         self.types_only
     }
 
+    /// Whether an attribute of this type may be among those asked for.
+    pub(super) fn may_take(&self, schema: &Schema, attribute: AttributeId) -> bool {
+        self.types.contains(attribute) || self.with_options.iter().any(|(asked, _)| schema.with_subtypes(*asked).contains(&attribute))
+    }
+
     /// Whether a stored attribute is among those asked for.
     pub(super) fn takes(&self, schema: &Schema, held: &Attribute<'_>) -> bool {
         if self.types.contains(held.attribute) {

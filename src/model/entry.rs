@@ -206,6 +206,13 @@ impl EntryBuilder {
         self.slots.push(Slot { attribute, has_options, start, end: self.octets.len() as u32 });
     }
 
+    /// Appends an attribute as it travels.
+    pub fn push_encoded(&mut self, attribute: AttributeId, has_options: bool, encoded: &[u8]) {
+        let start = self.octets.len() as u32;
+        self.octets.extend_from_slice(encoded);
+        self.slots.push(Slot { attribute, has_options, start, end: self.octets.len() as u32 });
+    }
+
     /// Begins with what an entry has.
     pub fn over(entry: &Entry) -> Self {
         Self { octets: entry.octets.to_vec(), slots: entry.slots.to_vec() }

@@ -56,6 +56,11 @@ impl Subtree {
         &self.base
     }
 
+    /// What is asked of an entry at most, to say whether it holds it.
+    pub fn parts(&self) -> usize {
+        1 + self.exclusions.len() + self.filter.as_ref().map_or(0, ClassFilter::parts)
+    }
+
     /// Whether it holds the entry. `path` are the normal forms of the RDNs from the entry, whose own is first, up to below the
     /// administrative point: none for that point itself.
     pub fn holds(&self, schema: &Schema, entry: &Entry, path: &[&[u8]]) -> bool {
@@ -85,6 +90,14 @@ impl ClassFilter {
             Refinement::Item(class) => Self::Item(schema.class(class)),
             Refinement::Not(part) => Self::Not(Box::new(Self::of(schema, part))),
             Refinement::Or(parts) => Self::Or(all(parts)),
+        }
+    }
+
+    fn parts(&self) -> usize {
+        match self {
+            Self::And(parts) | Self::Or(parts) => 1 + parts.iter().map(Self::parts).sum::<usize>(),
+            Self::Item(_) => 1,
+            Self::Not(part) => 1 + part.parts(),
         }
     }
 

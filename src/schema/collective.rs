@@ -3,7 +3,7 @@
 
 use super::seal::Violation;
 use super::{AttributeType, ClassId, Schema, Usage};
-use crate::model::{Draft, Entry};
+use crate::model::{AttributeId, Draft, Entry};
 
 /// The class of subentries (RFC 3672 §2.4).
 const SUBENTRY: &str = "2.5.17.0";
@@ -55,6 +55,12 @@ impl Schema {
         let Some(asked) = self.class(oid) else { return false };
         let mut classes = entry.values(self.known().object_class).filter_map(|name| self.class(std::str::from_utf8(name).ok()?));
         classes.any(|class| self.derives_from(class, asked))
+    }
+
+    /// Whether an entry may show it for the sake of a subentry: a collective type, or the names of the subentries
+    /// (RFC 3671 §2.2).
+    pub fn is_shared(&self, attribute: AttributeId) -> bool {
+        self.attribute_type(attribute).collective || attribute == self.known().collective_attribute_subentries
     }
 
     /// Whether the entry is a subentry.

@@ -13,11 +13,13 @@ CONFIG = f"""
 [[access]]
 who = ["anonymous"]
 subtree = "{SUFFIX}"
+filter = "(!(cn=hidden plan))"
 attributes = ["objectClass", "cn", "ou", "collectiveAttributeSubentries"]
 rights = ["read"]
 [[access]]
 who = ["anonymous"]
 subtree = "{SUFFIX}"
+filter = "(!(cn=hidden plan))"
 attributes = ["c-l"]
 rights = ["compare"]
 """
@@ -93,6 +95,14 @@ class Schema(Collective):
         self.refused(ADMIN_LIMIT, wire.add(f"cn=more,{self.base}", refused))
         self.assertEqual(len(self.shown(self.person("person"), "c-l")["c-l"]), 32)
         self.ok(wire.modify(f"cn=s0,{self.base}", (wire.REPLACE, "c-l", ["other"])))
+
+    def test_at_most_so_many_values(self):
+        """A subentry shares at most 256 values of 64 KiB together: every entry below shows them (HA5)."""
+        values = [f"l{number}" for number in range(256)]
+        sub = self.share(c_l=values)
+        self.refused(ADMIN_LIMIT, wire.modify(sub, (wire.ADD, "c-st", ["x"])))
+        self.ok(wire.modify(sub, (wire.REPLACE, "c-l", ["x" * 65_536])))
+        self.refused(ADMIN_LIMIT, wire.modify(sub, (wire.ADD, "c-st", ["x"])))
 
 
 class Shown(Collective):
@@ -392,6 +402,19 @@ class Rights(Collective):
             self.assertEqual(self.found(text), [], text)
         *found, done = self.reader.exchange(wire.search(self.base, SUB, "(cn=*)"), [sort("c-st", critical=False)])
         self.assertEqual(sorted_of(done)[0], 16)
+
+    def test_hc1_names_of_hidden_subentries(self):
+        """RFC 3671 §2.2: the names of subentries that are hidden from the reader are not among those shown, found or compared."""
+        shown, hidden = f"cn=shared,{self.base}", self.share("hidden plan", c_ou=["Support"])
+        name = "collectiveAttributeSubentries"
+        self.assertEqual(self.shown(self.ann, name), {name: [hidden, shown]})
+        self.assertEqual(self.shown(self.ann, name, "ou", connection=self.reader), {name: [shown], "c-ou": ["Sales", "Support"]})
+        self.assertEqual(self.found(f"({name}={shown})"), ["cn=ann", f"ou={self.top}"])
+        self.assertEqual(self.found(f"({name}={hidden})"), [])
+        self.assertEqual(self.found(f"(!({name}={hidden}))"), ["cn=ann", f"ou={self.top}"])
+        self.ok(wire.delete(shown))
+        self.assertEqual(self.shown(self.ann, name, connection=self.reader), {})
+        self.assertEqual(self.found(f"({name}=*)"), [])
 
     def test_compare(self):
         """RFC 4511 §4.10: where only compare is allowed, compare it is; what may not be compared is not there."""

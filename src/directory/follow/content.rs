@@ -10,6 +10,7 @@ use crate::directory::dynamic::{DynamicGroups, Reading};
 use crate::directory::filter::{Matcher, Truth};
 use crate::directory::request::{Dereference, Scope, Visible, VisibleAttribute};
 use crate::directory::search::{Base, walk};
+use crate::directory::sharing::Sharing;
 use crate::directory::view::{Renderer, Selection};
 use crate::directory::{Caller, Directory, Error, Identity, SearchRequest, plan, tree};
 use crate::model::{AttributeId, Entry, Facts, Filter};
@@ -141,14 +142,14 @@ impl Content {
 
     /// Whether the caller finds the entry by this search.
     pub(super) fn holds(&mut self, entry: &Entry) -> bool {
-        let areas = self.areas();
         let (base, scope, grants, matcher, schema) = (self.base, self.scope, &self.grants, &self.matcher, self.directory.schema());
+        let areas = self.areas().filter(|_| matcher.asks_shared(schema));
         self.past.read(&self.subscription, |past| {
             if !is_placed(past, entry, base, scope) {
                 return false;
             }
             let access = grants.on(past, entry);
-            let shared = areas.as_ref().and_then(|areas| areas.with_shared(schema, past, entry));
+            let shared = areas.as_ref().and_then(|areas| Sharing::new(Arc::clone(areas), grants).of(schema, past, entry));
             let entry = shared.as_ref().unwrap_or(entry);
             access.disclosed && matcher.matches(schema, past, entry, access.search) == Truth::True
         })
@@ -156,12 +157,12 @@ impl Content {
 
     /// Reduces the entry to what the caller may see of it.
     pub(super) fn show<T>(&mut self, entry: &Entry, take: impl FnOnce(&Visible<'_>) -> T) -> T {
-        let areas = self.areas();
         let (grants, schema, selection) = (&self.grants, self.directory.schema(), &self.selection);
+        let areas = self.areas().filter(|_| selection.takes_shared(schema));
         let catalog = &self.directory.current().catalog;
         let owned = self.past.read(&self.subscription, |past| {
             let access = grants.on(past, entry);
-            let shared = areas.as_ref().and_then(|areas| areas.with_shared(schema, past, entry));
+            let shared = areas.as_ref().and_then(|areas| Sharing::new(Arc::clone(areas), grants).of(schema, past, entry));
             let entry = shared.as_ref().unwrap_or(entry);
             // Names remembered from an earlier entry may be older than the change.
             Renderer::new(Arc::clone(catalog)).render(schema, past, entry, selection, access.read, |visible| visible.to_owned())

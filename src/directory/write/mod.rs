@@ -253,7 +253,7 @@ impl<'a, 't> Work<'a, 't> {
             let mut matcher = Matcher::prepare(&reading.context, filter);
             matcher.follow(&reading, Some(entry))?;
             let access = self.access(entry);
-            let shared = self.with_shared(entry);
+            let shared = matcher.asks_shared(&self.core.schema).then(|| self.with_shared(entry)).flatten();
             let entry = shared.as_ref().unwrap_or(entry);
             if matcher.matches(&self.core.schema, &*self.txn, entry, access.search) != Truth::True {
                 return Err(Error::AssertionFailed("the assertion does not hold for the entry".to_owned()));
@@ -267,7 +267,7 @@ impl<'a, 't> Work<'a, 't> {
         let selection = Selection::parse(&self.core.schema, &names, false);
         let access = self.access(entry);
         let facts: &dyn Facts = &*self.txn;
-        let shared = self.with_shared(entry);
+        let shared = selection.takes_shared(&self.core.schema).then(|| self.with_shared(entry)).flatten();
         let entry = shared.as_ref().unwrap_or(entry);
         let mut renderer = Renderer::new(Arc::clone(&self.current.catalog));
         if let Err(error) = renderer.find_members(&self.reading(), &selection, entry) {
