@@ -109,7 +109,7 @@ impl Directory {
         let hashes = current.settings.operator.iter().map(|operator| operator.password.clone().into_bytes()).collect();
         let hashes: Vec<Vec<u8>> = hashes;
         match self.prove(origin, Account::Operator, &hashes, true, password).await?.is_some() {
-            true => Ok(Bound { identity: Arc::new(self.operator_identity(name)), seat: None, password: PasswordUse::Free }),
+            true => Ok(Bound { identity: Arc::new(self.operator_identity(name)), seat: None, hold: None, password: PasswordUse::Free }),
             false => Err(Error::InvalidCredentials),
         }
     }
@@ -162,15 +162,15 @@ impl Directory {
         let current = self.current();
         let mut identity = self.core().identity(&current, memory, entry.id).ok_or(Error::InvalidCredentials)?;
         let takes_seat = needs_seat(schema, entry, &identity) && !(identity.organisation_admin && self.is_administrative(origin));
-        let mut seat = None;
+        let (mut seat, mut held) = (None, None);
         if takes_seat {
-            let (session, report) = self.take_seat(origin, &identity, hashes, request, proof).await?;
+            let (session, hold, report) = self.take_seat(origin, &identity, hashes, request, proof).await?;
             identity.session = Some(session);
-            seat = Some(report);
+            (seat, held) = (Some(report), Some(hold));
         } else if proof == Proof::Password && self.has_expired(entry) {
             self.spend_grace(entry.id).await?;
         }
-        Ok(Bound { identity: Arc::new(identity), seat, password: PasswordUse::Free })
+        Ok(Bound { identity: Arc::new(identity), seat, hold: held, password: PasswordUse::Free })
     }
 
     /// Lets in who has given an application password, if it is still there.

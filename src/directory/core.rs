@@ -39,7 +39,7 @@ pub(crate) struct Core {
     pub(crate) seats: Mutex<SeatBook>,
     /// Grows whenever somebody's rights may have changed.
     authority: AtomicU64,
-    /// Sessions whose last connection is gone, where the licence releases on disconnect (S5).
+    /// Sessions whose last connection is gone; they end where the licence releases on disconnect (S5).
     pub(crate) released: Mutex<Vec<EntryId>>,
     /// Failed attempts to sign in.
     pub(crate) lockouts: Lockouts,

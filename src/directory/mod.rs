@@ -77,6 +77,7 @@ pub use request::{
     SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,
 };
 pub use search::Search;
+pub use session::SeatHold;
 pub use settings::Settings;
 pub use sorted::SortedList;
 pub use write::WriteFailed;
@@ -95,6 +96,8 @@ pub struct Bound {
     pub identity: Arc<Identity>,
     /// The seat, for the session control.
     pub seat: Option<SeatReport>,
+    /// What holds the seat, for as long as the connection lasts or is somebody else's (S5).
+    pub hold: Option<Arc<SeatHold>>,
     /// What its password has met, where it came with one.
     pub password: PasswordUse,
 }

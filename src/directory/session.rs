@@ -16,6 +16,7 @@ use crate::domain::{AccountState, Decision, Licence, LicenceTerms, Seat, Session
 use crate::model::entry::Place;
 use crate::model::{Dn, Draft, Entry, Facts, Kind, Level, Link, Rdn};
 use crate::store::Transaction;
+use std::fmt;
 use std::sync::Arc;
 
 /// The name under which the server itself changes things.
@@ -39,6 +40,43 @@ pub(super) fn application_of<'s>(settings: &'s Settings, origin: &Origin, name: 
     })
 }
 
+/// Whoever signed in holds the session: while anybody does it is not released on disconnect (S5). It is held from the step
+/// that seats somebody on it, so that it does not end before the connection has its answer.
+pub struct SeatHold {
+    core: Arc<Core>,
+    session: Arc<SessionHandle>,
+    /// Whether the licence released on disconnect at that time.
+    releases: bool,
+}
+
+impl SeatHold {
+    fn new(core: &Arc<Core>, session: &Arc<SessionHandle>, terms: &LicenceTerms) -> Arc<Self> {
+        session.attach();
+        Arc::new(Self { core: Arc::clone(core), session: Arc::clone(session), releases: terms.release == Release::Disconnect })
+    }
+}
+
+impl Drop for SeatHold {
+    /// Where licences have changed meanwhile, that is seen to at the next look.
+    fn drop(&mut self) {
+        if self.session.detach() && !self.session.has_ended() {
+            self.core.released.lock().push(self.session.entry);
+            if self.releases {
+                self.core.wake.notify_one();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SeatHold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SeatHold").field("session", &self.session.id).finish_non_exhaustive()
+    }
+}
+
+/// A session, what holds it, and what is said of its seat.
+type Seated = (Arc<SessionHandle>, Arc<SeatHold>, SeatReport);
+
 /// What a user asks of the seat book.
 struct Seeker {
     user: EntryId,
@@ -60,7 +98,7 @@ impl Directory {
         hashes: &[Vec<u8>],
         request: SessionRequest,
         proof: Proof,
-    ) -> Result<(Arc<SessionHandle>, SeatReport), Error> {
+    ) -> Result<Seated, Error> {
         let (Some(user), Some(organisation)) = (identity.entry, identity.organisation) else { return Err(Error::InvalidCredentials) };
         let settings = self.settings();
         let application = application_of(&settings, origin, request.application.as_deref());
@@ -96,16 +134,18 @@ impl Directory {
     }
 
     /// The seat the user has already: nothing is taken then, and nothing written.
-    fn seated(&self, seeker: &Seeker) -> Option<(Arc<SessionHandle>, SeatReport)> {
+    fn seated(&self, seeker: &Seeker) -> Option<Seated> {
         let core = self.core();
         let licence = licence_for(core, self.memory(), seeker).ok()?;
         let terms = Licence::of(&core.schema, &licence)?.terms();
         let seats = core.seats.lock();
         match seats.acquire(core.clock.moment(), licence.id, &terms, seeker.user, &seeker.client) {
             Decision::Seated(session) => {
+                // With the book in hand, as they are ended too.
+                let hold = SeatHold::new(core, &session, &terms);
                 session.touch(core.clock.monotonic());
                 let report = report(&terms, seats.in_use(licence.id, terms.counting), &session);
-                Some((session, report))
+                Some((session, hold, report))
             }
             Decision::Granted { .. } | Decision::Refused { .. } | Decision::Closed { .. } => None,
         }
@@ -175,33 +215,14 @@ impl Directory {
         Ok(self.session_info(&seat, &entry, self.clock().now()))
     }
 
-    /// A connection holds the session from now on: sessions that are released on disconnect last as long as one does.
-    pub fn connected(&self, identity: &Identity) {
-        if let Some(session) = &identity.session {
-            session.attach();
-        }
-    }
-
-    /// The connection is gone: sessions of licences that release on disconnect end with their last connection.
-    pub fn disconnected(&self, identity: &Identity) {
-        let Some(session) = &identity.session else { return };
-        if !session.detach() || session.has_ended() {
-            return;
-        }
-        let core = self.core();
-        let seat = core.seats.lock().get(session.entry).cloned();
-        let releases =
-            seat.and_then(|seat| terms_of(core, self.memory(), seat.licence)).is_some_and(|terms| terms.release == Release::Disconnect);
-        if releases {
-            core.released.lock().push(session.entry);
-            core.wake.notify_one();
-        }
-    }
-
     /// Ends the sessions that are over, and those released by their last connection (S5, S6).
     pub async fn end_sessions_over(&self) -> Result<(), Error> {
         let core = Arc::clone(self.core());
-        let released = std::mem::take(&mut *core.released.lock());
+        let mut released = std::mem::take(&mut *core.released.lock());
+        released.retain(|session| {
+            let seat = core.seats.lock().get(*session).cloned();
+            seat.and_then(|seat| terms_of(&core, self.memory(), seat.licence)).is_some_and(|terms| terms.release == Release::Disconnect)
+        });
         if !released.is_empty() {
             self.end_now(released, "disconnected", |_, _, seat| seat.session.connections() == 0).await?;
         }
@@ -307,8 +328,15 @@ fn end_sessions(
     let mut work = Work::begin(core, txn, &caller, &options)?;
     for session in sessions {
         let Some(entry) = work.txn.entry(*session) else { continue };
-        let seat = core.seats.lock().get(*session).cloned();
-        if seat.is_none_or(|seat| still(core, work.txn, &seat)) {
+        // In one step with the book in hand: whoever comes now either has been seated before, or is not seated on it.
+        let ends = {
+            let seats = core.seats.lock();
+            let seat = seats.get(*session);
+            let ends = seat.is_none_or(|seat| still(core, work.txn, seat));
+            seat.filter(|_| ends).into_iter().for_each(|seat| seat.session.begin_ending());
+            ends
+        };
+        if ends {
             work.end_session(&entry, why);
         }
     }
@@ -350,7 +378,7 @@ fn licence_for(core: &Core, facts: &dyn Facts, seeker: &Seeker) -> Result<Arc<En
 
 impl Work<'_, '_> {
     /// Account, credential, room and seat in one step (S3, S11).
-    fn acquire(&mut self, seeker: &Seeker) -> Result<(Arc<SessionHandle>, SeatReport), Error> {
+    fn acquire(&mut self, seeker: &Seeker) -> Result<Seated, Error> {
         let core = Arc::clone(self.core);
         let known = core.schema.known();
         let user = self.txn.entry(seeker.user).ok_or(Error::InvalidCredentials)?;
@@ -375,7 +403,8 @@ impl Work<'_, '_> {
                 session.touch(core.clock.monotonic());
                 let in_use = core.seats.lock().in_use(licence.id, terms.counting);
                 let report = report(&terms, in_use, &session);
-                Ok((session, report))
+                let hold = SeatHold::new(&core, &session, &terms);
+                Ok((session, hold, report))
             }
             Decision::Closed { not_begun } => {
                 let state = if not_begun { "has not begun yet" } else { "has expired" };
@@ -394,7 +423,8 @@ impl Work<'_, '_> {
                 let session = self.begin_session(seeker, licence.id)?;
                 let in_use = core.seats.lock().in_use(licence.id, terms.counting);
                 let report = report(&terms, in_use, &session);
-                Ok((session, report))
+                let hold = SeatHold::new(&core, &session, &terms);
+                Ok((session, hold, report))
             }
         }
     }
@@ -469,11 +499,12 @@ impl Work<'_, '_> {
     pub(crate) fn strike_out(&mut self, session: EntryId, why: &str) {
         let core = Arc::clone(self.core);
         let (why, farewell, request) = (why.to_owned(), self.farewell(why), self.caller.origin.request.clone());
+        core.seats.lock().get(session).into_iter().for_each(|seat| seat.session.begin_ending());
         self.txn.when_settled(move |committed| {
-            if !committed {
-                return;
-            }
             let mut seats = core.seats.lock();
+            if !committed {
+                return seats.get(session).into_iter().for_each(|seat| seat.session.go_on());
+            }
             // First, so that whoever sees that it has ended sees why.
             seats.get(session).into_iter().for_each(|seat| seat.session.say(&farewell));
             if let Some(seat) = seats.end(session) {

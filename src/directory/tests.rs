@@ -386,6 +386,22 @@ async fn s5_an_idle_session_ends_and_frees_its_seat() {
 }
 
 #[tokio::test]
+async fn s5_who_signs_in_while_the_last_connection_goes_keeps_the_seat() {
+    let bench = Bench::with_organisation("1").await;
+    let licence = format!("cn=standard,ou=licences,{ORGANISATION}");
+    bench.modify(&licence, ModificationKind::Replace, "hcReleaseMode", &["disconnect"]).await.unwrap();
+    let first = bench.bind("ada").await.unwrap();
+    drop(first);
+    let second = bench.bind("ada").await.unwrap();
+    bench.directory.end_sessions_over().await.unwrap();
+    assert!(bench.directory.refresh(&second.identity).is_some(), "it was seated before its connection could say so");
+    assert!(bench.bind("bob").await.is_err());
+    drop(second);
+    bench.directory.end_sessions_over().await.unwrap();
+    bench.bind("bob").await.unwrap();
+}
+
+#[tokio::test]
 async fn s10_sessions_survive_a_restart() {
     let bench = Bench::with_organisation("1").await;
     bench.bind("ada").await.unwrap();

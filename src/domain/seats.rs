@@ -92,7 +92,7 @@ impl LicenceTerms {
     /// Whether a session is over by these terms.
     pub fn is_over(&self, session: &SessionHandle, monotonic: Duration) -> bool {
         let held = self.release == Release::Disconnect && session.connections() > 0;
-        session.has_ended()
+        session.is_ending()
             || (!held && session.idle(monotonic) >= self.idle_timeout)
             || self.maximum_age.is_some_and(|age| session.age(monotonic) >= age)
     }

@@ -108,6 +108,19 @@ fn s5_released_on_disconnect_lasts_as_long_as_a_connection() {
 }
 
 #[test]
+fn s6_nobody_is_seated_on_a_session_whose_end_is_being_written() {
+    let (clock, mut book, mut next) = (clock(), SeatBook::default(), 100);
+    let session = bind(&mut book, &mut next, &clock, &terms(1), 1, "").unwrap();
+    let handle = Arc::clone(&book.get(session).unwrap().session);
+    handle.begin_ending();
+    let decision = book.acquire(clock.moment(), LICENCE, &terms(1), EntryId(1), "");
+    assert!(matches!(&decision, Decision::Granted { end, .. } if end.len() == 1), "{decision:?}");
+    assert!(!handle.has_ended(), "who is on it is told when that is durable");
+    handle.go_on();
+    assert!(matches!(book.acquire(clock.moment(), LICENCE, &terms(1), EntryId(1), ""), Decision::Seated(_)), "it could not be written");
+}
+
+#[test]
 fn s6_the_maximum_age_ends_even_a_busy_session() {
     let (clock, mut book, mut next) = (clock(), SeatBook::default(), 100);
     let aged = LicenceTerms { maximum_age: Some(60 * MINUTE), ..terms(1) };

@@ -17,6 +17,7 @@ pub struct SessionHandle {
     started: i64,
     last_activity: AtomicI64,
     connections: AtomicU32,
+    ending: AtomicBool,
     ended: AtomicBool,
     /// Who ended it and why, in words for its user.
     farewell: OnceLock<Box<str>>,
@@ -43,6 +44,7 @@ impl SessionHandle {
             started,
             last_activity: AtomicI64::new(last_activity),
             connections: AtomicU32::new(0),
+            ending: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             farewell: OnceLock::new(),
         }
@@ -97,6 +99,21 @@ impl SessionHandle {
     /// Who ended it and why, where that was said.
     pub fn farewell(&self) -> Option<&str> {
         self.farewell.get().map(|words| &**words)
+    }
+
+    /// It ends as soon as that is durable: nobody is seated on it from here on.
+    pub fn begin_ending(&self) {
+        self.ending.store(true, Ordering::Release);
+    }
+
+    /// It goes on after all, because its end could not be written.
+    pub fn go_on(&self) {
+        self.ending.store(false, Ordering::Release);
+    }
+
+    /// Whether its end is being written, or was.
+    pub fn is_ending(&self) -> bool {
+        self.has_ended() || self.ending.load(Ordering::Acquire)
     }
 
     /// Marks it as ended; connections that hold it see so at their next step.

@@ -221,7 +221,7 @@ fn done(bound: Bound, asked: Asked) -> Done {
         controls::put_session(&mut done.controls, seat.limit, seat.in_use, Some(&seat.session_id));
     }
     controls::put_password_use(&mut done.controls, bound.password, asked.password_policy);
-    Done { identity: Some(bound.identity), ..done }
+    Done { identity: Some(bound.identity), hold: bound.hold, ..done }
 }
 
 fn unsupported(text: &'static str) -> Failure {

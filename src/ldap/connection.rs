@@ -22,7 +22,7 @@ use super::search::Running;
 use super::transaction::OpenTransaction;
 use super::transport::Transport;
 use crate::base::counts::COUNTS;
-use crate::directory::{Caller, Identity, Origin, Settings, Standing};
+use crate::directory::{Caller, Identity, Origin, SeatHold, Settings, Standing};
 use bytes::{Buf, BytesMut};
 use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
@@ -82,6 +82,8 @@ pub(crate) struct Done {
     pub(crate) controls: Vec<u8>,
     /// Who the connection is from now on; only a bind says so.
     pub(crate) identity: Option<Arc<Identity>>,
+    /// What holds its seat.
+    pub(crate) hold: Option<Arc<SeatHold>>,
 }
 
 /// What the loop waited for.
@@ -134,8 +136,10 @@ pub(crate) struct Connection {
     pub(super) tells_password_policy: bool,
     farewell: Option<&'static str>,
     stopped: bool,
-    /// Who the connection was before the bind under way.
-    former: Option<Arc<Identity>>,
+    /// What holds the seat of who the peer is.
+    hold: Option<Arc<SeatHold>>,
+    /// What held the one of who it was before the bind under way.
+    former: Option<Arc<SeatHold>>,
     /// The operations that are to be answered.
     tally: Tally,
     last_message: Duration,
@@ -177,6 +181,7 @@ impl Connection {
             tells_password_policy: false,
             farewell: None,
             stopped: false,
+            hold: None,
             former: None,
             tally: Tally::default(),
             last_message: now,
@@ -521,18 +526,16 @@ impl Connection {
     /// which depends on where the peer is and on TLS, so nobody's is replaced by a fresh nobody.
     pub(super) fn become_anonymous(&mut self) {
         let bound = self.is_bound();
-        let former = std::mem::replace(&mut self.caller.identity, Arc::clone(&self.door.anonymous));
+        self.caller.identity = Arc::clone(&self.door.anonymous);
         if bound {
             self.tally.bound(false);
-            self.former = Some(former);
+            self.former = self.hold.take();
         }
     }
 
     /// Lets go of who the peer was before.
     pub(super) fn release_former(&mut self) {
-        if let Some(former) = self.former.take() {
-            self.door.directory.disconnected(&former);
-        }
+        self.former = None;
     }
 
     /// Answers an operation that took its time.
@@ -548,7 +551,7 @@ impl Connection {
                 if let Some(identity) = &done.identity {
                     self.caller.identity = Arc::clone(identity);
                     self.tally.bound(self.is_bound());
-                    self.door.directory.connected(identity);
+                    self.hold = done.hold.clone();
                     self.settings = self.door.directory.settings();
                 }
                 let mut controls = done.controls.clone();

@@ -78,6 +78,19 @@ fn s5_a_seat_can_be_released_on_disconnect() {
 }
 
 #[test]
+fn s5_who_signs_in_again_as_the_last_connection_goes_stays_signed_in() {
+    let demo = Demo::start();
+    demo.set_licence("hcReleaseMode", "disconnect");
+    let user = &demo.users[0];
+    let mut held = demo.signed_in(user);
+    for round in 0..60 {
+        drop(held);
+        held = demo.signed_in(user);
+        assert_eq!(held.who_am_i(), format!("dn:{}", user.dn), "{round}");
+    }
+}
+
+#[test]
 fn s5_report_mode_counts_and_refuses_nobody() {
     let demo = Demo::start();
     demo.set_licence("hcReportOnly", "TRUE");

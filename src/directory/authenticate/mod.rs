@@ -91,7 +91,7 @@ impl Directory {
         };
         let dn = super::tree::parse_dn(&name)?;
         let bound = match self.is_authorized_as(&dn, authorization) {
-            true => Ok(Bound { identity: Arc::new(self.operator_identity(&name)), seat: None, password: PasswordUse::Free }),
+            true => Ok(Bound { identity: Arc::new(self.operator_identity(&name)), seat: None, hold: None, password: PasswordUse::Free }),
             false => Err(Error::InvalidCredentials),
         };
         self.sign_in(origin, Method::Local, Claimed::Name(&name), std::future::ready(bound)).await
