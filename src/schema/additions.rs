@@ -2,7 +2,7 @@
 //! the tree. A type that was taken out again stays in it as a name: what was written while it was defined can still be read.
 
 use super::parse::{self, Definition};
-use super::{Schema, SchemaError, Source, load};
+use super::{AttributeType, Schema, SchemaError, Source, load};
 use crate::base::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -13,6 +13,11 @@ pub const RECORD: &str = "schema";
 pub(super) const PLACE: &str = "cn=Subschema";
 /// The form of the record; its first octet.
 const FORMAT: u8 = 1;
+/// The most definitions made at run time, those included that were taken out and keep the number of a type.
+const MOST_DEFINITIONS: usize = 4_096;
+/// The most octets of one definition, and of all of them.
+const MOST_OCTETS: usize = 16 << 10;
+const MOST_OCTETS_OF_ALL: usize = 1 << 20;
 /// What only a schema file can say, because code rests on it.
 const RESERVED: [&str; 6] = ["X-DERIVED", "X-KIND", "X-LEVEL", "X-LINK", "X-LINK-FORM", "X-SECRET"];
 
@@ -149,8 +154,8 @@ impl Schema {
         &self.additions
     }
 
-    /// The schema with these steps done in order, all or none. Whether entries can stand under it is another question
-    /// ([`Schema::difference`]).
+    /// The schema with these steps done in order, all or none; the same version where they change nothing. Whether entries
+    /// can stand under it is another question ([`Schema::difference`]).
     pub fn changed(&self, steps: &[SchemaStep<'_>], permissive: bool, now: Timestamp) -> Result<Self, ChangeRefused> {
         let mut additions = self.additions.clone();
         let mut touched = Vec::new();
@@ -161,6 +166,10 @@ impl Schema {
             };
             touched.push((step.kind, oid));
         }
+        if additions == self.additions {
+            return Ok(self.clone());
+        }
+        refuse_too_much(&self.additions, &additions)?;
         additions.serial += 1;
         additions.changed = now;
         let definitions = additions.definitions.clone();
@@ -180,12 +189,16 @@ impl Schema {
     /// Subtypes of what code treats in its own way would not be treated so.
     fn refuse_special_superior(&self, oid: &str) -> Result<(), ChangeRefused> {
         let Some(attribute) = self.attribute(oid).map(|id| self.attribute_type(id)) else { return Ok(()) };
-        let above = |id| self.attribute_type(id).superior;
-        let special = std::iter::successors(attribute.superior, |id| above(*id)).map(|id| self.attribute_type(id));
-        match special.into_iter().find(|above| above.secret || above.derived || above.link.is_some()) {
-            Some(above) => {
-                let what = if above.secret { "a secret" } else { "made by the server or a link" };
-                Err(ChangeRefused::Refused(format!("{}: {} is {what}, and has no subtypes at run time", attribute.name(), above.name())))
+        let what = |above: &AttributeType| match above {
+            above if above.secret => Some("a secret"),
+            above if above.derived || above.link.is_some() => Some("made by the server or a link"),
+            above if self.known().is_special(above.id) => Some("read by the server"),
+            _ => None,
+        };
+        let above = std::iter::successors(attribute.superior, |id| self.attribute_type(*id).superior).map(|id| self.attribute_type(id));
+        match above.into_iter().find_map(|above| Some((above.name(), what(above)?))) {
+            Some((above, what)) => {
+                Err(ChangeRefused::Refused(format!("{}: {above} is {what}, and has no subtypes at run time", attribute.name())))
             }
             None => Ok(()),
         }
@@ -215,6 +228,9 @@ impl Schema {
             return Err(ChangeRefused::Refused(text));
         }
         let (oid, text) = (definition.oid(), definition.to_string());
+        if text.len() > MOST_OCTETS {
+            return Err(ChangeRefused::Refused(format!("{}: {oid} is longer than {MOST_OCTETS} octets", kind.attribute())));
+        }
         self.refuse_as_left_out(kind, &definition)?;
         let from_file = self.origin(kind, &oid).is_some();
         match additions.find(kind, &oid) {
@@ -270,6 +286,19 @@ impl Schema {
     fn origin(&self, kind: DefinitionKind, oid: &str) -> Option<&str> {
         self.origins.iter().find(|origin| origin.kind == kind && origin.oid == oid).map(|origin| &*origin.file)
     }
+}
+
+/// Each version of the schema holds all of it. What became no more is not refused.
+fn refuse_too_much(before: &Additions, after: &Additions) -> Result<(), ChangeRefused> {
+    let count = |additions: &Additions| additions.definitions.len();
+    let octets = |additions: &Additions| additions.definitions.iter().map(|held| held.text.len()).sum::<usize>();
+    let exceeds = |most: usize, of: &dyn Fn(&Additions) -> usize| of(after) > most && of(after) > of(before);
+    let what = match (exceeds(MOST_DEFINITIONS, &count), exceeds(MOST_OCTETS_OF_ALL, &octets)) {
+        (true, _) => format!("{MOST_DEFINITIONS} definitions"),
+        (false, true) => format!("{MOST_OCTETS_OF_ALL} octets of definitions"),
+        (false, false) => return Ok(()),
+    };
+    Err(ChangeRefused::Refused(format!("there can be {what} made at run time, with types that are gone; a schema file has room for more")))
 }
 
 /// Which file has a definition.

@@ -192,3 +192,57 @@ fn what_is_left_out_keeps_its_names_until_it_is_taken_out() {
         assert!(free.is_ok(), "{free:?}");
     }
 }
+
+fn chain(count: usize) -> Vec<String> {
+    let above = |at: usize| if at == 0 { "name".to_owned() } else { format!("link{}", at - 1) };
+    (0..count).map(|at| format!("( 1.3.6.1.4.1.55555.3.{at} NAME 'link{at}' SUP {} )", above(at))).collect()
+}
+
+fn refused(new: &[String]) -> ChangeRefused {
+    let new: Vec<&str> = new.iter().map(String::as_str).collect();
+    change(&SCHEMA, &[], &new).unwrap_err()
+}
+
+#[test]
+fn definitions_have_bounds() {
+    let within: Vec<String> = chain(31);
+    let texts: Vec<&str> = within.iter().map(String::as_str).collect();
+    let deep = change(&SCHEMA, &[], &texts).unwrap();
+    let (name, link0) = (deep.attribute("name").unwrap(), deep.attribute("link0").unwrap());
+    assert_eq!(deep.with_subtypes(name).len(), SCHEMA.with_subtypes(name).len() + 31);
+    assert_eq!((deep.with_subtypes(link0).len(), deep.with_subtypes(link0).first()), (31, Some(&link0)));
+    assert!(matches!(refused(&chain(40)), ChangeRefused::Unfit(text) if text.contains("more than 32")));
+    let class = |at: usize| {
+        let above = if at == 0 { "top".to_owned() } else { format!("( top $ class{} )", at - 1) };
+        format!("( 1.3.6.1.4.1.55555.4.{at} NAME 'class{at}' SUP {above} ABSTRACT )")
+    };
+    let step = |text: &String| (DefinitionKind::ObjectClass, text.clone());
+    let classes: Vec<_> = (0..40).map(|at| step(&class(at))).collect();
+    let steps: Vec<_> = classes.iter().map(|(kind, text)| SchemaStep { kind: *kind, removes: false, value: text.as_bytes() }).collect();
+    let refusal = SCHEMA.changed(&steps, false, Timestamp::default()).unwrap_err();
+    assert!(matches!(&refusal, ChangeRefused::Unfit(text) if text.contains("more than 32")), "{refusal:?}");
+    let long = |at: usize, length: usize| format!("( 1.3.6.1.4.1.55555.5.{at} NAME 'long{at}' DESC '{}' SUP name )", "x".repeat(length));
+    assert!(matches!(refused(&[long(1, 17_000)]), ChangeRefused::Refused(text) if text.contains("16384")));
+    let much: Vec<String> = (0..70).map(|at| long(at, 16_000)).collect();
+    assert!(matches!(refused(&much), ChangeRefused::Refused(text) if text.contains("1048576")));
+    let many: Vec<String> = (0..4_097).map(|at| format!("( 1.3.6.1.4.1.55555.6.{at} NAME 'm{at}' SUP name )")).collect();
+    assert!(matches!(refused(&many), ChangeRefused::Refused(text) if text.contains("4096")));
+}
+
+#[test]
+fn what_changes_nothing_is_no_version() {
+    let with = change(&SCHEMA, &[], &[SHELF]).unwrap();
+    let again = with.changed(&[step(false, SHELF), step(true, PAGES)], true, Timestamp::from_millis(2)).unwrap();
+    assert_eq!(again.additions(), with.additions());
+}
+
+#[test]
+fn what_the_server_reads_has_no_subtypes() {
+    for above in ["objectClass", "structuralObjectClass", "uid", "mail", "hcUserType", "entryUUID", "userPassword", "memberOf", "member"] {
+        let refusal = refused(&[format!("( 1.3.6.1.4.1.55555.7.1 NAME 'below' SUP {above} )")]);
+        assert!(matches!(&refusal, ChangeRefused::Refused(text) if text.contains(above)), "{above} {refusal:?}");
+    }
+    for above in ["name", "cn", "sn", "ou", "telephoneNumber", "description"] {
+        change(&SCHEMA, &[], &[&format!("( 1.3.6.1.4.1.55555.7.1 NAME 'below' SUP {above} )")]).unwrap();
+    }
+}

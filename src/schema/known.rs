@@ -16,6 +16,10 @@ macro_rules! known {
             pub(super) fn of(find: &dyn Fn(&str) -> Option<AttributeId>) -> Result<Self, SchemaError> {
                 Ok(Self { $($field: Self::find(find, $name)?,)* })
             }
+
+            fn all(&self) -> impl Iterator<Item = AttributeId> {
+                [$(self.$field,)*].into_iter()
+            }
         }
     };
 }
@@ -105,6 +109,12 @@ known! {
 }
 
 impl Known {
+    /// Whether code reads the type for more than what any tool may make of it, so that a subtype would be half of it.
+    pub(super) fn is_special(&self, attribute: AttributeId) -> bool {
+        let plain = [self.cn, self.display_name, self.given_name, self.o, self.ou, self.sn, self.telephone_number];
+        !plain.contains(&attribute) && self.all().any(|known| known == attribute)
+    }
+
     fn find(find: &dyn Fn(&str) -> Option<AttributeId>, name: &str) -> Result<AttributeId, SchemaError> {
         find(name).ok_or_else(|| SchemaError {
             file: "schema".to_owned(),

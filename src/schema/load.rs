@@ -15,6 +15,8 @@ use crate::model::{AttributeId, Kind, Level};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// The most superiors that a type or a class derives from.
+const MOST_SUPERIORS: usize = 32;
 /// The files that come with Headcount.
 const BUILT_IN: [(&str, &str); 8] = [
     ("schema/core.schema", include_str!("../../schema/core.schema")),
@@ -328,6 +330,9 @@ impl Loader {
             if lineage.iter().any(|held| held.oid == at.oid) {
                 return Err("it is its own superior".to_owned());
             }
+            if lineage.len() > MOST_SUPERIORS {
+                return Err(format!("it derives from more than {MOST_SUPERIORS} others"));
+            }
             lineage.push(at);
         }
         Ok(lineage)
@@ -373,6 +378,9 @@ impl Loader {
                     let kind = self.classes.get(usize::from(above.0)).map(|above| above.definition.kind);
                     if kind.is_some_and(|kind| kind != ClassKind::Abstract && kind != of.kind) {
                         return Err(fail("is of another kind (RFC 4512 §2.4)"));
+                    }
+                    if found.len() > MOST_SUPERIORS {
+                        return Err(fail(&format!("is one of more than {MOST_SUPERIORS} that it derives from")));
                     }
                     if !found.contains(&above) {
                         found.push(above);
@@ -463,14 +471,18 @@ fn number(source: &Source, at: Position, count: usize) -> Result<u16, SchemaErro
     u16::try_from(count).map_err(|_| error(&source.name, at, "more than 65536 definitions".to_owned()))
 }
 
+/// Per type: itself, and after it all that derive from it.
 fn subtypes(attributes: &[AttributeType]) -> Vec<Vec<AttributeId>> {
     let above = |id: AttributeId| attributes.get(usize::from(id.0)).and_then(|attribute| attribute.superior);
-    let derives = |id: AttributeId, from: AttributeId| std::iter::successors(above(id), |id| above(*id)).any(|found| found == from);
-    let of = |from: &AttributeType| {
-        let below = attributes.iter().map(|attribute| attribute.id).filter(|id| derives(*id, from.id));
-        std::iter::once(from.id).chain(below).collect()
-    };
-    attributes.iter().map(of).collect()
+    let mut all: Vec<Vec<AttributeId>> = attributes.iter().map(|attribute| vec![attribute.id]).collect();
+    for attribute in attributes {
+        for superior in std::iter::successors(attribute.superior, |id| above(*id)) {
+            if let Some(below) = all.get_mut(usize::from(superior.0)) {
+                below.push(attribute.id);
+            }
+        }
+    }
+    all
 }
 
 fn kind(word: &str) -> Option<Kind> {

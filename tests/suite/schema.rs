@@ -205,6 +205,18 @@ fn controls_on_a_change_of_the_schema_are_honoured() {
 }
 
 #[test]
+fn what_changes_nothing_is_no_change() {
+    let demo = Demo::start();
+    let mut wire = demo.as_operator();
+    changed(&mut wire, &[(ADD, "attributeTypes", &[SHELF])]);
+    let before = definitions(&mut wire, "modifyTimestamp");
+    let again = modify(SUBSCHEMA, &[(ADD, "attributeTypes", &[SHELF]), (DELETE, "attributeTypes", &[PAGES])]);
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(wire.ask(&again, &[control("1.2.840.113556.1.4.1413", true, None)]).code(), 0);
+    assert_eq!(definitions(&mut wire, "modifyTimestamp"), before);
+}
+
+#[test]
 fn content_rules_come_and_go_and_spare_entries_that_are_there() {
     const RULE: &str = "( 2.5.6.5 NAME 'unitContent' MUST businessCategory )";
     let demo = Demo::start();

@@ -2,6 +2,7 @@
 //! is changed before it is judged by the schema before, and what comes after it by the schema after.
 
 use super::Work;
+use crate::directory::core::Core;
 use crate::directory::derived::SUBSCHEMA;
 use crate::directory::filter::{Matcher, Truth};
 use crate::directory::root::{self, VirtualEntry};
@@ -67,18 +68,12 @@ impl Work<'_, '_> {
         let before: &Schema = &core.schema;
         let entry = root::subschema(before, core.started.wall);
         self.assert_of_schema(before, &entry)?;
-        if core.schema.version() >= MOST_CHANGES {
-            return Err(Error::Unwilling(format!(
-                "the schema was changed {MOST_CHANGES} times since the server was started; start it again"
-            )));
-        }
         let steps = steps(before, modifications)?;
         let next = before.changed(&steps, self.options.permissive, self.now).map_err(refused)?;
-        if let Some(objection) = objection(memory, before, &next, &before.difference(&next)) {
-            return Err(Error::ObjectClass(objection));
+        if next.additions().serial != before.additions().serial {
+            self.put_schema(memory, &core, &next)?;
+            self.txn.audit(self.record_of_schema(&steps));
         }
-        self.txn.put_meta(RECORD, Some(next.additions().to_octets()));
-        self.txn.audit(self.record_of_schema(&steps));
         let read =
             |schema: &Schema, entry: &VirtualEntry, wanted: &Option<Vec<String>>| wanted.as_ref().map(|names| entry.read(schema, names));
         let after = root::subschema(&next, core.started.wall);
@@ -89,13 +84,28 @@ impl Work<'_, '_> {
             post_read: read(&next, &after, &self.options.post_read),
             generated_password: None,
         };
-        let core = Arc::clone(self.core);
+        Ok(outcome)
+    }
+
+    /// Puts the schema `next` in force, if every entry can stand under it.
+    fn put_schema(&mut self, memory: &Memory, core: &Arc<Core>, next: &Schema) -> Result<(), Error> {
+        let before: &Schema = &core.schema;
+        if core.schema.version() >= MOST_CHANGES {
+            return Err(Error::Unwilling(format!(
+                "the schema was changed {MOST_CHANGES} times since the server was started; start it again"
+            )));
+        }
+        if let Some(objection) = objection(memory, before, next, &before.difference(next)) {
+            return Err(Error::ObjectClass(objection));
+        }
+        self.txn.put_meta(RECORD, Some(next.additions().to_octets()));
+        let core = Arc::clone(core);
         self.txn.when_settled(move |committed| {
             if committed {
                 core.schema_changed();
             }
         });
-        Ok(outcome)
+        Ok(())
     }
 
     /// The assertion control (RFC 4528), on the subschema entry.
@@ -111,6 +121,7 @@ impl Work<'_, '_> {
     /// Who changed which definitions; these whole, where the settings want values at all.
     fn record_of_schema(&self, steps: &[SchemaStep<'_>]) -> AuditRecord {
         let mut attributes: Vec<String> = steps.iter().map(|step| step.kind.attribute().to_owned()).collect();
+        attributes.sort_unstable();
         attributes.dedup();
         let of = |attribute: &String, removes: bool| -> Vec<String> {
             let held = steps.iter().filter(|step| step.kind.attribute() == attribute && step.removes == removes);
