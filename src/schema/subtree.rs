@@ -8,8 +8,15 @@ use crate::model::Dn;
 
 /// How deep a refinement nests.
 const DEPTH: usize = 32;
-const DAMAGED: InvalidValue =
-    InvalidValue("a subtree specification is { base, specificExclusions, minimum, maximum, specificationFilter } of RFC 3672");
+/// Parts of a refinement: all of them may be asked of each entry (HA5).
+const REFINEMENTS: usize = 256;
+/// The same for exclusions.
+const EXCLUSIONS: usize = 256;
+/// RDNs of the name of a base or an exclusion.
+const NAMES: usize = 64;
+const DAMAGED: InvalidValue = InvalidValue(
+    "a subtree specification is { base, specificExclusions, minimum, maximum, specificationFilter } of RFC 3672, each of at most 256 parts",
+);
 
 /// The entries that a subentry is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,9 +58,9 @@ pub enum Refinement {
 impl SubtreeSpecification {
     /// Reads one.
     pub fn parse(value: &[u8]) -> Result<Self, InvalidValue> {
-        let mut reader = Reader(std::str::from_utf8(value).map_err(|_| DAMAGED)?);
+        let mut reader = Reader { rest: std::str::from_utf8(value).map_err(|_| DAMAGED)?, refinements: REFINEMENTS };
         let specification = reader.specification().ok_or(DAMAGED)?;
-        match reader.0.is_empty() {
+        match reader.rest.is_empty() {
             true => Ok(specification),
             false => Err(DAMAGED),
         }
@@ -61,7 +68,11 @@ impl SubtreeSpecification {
 }
 
 /// What is still to be read. Every method takes what it names, or answers `None`.
-struct Reader<'a>(&'a str);
+struct Reader<'a> {
+    rest: &'a str,
+    /// Parts of the refinement that there may be yet.
+    refinements: usize,
+}
 
 impl<'a> Reader<'a> {
     fn specification(&mut self) -> Option<SubtreeSpecification> {
@@ -69,15 +80,15 @@ impl<'a> Reader<'a> {
         self.take("{")?;
         let mut first = true;
         for part in ["base", "specificExclusions", "minimum", "maximum", "specificationFilter"] {
-            let before = self.0;
+            let before = self.rest;
             if (!first && self.spaced(",").is_none()) || self.word(part).is_none() {
-                self.0 = before;
+                self.rest = before;
                 continue;
             }
             first = false;
             match part {
                 "base" => found.base = self.name()?,
-                "specificExclusions" => found.exclusions = self.list(Self::exclusion)?,
+                "specificExclusions" => found.exclusions = self.list(EXCLUSIONS, Self::exclusion)?,
                 "minimum" => found.minimum = self.number()?,
                 "maximum" => found.maximum = Some(self.number()?),
                 _ => found.filter = Some(self.refinement(DEPTH)?),
@@ -96,23 +107,25 @@ impl<'a> Reader<'a> {
 
     fn refinement(&mut self, depth: usize) -> Option<Refinement> {
         let inside = depth.checked_sub(1)?;
+        self.refinements = self.refinements.checked_sub(1)?;
         if self.take("item:").is_some() {
-            let end = self.0.find([',', '}', ' ']).unwrap_or(self.0.len());
-            let (class, rest) = self.0.split_at(end);
-            self.0 = rest;
+            let end = self.rest.find([',', '}', ' ']).unwrap_or(self.rest.len());
+            let (class, rest) = self.rest.split_at(end);
+            self.rest = rest;
             return (is_numeric_oid(class) || is_descriptor(class)).then(|| Refinement::Item(class.to_owned()));
         }
         if self.take("not:").is_some() {
             return Some(Refinement::Not(Box::new(self.refinement(inside)?)));
         }
         if self.take("and:").is_some() {
-            return self.list(|reader| reader.refinement(inside)).map(Refinement::And);
+            return self.list(REFINEMENTS, |reader| reader.refinement(inside)).map(Refinement::And);
         }
         self.take("or:")?;
-        self.list(|reader| reader.refinement(inside)).map(Refinement::Or)
+        self.list(REFINEMENTS, |reader| reader.refinement(inside)).map(Refinement::Or)
     }
 
-    fn list<T>(&mut self, one: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    /// A list of no more than `most`.
+    fn list<T>(&mut self, most: usize, one: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         self.take("{")?;
         let mut found = Vec::new();
         if self.spaced("}").is_some() {
@@ -120,7 +133,7 @@ impl<'a> Reader<'a> {
         }
         loop {
             self.spaces();
-            found.push(one(self)?);
+            found.push(one(self).filter(|_| found.len() < most)?);
             if self.spaced(",").is_none() {
                 self.spaced("}")?;
                 return Some(found);
@@ -133,45 +146,45 @@ impl<'a> Reader<'a> {
         self.take("\"")?;
         let mut text = String::new();
         loop {
-            let (part, rest) = self.0.split_once('"')?;
+            let (part, rest) = self.rest.split_once('"')?;
             text.push_str(part);
-            self.0 = rest;
+            self.rest = rest;
             match rest.strip_prefix('"') {
                 Some(rest) => {
                     text.push('"');
-                    self.0 = rest;
+                    self.rest = rest;
                 }
-                None => return Dn::parse(&text).ok(),
+                None => return Dn::parse(&text).ok().filter(|name| name.0.len() <= NAMES),
             }
         }
     }
 
     /// A whole number without leading zeros.
     fn number(&mut self) -> Option<u32> {
-        let end = self.0.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(self.0.len());
-        let (digits, rest) = self.0.split_at(end);
-        self.0 = rest;
+        let end = self.rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(self.rest.len());
+        let (digits, rest) = self.rest.split_at(end);
+        self.rest = rest;
         (digits == "0" || !digits.starts_with('0')).then(|| digits.parse().ok()).flatten()
     }
 
     /// A word, after spaces or none, and before spaces.
     fn word(&mut self, word: &str) -> Option<()> {
         self.spaced(word)?;
-        let rest = self.0.trim_start_matches(' ');
-        (rest.len() < self.0.len()).then(|| self.0 = rest)
+        let rest = self.rest.trim_start_matches(' ');
+        (rest.len() < self.rest.len()).then(|| self.rest = rest)
     }
 
     fn spaced(&mut self, text: &str) -> Option<()> {
-        self.0 = self.0.trim_start_matches(' ').strip_prefix(text)?;
+        self.rest = self.rest.trim_start_matches(' ').strip_prefix(text)?;
         Some(())
     }
 
     fn spaces(&mut self) {
-        self.0 = self.0.trim_start_matches(' ');
+        self.rest = self.rest.trim_start_matches(' ');
     }
 
     fn take(&mut self, text: &str) -> Option<()> {
-        self.0 = self.0.strip_prefix(text)?;
+        self.rest = self.rest.strip_prefix(text)?;
         Some(())
     }
 }
@@ -229,6 +242,17 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+        let list = |count: usize, part: &str| vec![part; count].join(", ");
+        let excluding = |count: usize| format!("{{ specificExclusions {{ {} }} }}", list(count, r#"chopBefore:"ou=a""#));
+        assert!(parse(&excluding(EXCLUSIONS)).is_some());
+        assert!(parse(&excluding(EXCLUSIONS + 1)).is_none(), "HA5");
+        // The last of two lists is too much, in whatever they stand.
+        let refining = |count: usize| format!("{{ specificationFilter and:{{ item:a, or:{{ {} }} }} }}", list(count, "not:item:a"));
+        assert!(parse(&refining((REFINEMENTS - 3) / 2)).is_some());
+        assert!(parse(&refining((REFINEMENTS - 3) / 2 + 1)).is_none(), "HA5");
+        let based = |depth: usize| format!(r#"{{ base "{}" }}"#, vec!["ou=a"; depth].join(","));
+        assert!(parse(&based(NAMES)).is_some());
+        assert!(parse(&based(NAMES + 1)).is_none(), "HA5");
         let deep = |depth: usize| format!("{{ specificationFilter {}item:a }}", "not:".repeat(depth));
         assert!(parse(&deep(DEPTH - 1)).is_some());
         assert!(parse(&deep(DEPTH)).is_none());

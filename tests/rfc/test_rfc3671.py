@@ -8,7 +8,7 @@ from wire import BASE, ONE, SUB
 
 DEREFERENCE, PERSISTENT, VIEW, RIGHTS = "1.3.6.1.4.1.4203.666.5.16", "2.16.840.1.113730.3.4.3", "2.16.840.1.113730.3.4.9", "1.3.6.1.4.1.42.2.27.9.5.2"
 TRUE, FALSE = 6, 5
-ADMIN_LIMIT, NO_SUCH_ATTRIBUTE, CONSTRAINT, NAMING, OBJECT_CLASS = 11, 16, 19, 64, 65
+ADMIN_LIMIT, NO_SUCH_ATTRIBUTE, CONSTRAINT, SYNTAX, NAMING, OBJECT_CLASS = 11, 16, 19, 21, 64, 65
 CONFIG = f"""
 [[access]]
 who = ["anonymous"]
@@ -359,6 +359,16 @@ class Areas(Collective):
         self.assertEqual(self.area("{ minimum 1, specificationFilter not:item:2.5.6.6 }"), ["one", "two"])
         self.assertEqual(self.area("{ specificationFilter and:{ item:person, not:item:inetOrgPerson } }"), [])
         self.assertEqual(self.area("{ minimum 1, specificationFilter or:{ item:organizationalUnit, item:device } }"), ["one", "two"])
+
+    def test_bounds(self):
+        """A specification has at most 256 exclusions, 256 parts of a refinement, and names of 64 RDNs: all are asked of each entry (HA5)."""
+        def excluding(count):
+            return "{ specificExclusions { " + ", ".join(f'chopBefore:"cn=x{number}"' for number in range(count)) + " } }"
+
+        self.assertEqual(self.area(excluding(256)), sorted([self.top, "ann", "bob", "one", "two"]))
+        for specification in (excluding(257), "{ specificationFilter or:{ " + ", ".join(["item:person"] * 256) + " } }", '{ base "' + ",".join(["ou=x"] * 65) + '" }'):
+            refused = {"objectClass": ["subentry", "collectiveAttributeSubentry"], "subtreeSpecification": [specification], "c-l": ["x"]}
+            self.assertIn("256", self.refused(SYNTAX, wire.add(f"cn=much,{self.base}", refused)).text)
 
     def test_inner_areas(self):
         """RFC 3671 §2.1: what an inner area shares comes to what the area around it shares."""
