@@ -139,6 +139,33 @@ impl DomainAccess {
             Profile::RunGroup => &self.run_group,
         }
     }
+
+    /// What the rules of the domain open for searching on entries that are more than a few, for each kind of them: what
+    /// [`Subject::profile`] may answer there.
+    pub(super) fn far<'a>(&'a self, subject: &'a AccessSubject) -> impl Iterator<Item = &'a AttributeSet> {
+        let member = subject.organisation.is_some();
+        let person = subject.may("people.search") || subject.may("people.search-any");
+        let group = subject.may("groups.search-any") || subject.may("groups.maintain-all");
+        let profiles = match subject.standing {
+            Standing::Operator => [Some(Profile::Everything), None, None],
+            Standing::Anonymous => [None; 3],
+            Standing::Client => [Some(Profile::Everything), None, None],
+            Standing::User if subject.organisation_admin => [Some(Profile::Everything), None, None],
+            Standing::User => [Some(Profile::Signpost), person.then_some(Profile::Person), group.then_some(Profile::View)],
+            Standing::Service => [Some(Profile::Signpost), None, None],
+        };
+        profiles
+            .into_iter()
+            .flatten()
+            .filter(move |profile| member || *profile == Profile::Everything)
+            .map(|profile| &self.get(profile).search)
+    }
+
+    /// The same on the subject itself and what is its own.
+    pub(super) const fn near(&self, subject: &AccessSubject) -> &AttributeSet {
+        let profile = if subject.entry.is_some() { Profile::View } else { Profile::Nothing };
+        &self.get(profile).search
+    }
 }
 
 fn user_attributes(schema: &Schema) -> AttributeSet {

@@ -1,7 +1,8 @@
 //! What one identity may do, entry by entry.
 
 use super::domain::{Ground, Profile, Subject};
-use super::{Access, AccessSubject, EntryAccess, Policy, Standing};
+use super::policy::Rule;
+use super::{Access, AccessSubject, EntryAccess, Extent, Policy, Standing};
 use crate::base::EntryId;
 use crate::domain::roles::is_organisation_admin;
 use crate::domain::{AccountState, User, UserType, organisation_of};
@@ -20,6 +21,8 @@ pub struct Grants {
     above: Vec<EntryId>,
     /// Answers that had to be put together. There are few.
     combined: Combined,
+    /// Where attributes may be searched, once that was asked.
+    pub(super) extent: OnceLock<Extent>,
 }
 
 /// A list that only grows, so that what it holds can be lent out while others add to it.
@@ -80,12 +83,17 @@ impl Grants {
         let organisation = subject.organisation.and_then(|id| facts.entry(id));
         let mut above = organisation.map_or_else(Vec::new, |entry| Lineage::of(facts, &entry).ids);
         above.retain(|id| Some(*id) != subject.organisation);
-        Self { policy, subject, mask, subtrees, above, combined: Combined::default() }
+        Self { policy, subject, mask, subtrees, above, combined: Combined::default(), extent: OnceLock::new() }
     }
 
     /// Who it is about.
     pub const fn subject(&self) -> &AccessSubject {
         &self.subject
+    }
+
+    /// The rules of the config that speak of the subject, in their order.
+    pub(super) fn chosen(&self) -> impl Iterator<Item = &Rule> {
+        self.policy.rules.iter().enumerate().filter(|(index, _)| self.mask >> index & 1 == 1).map(|(_, rule)| rule)
     }
 
     /// What may be done with `entry`. For an entry that is about to be added, give it as it would be.
@@ -143,9 +151,8 @@ impl Grants {
 
     /// Whether the subject may read `cn=Monitor`: the operator, and whom a rule for that subtree lets.
     pub fn may_monitor(&self) -> bool {
-        let monitor = |rule: &super::policy::Rule| rule.subtree.as_ref().is_some_and(super::policy::CompiledName::is_monitor);
-        let chosen = self.policy.rules.iter().enumerate().filter(|(index, _)| self.mask >> index & 1 == 1).map(|(_, rule)| rule);
-        self.subject.standing == Standing::Operator || chosen.into_iter().find(|rule| monitor(rule)).is_some_and(|rule| rule.rights.read)
+        let monitor = |rule: &Rule| rule.subtree.as_ref().is_some_and(super::policy::CompiledName::is_monitor);
+        self.subject.standing == Standing::Operator || self.chosen().find(|rule| monitor(rule)).is_some_and(|rule| rule.rights.read)
     }
 
     /// The rules that speak of the subject and of this entry.

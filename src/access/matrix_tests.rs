@@ -87,6 +87,7 @@ impl Scene {
             let access = grants.on(&self.world, &self.world.get(*entry));
             assert!(!access.read.contains(id("userPassword")) && !access.search.contains(id("userPassword")), "{name}");
             assert!(!access.compare.contains(id("userPassword")), "{name}");
+            assert_within_extent(&grants, &self.world, (name, *entry), &access);
             let letter = |given: bool, letter: &str| if given { letter.to_owned() } else { String::new() };
             let rights = [
                 letter(access.read.contains(id("cn")), "r"),
@@ -103,6 +104,15 @@ impl Scene {
             }
         }
         row.join(" ")
+    }
+}
+
+/// HC1: a search is planned within the extent of its grants, so nothing that they open on an entry may be beyond it.
+fn assert_within_extent(grants: &Grants, world: &World, (name, entry): (&str, EntryId), access: &EntryAccess<'_>) {
+    let extent = grants.extent();
+    let here = |attribute| extent.is_far(attribute) || (extent.is_near(attribute) && grants.near(world).contains(&entry));
+    for definition in schema().attribute_types().iter().filter(|definition| access.search.contains(definition.id)) {
+        assert!(here(definition.id), "{} on {name}", definition.name());
     }
 }
 
@@ -161,6 +171,7 @@ fn g5_groups_and_people_by_membership() {
     let seen = |scene: &Scene, permissions: &[&str], name: &str| {
         let grants = policy.grants(scene.ann(Standing::User, permissions), &scene.world);
         let access = grants.on(&scene.world, &scene.world.get(scene.get(name)));
+        assert_within_extent(&grants, &scene.world, ("it", scene.get(name)), &access);
         (access.disclosed, access.write.contains(id("member")), access.may_delete)
     };
     for level in [Level::Past, Level::ViewOnly] {
@@ -196,6 +207,7 @@ fn rules_of_the_config_open_more_first_match_wins_and_organisations_stay_apart()
     let on = |subject: &AccessSubject, name: &str| {
         let grants = policy.grants(subject.clone(), &scene.world);
         let access = grants.on(&scene.world, &scene.world.get(scene.get(name)));
+        assert_within_extent(&grants, &scene.world, ("it", scene.get(name)), &access);
         let rights = |attribute| (access.read.contains(id(attribute)), access.write.contains(id(attribute)));
         (rights("mail"), rights("cn"), rights("telephoneNumber"))
     };
@@ -328,6 +340,7 @@ fn r9_an_explanation_names_what_decided_and_never_differs_from_the_decision() {
         for (name, entry) in &scene.named {
             let entry = scene.world.get(*entry);
             let access = grants.on(&scene.world, &entry);
+            assert_within_extent(&grants, &scene.world, (name, entry.id), &access);
             let given = |right, attribute| grants.explain(&scene.world, &entry, right, attribute).given;
             assert_eq!(access.may_delete, given(Right::Delete, None), "{standing:?} {name}");
             assert_eq!(access.may_add_children, given(Right::Add, None), "{standing:?} {name}");

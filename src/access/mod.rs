@@ -8,6 +8,7 @@
 
 mod domain;
 mod explain;
+mod extent;
 mod grants;
 #[cfg(test)]
 mod matrix_tests;
@@ -16,6 +17,7 @@ mod rule_filter;
 
 pub use domain::Ground;
 pub use explain::{Because, Explained, Right};
+pub use extent::Extent;
 pub use grants::Grants;
 pub use policy::{Policy, PolicyError, RulePart};
 

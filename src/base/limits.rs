@@ -23,7 +23,7 @@ pub struct Limits {
     pub pending_bound: usize,
     /// Entries one search returns.
     pub size: usize,
-    /// Entries one search looks at.
+    /// Entries one search looks at, of those that the reader may know of; not where the indexes answer all of the filter.
     pub look_through: usize,
     /// How long one search runs.
     pub time: Duration,

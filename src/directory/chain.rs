@@ -93,9 +93,16 @@ impl Item {
         let member_of = schema.known().member_of;
         let is_of_entries =
             self.asks_for_members(schema) || (matches!(self.test, Test::Link { .. }) && self.attributes.contains(&member_of));
+        if one.is_none() && is_of_entries && self.is_near() {
+            // The few entries that count are asked, and not for members that nobody may hear of.
+            self.dynamic.each = walk.dynamic.is_some();
+            return Ok(());
+        }
+        let near = &self.near;
         match (&mut self.test, one) {
             (Test::Chain(chain), _) => {
-                let reached = self.attributes.iter().map(|attribute| Ok((*attribute, walk.sources(chain, *attribute)?)));
+                let near = |attribute| near.as_ref().and_then(|near| near.entries(attribute));
+                let reached = self.attributes.iter().map(|&attribute| Ok((attribute, walk.sources(chain, attribute, near(attribute))?)));
                 chain.reached = Some(reached.collect::<Result<_, Error>>()?);
             }
             (_, Some(entry)) if is_of_entries => {
@@ -137,32 +144,34 @@ impl<'a> Walk<'a> {
         Self { reading, dynamic: DynamicGroups::prepare(reading, MOST_ASKED), answered: BTreeMap::new(), left: MOST_LINKS }
     }
 
-    /// Every entry that leads to the targets by the attribute.
-    fn sources(&mut self, chain: &Chain, attribute: AttributeId) -> Result<RoaringBitmap, Error> {
+    /// Every entry that leads to the targets by the attribute, of those on which that may be searched: others are neither
+    /// found nor counted, and no chain goes on through them (HC1).
+    fn sources(&mut self, chain: &Chain, attribute: AttributeId, near: Option<&RoaringBitmap>) -> Result<RoaringBitmap, Error> {
         let mut reached = RoaringBitmap::new();
         let reading = self.reading;
         let Context { schema, facts, .. } = reading.context;
         let Some(view) = schema.attribute_type(attribute).link else { return Ok(reached) };
-        let mut waiting: Vec<(EntryId, bool)> = chain.targets.iter().map(|target| (*target, true)).collect();
-        for source in facts.equal(attribute, &chain.key) {
+        let may = |source: EntryId| facts.entry(source).is_some_and(|entry| reading.grants.on(facts, &entry).search.contains(attribute));
+        let mut waiting = chain.targets.clone();
+        for source in facts.equal(attribute, &chain.key).into_iter().filter(|source| may(*source)) {
             reached.insert(source.0);
-            waiting.push((source, false));
+            waiting.push(source);
         }
-        while let Some((at, asked_for)) = waiting.pop() {
-            let may = || facts.entry(at).is_some_and(|entry| reading.grants.on(facts, &entry).search.contains(attribute));
-            if !asked_for && !may() {
-                continue;
-            }
-            for source in self.dynamic(attribute, at)?.into_iter().map(EntryId) {
+        while let Some(at) = waiting.pop() {
+            for source in self.dynamic(attribute, at)?.into_iter().map(EntryId).filter(|source| may(*source)) {
                 if reached.insert(source.0) {
-                    waiting.push((source, false));
+                    waiting.push(source);
                 }
             }
-            for source in link_view::sources(schema, facts, view, at) {
+            let sources: Vec<EntryId> = match near {
+                Some(near) => near.iter().map(EntryId).collect(),
+                None => link_view::sources(schema, facts, view, at).collect(),
+            };
+            for source in sources.into_iter().filter(|source| may(*source)) {
                 self.left = self.left.checked_sub(1).ok_or_else(too_much)?;
                 if !reached.contains(source.0) && self.shows(source, attribute, at) {
                     reached.insert(source.0);
-                    waiting.push((source, false));
+                    waiting.push(source);
                 }
             }
         }

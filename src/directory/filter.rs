@@ -1,6 +1,7 @@
 //! Filters made ready: attribute names looked up, assertions normalised, then asked of one entry at a time with
 //! three-valued logic (RFC 4511 §4.5.1.7), or of the indexes for the entries that can match at all.
 
+use super::bounds::Near;
 use super::chain::Chain;
 use super::derived::{self, NameList, Names};
 use super::link_view::{self, ShownLinks};
@@ -53,6 +54,8 @@ pub(crate) struct Item {
     pub(super) dn_attributes: bool,
     /// What dynamic groups add, once [`Matcher::follow`] has asked them.
     pub(super) dynamic: Dynamic,
+    /// Where it may be searched, once [`Matcher::confine`] has asked, as far as that is not far.
+    pub(super) near: Option<Box<Near>>,
 }
 
 /// The entries that an assertion holds for by dynamic groups.
@@ -205,7 +208,7 @@ impl Matcher {
         let (made, stored): (Vec<_>, Vec<_>) = applies.partition(|definition| definition.link.is_some() || definition.derived);
         let attributes = stored.iter().map(|definition| definition.id).collect();
         let (options, dn_attributes) = (Vec::new(), assertion.dn_attributes);
-        let stored = Item { attributes, options, test, dn_attributes, dynamic: Dynamic::default() };
+        let stored = Item { attributes, options, test, dn_attributes, dynamic: Dynamic::default(), near: None };
         let named = |name: &str| Self::extensible(context, &Extensible { attribute: Some(name.to_owned().into()), ..assertion.clone() });
         let made = made.iter().map(|definition| named(definition.name()));
         Self::Or(made.chain([Self::Item(stored)]).collect())
@@ -223,7 +226,7 @@ impl Matcher {
             test => test,
         };
         let attributes = schema.with_subtypes(attribute).to_vec();
-        Self::Item(Item { attributes, options, test, dn_attributes: false, dynamic: Dynamic::default() })
+        Self::Item(Item { attributes, options, test, dn_attributes: false, dynamic: Dynamic::default(), near: None })
     }
 
     /// How many assertions it makes of an entry.
@@ -412,7 +415,7 @@ impl Item {
         self.held(entry, attribute).any(|held| held.values().any(|value| self.test.accepts(schema, attribute, value)))
     }
 
-    fn matches(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet) -> Truth {
+    pub(super) fn matches(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, searchable: &AttributeSet) -> Truth {
         let mut truth = Truth::Undefined;
         for &attribute in self.attributes.iter().filter(|attribute| searchable.contains(**attribute)) {
             match self.matches_attribute(schema, facts, entry, attribute) {
@@ -516,7 +519,7 @@ impl Test {
     }
 
     /// Whether one value satisfies it.
-    fn accepts(&self, schema: &Schema, attribute: AttributeId, value: &[u8]) -> bool {
+    pub(super) fn accepts(&self, schema: &Schema, attribute: AttributeId, value: &[u8]) -> bool {
         let by = |rule: MatchingRule| {
             let mut normal = Vec::with_capacity(value.len());
             rule.normalize(schema, value, &mut normal).ok().map(|()| normal)

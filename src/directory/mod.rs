@@ -7,6 +7,7 @@ pub(crate) mod activation_tests;
 mod alias;
 mod authenticate;
 mod bind;
+mod bounds;
 mod chain;
 mod collective;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::link_view;
 use crate::base::EntryId;
 use crate::domain::groups;
 use crate::model::AttributeId;
-use crate::schema::{MatchingRule, Schema};
+use crate::schema::Schema;
 use crate::store::{Candidates, Memory, Watch};
 use roaring::RoaringBitmap;
 use std::ops::Bound;
@@ -105,17 +105,18 @@ fn plan_or(schema: &Schema, memory: &Memory, parts: &[Matcher], reach: &Reach<'_
 }
 
 fn plan_item(schema: &Schema, memory: &Memory, item: &Item, reach: &Reach<'_>) -> Option<Part> {
-    if item.dn_attributes {
+    if !item.is_narrow(schema, memory) {
         return None;
     }
     let mut sum = Part { ids: RoaringBitmap::new(), exact: item.options.is_empty() };
     for &attribute in &item.attributes {
-        let definition = schema.attribute_type(attribute);
-        // The index of a link attribute holds what is kept as text only.
-        let link = definition.link.is_some();
+        if let Some(entries) = item.near(attribute) {
+            sum.ids |= entries;
+            sum.exact = false;
+            continue;
+        }
         let found = match &item.test {
-            _ if definition.collective => reach.plan(schema, memory, item, attribute)?,
-            Test::Present | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } if link => return None,
+            _ if schema.attribute_type(attribute).collective => reach.plan(schema, memory, item, attribute)?,
             Test::Equal(key) => memory.equal_bitmap(attribute, key)?.into(),
             Test::OneOf(keys) => {
                 let mut any = Part { ids: RoaringBitmap::new(), exact: true };
@@ -127,14 +128,9 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item, reach: &Reach<'_>) -
                 any
             }
             Test::Present => memory.present(attribute)?.into(),
-            // The index is by the equality rule; where order or substrings go by another, it cannot help.
-            Test::AtLeast(rule, key) if same_form(schema, attribute, *rule) => {
-                memory.range(attribute, Bound::Included(key), Bound::Unbounded, SCAN_LIMIT)?.into()
-            }
-            Test::AtMost(rule, key) if same_form(schema, attribute, *rule) => {
-                memory.range(attribute, Bound::Unbounded, Bound::Included(key), SCAN_LIMIT)?.into()
-            }
-            Test::Parts { rule, initial, any, last } if same_form(schema, attribute, *rule) => match initial {
+            Test::AtLeast(_, key) => memory.range(attribute, Bound::Included(key), Bound::Unbounded, SCAN_LIMIT)?.into(),
+            Test::AtMost(_, key) => memory.range(attribute, Bound::Unbounded, Bound::Included(key), SCAN_LIMIT)?.into(),
+            Test::Parts { initial, any, last, .. } => match initial {
                 Some(prefix) => {
                     let found: Part = memory.prefix(attribute, prefix, SCAN_LIMIT)?.into();
                     Part { exact: found.exact && any.is_empty() && last.is_none(), ids: found.ids }
@@ -144,14 +140,12 @@ fn plan_item(schema: &Schema, memory: &Memory, item: &Item, reach: &Reach<'_>) -
                     memory.scan(attribute, holds, SCAN_LIMIT)?.into()
                 }
             },
-            // Who the members are is known of each entry only when it is asked.
-            Test::Link { .. } if item.dynamic.each => return None,
             Test::Link { targets, key } => {
                 let found = plan_link(schema, memory, attribute, targets, key)?;
                 Part { ids: found.ids | &item.dynamic.ids, exact: found.exact }
             }
             Test::Chain(chain) => Part { ids: chain.found(attribute)?.clone(), exact: true },
-            Test::Derived(..) | Test::Rule(..) | Test::AtLeast(..) | Test::AtMost(..) | Test::Parts { .. } => return None,
+            Test::Derived(..) | Test::Rule(..) => return None,
         };
         sum.ids |= found.ids;
         sum.exact &= found.exact;
@@ -181,9 +175,4 @@ fn plan_link(schema: &Schema, memory: &Memory, attribute: AttributeId, targets: 
     }
     ids |= memory.equal_bitmap(attribute, key)?.ids;
     Some(Part { ids, exact: false })
-}
-
-/// Whether the index, which is by the equality rule, serves another rule of the attribute too.
-fn same_form(schema: &Schema, attribute: AttributeId, rule: MatchingRule) -> bool {
-    schema.attribute_type(attribute).equality.is_some_and(|equality| equality.same_form(rule))
 }

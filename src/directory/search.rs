@@ -60,6 +60,8 @@ pub struct Search {
     /// The client's own size limit, which is for all pages together.
     size_limit_of_all: usize,
     look_through: usize,
+    /// Whether the indexes answer all of the filter, so that no more is looked at than is found.
+    indexed: bool,
     deadline: Duration,
     estimate: usize,
 }
@@ -147,6 +149,9 @@ impl Directory {
         let mut matcher = Matcher::prepare(&reading.context, &request.filter);
         let selection = self.core().selection(&request.attributes, request.types_only);
         let base = self.find_base(caller, &grants, request)?;
+        if matches!(base, Base::Entry(_)) {
+            matcher.confine(&grants, memory);
+        }
         let one = match &base {
             Base::Entry(id) if request.scope == Scope::Base => memory.entry(*id),
             Base::Entry(_) | Base::Nothing | Base::Virtual(_) | Base::Monitor(_) => None,
@@ -202,6 +207,7 @@ impl Directory {
             size_limit: bounded(request.size_limit, limits.size),
             size_limit_of_all: if request.size_limit == 0 { usize::MAX } else { request.size_limit as usize },
             look_through: if caller.identity.is_operator() { usize::MAX } else { limits.look_through },
+            indexed: false,
             deadline,
             estimate,
         };
@@ -209,6 +215,7 @@ impl Directory {
             // A page larger than a search may return is a page as large as it may.
             page.size = page.size.min(bounded(0, limits.size));
         }
+        search.indexed = search.look_through == usize::MAX || search.matcher.is_indexed(self.schema(), memory);
         search.wishes.dress = Dress::of(self, caller, request, search.look_through)?;
         search.wishes.subentries = self.subentries(request);
         search.arrange(request);
@@ -521,11 +528,6 @@ impl Search {
         let Some(id) = self.next_candidate(memory) else { return Ok(Look::None) };
         let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
         let access = self.is_in_place(memory, &entry).then(|| grants.on(memory, &entry)).filter(|access| access.disclosed);
-        // What belongs to others is not counted for who belongs to an organisation: how much of it there is would show (O1).
-        self.looked_at += usize::from(access.is_some() || grants.subject().organisation.is_none());
-        if self.looked_at > self.look_through && !self.exact {
-            return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
-        }
         let Some(access) = access.filter(|_| self.wishes.subentries.shows(id)) else { return Ok(Look::Passed) };
         let schema = self.directory.schema();
         if let Some(groups) = &mut self.asking {
@@ -539,10 +541,17 @@ impl Search {
             None => entry,
         };
         let entry = if is_matched { put_on(sharing, entry) } else { entry };
-        if !self.is_wanted(schema, memory, &entry, access.search) {
-            return Ok(Look::Passed);
+        let wanted = self.is_wanted(schema, memory, &entry, access.search);
+        // What is hidden is not counted: how much of it there is would show (O1, HC1).
+        let is_candidate = || self.matcher.is_candidate((schema, memory), memory, &entry, access.search);
+        self.looked_at += usize::from(wanted || (!self.indexed && is_candidate()));
+        if !self.indexed && self.looked_at > self.look_through {
+            return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
         }
-        Ok(Look::Found(if is_matched { entry } else { put_on(sharing, entry) }, access))
+        match wanted {
+            true => Ok(Look::Found(if is_matched { entry } else { put_on(sharing, entry) }, access)),
+            false => Ok(Look::Passed),
+        }
     }
 
     /// What puts on entries what they share; `None` too where nothing of that is asked for.

@@ -224,6 +224,11 @@ impl Memory {
         super::Revision(u128::from(self.applied()))
     }
 
+    /// Whether there is an index for the attribute.
+    pub fn has_index(&self, attribute: AttributeId) -> bool {
+        self.index(attribute).is_some()
+    }
+
     /// The entries with a value equal to the normal form `key`; `None` without an index.
     pub fn equal_bitmap(&self, attribute: AttributeId, key: &[u8]) -> Option<Candidates> {
         Some(self.index(attribute)?.equal_bitmap(key))

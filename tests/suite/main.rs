@@ -17,6 +17,7 @@ mod durability;
 mod dynamic_groups;
 mod follow;
 mod framing;
+mod hidden_values;
 mod house;
 mod isolation;
 mod lockout;

@@ -29,6 +29,17 @@ pub struct FollowRequest<'a> {
     pub digest: [u8; 32],
 }
 
+/// What a caller finds of an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is of the content.
+    Held,
+    /// It is not, and had to be looked at for what the caller may know of it.
+    Candidate,
+    /// Nothing that the caller may know of.
+    Nothing,
+}
+
 pub(super) struct Content {
     pub(super) directory: Arc<Directory>,
     pub(super) subscription: Subscription,
@@ -72,7 +83,7 @@ impl Content {
         let subscription = directory.store().subscribe();
         let bonds = directory.memory().bonds();
         let filter = request.filter.clone().into_owned();
-        let matcher = prepare(directory, &filter);
+        let matcher = prepare(directory, &grants, &filter);
         if matcher.asks_chains() {
             return Err(Error::Unwilling("the in-chain rule cannot be followed".to_owned()));
         }
@@ -101,16 +112,16 @@ impl Content {
     /// Takes over the rights of now, and what the names in the filter mean now. Answers whether the rights were looked at.
     pub(super) fn refresh(&mut self, caller: &Caller) -> bool {
         let bonds = self.directory.memory().bonds();
-        if bonds != self.bonds {
-            self.matcher = prepare(&self.directory, &self.filter);
+        let same = Arc::ptr_eq(&self.identity, &caller.identity);
+        if !same {
+            self.identity = Arc::clone(&caller.identity);
+            self.grants = self.directory.grants(caller);
+        }
+        if !same || bonds != self.bonds {
+            self.matcher = prepare(&self.directory, &self.grants, &self.filter);
             self.bonds = bonds;
         }
-        if Arc::ptr_eq(&self.identity, &caller.identity) {
-            return false;
-        }
-        self.identity = Arc::clone(&caller.identity);
-        self.grants = self.directory.grants(caller);
-        true
+        !same
     }
 
     /// Whether the caller is the operator, who may know of everything.
@@ -142,16 +153,30 @@ impl Content {
 
     /// Whether the caller finds the entry by this search.
     pub(super) fn holds(&mut self, entry: &Entry) -> bool {
-        let (base, scope, grants, matcher, schema) = (self.base, self.scope, &self.grants, &self.matcher, self.directory.schema());
+        self.look(entry) == Found::Held
+    }
+
+    /// What the caller finds of the entry.
+    pub(super) fn look(&mut self, entry: &Entry) -> Found {
+        let (base, scope, grants, matcher) = (self.base, self.scope, &self.grants, &self.matcher);
+        let (schema, memory) = (self.directory.schema(), self.directory.memory());
         let areas = self.areas().filter(|_| matcher.asks_shared(schema));
         self.past.read(&self.subscription, |past| {
             if !is_placed(past, entry, base, scope) {
-                return false;
+                return Found::Nothing;
             }
             let access = grants.on(past, entry);
             let shared = areas.as_ref().and_then(|areas| Sharing::new(Arc::clone(areas), grants).of(schema, past, entry));
             let entry = shared.as_ref().unwrap_or(entry);
-            access.disclosed && matcher.matches(schema, past, entry, access.search) == Truth::True
+            if !access.disclosed {
+                Found::Nothing
+            } else if matcher.matches(schema, past, entry, access.search) == Truth::True {
+                Found::Held
+            } else if matcher.is_candidate((schema, memory), past, entry, access.search) {
+                Found::Candidate
+            } else {
+                Found::Nothing
+            }
         })
     }
 
@@ -240,8 +265,10 @@ fn is_placed(facts: &dyn Facts, entry: &Entry, base: EntryId, scope: Scope) -> b
     }
 }
 
-fn prepare(directory: &Directory, filter: &Filter<'_>) -> Matcher {
-    Matcher::prepare(&directory.current().context(directory.schema(), directory.memory()), filter)
+fn prepare(directory: &Directory, grants: &Grants, filter: &Filter<'_>) -> Matcher {
+    let mut matcher = Matcher::prepare(&directory.current().context(directory.schema(), directory.memory()), filter);
+    matcher.confine(grants, directory.memory());
+    matcher
 }
 
 /// The entryUUID as 16 octets.

@@ -6,7 +6,7 @@
 //! (the present phase), because a UUID of what they never saw is nobody's to send. Where the journal does not reach back
 //! to the cookie, or what is found rests on memberships, every entry is sent anew.
 
-use super::content::{Content, FollowRequest, read_uuid, uuid_of};
+use super::content::{Content, FollowRequest, Found, read_uuid, uuid_of};
 use super::cookie::{Cookies, Redeemed};
 use super::digest::{Digest, Step, touch_below};
 use crate::base::EntryId;
@@ -278,24 +278,26 @@ impl ContentSync {
             chain.push(entry);
         }
         for entry in chain.iter().rev() {
-            self.within_limits(refresh)?;
-            refresh.looked_at += 1;
-            if self.content.holds(entry) {
+            let found = self.content.look(entry);
+            // What is hidden is not counted: how much of it there is would show (HC1).
+            refresh.looked_at += usize::from(found != Found::Nothing);
+            self.within_limits(refresh, found)?;
+            if found == Found::Held {
                 self.send_once(refresh, entry, sink);
             }
         }
         Ok(())
     }
 
-    fn within_limits(&self, refresh: &Refresh) -> Result<(), Error> {
+    fn within_limits(&self, refresh: &Refresh, found: Found) -> Result<(), Error> {
         let limits = &self.content.directory.settings().limits;
         if self.content.is_of_operator() {
             return Ok(());
         }
-        if refresh.sent >= limits.size {
+        if refresh.sent >= limits.size && found == Found::Held {
             return Err(Error::SizeLimit);
         }
-        if refresh.looked_at >= limits.look_through {
+        if refresh.looked_at > limits.look_through {
             return Err(Error::AdminLimit("the sync would look at more entries than the look-through limit allows".to_owned()));
         }
         Ok(())
