@@ -5,6 +5,7 @@ import base64
 import hashlib
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -20,9 +21,15 @@ SCHEMA = pathlib.Path("/etc/ldap/schema")
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A free one below those that the system gives to outgoing connections, so that none of them takes it first."""
+    while True:
+        with socket.socket() as s:
+            port = random.randrange(20000, 32000)
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def ssha(password):

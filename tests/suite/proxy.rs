@@ -4,7 +4,7 @@ use crate::certificates::Authority;
 use crate::server::{OPERATOR, PASSWORD, Server};
 use crate::wire::{Wire, present, search_request};
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -22,7 +22,7 @@ struct Scene {
 }
 
 fn free() -> SocketAddr {
-    TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap()
+    SocketAddr::from((LOOPBACK, crate::monitor::free_port()))
 }
 
 fn from(source: IpAddr, to: SocketAddr) -> TcpStream {

@@ -218,10 +218,10 @@ impl State {
         let mut taken = Vec::new();
         let chosen = [(options.ldap_port, self.ldap_port), (None, self.ldaps_port), (options.http_port, self.http_port)];
         for (told, before) in chosen {
-            let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
             let listener = match (told, before) {
-                (Some(port), _) => bind(port).map_err(|error| format!("port {port}: {error}"))?,
-                (None, before) => bind(before).or_else(|_| bind(0)).map_err(|error| error.to_string())?,
+                (Some(port), _) => bind(port)?,
+                (None, 0) => free_port()?,
+                (None, before) => bind(before).or_else(|_| free_port())?,
             };
             // Held until all are chosen, so that no two are the same.
             taken.push(listener);
@@ -231,6 +231,16 @@ impl State {
         (self.ldap_port, self.ldaps_port, self.http_port) = (*ldap, *ldaps, *http);
         Ok(())
     }
+}
+
+fn bind(port: u16) -> Result<TcpListener, String> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| format!("port {port}: {error}"))
+}
+
+/// A port below those that systems give to outgoing connections, so that none of them takes it before the server does.
+fn free_port() -> Result<TcpListener, String> {
+    let tries = (0..64).map(|_| 20_000 + u16::from_ne_bytes(random::bytes()) % 12_000);
+    tries.filter_map(|port| bind(port).ok()).next().map_or_else(|| bind(0), Ok)
 }
 
 /// An authority of the demo's own, and a certificate for this machine by it, with its key; all as PEM. The authority's
