@@ -51,6 +51,9 @@ pub(super) enum Action {
 /// What to do with the audit log.
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditAction {
+    /// Begin both logs anew, signed by the key of the config, while no daemon runs: after a key was set or changed, or when what
+    /// was wrong with them has been looked into. The former files stay in the data folder under other names.
+    Renew,
     /// Show records, the latest last.
     Show(AuditQuery),
     /// Check that no record was changed, taken out or cut off; the first that is wrong is named.

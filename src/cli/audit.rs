@@ -25,6 +25,7 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
     let folder = &config.settings.folder;
     let done = match action {
         AuditAction::Show(query) => show(folder, &query, json),
+        AuditAction::Renew => return renew(folder, config.settings.audit_key.as_ref()),
         AuditAction::Verify { older, from_the_middle } => {
             return verify(folder, &older, from_the_middle, config.settings.audit_key.as_ref());
         }
@@ -33,6 +34,16 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
         tell(format_args!("headcount: {}: {error}", folder.display()));
         Outcome::Failed
     })
+}
+
+fn renew(folder: &Path, key: Option<&Secret>) -> Outcome {
+    match Directory::renew_audit(folder, key) {
+        Ok(former) => answer(format_args!("both logs begin anew; the former files are {}", folder.join(former + "*").display())),
+        Err(error) => {
+            tell(format_args!("headcount: {error}"));
+            Outcome::Failed
+        }
+    }
 }
 
 fn verify(folder: &Path, older: &[PathBuf], from_the_middle: bool, key: Option<&Secret>) -> Outcome {
@@ -62,7 +73,9 @@ fn good_chain(found: Result<AuditCheck, Error>, from_the_middle: bool) -> Result
     }
     let beginning = if begins { "" } else { "; the records before them were not looked at" };
     let end = if found.signed { "signed" } else { "not signed: [audit] names no key" };
-    Ok(format!("{} records follow each other{beginning}; their end is {end}", found.lines))
+    let interrupted =
+        if found.interrupted { "; the last writing was interrupted, and the next start of the server settles it" } else { "" };
+    Ok(format!("{} records follow each other{beginning}; their end is {end}{interrupted}", found.lines))
 }
 
 fn show(folder: &Path, query: &AuditQuery, json: bool) -> io::Result<Outcome> {

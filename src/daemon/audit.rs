@@ -5,7 +5,6 @@ use crate::base::Timestamp;
 use crate::base::counts::COUNTS;
 use crate::directory::{AuditCheck, Directory, Error};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,16 +42,13 @@ async fn look(directory: &Arc<Directory>) -> Result<Option<String>, String> {
     let settings = directory.settings();
     let looked = tokio::task::spawn_blocking(move || {
         let (folder, key) = (&*settings.folder, settings.audit_key.as_ref());
-        // Records that are moved away are nothing wrong, nor is a log that nothing was written to yet.
-        let changes = if is_there(folder)? { problem(Directory::check_audit(folder, &[], key))? } else { None };
+        // Records that are moved away are nothing wrong, nor is a log that nothing was written to yet; its checkpoint stays.
+        let is_moved = !folder.join("audit.jsonl").try_exists()? && folder.join("audit.checkpoint").try_exists()?;
+        let changes = if !is_moved { problem(Directory::check_audit(folder, &[], key))? } else { None };
         Ok::<_, io::Error>(changes.or(problem(Directory::check_security(folder, key))?))
     });
     let found = looked.await.map_err(|error| error.to_string())?;
     found.map_err(|error| error.to_string())
-}
-
-fn is_there(folder: &Path) -> io::Result<bool> {
-    folder.join("audit.jsonl").try_exists()
 }
 
 fn problem(found: Result<AuditCheck, Error>) -> io::Result<Option<String>> {

@@ -224,6 +224,12 @@ impl Directory {
         Store::security_files(folder)
     }
 
+    /// Begins both logs of a data folder that nobody has open anew, signed by the key: after one was set or changed, or when what
+    /// was wrong has been looked into. Answers what the names of the former files begin with.
+    pub fn renew_audit(folder: &Path, key: Option<&Secret>) -> Result<String, Error> {
+        Store::renew_audit(folder, key).map_err(for_operator)
+    }
+
     /// Puts a backup into a data folder that is empty or absent; the whole file is checked first. Nobody may have the
     /// folder open.
     pub fn restore(backup: &Path, folder: &Path, key: Option<&Secret>) -> Result<(), Error> {

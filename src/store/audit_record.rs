@@ -122,6 +122,11 @@ const fn is_nothing(count: &u64) -> bool {
 }
 
 impl AuditRecord {
+    /// What the server itself does or finds.
+    pub(super) fn own(operation: &str, now: Timestamp) -> Self {
+        Self { time: now.millis(), actor: "cn=headcount".to_owned(), operation: operation.to_owned(), ..Self::default() }
+    }
+
     /// The line, without its end, of the record at this place of the chain. Whatever a client sent, it is one line (HG1).
     pub(super) fn line(&self, sequence: u64, part: u64, previous: &str) -> Result<String, String> {
         let line = Line {

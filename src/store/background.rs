@@ -2,7 +2,6 @@
 //! spare segment. Nothing here is on the way of an acknowledgement, and whatever fails is tried again with the next
 //! step, except sled, which is not asked again after it failed once.
 
-use super::StoreError;
 use super::audit::AuditFile;
 use super::checkpoint::{self, Checkpoint, Dirty};
 use super::kv::{Kv, KvEngine};
@@ -10,6 +9,7 @@ use super::record::Parts;
 use super::security::SecurityFile;
 use super::shared::{Pending, Shared};
 use super::verify::{self, Findings};
+use super::{AuditRecord, StoreError};
 use super::{journal, snapshot};
 use crate::base::counts::COUNTS;
 use std::path::PathBuf;
@@ -127,12 +127,18 @@ impl Background {
             return Err(error);
         }
         COUNTS.audited.set(self.audit.sequence());
+        if let Some(last) = self.audit.moved_after.take() {
+            // Who deletes it does the same as who moves it away, so it is written down.
+            let detail = format!("the records up to {last} were moved away or deleted");
+            shared.notes.note(AuditRecord { detail, ..AuditRecord::own("audit-moved", shared.clock.now()) });
+        }
         let Some(kv) = self.kv.as_deref().filter(|_| !dirty.is_empty() || upto != self.checkpoint || !self.checkpoint_stands) else {
             shared.pending.lock().put_back(dirty, Vec::new());
             return Ok(());
         };
         // The highest numbers are read after `upto`, so they are at least those of its changes.
-        let checkpoint = Checkpoint { upto, highest: shared.memory.highest() };
+        let logged = [self.audit.position(), self.security.position()];
+        let checkpoint = Checkpoint { upto, highest: shared.memory.highest(), logged };
         if let Err(error) = checkpoint::write(kv, &mut self.parts, &dirty.names(), &shared.memory, upto) {
             shared.pending.lock().put_back(dirty, Vec::new());
             shared.status.lock().kept = Some(error.clone());

@@ -1,5 +1,6 @@
 //! Which records sled does not have yet, and up to which change it is good.
 
+use super::audit::Position;
 use super::disk::{self, Disk};
 use super::kv::{Batch, Each, Kv};
 use super::memory::Memory;
@@ -13,7 +14,7 @@ use std::io;
 use std::path::Path;
 
 const FILE: &str = "checkpoint";
-const MAGIC: &[u8; 8] = b"hcchkp\x00\x01";
+const MAGIC: &[u8; 8] = b"hcchkp\x00\x02";
 /// The key in sled under which it says itself up to where it is good. No record has one like it.
 const STAMP: &[u8] = b"\0upto";
 /// Parts of records in one step of sled.
@@ -136,6 +137,8 @@ pub(super) struct Checkpoint {
     pub upto: u64,
     /// The highest entry number and entry revision ever given.
     pub highest: (u32, u64),
+    /// The last records that are in the log of changes, and in that of logins and refusals, for sure.
+    pub logged: [Position; 2],
 }
 
 impl Checkpoint {

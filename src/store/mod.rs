@@ -5,6 +5,8 @@
 
 mod audit;
 mod audit_chain;
+mod audit_check;
+mod audit_folder;
 mod audit_record;
 mod background;
 mod change_set;
@@ -51,7 +53,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use writer::{Message, Request};
 
-pub use audit_chain::AuditCheck;
+pub use audit_check::AuditCheck;
 pub use audit_record::{AuditChange, AuditRecord};
 pub use background::Compacted;
 pub use change_set::Removed;
@@ -121,24 +123,29 @@ impl Store {
     }
 
     /// Puts a snapshot into an empty or absent folder, from which [`Store::open`] then opens. The whole file is
-    /// checked first. Answers the change it ends with. The log of logins and refusals begins with that.
+    /// checked first. Answers the change it ends with. Both logs begin with that.
     pub fn restore(snapshot: &Path, folder: &Path, key: Option<&Secret>) -> Result<Revision, StoreError> {
         let end = snapshot::install(&disk::MachineDisk, snapshot, folder).map_err(StoreError::Unusable)?;
-        security::note_restored(snapshot, folder, key).map_err(StoreError::Unusable)?;
+        let begin = [audit::Position::after(end), audit::Position::default()];
+        audit_folder::begin(folder, key, begin, "restore", snapshot.display().to_string())?;
         Ok(Revision(u128::from(end)))
     }
 
     /// Checks the chain of the audit file of a folder, and of the older ones given, the oldest first. Nothing is changed, and
     /// the folder may be open.
     pub fn check_audit(folder: &Path, older: &[PathBuf], key: Option<&Secret>) -> Result<AuditCheck, StoreError> {
-        let files: Vec<PathBuf> = older.iter().cloned().chain([folder.join(audit::FILE)]).collect();
-        audit_chain::check(&files, key).map_err(|error| StoreError::Unusable(format!("the audit file: {error}")))
+        audit_folder::check_changes(folder, older, key)
     }
 
     /// The same for the log of logins and refusals, with all that was laid aside of it.
     pub fn check_security(folder: &Path, key: Option<&Secret>) -> Result<AuditCheck, StoreError> {
-        let unusable = |error| StoreError::Unusable(format!("the log of logins: {error}"));
-        audit_chain::check(&security::files(folder).map_err(unusable)?, key).map_err(unusable)
+        audit_folder::check_security(folder, key)
+    }
+
+    /// Begins both logs of a folder that nobody has open anew, signed by the key. What there is of them keeps lying there under
+    /// other names; answers what these begin with.
+    pub fn renew_audit(folder: &Path, key: Option<&Secret>) -> Result<String, StoreError> {
+        audit_folder::renew(folder, key)
     }
 
     /// The files of the log of logins and refusals, the oldest first.

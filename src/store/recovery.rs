@@ -1,7 +1,7 @@
 //! Opening a store: sled up to its checkpoint, then the journal; or, where sled is damaged, the newest good snapshot,
 //! then the journal. What cannot be made whole again is refused with the reason, never opened with a loss.
 
-use super::audit::{self, AuditFile};
+use super::audit::{self, AuditFile, Known, Position};
 use super::background::Background;
 use super::checkpoint::{self, Checkpoint, Dirty};
 use super::disk::{Disk, MachineDisk};
@@ -52,6 +52,8 @@ pub struct OpenReport {
     pub from_snapshot: bool,
     /// What else the operator should know.
     pub notes: Vec<String>,
+    /// What is wrong with the audit logs.
+    pub audit: Vec<String>,
     /// Entries in memory.
     pub entries: usize,
     /// Changes replayed from the journal.
@@ -77,6 +79,8 @@ struct State {
     base: u64,
     /// The audit file holds every change up to this one.
     audited: u64,
+    /// The last records that are in the two logs for sure.
+    logged: [Position; 2],
 }
 
 /// A store on its way to being open.
@@ -97,12 +101,18 @@ pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<LiveSch
     let base = state.base;
     let (pending, extent) = opening.replay(&state).map_err(|error| StoreError::Unusable(opening.both(error)))?;
     let snapshot_due = extent.as_ref().is_some_and(|extent| extent.damaged) || lost_tail(extent.as_ref(), base);
-    let State { memory, kept, audited, .. } = state;
-    let audit = AuditFile::open(&*ground.disk, &folder.join(audit::FILE), audited, audit_key.clone()).map_err(StoreError::Unusable)?;
+    let State { memory, kept, audited, logged: [changes_logged, notes_logged], .. } = state;
+    let fresh = opening.report.fresh;
+    let (resume, changes) = (Position::after(audited), Some(pending.upto));
+    let known = Known { fresh, logged: changes_logged, resume, changes, ..Known::default() };
+    let audit = AuditFile::open(&*ground.disk, &folder.join(audit::FILE), &known, audit_key.clone()).map_err(StoreError::Unusable)?;
     let notes = Notes::new(security.lines);
-    let security = SecurityFile::open(&*ground.disk, &folder, audit_key, security).map_err(StoreError::Unusable)?;
+    let security = SecurityFile::open(&*ground.disk, &folder, audit_key, security, (fresh, notes_logged)).map_err(StoreError::Unusable)?;
     for (file, problem) in [(audit::FILE, audit.problem), (security::FILE, security.problem())] {
-        note_problem(&notes, clock.now(), file, problem);
+        if let Some(problem) = problem {
+            note_problem(&notes, clock.now(), file, problem);
+            opening.report.audit.push(format!("{file}: {problem}"));
+        }
     }
     let kept = opening.kept_or_new(kept, extent.as_ref()).map_err(StoreError::Unusable)?;
     let journal = opening.journal(extent, base).map_err(StoreError::Unusable)?;
@@ -120,17 +130,10 @@ pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<LiveSch
 }
 
 /// What is wrong with a chain is written down before it goes on: else the next checkpoint would make good of it.
-fn note_problem(notes: &Notes, now: Timestamp, file: &str, problem: Option<&str>) {
-    let Some(problem) = problem else { return };
+fn note_problem(notes: &Notes, now: Timestamp, file: &str, problem: &str) {
     tracing::error!(file, problem, "the audit log is not as it was left");
     COUNTS.audit_broken.set(1);
-    notes.note(AuditRecord {
-        time: now.millis(),
-        actor: "cn=headcount".to_owned(),
-        operation: "audit-broken".to_owned(),
-        detail: format!("{file}: {problem}"),
-        ..AuditRecord::default()
-    });
+    notes.note(AuditRecord { detail: format!("{file}: {problem}"), ..AuditRecord::own("audit-broken", now) });
 }
 
 /// Starts the threads.
@@ -150,7 +153,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 }
 
 /// Makes the folder and takes its lock.
-fn lock(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn std::any::Any + Send + Sync>, String> {
+pub(super) fn lock(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn std::any::Any + Send + Sync>, String> {
     disk.create_folder(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     disk.lock(&folder.join("lock")).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => format!("another process has the store {} open", folder.display()),
@@ -167,14 +170,14 @@ impl Opening<'_> {
     /// Memory as sled or a snapshot has it. Nothing on disk is changed yet: what cannot be made whole must stay as
     /// it was found.
     fn state(&mut self) -> Result<State, String> {
-        let (why, audited) = match Checkpoint::read(&*self.ground.disk, self.folder) {
+        let (why, audited, logged) = match Checkpoint::read(&*self.ground.disk, self.folder) {
             Ok(Some(checkpoint)) => match self.kept(checkpoint) {
                 Ok(state) => return Ok(state),
-                Err(why) => (Some(why), checkpoint.upto),
+                Err(why) => (Some(why), checkpoint.upto, checkpoint.logged),
             },
             // A first start, one after a power cut before the first checkpoint, or a snapshot was put here.
-            Ok(None) => (None, 0),
-            Err(why) => (Some(why), 0),
+            Ok(None) => (None, 0, Default::default()),
+            Err(why) => (Some(why), 0, Default::default()),
         };
         if let Some(why) = &why {
             tracing::error!(%why, "the kept state is damaged; it is made anew from snapshot and journal");
@@ -182,7 +185,7 @@ impl Opening<'_> {
         self.report.rebuilt = why;
         self.report.from_snapshot = true;
         let (memory, base) = self.newest_snapshot()?;
-        Ok(State { memory, kept: None, base, audited })
+        Ok(State { memory, kept: None, base, audited, logged })
     }
 
     fn empty(&self) -> Arc<Memory> {
@@ -209,7 +212,7 @@ impl Opening<'_> {
         memory.raise(id, revision);
         memory.set_applied(checkpoint.upto);
         let kept = Some(Kept { kv, parts: assembler.finish()?, stands: true });
-        Ok(State { memory, kept, base: checkpoint.upto, audited: checkpoint.upto })
+        Ok(State { memory, kept, base: checkpoint.upto, audited: checkpoint.upto, logged: checkpoint.logged })
     }
 
     /// The kept state that was loaded, or an empty one in its place, now that memory is known to be whole. What was

@@ -3,7 +3,7 @@
 //! begins since then, so that nobody else takes the beginning away unseen.
 
 use super::AuditRecord;
-use super::audit::AuditFile;
+use super::audit::{AuditFile, Away, Known, Position};
 use super::disk::{self, Disk};
 use crate::base::{Clock, Secret, SystemClock, Timestamp};
 use std::io;
@@ -66,19 +66,22 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files.chain([folder.join(FILE)]).collect())
 }
 
-/// Begins the log of a folder with where it comes from.
-pub(super) fn note_restored(snapshot: &Path, folder: &Path, key: Option<&Secret>) -> Result<(), String> {
+/// Begins the log of a folder, behind a record of an earlier one, with what was done.
+pub(super) fn begin(folder: &Path, key: Option<&Secret>, after: Position, operation: &str, detail: String) -> Result<(), String> {
     let now = SystemClock::default().now();
     let record = AuditRecord {
         time: now.millis(),
         actor: "command line".to_owned(),
         method: "local".to_owned(),
-        operation: "restore".to_owned(),
-        detail: snapshot.display().to_string(),
+        operation: operation.to_owned(),
+        detail,
         result: "success".to_owned(),
         ..AuditRecord::default()
     };
-    SecurityFile::open(&disk::MachineDisk, folder, key.cloned(), SecurityLog::default())?.append(&disk::MachineDisk, &[record], now)
+    let known = Known { resume: after, first: Some(after.sequence + 1), ..Known::default() };
+    AuditFile::begin(&disk::MachineDisk, &folder.join(FILE), &known, key).map_err(|error| format!("{FILE} cannot be begun: {error}"))?;
+    let mut file = SecurityFile::open(&disk::MachineDisk, folder, key.cloned(), SecurityLog::default(), (false, after))?;
+    file.append(&disk::MachineDisk, &[record], now)
 }
 
 /// The log on disk.
@@ -91,12 +94,27 @@ pub(super) struct SecurityFile {
 }
 
 impl SecurityFile {
-    pub(super) fn open(disk: &dyn Disk, folder: &Path, key: Option<Secret>, options: SecurityLog) -> Result<Self, String> {
-        let file = AuditFile::open(disk, &folder.join(FILE), 0, key)?;
+    /// Opens the log of a store that is `fresh`, or knows some record to be in it.
+    pub(super) fn open(
+        disk: &dyn Disk,
+        folder: &Path,
+        key: Option<Secret>,
+        options: SecurityLog,
+        (fresh, logged): (bool, Position),
+    ) -> Result<Self, String> {
+        let names = disk.list(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let away = Away::LaidAside(aside(&names).pop().map(|aside| folder.join(aside.name)));
+        let known = Known { fresh, logged, resume: logged, changes: None, away, first: Some(1) };
+        let file = AuditFile::open(disk, &folder.join(FILE), &known, key)?;
         Ok(Self { folder: folder.to_owned(), options, file, day: None })
     }
 
-    /// What was wrong with its end when it was opened.
+    /// Of the last record.
+    pub(super) const fn position(&self) -> Position {
+        self.file.position()
+    }
+
+    /// What was wrong with it when it was opened.
     pub(super) const fn problem(&self) -> Option<&'static str> {
         self.file.problem
     }
@@ -111,7 +129,7 @@ impl SecurityFile {
             self.lay_aside(disk, now).map_err(|error| format!("{FILE} cannot be laid aside: {error}"))?;
         }
         self.day = day;
-        let next = self.file.sequence() + 1;
+        let next = self.file.sequence().saturating_add(1);
         self.file.append(disk, &[(next, records)])
     }
 
@@ -140,11 +158,15 @@ impl SecurityFile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::audit_chain;
+    use super::super::audit_check::{AuditCheck, Expected, check};
     use super::super::disk::MachineDisk;
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
+
+    fn check_of(names: &[PathBuf], key: Option<&Secret>) -> AuditCheck {
+        check(names, key, &Expected { is_there: true, logged: Position::default() }).unwrap()
+    }
 
     fn note() -> Vec<AuditRecord> {
         vec![AuditRecord { operation: "login".to_owned(), ..AuditRecord::default() }; 3]
@@ -155,7 +177,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let key = Secret::new("a key of at least thirty-two characters");
         let options = SecurityLog { keep: 3 * DAY, ..SecurityLog::default() };
-        let open = || SecurityFile::open(&MachineDisk, folder.path(), Some(key.clone()), options.clone()).unwrap();
+        let open = || {
+            SecurityFile::open(
+                &MachineDisk,
+                folder.path(),
+                Some(key.clone()),
+                options.clone(),
+                (files(folder.path()).unwrap().len() == 1, Position::default()),
+            )
+            .unwrap()
+        };
         let mut log = open();
         let mut now = Timestamp::from_millis(1_750_000_000_000);
         for day in 0..8 {
@@ -168,22 +199,29 @@ mod tests {
         }
         let names = files(folder.path()).unwrap();
         assert_eq!(names.len(), 4 + 1, "{names:?}");
-        let found = audit_chain::check(&names, Some(&key)).unwrap();
+        let found = check_of(&names, Some(&key));
         assert_eq!((found.problem, found.from_the_beginning, found.lines), (None, true, 15));
-        let without_first = audit_chain::check(&names[1..], Some(&key)).unwrap();
+        let without_first = check_of(&names[1..], Some(&key));
         assert!(without_first.problem.unwrap().contains("the records before it are missing"));
     }
 
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
         let folder = tempfile::tempdir().unwrap();
-        let mut log = SecurityFile::open(&MachineDisk, folder.path(), None, SecurityLog { size: 1, ..SecurityLog::default() }).unwrap();
+        let mut log = SecurityFile::open(
+            &MachineDisk,
+            folder.path(),
+            None,
+            SecurityLog { size: 1, ..SecurityLog::default() },
+            (true, Position::default()),
+        )
+        .unwrap();
         let mut now = Timestamp::from_millis(1_750_000_000_000);
         for _ in 0..4 {
             log.append(&MachineDisk, &note(), now).unwrap();
             now = now.plus(DAY);
         }
         assert_eq!(files(folder.path()).unwrap().len(), 1, "only the one in use");
-        assert_eq!(audit_chain::check(&files(folder.path()).unwrap(), None).unwrap().problem, None);
+        assert_eq!(check_of(&files(folder.path()).unwrap(), None).problem, None);
     }
 }

@@ -277,6 +277,7 @@ fn run_workload(store: &Store) -> (Model, Model, u64) {
             Err(StoreError::TooLarge(_)) => {}
             Err(_) => return (acknowledged, after, count),
         }
+        store.note(AuditRecord { target: format!("cn={at}"), ..record() });
         if at % 4 == 3 {
             // Where the disk is frozen the next write tells.
             drop(wait(store.checkpoint()));
@@ -314,6 +315,7 @@ fn ha_power_cut_at_every_write_and_sync_loses_nothing_acknowledged() {
             let store = open(&disk).unwrap_or_else(|error| panic!("cut at {at}, seed {seed}: {error}"));
             let found = Model::of_memory(store.memory());
             assert!(found == acknowledged || found == under_way, "cut at {at}, seed {seed}: not what was acknowledged");
+            assert_eq!(store.report().audit, [""; 0], "cut at {at}, seed {seed}: a power cut is no tampering");
             let (after, result) = found.run(&store, &[Step::Add(0, 250, 10)]);
             result.unwrap();
             wait(store.checkpoint()).unwrap();
@@ -324,6 +326,7 @@ fn ha_power_cut_at_every_write_and_sync_loses_nothing_acknowledged() {
             assert_eq!(sequences(&disk), (1..=last).collect::<Vec<_>>(), "cut at {at}");
             let store = open(&disk).unwrap();
             assert_eq!(Model::of_memory(store.memory()), after, "cut at {at}");
+            assert_eq!(store.report().audit, [""; 0], "cut at {at}, seed {seed}, started again");
             store.close();
         }
     }

@@ -234,3 +234,67 @@ fn an_end_that_was_cut_off_while_the_server_was_down_is_noted_before_the_chain_g
         std::thread::sleep(Duration::from_millis(200));
     }
 }
+
+fn sha256(octets: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(octets).iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Appends a line that follows the last one to a log.
+fn forge(log: &Path) {
+    let text = std::fs::read_to_string(log).unwrap();
+    let last = text.lines().last().unwrap();
+    let mut line: serde_json::Map<String, Value> = serde_json::from_str(last).unwrap();
+    line["part"] = json!(line["part"].as_u64().unwrap() + 1);
+    line["previous"] = json!(sha256(last.as_bytes()));
+    line["actor"] = json!("cn=innocent");
+    std::fs::write(log, format!("{text}{}\n", Value::Object(line))).unwrap();
+}
+
+#[test]
+fn what_others_wrote_or_deleted_while_the_server_was_down_is_told_and_never_signed() {
+    let mut demo = crate::demo::Demo::start();
+    let (config, data, key) = (demo.config(), demo.folder().join("data"), demo.folder().join("audit-key"));
+    let change = |demo: &crate::demo::Demo, text: &str| {
+        demo.as_operator().replace(&demo.organisation(), "description", &[text]);
+    };
+    let verify = || run(&config, &["audit", "verify"]);
+    let broken = || rows(&config, &["audit", "show", "--security", "--operation", "audit-broken"]).len();
+    demo.stop();
+    // A key for a log that there is: nobody but the operator can say that it was good until now.
+    write_private(&key, "0123456789abcdef0123456789abcdef\n");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}\n[audit]\nkey_file = {key:?}\n")).unwrap();
+    assert!(verify().1.contains("not signed by the key"), "{:?}", verify());
+    let (good, words) = run(&config, &["audit", "renew"]);
+    assert!(good && words.contains("former-"), "{words}");
+    demo.kill_and_restart();
+    let (good, words) = run(&config, &["audit", "renew"]);
+    assert!(!good && words.contains("another process"), "{words}");
+    change(&demo, "one");
+    demo.stop();
+    let (good, words) = verify();
+    assert!(good && words.contains("signed") && broken() == 0, "{words}");
+    forge(&data.join("audit.jsonl"));
+    forge(&data.join("security.jsonl"));
+    assert!(verify().1.matches("was not written by the server").count() == 2, "{:?}", verify());
+    demo.kill_and_restart();
+    assert!(demo.is_alive(), "it goes on");
+    change(&demo, "two");
+    demo.stop();
+    assert_eq!((verify().0, verify().1.matches("it does not follow").count(), broken()), (false, 2, 2), "{:?}", verify());
+    assert!(run(&config, &["audit", "renew"]).0);
+    demo.kill_and_restart();
+    change(&demo, "three");
+    demo.stop();
+    assert!(verify().0, "{:?}", verify());
+    // Everything away, as if there had never been a log.
+    for name in ["audit.jsonl", "audit.checkpoint", "security.jsonl", "security.checkpoint"] {
+        std::fs::remove_file(data.join(name)).unwrap();
+    }
+    assert_eq!(verify().1.matches("there is no checkpoint").count(), 2, "{:?}", verify());
+    demo.kill_and_restart();
+    change(&demo, "four");
+    demo.stop();
+    assert_eq!((verify().1.matches("could not tell what was before").count(), broken()), (2, 2), "{:?}", verify());
+}
