@@ -61,8 +61,10 @@ pub(super) struct Held {
     pub(super) attribute: AttributeId,
     pub(super) description: Box<str>,
     /// The values, each behind its normal form.
-    pub(super) values: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub(super) values: Vec<(Octets, Octets)>,
 }
+
+type Octets = Box<[u8]>;
 
 impl Area {
     fn ready(&self, schema: &Schema) -> &Ready {
