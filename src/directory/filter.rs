@@ -289,6 +289,16 @@ impl Matcher {
         self.any(&|item| item.dn_attributes || matches!(item.test, Test::Link { .. } | Test::Chain(_) | Test::Derived(..)))
     }
 
+    /// Which of its assertions were understood, in order: by another schema it may be others.
+    pub(super) fn understood(&self) -> Vec<bool> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::understood).collect(),
+            Self::Not(part) => part.understood(),
+            Self::Constant(truth) => vec![*truth != Truth::Undefined],
+            Self::Item(_) => vec![true],
+        }
+    }
+
     /// Whether it asks for chains of links, which are walked for each search anew.
     pub(super) fn asks_chains(&self) -> bool {
         self.any(&|item| matches!(item.test, Test::Chain(_)))

@@ -574,3 +574,69 @@ fn ha8_followers_that_end_in_any_way_leave_nothing_behind() {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+/// Defines a type and a class that may have it.
+fn define_zebra(wire: &mut Wire) {
+    let change = |attribute: &str, value: &str| sequence(&[&number(0x0a, 0), &sequence(&[&octets(attribute), &tlv(0x31, &octets(value))])]);
+    let changes = [
+        change("attributeTypes", "( 1.3.6.1.4.1.55555.1.1 NAME 'zebra' SUP name )"),
+        change("objectClasses", "( 1.3.6.1.4.1.55555.2.1 NAME 'striped' SUP top AUXILIARY MAY zebra )"),
+    ];
+    let request = tlv(0x66, &[octets("cn=Subschema"), tlv(0x30, &changes.concat())].concat());
+    assert_eq!(wire.ask(&request, &[]).code(), 0);
+}
+
+fn add_zebra(wire: &mut Wire) -> String {
+    let dn = format!("cn=Marty,ou=people,{BASE}");
+    wire.add(&dn, &[("objectClass", "person"), ("objectClass", "striped"), ("cn", "Marty"), ("sn", "Marty"), ("zebra", "yes")]);
+    dn
+}
+
+#[test]
+fn who_follows_learns_what_is_defined_meanwhile() {
+    let server = server(OPEN);
+    let mut wire = server.as_operator();
+    let filters = [equal("zebra", b"yes"), equal("zebra", b"yes"), equal("cn", b"Marty")];
+    let mut listeners = [server.as_operator(), server.connect(), server.connect()];
+    for (listener, filter) in listeners.iter_mut().zip(&filters) {
+        listener.send(&message(9, &search_request(BASE, 2, filter, &["zebra"]), &[persistent(15, true)]));
+    }
+    let mut all = server.as_operator();
+    all.send(&message(9, &search_request(BASE, 2, &equal("sn", b"Marty"), &["*"]), &[persistent(15, true)]));
+    let (mut consumer, _) = Consumer::begin(&server, BASE, &present("objectClass"), None);
+    // They have begun when they hear of something else.
+    add_person(&mut wire, "Marty", "elsewhere");
+    assert_eq!(all.receive().unwrap().values("cn"), ["Marty"]);
+    consumer.change();
+    assert_eq!(listeners[2].receive().unwrap().dn(), format!("cn=Marty,ou=elsewhere,{BASE}"));
+    define_zebra(&mut wire);
+    let zebra = add_zebra(&mut wire);
+    for listener in listeners.iter_mut().chain([&mut all]) {
+        let told = listener.receive().unwrap();
+        assert_eq!((told.dn(), told.values("zebra")), (zebra.clone(), vec!["yes".to_owned()]));
+    }
+    let told = loop {
+        let answer = consumer.wire.receive().unwrap();
+        if answer.tag == 0x64 {
+            break answer;
+        }
+    };
+    assert_eq!((told.dn(), told.values("zebra")), (zebra, vec!["yes".to_owned()]));
+}
+
+#[test]
+fn a_definition_by_which_a_filter_means_something_else_ends_the_sync_and_its_cookies() {
+    let server = server("");
+    let mut wire = server.as_operator();
+    add_person(&mut wire, "Ada", "people");
+    // Undefined as long as nobody knows the type, and so is its opposite.
+    let none = tlv(0xa2, &present("zebra"));
+    let (nothing, end) = refresh(&mut wire, &none, None, false);
+    assert_eq!(nothing, []);
+    let (mut consumer, _) = Consumer::begin(&server, BASE, &none, None);
+    define_zebra(&mut wire);
+    assert_eq!(consumer.change(), [Told::Done { code: REFRESH_REQUIRED, deletes: false, cookie: None }]);
+    let (told, end) = refresh(&mut wire, &none, Some(&cookie_of(&end)), true);
+    assert_eq!(names(&told).len(), 5, "{told:?}");
+    assert_eq!(refresh(&mut wire, &none, Some(&cookie_of(&end)), false).0, [], "another cookie is good");
+}

@@ -12,10 +12,11 @@ use crate::directory::request::{Dereference, Scope, Visible, VisibleAttribute};
 use crate::directory::search::{Base, walk};
 use crate::directory::sharing::Sharing;
 use crate::directory::view::{Renderer, Selection};
-use crate::directory::{Caller, Directory, Error, Identity, SearchRequest, plan, tree};
+use crate::directory::{Caller, Directory, Error, SearchRequest, plan, tree};
 use crate::model::{AttributeId, Entry, Facts, Filter};
 use crate::schema::Schema;
-use crate::store::{Memory, Next, Subscription};
+use crate::schema::additions::RECORD;
+use crate::store::{Change, Memory, Next, Subscription};
 use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -46,11 +47,17 @@ pub(super) struct Content {
     /// The number of the base entry.
     pub(super) base: EntryId,
     pub(super) grants: Arc<Grants>,
-    identity: Arc<Identity>,
+    caller: Caller,
     scope: Scope,
     filter: Filter<'static>,
     matcher: Matcher,
+    /// The attributes as they were asked for, and whether only their types were.
+    requested: (Vec<String>, bool),
     selection: Arc<Selection>,
+    /// The version of the schema that matcher and selection are by.
+    version: usize,
+    /// Whether a change of the schema made other assertions of the filter understood.
+    reinterpreted: bool,
     /// The generation of names and links that the matcher was made in.
     bonds: u64,
     /// Whether entries show what they share (RFC 3671). Not where they are copied: a copy has the subentries, and what is
@@ -76,10 +83,8 @@ impl Content {
         };
         let place = FollowerPlace::take(directory.core(), &caller.identity)?;
         let schema = directory.schema();
-        let selection = match synced {
-            true => Arc::new(Selection::kept(schema, &request.attributes, request.types_only)),
-            false => directory.core().selection(&request.attributes, request.types_only),
-        };
+        let version = schema.version();
+        let selection = select(directory, &request.attributes, request.types_only, synced);
         let subscription = directory.store().subscribe();
         let bonds = directory.memory().bonds();
         let filter = request.filter.clone().into_owned();
@@ -98,10 +103,13 @@ impl Content {
             subscription,
             base,
             grants,
-            identity: Arc::clone(&caller.identity),
+            caller: caller.clone(),
             scope: request.scope,
             filter,
+            requested: (request.attributes.iter().map(|name| (*name).to_owned()).collect(), request.types_only),
             selection,
+            version,
+            reinterpreted: false,
             bonds,
             shares: !synced,
             past: Past::new(directory.store().memory()),
@@ -111,28 +119,59 @@ impl Content {
 
     /// Takes over the rights of now, and what the names in the filter mean now. Answers whether the rights were looked at.
     pub(super) fn refresh(&mut self, caller: &Caller) -> bool {
-        let bonds = self.directory.memory().bonds();
-        let same = Arc::ptr_eq(&self.identity, &caller.identity);
+        self.follow_schema();
+        let same = Arc::ptr_eq(&self.caller.identity, &caller.identity);
         if !same {
-            self.identity = Arc::clone(&caller.identity);
+            self.caller = caller.clone();
             self.grants = self.directory.grants(caller);
         }
-        if !same || bonds != self.bonds {
-            self.matcher = prepare(&self.directory, &self.grants, &self.filter);
-            self.bonds = bonds;
+        if !same || self.directory.memory().bonds() != self.bonds {
+            self.prepare();
         }
         !same
     }
 
+    fn prepare(&mut self) {
+        self.bonds = self.directory.memory().bonds();
+        let matcher = prepare(&self.directory, &self.grants, &self.filter);
+        self.reinterpreted |= matcher.understood() != self.matcher.understood();
+        self.matcher = matcher;
+    }
+
+    fn follow_schema(&mut self) {
+        if self.directory.schema().version() != self.version {
+            self.read_by_schema();
+        }
+    }
+
+    /// Reads filter, attributes and rights by the schema of now.
+    fn read_by_schema(&mut self) {
+        self.version = self.directory.schema().version();
+        self.grants = self.directory.grants(&self.caller);
+        self.prepare();
+        let (attributes, types_only) = &self.requested;
+        let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
+        self.selection = select(&self.directory, &attributes, *types_only, !self.shares);
+    }
+
+    /// Whether the filter has come to mean something else, so that entries may be found that did not change.
+    pub(super) const fn is_reinterpreted(&self) -> bool {
+        self.reinterpreted
+    }
+
     /// Whether the caller is the operator, who may know of everything.
     pub(super) fn is_of_operator(&self) -> bool {
-        self.identity.is_operator()
+        self.caller.identity.is_operator()
     }
 
     /// Takes the next change set; names are as they were after it from then on.
     pub(super) fn take(&mut self) -> Next {
         let next = self.subscription.take();
         if let Next::Event(event) = &next {
+            // Only now the rights are by it as well.
+            if event.changes.iter().any(|change| matches!(change, Change::Meta(key) if key == RECORD)) {
+                self.read_by_schema();
+            }
             self.past.advance(event, &self.subscription);
         }
         next
@@ -148,6 +187,7 @@ impl Content {
 
     /// The entry as it is at this place of the feed.
     pub(super) fn entry(&mut self, id: EntryId) -> Option<Arc<Entry>> {
+        self.follow_schema();
         self.past.read(&self.subscription, |past| past.entry(id))
     }
 
@@ -236,7 +276,7 @@ impl Content {
 
     /// What the caller may do, in short: another one means that other entries may be seen.
     pub(super) fn rights(&self) -> [u8; 32] {
-        if self.identity.is_operator() {
+        if self.caller.identity.is_operator() {
             return [0; 32];
         }
         let settings = self.directory.settings();
@@ -249,7 +289,8 @@ impl Content {
         hasher.update(request);
         hasher.update(self.rights());
         hasher.update(self.base.0.to_be_bytes());
-        hasher.update(self.identity.name.as_bytes());
+        hasher.update(Sha256::digest(self.matcher.understood().into_iter().map(u8::from).collect::<Vec<_>>()));
+        hasher.update(self.caller.identity.name.as_bytes());
         hasher.finalize().into()
     }
 }
@@ -262,6 +303,13 @@ fn is_placed(facts: &dyn Facts, entry: &Entry, base: EntryId, scope: Scope) -> b
         Scope::One => entry.parent == Some(base),
         Scope::Subtree => entry.id == base || below(),
         Scope::Children => entry.id != base && below(),
+    }
+}
+
+fn select(directory: &Directory, attributes: &[&str], types_only: bool, synced: bool) -> Arc<Selection> {
+    match synced {
+        true => Arc::new(Selection::kept(directory.schema(), attributes, types_only)),
+        false => directory.core().selection(attributes, types_only),
     }
 }
 

@@ -234,6 +234,7 @@ impl ContentSync {
         if self.content.refresh(caller) && self.content.rights() != self.rights {
             return Err(Error::RefreshRequired("what may be seen has changed"));
         }
+        self.refuse_reinterpreted()?;
         match std::mem::replace(&mut self.stage, Stage::Persist(Box::default())) {
             Stage::Reading(reading) => {
                 self.stage = Stage::Reading(reading);
@@ -382,12 +383,20 @@ impl ContentSync {
                 Next::Lost => return Err(Error::RefreshRequired("the consumer fell too far behind")),
                 Next::Event(event) => {
                     let digest = Digest::of(&event, self.content.schema(), self.content.memory());
+                    self.refuse_reinterpreted()?;
                     self.refuse_upset(&digest)?;
                     *persist = Persist { digest, revision: Some(event.revision), ..Persist::default() };
                 }
             }
         }
         Ok(SyncProgress::More)
+    }
+
+    fn refuse_reinterpreted(&self) -> Result<(), Error> {
+        match self.content.is_reinterpreted() {
+            true => Err(Error::RefreshRequired("the filter means something else by a change of the schema or of rights")),
+            false => Ok(()),
+        }
     }
 
     /// A change after which other entries may be found than the changed ones ends the sync, as does one to the base.
