@@ -147,6 +147,17 @@ fn forget_link(txn: &mut Transaction<'_>, user: EntryId) {
     }
 }
 
+impl Work<'_, '_> {
+    /// The password of a user was stored anew, and is the same: its link lives on.
+    pub(super) fn keep_link(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
+        let newest: Option<String> = read(&*self.txn, &format!("{LINK_OF}{:08x}", before.id.0));
+        let Some(key) = newest.map(|newest| format!("{LINK}{newest}")) else { return Ok(()) };
+        let users = User::of(&self.core.schema, before).zip(User::of(&self.core.schema, after));
+        let renewed = users.zip(read::<LinkRecord>(&*self.txn, &key)).and_then(|((before, after), record)| record.renewed(&before, &after));
+        renewed.map_or(Ok(()), |record| keep(self.txn, &key, &record))
+    }
+}
+
 fn caller(origin: &Origin) -> Caller {
     let identity = Identity { method: Method::Link, ..Identity::operator(ACTOR) };
     Caller { identity: Arc::new(identity), origin: Arc::new(origin.clone()) }
@@ -172,13 +183,16 @@ impl Directory {
             self.note_login(origin, Method::Link, "an unknown link".to_owned(), "unknown link", String::new());
             return Err(RedeemError::Dead);
         };
-        self.check_password(&password, Some(&entry), &self.password_rules(&entry))
-            .map_err(|error| RedeemError::Password(error.to_string()))?;
         let caller = caller(origin);
         let mut clear = Vec::new();
-        let hashed = self.hash_password(origin.address, password, &mut clear).await.map_err(|error| match error {
+        let hashed = async {
+            self.check_password(&password, Some(&entry), &self.password_rules(&entry))?;
+            self.refuse_former(&caller, &entry, &password).await?;
+            self.hash_password(origin.address, password, &mut clear).await
+        };
+        let hashed = hashed.await.map_err(|error| match error {
             Error::Busy(_) => RedeemError::Busy,
-            Error::Constraint(reason) => RedeemError::Password(reason),
+            Error::Constraint(reason) | Error::Password { text: reason, .. } => RedeemError::Password(reason),
             other => {
                 tracing::error!(error = %other, "a password could not be hashed");
                 RedeemError::Failed

@@ -191,6 +191,39 @@ async fn u5_a_forgotten_password_is_set_anew_and_nobody_else_is_written_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn u5_a_link_lives_on_when_the_same_password_is_stored_anew() {
+    let scene = Scene::new().await;
+    scene.user("ann", Some("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=")).await;
+    scene.ask("ann@acme.example").await;
+    let link = token_of(&scene.letter().await);
+    assert!(scene.knows("ann", "password").await);
+    let changed = scene.directory.memory().revision();
+    scene.directory.renew_credentials().await;
+    assert_ne!(scene.directory.memory().revision(), changed, "its hash was made anew");
+    assert!(scene.directory.link_preview(&link).is_some(), "nobody has set a password");
+    assert_eq!(scene.redeem(&link, PASSWORD).await, Ok(()));
+    assert!(scene.knows("ann", PASSWORD).await);
+    assert_eq!(scene.redeem(&link, PASSWORD).await, Err(RedeemError::Dead));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u5_a_link_sets_no_password_that_the_policy_remembers() {
+    let scene = Scene::new().await;
+    let policy = format!("cn=policy,{ORGANISATION}");
+    let class = [("objectClass", "applicationProcess"), ("objectClass", "pwdPolicy"), ("pwdAttribute", "userPassword")];
+    scene.add(&policy, &[&class[..], &[("pwdInHistory", "1")]].concat()).await;
+    scene.user("ann", Some(PASSWORD)).await;
+    scene.replace(Protocol::Ldap, "ann", "pwdPolicySubentry", &policy).await;
+    let second = "a quite different passphrase";
+    for (password, taken) in [(PASSWORD, false), (second, true), (second, false), (PASSWORD, false), ("the third one of this test", true)] {
+        scene.ask("ann@acme.example").await;
+        let redeemed = scene.redeem(&token_of(&scene.letter().await), password).await;
+        let refused = Err(RedeemError::Password("this password was used before".to_owned()));
+        assert_eq!(redeemed, if taken { Ok(()) } else { refused }, "{password}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn u5_a_new_address_takes_the_old_credentials_except_by_scim() {
     let scene = Scene::new().await;
     scene.user("ann", Some(PASSWORD)).await;

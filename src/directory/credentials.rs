@@ -124,6 +124,7 @@ impl Work<'_, '_> {
             values.push(made);
             draft.set(Description::plain(auth_password), values);
         }
-        self.put_unstamped(&entry, &draft)
+        self.put_unstamped(&entry, &draft)?;
+        self.txn.entry(entry.id).map_or(Ok(()), |renewed| self.keep_link(&entry, &renewed))
     }
 }

@@ -136,9 +136,14 @@ impl Directory {
             Ok((record, octets))
         });
         let (record, octets) = taken.await?;
-        let write = Write::Password { dn: Some(record.dn.clone()), old: None, new: Some(password) };
-        let written = self.write(caller, write, WriteOptions::default()).await;
-        if let Err(error) = written {
+        let written = async {
+            let entry = self.password_entry(&record.dn).ok_or(Error::NoSuchObject { matched: String::new() })?;
+            // Not the operator sets it, but who will sign in with it.
+            self.check_password(&password, Some(&entry), &self.password_rules(&entry))?;
+            let write = Write::Password { dn: Some(record.dn.clone()), old: None, new: Some(password) };
+            self.write(caller, write, WriteOptions::default()).await
+        };
+        if let Err(error) = written.await {
             self.keep_bootstrap(octets.to_vec()).await?;
             return Err(error);
         }

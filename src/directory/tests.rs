@@ -350,6 +350,10 @@ async fn bootstrap_is_refused_once_an_admin_can_sign_in() {
     let bench = Bench::new();
     let dn = "uid=root,dc=example,dc=com";
     let token = bench.directory.bootstrap(&bench.operator, dn).await.unwrap();
+    for weak in ["short", "aaaaaaaaaaaaaaaaaaaa", "root root root root"] {
+        let refused = bench.directory.redeem_bootstrap(&bench.operator, &token, Secret::new(weak.as_bytes().to_vec())).await.unwrap_err();
+        assert!(matches!(refused, Error::Password { .. }), "{weak}: {refused:?}");
+    }
     let password = Secret::new(b"a first password of some length".to_vec());
     assert_eq!(bench.directory.redeem_bootstrap(&bench.operator, &token, password).await.unwrap(), dn);
     let refused = bench.directory.bootstrap(&bench.operator, dn).await.unwrap_err();

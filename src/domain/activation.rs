@@ -2,7 +2,7 @@
 //!
 //! A token is 256 random bits and is never kept: a record holds its SHA-256. There is one record per user, so a new
 //! link makes the one before it worthless. The record also holds what the account was when the link was made, so that
-//! it is dead once the password was set, the address changed, or the user was disabled, whoever did it and however.
+//! it is dead once another password was set, the address changed, or the user was disabled, whoever did it and however.
 
 use super::lens::{AccountState, User, UserType};
 use crate::base::{EntryId, Secret, Timestamp, random};
@@ -72,6 +72,12 @@ impl LinkRecord {
             credential: user.credential_digest(),
         };
         Some((Secret::new(token), record))
+    }
+
+    /// The record for when the same password was stored anew; `None` where it was overtaken before.
+    pub fn renewed(self, before: &User<'_>, after: &User<'_>) -> Option<Self> {
+        let same = bool::from(before.credential_digest().ct_eq(&self.credential));
+        same.then(|| Self { credential: after.credential_digest(), ..self })
     }
 
     /// The key under which the record of a token is found.

@@ -189,7 +189,7 @@ impl Directory {
         }
     }
 
-    fn password_entry(&self, dn: &str) -> Option<Arc<Entry>> {
+    pub(crate) fn password_entry(&self, dn: &str) -> Option<Arc<Entry>> {
         let dn = tree::parse_dn(dn).ok()?;
         match tree::resolve(self.schema(), &self.current().suffixes, self.memory(), &dn) {
             Resolved::Found(id) => self.memory().entry(id),
