@@ -16,11 +16,11 @@ use crate::access::{Grants, Standing};
 use crate::base::EntryId;
 use crate::domain::{groups, organisation_of};
 use crate::model::ldap_url::{LdapUrl, UrlScope};
-use crate::model::{Entry, Facts, Filter, upwards};
+use crate::model::{Entry, Facts, Filter, Kind, upwards};
 use crate::schema::{LinkView, Schema};
 use crate::store::Memory;
 use roaring::RoaringBitmap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The class of dynamic groups.
@@ -34,6 +34,10 @@ pub(super) const MOST_ASKED: usize = 20_000;
 const MOST_ASKED_BY_WRITER: usize = 5_000;
 /// The same to show dynamic groups in what one search finds, which is done in steps; the operator has no limit.
 const MOST_SHOWN: usize = 200_000;
+/// Entries that the indexes find of which each is sifted by its place; of more, the places are listed.
+const MOST_SIFTED: u64 = 1_000;
+/// Entries below one that are read at once.
+const CHUNK: usize = 4_096;
 /// Assertions of a filter that are as much work as one question.
 const ASSERTIONS: usize = 8;
 
@@ -41,9 +45,17 @@ const ASSERTIONS: usize = 8;
 pub(crate) struct DynamicGroups {
     groups: Vec<DynamicGroup>,
     grants: Arc<Grants>,
-    /// Questions that may be asked in all, and how many of these are left.
+    /// Questions that may be asked in all.
     most: usize,
+    budget: Budget,
+}
+
+/// What may be asked yet, and what was listed to ask it.
+struct Budget {
+    /// Questions that may be asked yet.
     left: usize,
+    /// What stands below the bases of URLs, without other organisations.
+    below: HashMap<(EntryId, Scope), RoaringBitmap>,
 }
 
 struct DynamicGroup {
@@ -98,7 +110,8 @@ impl DynamicGroups {
         }
         let left = if reading.memory.is_none() { most.min(MOST_ASKED_BY_WRITER) } else { most };
         let unasked = |id| DynamicGroup { id, realm: realm(facts, id), searches: None, above: None, members: None };
-        Some(Self { groups: ids.into_iter().map(unasked).collect(), grants: Arc::clone(reading.grants), most: left, left })
+        let budget = Budget { left, below: HashMap::new() };
+        Some(Self { groups: ids.into_iter().map(unasked).collect(), grants: Arc::clone(reading.grants), most: left, budget })
     }
 
     /// Whether any dynamic group may have members among the entries below `base`: one of its own realm, or of a realm
@@ -113,7 +126,7 @@ impl DynamicGroups {
 
     /// Questions asked until now.
     pub(super) const fn asked(&self) -> usize {
-        self.most.saturating_sub(self.left)
+        self.most.saturating_sub(self.budget.left)
     }
 
     /// The dynamic groups that have the entry as a member.
@@ -121,7 +134,7 @@ impl DynamicGroups {
         let realm = realm(reading.context.facts, entry.id);
         let mut found = Vec::new();
         for group in self.groups.iter_mut().filter(|group| group.realm == realm) {
-            if group.has(reading, &self.grants, entry, &mut self.left)? {
+            if group.has(reading, &self.grants, entry, &mut self.budget)? {
                 found.push(group.id);
             }
         }
@@ -143,7 +156,7 @@ impl DynamicGroups {
         let realm = realm(reading.context.facts, entry.id);
         for dynamic in self.groups.iter_mut().filter(|dynamic| dynamic.realm == realm) {
             let counts = dynamic.id == group || dynamic.above(reading).contains(&group);
-            if counts && dynamic.has(reading, &self.grants, entry, &mut self.left)? {
+            if counts && dynamic.has(reading, &self.grants, entry, &mut self.budget)? {
                 return Ok(true);
             }
         }
@@ -153,7 +166,7 @@ impl DynamicGroups {
     /// Whether one dynamic group has any member; it has none where it is not one.
     pub(super) fn has_any(&mut self, reading: &Reading<'_>, id: EntryId) -> Result<bool, Error> {
         match self.groups.iter_mut().find(|group| group.id == id) {
-            Some(group) => group.has_any(reading, &self.grants, &mut self.left),
+            Some(group) => group.has_any(reading, &self.grants, &mut self.budget),
             None => Ok(false),
         }
     }
@@ -161,7 +174,7 @@ impl DynamicGroups {
     /// The members of one dynamic group; none where it is not one.
     pub(super) fn members(&mut self, reading: &Reading<'_>, id: EntryId) -> Result<RoaringBitmap, Error> {
         match self.groups.iter_mut().find(|group| group.id == id) {
-            Some(group) => group.members(reading, &self.grants, &mut self.left).cloned(),
+            Some(group) => group.members(reading, &self.grants, &mut self.budget).cloned(),
             None => Ok(RoaringBitmap::new()),
         }
     }
@@ -171,7 +184,7 @@ impl DynamicGroups {
         let mut found = RoaringBitmap::new();
         for dynamic in &mut self.groups {
             if dynamic.id == group || dynamic.above(reading).contains(&group) {
-                found |= dynamic.members(reading, &self.grants, &mut self.left)?;
+                found |= dynamic.members(reading, &self.grants, &mut self.budget)?;
             }
         }
         Ok(found)
@@ -197,13 +210,13 @@ impl DynamicGroup {
     }
 
     /// Whether an entry of its realm is a member.
-    fn has(&mut self, reading: &Reading<'_>, grants: &Grants, entry: &Entry, left: &mut usize) -> Result<bool, Error> {
+    fn has(&mut self, reading: &Reading<'_>, grants: &Grants, entry: &Entry, budget: &mut Budget) -> Result<bool, Error> {
         if let Some(members) = &self.members {
             return Ok(members.contains(entry.id.0));
         }
         let group = self.id;
         for search in self.searches(&reading.context) {
-            take(left, search.weight)?;
+            budget.take(search.weight)?;
             if search.finds(reading, grants, group, entry) {
                 return Ok(true);
             }
@@ -211,12 +224,12 @@ impl DynamicGroup {
         Ok(false)
     }
 
-    fn members(&mut self, reading: &Reading<'_>, grants: &Grants, left: &mut usize) -> Result<&RoaringBitmap, Error> {
+    fn members(&mut self, reading: &Reading<'_>, grants: &Grants, budget: &mut Budget) -> Result<&RoaringBitmap, Error> {
         let place = (self.id, self.realm);
         let mut found = RoaringBitmap::new();
         if self.members.is_none() {
             for search in self.searches(&reading.context) {
-                search.seek(reading, grants, place, left, &mut |id| {
+                search.seek(reading, grants, place, budget, &mut |id| {
                     found.insert(id.0);
                     false
                 })?;
@@ -225,13 +238,13 @@ impl DynamicGroup {
         Ok(self.members.get_or_insert(found))
     }
 
-    fn has_any(&mut self, reading: &Reading<'_>, grants: &Grants, left: &mut usize) -> Result<bool, Error> {
+    fn has_any(&mut self, reading: &Reading<'_>, grants: &Grants, budget: &mut Budget) -> Result<bool, Error> {
         if let Some(members) = &self.members {
             return Ok(!members.is_empty());
         }
         let place = (self.id, self.realm);
         for search in self.searches(&reading.context) {
-            if search.seek(reading, grants, place, left, &mut |_| true)? {
+            if search.seek(reading, grants, place, budget, &mut |_| true)? {
                 return Ok(true);
             }
         }
@@ -280,55 +293,102 @@ impl Ready {
         reading: &Reading<'_>,
         grants: &Grants,
         (group, within): (EntryId, Option<EntryId>),
-        left: &mut usize,
+        budget: &mut Budget,
         enough: &mut dyn FnMut(EntryId) -> bool,
     ) -> Result<bool, Error> {
         let facts = reading.context.facts;
         let mut asks = |id: EntryId| facts.entry(id).is_some_and(|entry| self.finds(reading, grants, group, &entry)) && enough(id);
-        let of_realm = |id: &EntryId| realm(facts, *id) == within;
         if self.scope == Scope::Base {
-            take(left, self.weight)?;
+            budget.take(self.weight)?;
             return Ok(asks(self.base));
         }
-        let plan = reading.memory.and_then(|memory| plan::plan(reading.context.schema, memory, &self.matcher, &Reach::NONE));
-        if let Some(plan) = plan.filter(|plan| usize::try_from(plan.ids.len()).is_ok_and(|count| count <= MOST_ASKED)) {
-            for id in plan.ids.iter().map(EntryId).filter(of_realm) {
-                take(left, self.weight)?;
+        if let Some(candidates) = self.candidates(reading, within, &mut budget.below) {
+            for id in candidates.iter().map(EntryId) {
+                budget.take(self.weight)?;
                 if asks(id) {
                     return Ok(true);
                 }
             }
             return Ok(false);
         }
-        let mut waiting = vec![self.base];
-        if asks(self.base) {
-            return Ok(true);
+        let mut ask = |id| {
+            budget.take(self.weight)?;
+            Ok(asks(id))
+        };
+        each_below(facts, self.base, self.scope, &mut ask)
+    }
+
+    /// What the indexes leave of its scope; `None` where they cannot narrow it. It is the same however it is sifted, so that
+    /// what belongs to others shows neither in how much is asked nor in when that is too much (HC5).
+    fn candidates(
+        &self,
+        reading: &Reading<'_>,
+        within: Option<EntryId>,
+        below: &mut HashMap<(EntryId, Scope), RoaringBitmap>,
+    ) -> Option<RoaringBitmap> {
+        let Context { schema, facts, .. } = reading.context;
+        let found = plan::plan(schema, reading.memory?, &self.matcher, &Reach::NONE)?.ids;
+        if found.len() > MOST_SIFTED {
+            let list = || {
+                let mut list = RoaringBitmap::new();
+                let listed = each_below(facts, self.base, self.scope, &mut |id| {
+                    list.insert(id.0);
+                    Ok(false)
+                });
+                listed.map(|_| list).unwrap_or_default()
+            };
+            return Some(found & &*below.entry((self.base, self.scope)).or_insert_with(list));
         }
-        while let Some(parent) = waiting.pop() {
-            // One more than may be asked is enough to end it.
-            for child in facts.children(parent, None, left.saturating_add(1)) {
-                take(left, self.weight)?;
-                if !of_realm(&child) {
-                    continue;
-                }
-                if asks(child) {
-                    return Ok(true);
-                }
-                if self.scope != Scope::One && facts.child_count(child) > 0 {
-                    waiting.push(child);
-                }
-            }
-        }
-        Ok(false)
+        let is_own = |id: EntryId| {
+            let is_placed = facts.entry(id).is_some_and(|entry| in_scope(facts, &entry, self.base, self.scope));
+            is_placed && realm(facts, id) == within
+        };
+        Some(found.iter().filter(|id| is_own(EntryId(*id))).collect())
     }
 }
 
-/// Counts questions.
-fn take(left: &mut usize, count: usize) -> Result<(), Error> {
-    *left = left
-        .checked_sub(count)
-        .ok_or_else(|| Error::AdminLimit("the dynamic groups that this asks for are more work than one operation may make".to_owned()))?;
-    Ok(())
+impl Budget {
+    /// Counts questions.
+    fn take(&mut self, count: usize) -> Result<(), Error> {
+        let too_much = || Error::AdminLimit("the dynamic groups that this asks for are more work than one operation may make".to_owned());
+        self.left = self.left.checked_sub(count).ok_or_else(too_much)?;
+        Ok(())
+    }
+}
+
+/// Visits the entries of a scope that belong to no organisation further down, until one is enough, and answers whether one was.
+fn each_below(
+    facts: &dyn Facts,
+    base: EntryId,
+    scope: Scope,
+    visit: &mut dyn FnMut(EntryId) -> Result<bool, Error>,
+) -> Result<bool, Error> {
+    if matches!(scope, Scope::Base | Scope::Subtree) && visit(base)? {
+        return Ok(true);
+    }
+    let mut waiting = vec![base];
+    while let Some(parent) = waiting.pop() {
+        let mut after = None;
+        loop {
+            let children = facts.children(parent, after, CHUNK);
+            for &child in &children {
+                if facts.entry(child).is_none_or(|entry| entry.kind == Kind::Organisation) {
+                    continue;
+                }
+                if visit(child)? {
+                    return Ok(true);
+                }
+                if scope != Scope::One && facts.child_count(child) > 0 {
+                    waiting.push(child);
+                }
+            }
+            if children.len() < CHUNK {
+                break;
+            }
+            after = children.last().copied();
+        }
+    }
+    Ok(false)
 }
 
 /// The values by which a link attribute shows members of a dynamic group that are no links.

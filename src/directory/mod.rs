@@ -19,6 +19,8 @@ mod credentials;
 mod derived;
 mod dress;
 mod dynamic;
+#[cfg(test)]
+mod dynamic_tests;
 pub mod error;
 pub mod explain;
 mod filter;

@@ -9,7 +9,7 @@ use crate::model::{Filter, Kind, Modification};
 use std::sync::Arc;
 
 /// How far below its base a search goes (RFC 4511 §4.5.1.2; children: draft-sermersheim-ldap-subordinate-scope).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// The base itself.
     Base,
