@@ -2,7 +2,7 @@
 
 use super::config::file::ListenerKind;
 use super::config::{Config, ListenAddress, Listener};
-use super::listen::{self, Bound};
+use super::listen::{self, Bound, Listening};
 use super::logging::Level;
 use super::metrics::Metrics;
 use super::tls::{Loaded, Tls};
@@ -74,8 +74,9 @@ impl Server {
             level,
             watch,
         };
-        for (listener, bound) in bound {
-            server.accept(listener, bound)?;
+        // Now that whoever connects is answered, and the command line is.
+        for (listener, socket) in listen_all(bound)? {
+            server.accept(listener, socket)?;
         }
         tracing::info!(descriptors, listeners = server.running.len(), version = env!("CARGO_PKG_VERSION"), "serving");
         Ok(server)
@@ -181,7 +182,7 @@ impl Server {
             .filter(|listener| !self.running.iter().any(|running| running.listener == **listener))
             .cloned()
             .collect();
-        let bound = bind_all(&added).map_err(one)?;
+        let sockets = bind_all(&added).and_then(listen_all).map_err(one)?;
         self.directory.reload(settings_of(&config)).await.map_err(|error| one(error.to_string()))?;
         if let (Some(tls), Some(certificate)) = (&self.tls, certificate) {
             tls.exchange(certificate);
@@ -198,19 +199,19 @@ impl Server {
             }
             stays
         });
-        for (listener, bound) in bound {
-            self.accept(listener, bound).map_err(one)?;
+        for (listener, socket) in sockets {
+            self.accept(listener, socket).map_err(one)?;
         }
         self.metrics.replace(config.operate.metrics.clone());
         self.config = config;
         Ok(())
     }
 
-    fn accept(&mut self, listener: Listener, bound: Bound) -> Result<(), String> {
+    fn accept(&mut self, listener: Listener, socket: Listening) -> Result<(), String> {
         let name = listener.name.clone();
-        let task = match bound {
-            Bound::Ldap(endpoint) => tokio::spawn(Arc::clone(&self.ldap).serve(name, endpoint, listener.proxies.clone())),
-            Bound::Http(socket) => {
+        let task = match socket {
+            Listening::Ldap(endpoint) => tokio::spawn(Arc::clone(&self.ldap).serve(name, endpoint, listener.proxies.clone())),
+            Listening::Http(socket) => {
                 let tls = self.tls.as_ref().filter(|_| listener.kind == ListenerKind::Https).map(|tls| Arc::clone(&tls.https));
                 let router = http::router(&self.directory, &http::base_url(&self.config, &listener), self.stopping.clone(), &self.metrics)?;
                 let settings = http::settings(&self.config, &listener, tls);
@@ -249,13 +250,23 @@ fn settings_of(config: &Config) -> Settings {
 }
 
 fn bind_all(listeners: &[Listener]) -> Result<Vec<(Listener, Bound)>, String> {
-    listeners
-        .iter()
-        .map(|listener| match listen::bind(listener) {
-            Ok(bound) => Ok((listener.clone(), bound)),
-            Err(error) => Err(format!("listener {}: {}: {error}", listener.name, describe(&listener.address))),
-        })
-        .collect()
+    let bind = |listener: &Listener| match listen::bind(listener) {
+        Ok(bound) => Ok((listener.clone(), bound)),
+        Err(error) => Err(unusable(listener, &error)),
+    };
+    listeners.iter().map(bind).collect()
+}
+
+fn listen_all(bound: Vec<(Listener, Bound)>) -> Result<Vec<(Listener, Listening)>, String> {
+    let listen = |(listener, bound): (Listener, Bound)| match bound.listen() {
+        Ok(socket) => Ok((listener, socket)),
+        Err(error) => Err(unusable(&listener, &error)),
+    };
+    bound.into_iter().map(listen).collect()
+}
+
+fn unusable(listener: &Listener, error: &std::io::Error) -> String {
+    format!("listener {}: {}: {error}", listener.name, describe(&listener.address))
 }
 
 fn describe(address: &ListenAddress) -> String {

@@ -1,7 +1,9 @@
 //! What was acknowledged is there after a kill, and nothing is there by half (hardening §1 promises 1 and 2).
 
 use crate::demo::{Demo, headcount};
+use crate::server::Server;
 use crate::wire::{equal, octets, present, sequence, tlv};
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::Output;
 
 fn add(demo: &Demo, wire: &mut crate::wire::Wire, name: &str) {
@@ -137,4 +139,13 @@ fn hg6_a_kill_at_any_moment_of_a_compaction_loses_nothing() {
     }
     let output = verify(&demo);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn who_can_connect_can_reach_it_by_the_command_line() {
+    for _ in 0..5 {
+        let server = Server::start(IpAddr::V4(Ipv4Addr::LOCALHOST), "");
+        let socket = server.config().with_file_name("data").join("control.sock");
+        assert!(std::os::unix::net::UnixStream::connect(&socket).is_ok(), "a client was let in before {}", socket.display());
+    }
 }

@@ -65,7 +65,7 @@ impl Server {
         while TcpStream::connect(address).is_err() {
             let ended = server.child.try_wait().unwrap();
             assert!(ended.is_none() && started.elapsed() < Duration::from_secs(30), "not up ({ended:?}):\n{}", server.said());
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(1));
         }
         server
     }
