@@ -2,10 +2,11 @@
 
 use super::tests::{Bench, ORGANISATION, user};
 use super::tree::{self, Resolved};
-use super::{Caller, Error, Identity, Origin, SessionRequest, Write, WriteOptions};
+use super::{Caller, Error, Identity, Origin, SessionRequest, Write, WriteOptions, lockout};
 use crate::base::Secret;
 use crate::model::{Facts, Modification, ModificationKind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 fn anonymous() -> Caller {
     Caller { identity: Arc::new(Identity::anonymous()), origin: Arc::new(Origin::system()) }
@@ -15,6 +16,11 @@ fn password(value: &str) -> Modification {
     Modification { kind: ModificationKind::Replace, attribute: "userPassword".to_owned(), values: vec![value.as_bytes().to_vec()] }
 }
 
+fn found(bench: &Bench, dn: &str) -> Resolved {
+    let directory = &bench.directory;
+    tree::resolve(directory.schema(), &directory.current().suffixes, directory.memory(), &tree::parse_dn(dn).unwrap())
+}
+
 #[tokio::test]
 async fn hc6_a_password_that_comes_with_a_rename_is_hashed() {
     let bench = Bench::with_organisation("3").await;
@@ -22,10 +28,7 @@ async fn hc6_a_password_that_comes_with_a_rename_is_hashed() {
     let options = WriteOptions { modifications: vec![password("a password of some length")], ..WriteOptions::default() };
     bench.directory.write(&bench.operator, rename, options).await.unwrap();
     let memory = bench.directory.memory();
-    let dn = tree::parse_dn(&user("ada2")).unwrap();
-    let Resolved::Found(id) = tree::resolve(bench.directory.schema(), &bench.directory.current().suffixes, memory, &dn) else {
-        panic!("not renamed")
-    };
+    let Resolved::Found(id) = found(&bench, &user("ada2")) else { panic!("not renamed") };
     let stored = memory.entry(id).unwrap();
     let values: Vec<_> = stored.values(bench.directory.schema().known().user_password).collect();
     assert_eq!(values.len(), 1);
@@ -95,4 +98,27 @@ async fn hb3_a_flood_of_names_leaves_no_queue_behind() {
         assert!(matches!(attempt.await.unwrap(), Error::InvalidCredentials | Error::Busy(_)));
     }
     assert_eq!(bench.directory.core().lockouts.queues(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hd10_failures_are_written_down_together_and_before_they_are_answered() {
+    let bench = Bench::with_organisation("3").await;
+    let writes = || bench.directory.store().counts().changes.load(Ordering::Relaxed);
+    let before = writes();
+    for round in 0..10 {
+        let attempts = (0..16).map(|at| {
+            let (directory, name) = (Arc::clone(&bench.directory), if at == 0 { "ada".to_owned() } else { format!("nobody{round}-{at}") });
+            tokio::spawn(async move {
+                let (wrong, request) = (Secret::new(b"wrong".to_vec()), SessionRequest::default());
+                directory.bind(&Origin::system(), &user(&name), &wrong, request).await.unwrap_err()
+            })
+        });
+        for attempt in attempts.collect::<Vec<_>>() {
+            assert_eq!(attempt.await.unwrap(), Error::InvalidCredentials);
+        }
+        let Resolved::Found(ada) = found(&bench, &user("ada")) else { panic!("there is no ada") };
+        let saved = lockout::saved(bench.directory.memory(), ada).map_or(0, |attempts| attempts.failures().len());
+        assert_eq!(saved.min(5), 5.min(round + 1), "what is answered is written down");
+    }
+    assert!((1..=40).contains(&(writes() - before)), "{} writes of 160 failures", writes() - before);
 }

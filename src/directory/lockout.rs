@@ -4,7 +4,7 @@
 //!
 //! Nobody learns from outside whether there is an account, and what its policy says (HB1): the rules of the config hold for
 //! every name alike, what a policy refuses besides costs what a wrong password does, and every failure is written down before
-//! its answer, whatever it was counted for.
+//! its answer, whatever it was counted for: those of one moment together, so that who guesses a lot writes little.
 
 use super::core::Core;
 use super::hash_pool::Busy;
@@ -22,10 +22,13 @@ use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Accounts kept in memory; what is saved is read again when it is needed.
 const ACCOUNTS: usize = 100_000;
+/// Failures are written down at most so often.
+const WRITE_EVERY: Duration = Duration::from_millis(100);
 /// Names without an account that are counted at least; the longest unused are forgotten first.
 const STRANGERS: usize = 32_768;
 
@@ -60,6 +63,17 @@ pub(crate) fn saved(facts: &dyn Facts, entry: EntryId) -> Option<Attempts> {
 pub(crate) struct Lockouts {
     key: [u8; 32],
     state: Mutex<State>,
+    /// Held by who writes failures down, for all that wait for it.
+    written: tokio::sync::Mutex<Written>,
+}
+
+/// How far failures are written down.
+#[derive(Default)]
+struct Written {
+    /// How many of them.
+    failures: u64,
+    /// When that was begun last.
+    at: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -71,13 +85,16 @@ struct State {
     /// Accounts to be saved soon, and those of which only the last success is newer than what is saved.
     changed: HashSet<Account>,
     seen: HashSet<Account>,
+    /// Accounts with failures that somebody waits to see written down, and how many failures there were.
+    failed: HashSet<Account>,
+    failures: u64,
     /// Where attempts wait to see what becomes of others under way.
     queues: HashMap<Account, Arc<Notify>>,
 }
 
 impl Default for Lockouts {
     fn default() -> Self {
-        Self { key: random::bytes(), state: Mutex::default() }
+        Self { key: random::bytes(), state: Mutex::default(), written: tokio::sync::Mutex::default() }
     }
 }
 
@@ -121,6 +138,15 @@ impl Lockouts {
         }
     }
 
+    /// A failure that is to be written down; answers its number.
+    fn note_failure(&self, account: Account) -> u64 {
+        self.note(account, false);
+        let state = &mut *self.state.lock();
+        state.failed.insert(account);
+        state.failures += 1;
+        state.failures
+    }
+
     /// An attempt under way has ended: those that wait for it look again.
     fn ended(&self, account: Account) {
         let queue = self.state.lock().queues.remove(&account);
@@ -143,6 +169,15 @@ impl Lockouts {
     /// The record of an account as it is now.
     fn record(&self, facts: &dyn Facts, account: Account) -> Option<Vec<u8>> {
         self.with(facts, account, |attempts| serde_json::to_vec(attempts).ok())
+    }
+
+    /// Takes the accounts with failures to be written down, one for all strangers, and answers how many failures there were.
+    fn due_failures(&self) -> (u64, Vec<Account>) {
+        let state = &mut *self.state.lock();
+        let mut stranger = false;
+        let failed = std::mem::take(&mut state.failed).into_iter();
+        let due = failed.filter(|account| !matches!(account, Account::Stranger(_)) || !std::mem::replace(&mut stranger, true));
+        (state.failures, due.collect())
     }
 
     /// Takes the accounts that are to be saved.
@@ -302,13 +337,29 @@ impl Directory {
     }
 
     /// A failure is written down before it is answered, whether it makes the next attempt wait or not: how long it takes tells
-    /// nothing of the rules.
+    /// nothing of the rules. The first of those that wait here writes for all.
     async fn failed_durably(&self, origin: &Origin, account: Account, begun: Begun) -> Result<(), Error> {
         if matches!(begun, Begun::Admitted { locks: true, .. }) {
             self.note_lockout(origin, account);
             tracing::warn!(request = %origin.request, origin = %origin.describe(), "further attempts to sign in to an account have to wait");
         }
-        self.save_attempts(vec![account]).await
+        let lockouts = &self.core().lockouts;
+        let number = lockouts.note_failure(account);
+        let mut written = lockouts.written.lock().await;
+        if written.failures >= number {
+            return Ok(());
+        }
+        let since = written.at.map(|at| self.clock().monotonic().saturating_sub(at));
+        tokio::time::sleep(since.map_or(Duration::ZERO, |since| WRITE_EVERY.saturating_sub(since))).await;
+        written.at = Some(self.clock().monotonic());
+        let (failures, mut due) = lockouts.due_failures();
+        // Whoever took it to write it down did not live to see that done.
+        if due.iter().all(|due| due.key() != account.key()) {
+            due.push(account);
+        }
+        self.save_attempts(due).await?;
+        written.failures = failures;
+        Ok(())
     }
 
     /// What the policy of an account adds to the rules of the config.
