@@ -105,11 +105,16 @@ impl Directory {
     }
 
     async fn bind_operator(&self, origin: &Origin, name: &str, password: &Secret) -> Result<Bound, Error> {
+        // Read before the config, and so good for no later one.
+        let identity = self.operator_identity(name);
         let current = self.current();
-        let hashes = current.settings.operator.iter().map(|operator| operator.password.clone().into_bytes()).collect();
-        let hashes: Vec<Vec<u8>> = hashes;
+        let stored = current.settings.operator.as_ref().map(|operator| operator.password.as_str());
+        let hashes: Vec<Vec<u8>> = stored.iter().map(|hash| hash.as_bytes().to_vec()).collect();
         match self.prove(origin, Account::Operator, &hashes, true, password).await?.is_some() {
-            true => Ok(Bound { identity: Arc::new(self.operator_identity(name)), seat: None, hold: None, password: PasswordUse::Free }),
+            true => {
+                let identity = Identity { operator_password: stored.map(Arc::from), ..identity };
+                Ok(Bound { identity: Arc::new(identity), seat: None, hold: None, password: PasswordUse::Free })
+            }
             false => Err(Error::InvalidCredentials),
         }
     }
@@ -159,8 +164,7 @@ impl Directory {
         proof: Proof,
     ) -> Result<Bound, Error> {
         let (schema, memory) = (self.schema(), self.memory());
-        let current = self.current();
-        let mut identity = self.core().identity(&current, memory, entry.id).ok_or(Error::InvalidCredentials)?;
+        let mut identity = self.core().identity(memory, entry.id).ok_or(Error::InvalidCredentials)?;
         let takes_seat = needs_seat(schema, entry, &identity) && !(identity.organisation_admin && self.is_administrative(origin));
         let (mut seat, mut held) = (None, None);
         if takes_seat {
@@ -218,7 +222,11 @@ impl Directory {
         let generation = core.authority();
         let _isolation = self.memory().isolated();
         let Some(id) = identity.entry else {
-            let still_good = identity.standing != Standing::Client || self.token_is_live(&identity.name);
+            let still_good = match identity.standing {
+                Standing::Client => self.token_is_live(&identity.name),
+                Standing::Operator => self.is_still_operator(identity),
+                Standing::Anonymous | Standing::Service | Standing::User => true,
+            };
             let same = Identity { generation, grants: std::sync::OnceLock::new(), ..identity.clone() };
             return still_good.then_some(same);
         };
@@ -229,7 +237,7 @@ impl Directory {
         if !self.still_opens(&entry, identity) {
             return None;
         }
-        let fresh = core.identity(&core.current(), self.memory(), id)?;
+        let fresh = core.identity(self.memory(), id)?;
         // Who was let in without a seat, as a service account or to administer, and is that no longer, has to ask for one.
         let still_free = identity.standing == Standing::User && identity.organisation_admin && fresh.organisation_admin;
         if identity.session.is_none() && needs_seat(&core.schema, &entry, &fresh) && !still_free {
@@ -242,6 +250,15 @@ impl Directory {
             application_password: identity.application_password.clone(),
             ..fresh
         })
+    }
+
+    /// Whether the config still has the name and the password that somebody is the operator by. Who owns the machine needs
+    /// neither.
+    fn is_still_operator(&self, identity: &Identity) -> bool {
+        let Some(password) = &identity.operator_password else { return true };
+        let current = self.current();
+        let same_name = tree::parse_dn(&identity.name).is_ok_and(|name| current.operator == Some(self.schema().name_key(&name)));
+        same_name && current.settings.operator.as_ref().is_some_and(|operator| *operator.password == **password)
     }
 
     /// The address and listener of an application that administrators use (S7).

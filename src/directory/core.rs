@@ -197,7 +197,7 @@ impl Core {
             let make = || current.policy.grants(self.subject(current, facts, identity, &caller.origin), facts);
             return Arc::clone(identity.grants.get_or_init(make));
         }
-        let fresh = identity.entry.map(|id| self.identity(current, facts, id).unwrap_or_else(Identity::anonymous));
+        let fresh = identity.entry.map(|id| self.identity(facts, id).unwrap_or_else(Identity::anonymous));
         let subject = self.subject(current, facts, fresh.as_ref().unwrap_or(identity), &caller.origin);
         current.policy.grants(subject, facts)
     }
@@ -220,9 +220,11 @@ impl Core {
     }
 
     /// The identity of an entry, without a seat.
-    pub(crate) fn identity(&self, current: &Current, facts: &dyn Facts, id: EntryId) -> Option<Identity> {
+    pub(crate) fn identity(&self, facts: &dyn Facts, id: EntryId) -> Option<Identity> {
+        // Before what it rests on: what changes meanwhile is for the next look.
+        let generation = self.authority();
         let entry = facts.entry(id)?;
-        let rights = Rights::of(&self.schema, facts, &current.settings.catalog, id);
+        let rights = Rights::of(&self.schema, facts, &self.current().settings.catalog, id);
         let standing = match User::of(&self.schema, &entry).map(|user| user.user_type()) {
             Some(UserType::Service) => Standing::Service,
             Some(UserType::Admin) => Standing::Operator,
@@ -235,7 +237,7 @@ impl Core {
             organisation: organisation_of(facts, id),
             organisation_admin: rights.organisation_admin,
             permissions: rights.permissions,
-            generation: self.authority(),
+            generation,
             ..Identity::anonymous()
         })
     }

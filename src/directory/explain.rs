@@ -107,7 +107,7 @@ impl Directory {
             return Ok(Identity::operator(who));
         }
         let entry = self.entry_named(who)?;
-        self.core().identity(&self.current(), self.memory(), entry.id).ok_or(Error::Internal)
+        self.core().identity(self.memory(), entry.id).ok_or(Error::Internal)
     }
 
     /// What the classes of an entry allow, and what it has besides, each once, in order of name.

@@ -164,6 +164,8 @@ pub struct Identity {
     pub must_change: bool,
     /// The application password it came in by, as it is kept.
     pub(super) application_password: Option<Arc<[u8]>>,
+    /// The hash of the config that the operator's password was right for.
+    pub(super) operator_password: Option<Arc<str>>,
     /// How it has proven who it is, or who acts as it has.
     pub method: Method,
     /// Who acts as it by proxied authorisation (RFC 4370), where somebody does.
@@ -187,6 +189,7 @@ impl Identity {
             session: None,
             must_change: false,
             application_password: None,
+            operator_password: None,
             method: Method::None,
             through: None,
             generation: 0,

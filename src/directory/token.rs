@@ -151,6 +151,7 @@ impl Directory {
 
     /// The identity of a bearer token, or `None` where it is unknown, expired or revoked.
     pub fn authenticate_token(&self, token: &Secret) -> Option<Arc<Identity>> {
+        let generation = self.core().authority();
         let text = std::str::from_utf8(token.expose()).ok()?;
         let (id, secret) = text.strip_prefix("hc_")?.split_once('_')?;
         let record = self.live_record(id)?;
@@ -162,7 +163,7 @@ impl Directory {
             name: format!("token:{id}"),
             method: Method::Token,
             organisation: Some(record.organisation),
-            generation: self.core().authority(),
+            generation,
             ..Identity::anonymous()
         }))
     }

@@ -6,7 +6,7 @@ import time
 import unittest
 
 import target
-from target import SUFFIX, WHO_AM_I, Client, Target, bind, equal, extended, present, replace, search, sequence, text
+from target import SUFFIX, WHO_AM_I, Client, Target, bind, control, equal, extended, message, number, present, replace, search, sequence, text
 
 ACME = f"o=Acme,{SUFFIX}"
 USERS, ROLES, GROUPS, LICENCES = (f"ou={name},{ACME}" for name in ("users", "roles", "groups", "licences"))
@@ -289,3 +289,68 @@ class StaleRights(unittest.TestCase):
         self.assertEqual(self.scim("GET", "/Users", token=minted["token"])[0], 200)
         time.sleep(3.1)
         self.assertEqual(self.scim("GET", "/Users", token=minted["token"])[0], 401)
+
+
+class TheOperatorOfTheConfig(unittest.TestCase):
+    """Whoever signed in as the operator of a config is that as long as the config says so."""
+
+    PERSISTENT = "2.16.840.1.113730.3.4.3"
+    OTHER = "cn=other,dc=example,dc=com"
+
+    def setUp(self):
+        self.server = Target()
+        self.addCleanup(self.server.end)
+        self.config = self.server.folder / "headcount.toml"
+        self.former = self.config.read_text()
+        with Client(self.server, patience=60).sign_in(self.server) as operator:
+            self.assertEqual(operator.add(SUFFIX, objectClass=["domain"], dc=["example"]), SUCCESS)
+
+    def put_in_force(self, config):
+        """Waits until it is in force: the log says so."""
+        in_force = lambda: self.server.log().count("the changed config is in force")
+        before, deadline = in_force(), time.monotonic() + 30
+        self.config.write_text(config)
+        while in_force() == before and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(in_force(), before + 1)
+
+    def thrown_out_by(self, config):
+        """Two connections of the operator, one that follows a search, and the new config."""
+        ready, following = Client(self.server, patience=60), Client(self.server, patience=60)
+        for client in (ready, following):
+            self.addCleanup(client.close)
+            client.sign_in(self.server)
+        persistent = control(self.PERSISTENT, True, sequence(number(15), b"\x01\x01\xff", b"\x01\x01\x00"))
+        following.send(message(7, search(SUFFIX, 2, present("objectClass"), "1.1"), persistent))
+        self.put_in_force(config)
+        self.assertEqual(ready.ask(replace(SUFFIX, "description", "by nobody")), (STRONGER, 0), "the first operation after the change")
+        with self.assertRaises(target.Closed):
+            ready.ask(WHO_AM_I)
+        ident, tag, content = following.receive()
+        self.assertEqual((ident, tag, target.first(content)[0]), (0, 0x78, bytes([STRONGER])), "what it follows ends, though nothing happens")
+        with self.assertRaises(target.Closed):
+            following.receive()
+
+    def code_of(self, name, password=target.servers.PASSWORD):
+        with Client(self.server, patience=60) as client:
+            return client.ask(bind(name, password))[0]
+
+    def test_hc7_another_password_of_the_operator(self):
+        first, rest = self.former.split('password_hash = "', 1)
+        self.thrown_out_by(f'{first}password_hash = "{target.servers.ssha("another")}"{rest.partition(chr(34))[2]}')
+        self.assertEqual((self.code_of(self.server.operator, "another"), self.code_of(self.server.operator)), (SUCCESS, INVALID_CREDENTIALS))
+
+    def test_hc7_another_name_of_the_operator(self):
+        self.thrown_out_by(self.former.replace(f'dn = "{self.server.operator}"', f'dn = "{self.OTHER}"', 1))
+        self.assertEqual((self.code_of(self.OTHER), self.code_of(self.server.operator)), (SUCCESS, INVALID_CREDENTIALS))
+
+    def test_hc7_no_operator_any_more(self):
+        before, _, after = self.former.partition("[operator]")
+        self.thrown_out_by(f"{before}[[listener]]{after.partition('[[listener]]')[2]}")
+        self.assertEqual(self.code_of(self.server.operator), INVALID_CREDENTIALS)
+
+    def test_hc7_the_operator_stays_where_something_else_changes(self):
+        with Client(self.server, patience=60).sign_in(self.server) as client:
+            same = self.former.replace(f'dn = "{self.server.operator}"', f'dn = "{self.server.operator.replace("cn=", "CN = ")}"', 1)
+            self.put_in_force(same.replace("[limits]", "[limits]\nsize = 77"))
+            self.assertEqual(client.ask(replace(SUFFIX, "description", "by the operator"))[0], SUCCESS)

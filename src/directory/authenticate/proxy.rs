@@ -37,7 +37,7 @@ impl Directory {
         if !self.grants(caller).may_proxy_as(memory, &entry) {
             return Err(Error::AuthorizationDenied);
         }
-        let identity = self.core().identity(&current, memory, id).ok_or(Error::AuthorizationDenied)?;
+        let identity = self.core().identity(memory, id).ok_or(Error::AuthorizationDenied)?;
         // What an application password does not open, it does not open by a detour.
         let application_password = caller.identity.application_password.clone();
         Ok(Arc::new(Identity { through, method, application_password, ..identity }))
