@@ -127,3 +127,11 @@ fn files_stay_short() {
         .collect();
     assert!(long.is_empty(), "over {LONGEST_FILE} lines:\n{}", long.join("\n"));
 }
+
+#[test]
+fn ha3_arithmetic_that_overflows_ends_an_operation_in_release_builds_too() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let profile = manifest.split("[profile.release]").nth(1).unwrap().split("\n[").next().unwrap();
+    assert!(profile.lines().any(|line| line == "overflow-checks = true"), "{profile}");
+    assert!(!profile.contains("panic"), "a panic ends one connection, not the process: {profile}");
+}

@@ -3,8 +3,8 @@
 use crate::access::rows;
 use crate::demo::headcount;
 use crate::house::{ACME, House, OTHER, rename_request, user};
-use crate::monitor::{free_port, http};
-use crate::server::{PASSWORD, write_private};
+use crate::monitor::http;
+use crate::server::{PASSWORD, free_port, write_private};
 use crate::wire::{delete_request, extended_request, octets, present, sequence, tlv};
 use serde_json::{Value, json};
 use std::path::Path;

@@ -128,6 +128,28 @@ fn hd5_a_password_over_the_limit_is_refused_and_a_long_one_is_not() {
 }
 
 #[test]
+fn hd5_nothing_is_hashed_for_a_password_over_the_limit() {
+    use crate::house::ACME;
+    let (house, port, _folder) = crate::policy_lockout::counting("");
+    let hashes = || crate::monitor::scrape(port)["headcount_password_hashes_total"] as u64;
+    let (longest, longer) = ("x".repeat(1_024), "x".repeat(1_025));
+    let dn = crate::house::user("ann", ACME);
+    let plain = |password: &str| format!("\0{dn}\0{password}");
+    for (password, expected) in [(&longest, 1), (&longer, 0)] {
+        let before = hashes();
+        house.server.connect().bind(&dn, password);
+        assert_eq!(hashes() - before, expected, "a simple bind");
+        house.server.connect().sasl("PLAIN", Some(plain(password).as_bytes()));
+        assert_eq!(hashes() - before, 2 * expected, "SASL PLAIN");
+    }
+    let before = hashes();
+    let mut operator = house.server.as_operator();
+    let signed_in = hashes() - before;
+    let code = operator.ask(&crate::wire::replace_request(&dn, "userPassword", &[&longer]), &[]).code();
+    assert_eq!((code, hashes() - before - signed_in), (19, 0), "a change");
+}
+
+#[test]
 fn hc1_a_password_can_be_neither_read_nor_searched() {
     use crate::wire::{equal, present, search_request};
     let demo = Demo::start();

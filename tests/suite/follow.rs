@@ -64,7 +64,7 @@ fn sync(persist: bool, cookie: Option<&[u8]>, reload: bool) -> Vec<u8> {
 }
 
 /// The Persistent Search control.
-fn persistent(kinds: i64, changes_only: bool) -> Vec<u8> {
+pub(crate) fn persistent(kinds: i64, changes_only: bool) -> Vec<u8> {
     let boolean = |value: bool| vec![0x01, 0x01, if value { 0xff } else { 0 }];
     control(PERSISTENT, true, Some(&sequence(&[&number(0x02, kinds), &boolean(changes_only), &boolean(true)])))
 }

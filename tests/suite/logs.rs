@@ -1,8 +1,8 @@
 //! The log of the server: JSON that stays a line an event, with the request's id in it.
 
 use crate::house::{ACME, House, user};
-use crate::monitor::{free_port, http};
-use crate::server::PASSWORD;
+use crate::monitor::http;
+use crate::server::{PASSWORD, free_port};
 use crate::wire::{equal, search_request};
 use serde_json::Value;
 use std::time::{Duration, Instant};

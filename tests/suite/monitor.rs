@@ -1,23 +1,14 @@
 //! How the server is doing: `cn=Monitor` for LDAP tools, `/metrics` for Prometheus, backups by itself.
 
 use crate::house::{ACME, House, SUFFIX};
-use crate::server::{Server, write_private};
+use crate::server::{Server, free_port, write_private};
 use crate::wire::{Wire, equal, present, search_request};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 pub(crate) const TOKEN: &str = "a token that only Prometheus has";
-
-/// A port that is free now, below those that the system gives to outgoing connections, and given out once.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    let port = || 20_000 + ((std::process::id() * 37 + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000) as u16;
-    std::iter::repeat_with(port).find(free).unwrap()
-}
 
 /// Asks over HTTP, and answers with status and all of the rest.
 pub(crate) fn http(port: u16, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {

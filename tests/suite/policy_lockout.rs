@@ -3,8 +3,8 @@
 
 use crate::demo::Demo;
 use crate::house::{ACME, House, SUFFIX, put, user};
-use crate::monitor::{TOKEN, free_port, scrape};
-use crate::server::{PASSWORD, write_private};
+use crate::monitor::{TOKEN, scrape};
+use crate::server::{PASSWORD, free_port, write_private};
 use crate::wire::{Wire, bind_request, control, message, present, search_request};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

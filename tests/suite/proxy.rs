@@ -22,7 +22,7 @@ struct Scene {
 }
 
 fn free() -> SocketAddr {
-    SocketAddr::from((LOOPBACK, crate::monitor::free_port()))
+    SocketAddr::from((LOOPBACK, crate::server::free_port()))
 }
 
 fn from(source: IpAddr, to: SocketAddr) -> TcpStream {

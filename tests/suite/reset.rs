@@ -1,8 +1,8 @@
 //! A forgotten password, over HTTP and by mail (hardening HB8).
 
 use crate::house::{ACME, House, user};
-use crate::monitor::{free_port, http};
-use crate::server::PASSWORD;
+use crate::monitor::http;
+use crate::server::{PASSWORD, free_port};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -6,10 +6,11 @@ use base64::Engine;
 use sha1::{Digest, Sha1};
 use std::fs;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The password of the operator `cn=admin` in every config of [`Server::start`].
@@ -47,13 +48,20 @@ pub(crate) fn salted_hash(password: &str) -> String {
     format!("{{SSHA}}{}", base64::engine::general_purpose::STANDARD.encode(octets))
 }
 
+/// A port that is free now, below those that the system gives to outgoing connections, and given out once.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let port = || 20_000 + ((std::process::id() * 37 + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000) as u16;
+    std::iter::repeat_with(port).find(free).unwrap()
+}
+
 impl Server {
     /// Starts one on a free port of this address; `more` is put behind suffixes, operator and listener.
     pub(crate) fn start(address: IpAddr, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let port = TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
-        let address = SocketAddr::new(address, port);
+        let address = SocketAddr::new(address, free_port());
         let mut server = Self { child: Command::new("true").spawn().unwrap(), folder, address };
         server.child.wait().unwrap();
         server.write_config(more);

@@ -2,13 +2,13 @@
 
 use crate::certificates::{Authority, Issued};
 use crate::demo::Demo;
-use crate::server::Server;
-use crate::wire::{Wire, bind_request, extended_request, message};
+use crate::server::{OPERATOR, PASSWORD, Server, free_port};
+use crate::wire::{Wire, bind_request, extended_request, message, present, search_request};
 use ldap3::exop::Exop;
 use ldap3::{LdapConn, LdapConnSettings};
 use rcgen::DnType;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -43,10 +43,34 @@ fn ha10_start_tls_twice_is_an_operations_error() {
 
 #[test]
 fn ha10_the_identity_from_before_tls_is_gone() {
-    let demo = Demo::start();
-    let mut connection = over_tls(&demo);
-    let (exop, _) = connection.extended(ldap3::exop::WhoAmI).unwrap().success().unwrap();
-    assert!(exop.val.unwrap_or_default().is_empty(), "nobody has signed in inside TLS");
+    let scene = Scene::start("");
+    let stream = TcpStream::connect(scene.server.address()).unwrap();
+    let mut plain = Wire::over(stream.try_clone().unwrap());
+    assert_eq!(plain.bind(OPERATOR, PASSWORD).code(), 0);
+    assert_eq!(plain.who_am_i(), format!("dn:{OPERATOR}"));
+    assert_eq!(plain.ask(&extended_request(START_TLS, None), &[]).code(), 0);
+    let mut secured = Wire::over(scene.authority.secure(stream, None));
+    assert_eq!(secured.who_am_i(), "", "nobody has signed in inside TLS");
+}
+
+#[test]
+fn ha10_start_tls_with_a_search_outstanding_is_an_operations_error() {
+    let scene = Scene::start("");
+    let mut wire = scene.server.as_operator();
+    wire.add("dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]);
+    let follow = search_request("dc=example,dc=com", 2, &present("objectClass"), &["1.1"]);
+    wire.send(&message(50, &follow, &[crate::follow::persistent(15, true)]));
+    assert_eq!(wire.ask(&extended_request(START_TLS, None), &[]).code(), 1);
+    assert_eq!(wire.who_am_i(), format!("dn:{OPERATOR}"), "and the connection goes on in plain");
+}
+
+#[test]
+fn ha10_one_octet_behind_start_tls_is_no_part_of_what_is_said_inside() {
+    let scene = Scene::start("");
+    let mut wire = scene.server.connect();
+    wire.send(&[message(1, &extended_request(START_TLS, None), &[]), vec![0x30]].concat());
+    let answers = wire.receive_all();
+    assert!(answers.iter().all(|answer| answer.id != 1 || answer.code() != 0), "TLS begins behind the octet: {answers:?}");
 }
 
 #[test]
@@ -72,7 +96,7 @@ impl Scene {
     fn start(tls: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::of_folder(folder.path());
-        let ldaps = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
+        let ldaps = SocketAddr::from((LOOPBACK, free_port()));
         let path = folder.path().display();
         let more = format!(
             "[tls]\ncertificate = \"{path}/server.pem\"\nkey = \"{path}/server.key\"\n{tls}\n\
