@@ -36,6 +36,8 @@ const STEP_QUESTIONS: usize = 2_000;
 pub struct Search {
     directory: Arc<Directory>,
     grants: Arc<Grants>,
+    /// The version of the schema that the filter is by: what entries say is compared with it by the same.
+    version: usize,
     matcher: Matcher,
     selection: Arc<Selection>,
     source: Source,
@@ -190,6 +192,7 @@ impl Directory {
         let mut search = Search {
             directory: Arc::clone(self),
             grants,
+            version: self.schema().version(),
             matcher,
             selection,
             source,
@@ -529,7 +532,7 @@ impl Search {
         let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
         let access = self.is_in_place(memory, &entry).then(|| grants.on(memory, &entry)).filter(|access| access.disclosed);
         let Some(access) = access.filter(|_| self.wishes.subentries.shows(id)) else { return Ok(Look::Passed) };
-        let schema = self.directory.schema();
+        let schema = self.directory.schema().at(self.version);
         if let Some(groups) = &mut self.asking {
             let current = self.directory.current();
             let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants: &self.grants };

@@ -27,6 +27,16 @@ impl LiveSchema {
         self.newest.load(Ordering::Acquire)
     }
 
+    /// A version of the schema, the one as loaded being 0.
+    pub fn at(&self, version: usize) -> &Schema {
+        if version == 0 {
+            return &self.first;
+        }
+        let (chunk, place) = place(version);
+        let slots = self.later.get(chunk).and_then(OnceLock::get);
+        slots.and_then(|slots| slots.get(place)).and_then(OnceLock::get).unwrap_or(&self.first)
+    }
+
     /// Puts a schema in force that was made from this one by a change. Who reads keeps what it has, and finds the new one
     /// when it looks again.
     pub fn adopt(&self, schema: Schema) {
@@ -53,14 +63,7 @@ impl Deref for LiveSchema {
     type Target = Schema;
 
     fn deref(&self) -> &Schema {
-        match self.version() {
-            0 => &self.first,
-            version => {
-                let (chunk, place) = place(version);
-                let slots = self.later.get(chunk).and_then(OnceLock::get);
-                slots.and_then(|slots| slots.get(place)).and_then(OnceLock::get).unwrap_or(&self.first)
-            }
-        }
+        self.at(self.version())
     }
 }
 

@@ -29,6 +29,19 @@ const LATER_INDEXES: usize = 4_096;
 /// is worked out while they wait, so that it does not take memory without bound.
 const PREPARED: usize = 16_384;
 
+/// A schema to be taken over, with what is other by it in the indexes.
+struct Adoption {
+    next: Schema,
+    changes: Vec<(EntryId, IndexChange)>,
+}
+
+/// What an operation means, worked out before it is applied.
+#[derive(Default)]
+struct Prepared {
+    indexes: Vec<IndexChange>,
+    adoption: Option<Box<Adoption>>,
+}
+
 /// Entries as operations leave them that are not applied yet; `None` for those that are gone.
 type Images = HashMap<EntryId, Option<Arc<Entry>>>;
 type Slots = RwLock<Vec<Option<Arc<Entry>>>>;
@@ -114,23 +127,42 @@ impl Memory {
         *self.indexed.write() = indexed;
     }
 
-    /// Takes the schema over that a record of changes asks for, where it is newer; answers what is wrong with it. Values whose
-    /// normal form rests on names that are new or gone are put right in the indexes.
+    /// Takes the schema over that a record of changes asks for, where it is newer; answers what is wrong with it. For where
+    /// nobody reads yet.
     pub(super) fn adopt(&self, record: &[u8]) -> Result<(), String> {
-        let Some(next) = self.schema.with_record(record)? else { return Ok(()) };
-        let stale = self.keyed_by_names(&next);
-        self.schema.adopt(next);
-        self.find_indexed();
-        for (attribute, entry, before) in stale {
-            let after = index::keys(&self.schema, attribute, &entry);
-            let removed = before.iter().filter(|key| after.binary_search(key).is_err()).cloned().collect();
-            let change = IndexChange { attribute, removed, added: after, present: true };
-            if let Some(index) = self.index(attribute) {
-                index.add(&change, entry.id.0);
-                index.remove(&change, entry.id.0);
-            }
+        if let Some(adoption) = self.adoption(record)? {
+            self.take_over(*adoption);
+            self.gate.done();
         }
         Ok(())
+    }
+
+    /// What it means to take over the schema that a record asks for; `None` where it is not newer.
+    fn adoption(&self, record: &[u8]) -> Result<Option<Box<Adoption>>, String> {
+        let Some(next) = self.schema.with_record(record)? else { return Ok(None) };
+        let changes = self.keyed_by_names(&next).into_iter().filter_map(|(attribute, entry, before)| {
+            let mut added = index::keys(&next, attribute, &entry);
+            let removed: Vec<Key> = before.iter().filter(|key| added.binary_search(key).is_err()).cloned().collect();
+            added.retain(|key| before.binary_search(key).is_err());
+            let differs = !added.is_empty() || !removed.is_empty();
+            differs.then_some((entry.id, IndexChange { attribute, removed, added, present: true }))
+        });
+        let changes = changes.collect();
+        Ok(Some(Box::new(Adoption { next, changes })))
+    }
+
+    /// Puts the schema in force, and values right in the indexes whose normal form rests on names that are new or gone. Who
+    /// reads neither stands in a lane nor misses the entries without being told.
+    fn take_over(&self, adoption: Adoption) {
+        adoption.changes.iter().for_each(|(id, _)| self.gate.begin(*id));
+        self.schema.adopt(adoption.next);
+        self.find_indexed();
+        for (id, change) in adoption.changes {
+            if let Some(index) = self.index(change.attribute) {
+                index.add(&change, id.0);
+                index.remove(&change, id.0);
+            }
+        }
     }
 
     /// The entries with values whose key may be another under `next`, with their keys as they are: names of types in DNs, and
@@ -341,41 +373,50 @@ impl Memory {
             let mut steps = operations.iter().filter(|operation| !matches!(operation, Operation::PutMeta(..)));
             matches!((steps.next(), steps.next()), (None, _) | (Some(Operation::PutEntry(_)), None))
         };
+        let adopts = prepared.iter().any(|prepared| prepared.adoption.is_some());
         // In this order: one who stands in a lane may ask for stillness.
-        let _closed = (!sets.iter().all(alone)).then(|| self.gate.close());
+        let _closed = (adopts || !sets.iter().all(alone)).then(|| self.gate.close());
         let _still = self.gate.still();
         let mut prepared = prepared.into_iter();
         for operation in operations() {
-            let changes = prepared.next().unwrap_or_else(|| self.prepare(operation, &mut Images::default()));
+            let prepared = prepared.next().unwrap_or_else(|| self.prepare(operation, &mut Images::default()));
             if let Some(id) = operation.entry() {
                 self.gate.begin(id);
             }
-            self.apply_prepared(operation, &changes, dirty);
+            self.apply_prepared(operation, prepared, dirty);
         }
         self.gate.done();
     }
 
-    /// What an operation means to the indexes, where `images` are the entries that operations before it leave.
-    fn prepare(&self, operation: &Operation, images: &mut Images) -> Vec<IndexChange> {
+    /// What an operation means, where `images` are the entries that operations before it leave. One that changes the schema is
+    /// published by itself.
+    fn prepare(&self, operation: &Operation, images: &mut Images) -> Prepared {
         let (id, after) = match operation {
             Operation::PutEntry(entry) | Operation::MoveEntry(entry) => (entry.id, Some(entry)),
             Operation::DeleteEntry(removed) => (removed.id, None),
-            Operation::PutLink(_) | Operation::DeleteLink(..) | Operation::PutMeta(..) => return Vec::new(),
+            Operation::PutMeta(key, Some(record)) if key == additions::RECORD => {
+                // It was checked before it was written: another version of the server wrote it, or it is damaged.
+                let wrong = |error: &String| tracing::error!(%error, "the schema changes made at run time cannot be taken over");
+                let adoption = self.adoption(record).inspect_err(wrong).ok().flatten();
+                return Prepared { adoption, ..Prepared::default() };
+            }
+            Operation::PutLink(_) | Operation::DeleteLink(..) | Operation::PutMeta(..) => return Prepared::default(),
         };
         let before = images.insert(id, after.cloned()).unwrap_or_else(|| self.entry(id));
-        self.index_changes(before.as_deref(), after.map(Arc::as_ref))
+        Prepared { indexes: self.index_changes(before.as_deref(), after.map(Arc::as_ref)), adoption: None }
     }
 
     /// Applies one operation where nobody reads yet.
     pub(super) fn apply(&self, operation: &Operation, dirty: &mut Dirty) {
-        let changes = self.prepare(operation, &mut Images::default());
-        self.apply_prepared(operation, &changes, dirty);
+        let prepared = self.prepare(operation, &mut Images::default());
+        self.apply_prepared(operation, prepared, dirty);
+        self.gate.done();
     }
 
-    fn apply_prepared(&self, operation: &Operation, changes: &[IndexChange], dirty: &mut Dirty) {
+    fn apply_prepared(&self, operation: &Operation, Prepared { indexes, adoption }: Prepared, dirty: &mut Dirty) {
         match operation {
             Operation::PutEntry(entry) | Operation::MoveEntry(entry) => {
-                self.put_entry(entry, changes);
+                self.put_entry(entry, &indexes);
                 dirty.entry(entry.id);
             }
             Operation::DeleteEntry(Removed { id, .. }) => {
@@ -383,7 +424,7 @@ impl Memory {
                     self.links.remove(link.source, link.attribute, link.target);
                     dirty.link(link.source, link.attribute, link.target);
                 }
-                self.delete_entry(*id, changes);
+                self.delete_entry(*id, &indexes);
                 self.bonds_changed();
                 dirty.entry(*id);
             }
@@ -399,6 +440,10 @@ impl Memory {
             }
             Operation::PutMeta(key, value) => {
                 self.put_meta(key, value.clone());
+                // Only now: who sees a version of the schema finds its record.
+                if let Some(adoption) = adoption {
+                    self.take_over(*adoption);
+                }
                 dirty.meta(key);
             }
         }
@@ -439,18 +484,11 @@ impl Memory {
     }
 
     pub(super) fn put_meta(&self, key: &str, value: Option<Arc<[u8]>>) {
-        let record = value.clone().filter(|_| key == additions::RECORD);
         let mut meta = self.meta.write();
         match value {
             Some(value) => meta.insert(key.to_owned(), value),
             None => meta.remove(key),
         };
-        drop(meta);
-        // Only now: who sees a version of the schema finds its record.
-        if let Some(error) = record.and_then(|record| self.adopt(&record).err()) {
-            // It was checked before it was written: another version of the server wrote it, or it is damaged.
-            tracing::error!(%error, "the schema changes made at run time cannot be taken over");
-        }
     }
 
     /// Puts an entry in its slot and makes its name known, without its index keys: for the loading of many, after

@@ -246,3 +246,44 @@ fn an_index_comes_with_the_type_and_names_in_it_mean_what_they_say() {
     assert_clean(&store);
     store.close();
 }
+
+#[test]
+fn no_reader_misses_what_rests_on_a_name_while_it_comes_and_goes() {
+    let store = open(&SimulatedDisk::default()).unwrap();
+    for id in 1..=60 {
+        put(&store, id, "seeAlso", "1.3.6.1.4.1.55555.1.1=X,cn=y").unwrap();
+    }
+    let dn = Dn::parse("1.3.6.1.4.1.55555.1.1=x,cn=y").unwrap();
+    let (done, told) = (AtomicBool::new(false), std::sync::atomic::AtomicUsize::new(0));
+    let memory = store.memory();
+    let see_also = memory.schema().attribute("seeAlso").unwrap();
+    let found = |schema: &Schema| memory.equal(see_also, &schema.name_key(&dn)).len();
+    let in_lane = || {
+        while !done.load(Ordering::Relaxed) {
+            let _isolation = memory.isolated();
+            assert_eq!(found(memory.schema()), 60);
+        }
+    };
+    let outside = || {
+        while !done.load(Ordering::Relaxed) {
+            let watch = memory.watch();
+            let before: &Schema = memory.schema();
+            match found(before) {
+                60 => {}
+                _ if memory.changed_since(watch).is_none_or(|changed| changed.len() >= 60) => drop(told.fetch_add(1, Ordering::Relaxed)),
+                missed => panic!("{missed} are found, and nobody says why"),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let readers = [scope.spawn(in_lane), scope.spawn(outside)];
+        for _ in 0..25 {
+            change(&store, 1, false).unwrap();
+            change(&store, 1, true).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+    assert_clean(&store);
+    assert!(memory.is_as_at(memory.watch()), "nothing is left begun");
+}

@@ -420,3 +420,36 @@ fn what_a_missing_file_leaves_out_comes_back_with_it() {
     let (good, words) = run(&demo, &["verify"]);
     assert!(good, "{words}");
 }
+
+#[test]
+fn searches_miss_nothing_while_a_name_in_it_comes_and_goes() {
+    const GROUPS: usize = 300;
+    let server = Server::start([127, 0, 0, 1].into(), "");
+    let mut wire = server.as_operator();
+    wire.add("dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]);
+    let elsewhere = "1.3.6.1.4.1.55555.1.1=x,dc=nowhere";
+    for number in 0..GROUPS {
+        let name = format!("group {number}");
+        wire.add(&format!("cn={name},dc=example,dc=com"), &[("objectClass", "groupOfNames"), ("cn", &name), ("member", elsewhere)]);
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let look = || {
+            let mut wire = server.as_operator();
+            let mut counts = std::collections::BTreeSet::new();
+            while !done.load(Ordering::Relaxed) {
+                counts.insert(wire.entries("dc=example,dc=com", &equal("member", elsewhere.as_bytes()), &["1.1"]).len());
+            }
+            counts
+        };
+        let readers = [scope.spawn(look), scope.spawn(look)];
+        for _ in 0..12 {
+            changed(&mut wire, &[(ADD, "attributeTypes", &[SHELF])]);
+            changed(&mut wire, &[(DELETE, "attributeTypes", &[SHELF])]);
+        }
+        done.store(true, Ordering::Relaxed);
+        for reader in readers {
+            assert_eq!(reader.join().unwrap().into_iter().collect::<Vec<_>>(), [GROUPS]);
+        }
+    });
+}
