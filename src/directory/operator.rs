@@ -1,6 +1,7 @@
 //! What only the operator does: export with everything that is kept, tokens, the first credential, checking and backup.
 
 use super::authenticate::one_time_code::WITHHELD;
+use super::link_view;
 pub use super::token::TokenInfo;
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
@@ -8,7 +9,8 @@ use super::{Caller, Directory, Error, OwnedEntry, Write, WriteOptions};
 use crate::access::AttributeSet;
 use crate::base::{EntryId, Secret, Timestamp, ber, random};
 use crate::domain::{AccountState, User, UserType};
-use crate::model::{Dn, Facts};
+use crate::model::{Dn, Facts, Kind};
+use crate::schema::Schema;
 pub use crate::store::{AuditCheck, Compacted};
 use crate::store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,9 @@ impl Export {
             let Some(entry) = memory.entry(id) else { continue };
             let mut owned = renderer.render(schema, memory, &entry, &self.selection, &everything, |visible| visible.to_owned());
             withhold_codes(&mut owned);
+            if entry.kind == Kind::Role {
+                leave_out_holders(schema, &mut owned);
+            }
             found.push(owned);
             self.waiting.extend(memory.children(id, None, usize::MAX).into_iter().rev());
         }
@@ -83,6 +88,15 @@ fn withhold_codes(entry: &mut OwnedEntry) {
         attribute.clear();
         ber::put(attribute, ber::SEQUENCE, &content);
     }
+}
+
+/// Who holds a role is kept with the holders; an import would take the members of a role for a change, and refuse it (R8).
+fn leave_out_holders(schema: &Schema, entry: &mut OwnedEntry) {
+    let view = |name: &str| schema.attribute_type(schema.attribute(name)?).link;
+    let kept: Vec<bool> =
+        entry.attributes().map(|(name, _)| view(name).is_none_or(|view| !link_view::shows_holders(schema, view))).collect();
+    let mut kept = kept.into_iter();
+    entry.attributes.retain(|_| kept.next().unwrap_or(true));
 }
 
 impl Directory {
@@ -201,6 +215,9 @@ impl Directory {
     /// Writes a snapshot of everything to a file that does not exist (mode 0600) and reads it back.
     pub async fn backup(&self, caller: &Caller, file: &Path) -> Result<(), Error> {
         only_operator(caller)?;
+        if file.exists() {
+            return Err(Error::Unwilling(format!("{} is there already", file.display())));
+        }
         let written = self.store().snapshot(file.to_owned()).await.map(drop).map_err(for_operator);
         let result = if written.is_ok() { "success" } else { "failed" };
         self.note(caller, "backup", "", file.display().to_string(), result);
