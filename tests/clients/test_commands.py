@@ -1,0 +1,303 @@
+"""The operator's tools, each subcommand as its user meets it: what it does, what it says, and how it ends."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "differential"))
+import servers  # noqa: E402
+
+SUFFIX = "dc=example,dc=com"
+ACME = f"o=Acme,{SUFFIX}"
+USERS, LICENCE = f"ou=users,{ACME}", f"cn=Desk,ou=licences,{ACME}"
+PASSWORD = "a password that is long enough for anybody"
+DONE, FAILED, WRONG_USAGE, BAD_CONFIG, UNREACHABLE, PARTLY = 0, 1, 2, 3, 4, 5
+
+
+class Place(servers.Headcount):
+    def start(self):
+        """Its ports are there before the directory is open, and the socket of the tools after it."""
+        super().start()
+        servers.demo.eventually("it serves", lambda: " serving" in self.said())
+
+    def tool(self, *arguments, given=None):
+        command = [servers.demo.program(), "--config", self.folder / "headcount.toml", *arguments]
+        return subprocess.run(list(map(str, command)), capture_output=True, text=True, input=given, timeout=120)
+
+
+class Commands(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.place = Place(SUFFIX)
+        cls.addClassCleanup(cls.place.end)
+        cls.place.start()
+        done = cls.place.tool("import", "-", given=(
+            f"dn: {SUFFIX}\nobjectClass: domain\ndc: example\n\ndn: {ACME}\nobjectClass: organization\nobjectClass: hcOrganisation\no: Acme\n\n"
+            f"dn: {LICENCE}\nobjectClass: hcLicence\ncn: Desk\nhcSessionLimit: 5\nhcPackage: Standard\nhcLicenceDefault: TRUE\n"))
+        assert done.returncode == DONE, done.stderr
+
+    def run_it(self, *arguments, expect=DONE, given=None):
+        """Runs a subcommand; answers what it printed. What is said when it fails goes to standard error."""
+        done = self.place.tool(*arguments, given=given)
+        self.assertEqual(done.returncode, expect, f"{arguments}\n{done.stdout}{done.stderr}")
+        if expect == FAILED:
+            self.assertEqual(done.stdout, "", arguments)
+            self.assertRegex(done.stderr, r"(?m)^headcount: .+", arguments)
+        self.assertNotRegex(done.stderr, r"panicked|RUST_BACKTRACE|Error \{|Some\(", arguments)
+        return done.stdout
+
+    def rows(self, *arguments):
+        return [json.loads(line) for line in self.run_it(*arguments, "--json").splitlines() if line.startswith("{")]
+
+    def binds(self, dn, password):
+        command = ["ldapwhoami", "-x", "-H", self.place.url, "-D", dn, "-w", password]
+        return subprocess.run(command, capture_output=True, text=True).returncode
+
+    def attribute(self, dn, name):
+        text = self.run_it("export", "--base", dn).replace("\n ", "")
+        (entry,) = [entry for entry in text.split("\n\n") if entry.startswith(f"dn: {dn}\n")]
+        return re.findall(rf"(?m)^{name}: (.*)$", entry)
+
+    def user(self, uid, *more):
+        given = PASSWORD + "\n" if "--password-file" in more else None
+        self.run_it("user", "add", "--organisation", ACME, uid, "--family-name", "Example", *more, given=given)
+        return f"uid={uid},{USERS}"
+
+    # All of them ------------------------------------------------------------------------------------------------------
+
+    def test_each_subcommand_has_its_help_and_refuses_what_it_does_not_know(self):
+        def walk(path):
+            help = self.run_it(*path, "--help")
+            self.assertIn("Usage: headcount", help)
+            self.assertRegex(help.splitlines()[0], r"^[A-Z].*[^ ]$", path)
+            listed = re.search(r"(?s)Commands:\n(.*?)\n\n", help)
+            names = [name for name in re.findall(r"(?m)^  ([a-z-]+)  ", listed.group(1)) if name != "help"] if listed else []
+            # What each does stands beside it.
+            self.assertEqual(len(names), len(re.findall(r"(?m)^  (?!help)[a-z-]+  +[A-Z]", listed.group(1))) if listed else 0, path)
+            self.run_it(*path, "--no-such-option", expect=WRONG_USAGE)
+            if names:
+                self.run_it(*path, "no-such-command", expect=WRONG_USAGE)
+                self.run_it(*path, expect=WRONG_USAGE)
+            return [path, *(found for name in names for found in walk([*path, name]))]
+
+        self.assertGreaterEqual(len(walk([])), 45)
+        self.assertIn("Exit codes:", self.run_it("--help"))
+
+    def test_a_config_that_is_not_there_or_bad_is_told_by_every_command(self):
+        bad = self.place.folder / "bad.toml"
+        bad.touch(0o600)
+        bad.write_text("folder = 7\n")
+        for config in (bad, self.place.folder / "nowhere.toml"):
+            for command in (["check"], ["user", "list"], ["verify"], ["serve"], ["restore", "x"], ["export"]):
+                done = servers.demo.headcount("--config", config, *command)
+                self.assertEqual(done.returncode, BAD_CONFIG, (command, done.stderr))
+                self.assertIn(config.name, done.stderr)
+
+    def test_without_a_daemon_the_same_commands_work_on_the_folder(self):
+        alone = Place(SUFFIX)
+        self.addCleanup(alone.end)
+        done = alone.tool("import", "-", given=f"dn: {SUFFIX}\nobjectClass: domain\ndc: example\n")
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        self.assertIn(f"dn: {SUFFIX}", alone.tool("export").stdout)
+        for command in (["verify"], ["compact"], ["backup", alone.folder / "saved"], ["sessions", "list"]):
+            self.assertEqual(alone.tool(*command).returncode, DONE, command)
+        (alone.folder / "headcount.toml").write_text((alone.folder / "headcount.toml").read_text().replace('"data"', '"/proc/none"'))
+        self.assertEqual(alone.tool("user", "list").returncode, UNREACHABLE)
+
+    # Users, roles, groups ---------------------------------------------------------------------------------------------
+
+    def test_users(self):
+        ann = self.user("ann", "--given-name", "Ann", "--email", "ann@example.com", "--password-file", "-")
+        self.assertEqual(self.binds(ann, PASSWORD), 0)
+        (row,) = [row for row in self.rows("user", "list", "--organisation", ACME) if row["dn"] == ann]
+        self.assertEqual((row["type"], row["state"], row["mail"]), ("app", "active", "ann@example.com"))
+        self.assertIn(ann, self.run_it("user", "list"))
+        self.run_it("user", "disable", ann)
+        self.assertEqual(self.binds(ann, PASSWORD), 49)
+        self.run_it("user", "enable", ann)
+        self.assertEqual(self.binds(ann, PASSWORD), 0)
+        made = self.rows("user", "password", ann)
+        self.assertEqual(self.binds(ann, made[0]["password"]), 0, "one is made up, and shown")
+        self.run_it("user", "password", ann, "--password-file", "-", given=PASSWORD + "\n")
+        self.assertEqual(self.binds(ann, PASSWORD), 0)
+        for _ in range(6):
+            self.binds(ann, "wrong")
+        self.assertEqual(self.binds(ann, PASSWORD), 49, "it has to wait")
+        self.run_it("user", "unlock", ann)
+        self.assertEqual(self.binds(ann, PASSWORD), 0)
+        self.assertIn("otpauth://totp/", self.run_it("user", "one-time-code", ann))
+        self.assertEqual(self.binds(ann, PASSWORD), 49, "a code is asked for")
+        self.run_it("user", "one-time-code", ann, "--remove")
+        self.assertEqual(self.binds(ann, PASSWORD), 0)
+        self.run_it("user", "delete", ann)
+        self.assertEqual(self.binds(ann, PASSWORD), 49)
+
+    def test_users_that_are_wrong(self):
+        bea = self.user("bea", "--email", "bea@example.com", "--type", "service", "--password-file", "-")
+        self.assertEqual(self.attribute(bea, "hcUserType"), ["service"])
+        wrong = [
+            ["add", "--organisation", ACME, "bea", "--family-name", "x"], ["add", "--organisation", f"o=No,{SUFFIX}", "x", "--family-name", "x"],
+            ["add", "--organisation", ACME, "other", "--family-name", "x", "--email", "bea@example.com"],
+            ["add", "--organisation", ACME, "other", "--family-name", "x", "--role", "no-such-role"],
+            ["add", "--organisation", "no name", "other", "--family-name", "x"],
+            ["list", "--organisation", f"o=No,{SUFFIX}"], ["application-password", bea, "no-such-application"],
+            *([verb, f"uid=nobody,{USERS}"] for verb in ("delete", "disable", "enable", "unlock", "password", "one-time-code")),
+            *([verb, "no name"] for verb in ("delete", "disable", "enable", "unlock", "password")),
+        ]
+        for arguments in wrong:
+            self.run_it("user", *arguments, expect=FAILED)
+        self.run_it("user", "add", "--organisation", ACME, "x", expect=WRONG_USAGE)
+        self.run_it("user", "add", "--organisation", ACME, "x", "--family-name", "x", "--type", "king", expect=WRONG_USAGE)
+        self.run_it("user", "password", bea, "--password-file", "-", given="\n", expect=FAILED)
+        self.run_it("user", "password", bea, "--password-file", self.place.folder / "nothing", expect=FAILED)
+        self.assertEqual(self.binds(bea, PASSWORD), 0)
+
+    def test_roles(self):
+        cleo = self.user("cleo", "--password-file", "-")
+        self.run_it("role", "add", "--organisation", ACME, "clerk", "--grant", "people.search", "--grant", "groups.search-own", "--restrict",
+                    "people.search-any")
+        (row,) = [row for row in self.rows("role", "list", "--organisation", ACME) if row["dn"] == f"cn=clerk,ou=roles,{ACME}"]
+        self.assertEqual(sorted(row["grants"].split(", ")), ["groups.search-own", "people.search"])
+        self.run_it("role", "assign", cleo, "clerk")
+        self.assertEqual(self.attribute(cleo, "hcRole"), [f"cn=clerk,ou=roles,{ACME}"])
+        self.assertIn("people.search", self.run_it("access", "explain", cleo))
+        self.run_it("role", "unassign", cleo, f"cn=clerk,ou=roles,{ACME}")
+        self.assertEqual(self.attribute(cleo, "hcRole"), [])
+        for arguments in (["assign", cleo, "no-such-role"], ["assign", f"uid=nobody,{USERS}", "clerk"], ["unassign", cleo, "clerk"],
+                          ["add", "--organisation", ACME, "clerk"], ["add", "--organisation", f"o=No,{SUFFIX}", "x"]):
+            self.run_it("role", *arguments, expect=FAILED)
+
+    def test_groups(self):
+        dan, crew = self.user("dan"), f"cn=crew,ou=groups,{ACME}"
+        self.run_it("group", "add", "--organisation", ACME, "crew", "--description", "on deck")
+        (row,) = [row for row in self.rows("group", "list", "--organisation", ACME) if row["dn"] == crew]
+        self.assertEqual(row["description"], "on deck")
+        shown = {"full": "member", "view-only": "hcViewOnlyMember", "past": "hcPastMember", "administrator": "hcAdministrator"}
+        for level, attribute in shown.items():
+            self.run_it("group", "member", crew, dan, "--level", level)
+            held = {name: self.attribute(crew, name) for name in shown.values()}
+            self.assertEqual(held[attribute], [dan], level)
+            self.assertEqual([name for name, values in held.items() if values and name != "member"], [attribute] if attribute != "member" else [])
+        self.run_it("group", "member", crew, dan, "--level", "none")
+        self.assertEqual(self.attribute(crew, "member"), [])
+        for arguments in (["add", "--organisation", ACME, "crew"], ["member", f"cn=none,ou=groups,{ACME}", dan], ["member", dan, crew]):
+            self.run_it("group", *arguments, expect=FAILED)
+        self.run_it("group", "member", crew, dan, "--level", "captain", expect=WRONG_USAGE)
+
+    # Licences, sessions, tokens ---------------------------------------------------------------------------------------
+
+    def test_licences_and_sessions(self):
+        eve = self.user("eve", "--password-file", "-")
+        self.run_it("licence", "set", LICENCE, "--session-limit", "9", "--package", "Standard", "--idle-timeout", "45m", "--counting", "sessions")
+        (row,) = self.rows("licence", "list", "--organisation", ACME)
+        self.assertEqual((row["dn"], row["session_limit"], row["counting"], row["idle_timeout"]), (LICENCE, "9", "sessions", "2700"))
+        self.run_it("licence", "set", LICENCE, "--counting", "users")
+        self.assertEqual(self.binds(eve, PASSWORD), 0)
+        (session,) = [row for row in self.rows("sessions", "list") if row["user"] == eve]
+        self.assertEqual(session["licence"], LICENCE)
+        self.run_it("sessions", "end", session["id"], "--message", "the shift is over")
+        self.assertEqual([row for row in self.rows("sessions", "list") if row["user"] == eve], [])
+        self.run_it("sessions", "end", session["id"], expect=FAILED)
+        self.run_it("licence", "set", f"cn=none,{ACME}", "--session-limit", "1", expect=FAILED)
+        self.run_it("licence", "set", LICENCE, expect=FAILED)
+        for option, value in (("--session-limit", "0"), ("--session-limit", "many"), ("--counting", "fingers"), ("--idle-timeout", "soon")):
+            self.run_it("licence", "set", LICENCE, option, value, expect=WRONG_USAGE)
+
+    def test_tokens(self):
+        (minted,) = self.rows("token", "mint", "--organisation", ACME, "provider", "--lifetime", "90d")
+        self.assertRegex(minted["token"], r"^hc_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$")
+        (row,) = [row for row in self.rows("token", "list") if row["id"] == minted["id"]]
+        self.assertEqual((row["name"], row["organisation"]), ("provider", ACME))
+        self.assertNotIn(minted["token"], json.dumps(row))
+        self.run_it("token", "revoke", minted["id"])
+        self.run_it("token", "revoke", minted["id"], expect=FAILED)
+        self.run_it("token", "mint", "--organisation", f"o=No,{SUFFIX}", "x", expect=FAILED)
+        self.run_it("token", "mint", "--organisation", ACME, "x", "--lifetime", "soon", expect=WRONG_USAGE)
+
+    def test_access_is_explained(self):
+        fay = self.user("fay")
+        self.assertIn("yes", self.run_it("access", "explain", fay, fay, "cn", "--right", "read"))
+        self.assertIn("no", self.run_it("access", "explain", "anonymous", fay, "cn", "--right", "read"))
+        for arguments in ([f"uid=nobody,{USERS}", fay], [fay, f"uid=nobody,{USERS}"], [fay, fay, "noSuchThing"], ["no name", fay]):
+            self.run_it("access", "explain", *arguments, expect=FAILED)
+        self.run_it("access", "explain", fay, fay, "--right", "dance", expect=WRONG_USAGE)
+
+    def test_a_password_is_hashed(self):
+        hash = self.run_it("passwd", "--password-file", "-", given="something to hash\n").strip()
+        self.assertRegex(hash, r"^\{ARGON2\}\$argon2id\$v=19\$m=\d+,t=\d+,p=1\$")
+        self.run_it("passwd", "--password-file", "-", given="", expect=FAILED)
+        self.assertEqual(self.run_it("passwd", given="from standard input\n")[:8], "{ARGON2}")
+
+    def test_bootstrap_is_for_once(self):
+        token, password = self.place.folder / "token", self.place.folder / "password"
+        self.run_it("bootstrap", "--file", token)
+        self.assertEqual(token.stat().st_mode & 0o777, 0o600)
+        root = f"uid=operator,{SUFFIX}"
+        kept = token.read_text()
+        self.run_it("activate", token, "--password-file", "-", given=PASSWORD + "\n")
+        self.assertEqual(self.binds(root, PASSWORD), 0)
+        self.assertFalse(token.exists(), "a token that is spent is removed")
+        password.write_text(kept)
+        self.run_it("activate", password, "--password-file", "-", given=PASSWORD + "\n", expect=FAILED)
+        self.run_it("bootstrap", "--file", token, expect=FAILED)
+        self.run_it("activate", self.place.folder / "nothing", "--password-file", "-", given=PASSWORD + "\n", expect=FAILED)
+
+    # Import -----------------------------------------------------------------------------------------------------------
+
+    PEOPLE = [f"dn: cn=p{n},ou=people,{SUFFIX}\nobjectClass: person\ncn: p{n}\nsn: Example\n" for n in range(5)]
+
+    def test_an_import_stops_at_what_is_wrong_or_goes_on(self):
+        unit = f"dn: ou=people,{SUFFIX}\nobjectClass: organizationalUnit\nou: people\n"
+        wrong = f"dn: cn=wrong,ou=people,{SUFFIX}\nobjectClass: person\ncn: wrong\nsn: x\ncolour: red\n"
+        self.run_it("import", "-", given=f"{unit}\n{self.PEOPLE[0]}")
+        done = self.place.tool("import", "-", given="\n".join([self.PEOPLE[1], wrong, self.PEOPLE[2]]))
+        self.assertEqual(done.returncode, PARTLY, done.stderr)
+        self.assertIn(f"line 6: cn=wrong,ou=people,{SUFFIX}", done.stderr)
+        self.assertIn("--skip-unknown", done.stderr)
+        names = lambda: re.findall(r"(?m)^dn: cn=(\w+),ou=people", self.run_it("export"))
+        self.assertEqual(names(), ["p0", "p1"])
+        done = self.place.tool("import", "--continue", "--skip-existing", "-", given="\n".join([self.PEOPLE[1], wrong, self.PEOPLE[2]]))
+        self.assertEqual(done.returncode, PARTLY, done.stderr)
+        self.assertIn("1 refused", done.stderr)
+        self.assertEqual(names(), ["p0", "p1", "p2"])
+        self.run_it("import", "--skip-unknown", "-", given=wrong)
+        self.assertEqual(names(), ["p0", "p1", "p2", "wrong"])
+        changes = (f"dn: cn=wrong,ou=people,{SUFFIX}\nchangetype: modrdn\nnewrdn: cn=right\ndeleteoldrdn: 1\n\n"
+                   f"dn: cn=right,ou=people,{SUFFIX}\nchangetype: modify\nreplace: sn\nsn: Right\n-\n\n"
+                   f"dn: cn=p2,ou=people,{SUFFIX}\nchangetype: delete\n")
+        self.run_it("import", "-", given=changes)
+        self.assertEqual((names(), self.attribute(f"cn=right,ou=people,{SUFFIX}", "sn")), (["p0", "p1", "right"], ["Right"]))
+        self.run_it("import", self.place.folder / "nothing.ldif", expect=FAILED)
+        for text in ("this is no LDIF\n", f"dn: cn=x,{SUFFIX}\nobjectClass: person\ncn:< file:///etc/passwd\nsn: x\n", "dn: no name\ncn: x\n"):
+            self.run_it("import", "-", given=text, expect=FAILED)
+
+    def test_operational_attributes_are_kept_or_left_out_as_asked(self):
+        ident = "01a2079a-c1b1-7479-bf59-fe5dc61ad3a2"
+        record = lambda name: f"dn: cn={name},{SUFFIX}\nobjectClass: device\ncn: {name}\nentryUUID: {ident}\ncreateTimestamp: 20010203040506Z\n"
+        self.run_it("import", "-", given=record("refused"), expect=FAILED)
+        self.run_it("import", "--skip-operational", "-", given=record("without"))
+        self.run_it("import", "--operational", "-", given=record("with"))
+        text = self.run_it("export", "--operational", "--base", f"cn=with,{SUFFIX}")
+        self.assertIn(f"entryUUID: {ident}\n", text)
+        self.assertIn("createTimestamp: 20010203040506Z\n", text)
+        self.assertNotIn(ident, self.run_it("export", "--operational", "--base", f"cn=without,{SUFFIX}"))
+        self.run_it("import", "--operational", "--skip-operational", "-", given="", expect=WRONG_USAGE)
+
+    def test_hashes_are_kept_and_work(self):
+        dn = f"cn=hashed,{SUFFIX}"
+        stored = servers.ssha(PASSWORD)
+        self.run_it("import", "-", given=f"dn: {dn}\nobjectClass: person\ncn: hashed\nsn: x\nuserPassword: {stored}\n")
+        self.assertIn(stored, self.run_it("export", "--base", dn).replace("\n ", ""))
+        self.assertEqual(self.binds(dn, PASSWORD), 0)
+
+    def test_progress_is_told_and_everything_is_verified(self):
+        done = self.place.tool("import", "-", given="\n".join(
+            f"dn: cn=many{n},{SUFFIX}\nobjectClass: device\ncn: many{n}\n" for n in range(3_000)))
+        self.assertEqual(done.returncode, DONE, done.stderr)
+        self.assertIn("3000 records written", done.stdout + done.stderr)
+        self.run_it("verify")
+        self.run_it("compact")
+        self.run_it("verify")
