@@ -69,7 +69,7 @@ pub(super) enum AuditAction {
 /// Which records of the audit log.
 #[derive(Debug, Args)]
 pub(super) struct AuditQuery {
-    /// Logins, refusals, exports and backups in the place of changes.
+    /// Logins, refusals, exports, backups and reloads in the place of changes.
     #[arg(long)]
     pub(super) security: bool,
     /// Only those about this entry, under any name it had.

@@ -9,6 +9,9 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
+/// The widest column, in characters: what is longer moves only what stands behind it in its own line.
+const WIDEST: usize = 80;
+
 /// Takes the lines of an answer.
 pub(super) struct Output {
     json: bool,
@@ -123,7 +126,7 @@ fn table(rows: &[Map<String, Value>]) -> String {
     if rows.len() == 1 {
         let width = first.keys().map(|key| key.chars().count()).max().unwrap_or_default();
         for (key, value) in first {
-            out.push_str(&format!("{key:width$}  {}\n", text(value)));
+            out.push_str(&format!("{}  {}\n", padded(key, width), text(value)));
         }
         return out;
     }
@@ -132,13 +135,20 @@ fn table(rows: &[Map<String, Value>]) -> String {
     lines.extend(rows.iter().map(|row| keys.iter().map(|key| row.get(*key).map(&text).unwrap_or_default()).collect()));
     let columns: Vec<usize> = (0..keys.len())
         .map(|column| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default())
+        .map(|width| width.min(WIDEST))
         .collect();
     for line in &lines {
-        let cells: Vec<String> = line.iter().zip(&columns).map(|(cell, width)| format!("{cell:width$}", width = *width)).collect();
+        let cells: Vec<String> = line.iter().zip(&columns).map(|(cell, width)| padded(cell, *width)).collect();
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');
     }
     out
+}
+
+/// The text with blanks behind it up to a width in characters; what is longer stays whole.
+fn padded(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(text.chars().count());
+    format!("{text}{}", " ".repeat(missing))
 }
 
 /// A list in one cell: its first items, and how many more there are.
@@ -164,5 +174,18 @@ mod tests {
         assert_eq!(table(&[row("a", 1), row("long", 20)]), "ID    IN USE\na     1\nlong  20\n");
         assert_eq!(table(&[row("a", 1)]), "id      a\nin_use  1\n");
         assert_eq!(table(&[]), "");
+    }
+
+    #[test]
+    fn a_value_of_any_length_is_shown_whole_and_widens_no_other_line() {
+        let row = |name: &str, text: &str| {
+            let Value::Object(row) = serde_json::json!({"name": name, "text": text}) else { unreachable!() };
+            row
+        };
+        let long = "x".repeat(70_000);
+        let shown = table(&[row(&long, &long), row("a", "b")]);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!((lines[1].len(), lines[2].len()), (140_002, WIDEST + 3));
+        assert_eq!(table(&[row("a", &long)]).len(), "name  a\n".len() + "text  \n".len() + long.len());
     }
 }

@@ -113,10 +113,12 @@ impl Server {
                     audit.abort();
                     audit = self.watch_audit();
                     COUNTS.config_generation.one();
+                    self.directory.note_reload(&self.path.display().to_string(), 0);
                     tracing::info!(config = %self.path.display(), "the changed config is in force");
                 }
                 Err(reasons) => {
                     COUNTS.config_refused.one();
+                    self.directory.note_reload(&self.path.display().to_string(), reasons.len());
                     for reason in reasons {
                         tracing::error!(config = %self.path.display(), reason, "the changed config is bad; the old one stays in force");
                     }

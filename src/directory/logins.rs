@@ -5,6 +5,7 @@ use super::bind::Candidate;
 use super::error::Error;
 use super::identity::{Caller, Identity, Method, Origin, Standing};
 use super::lockout::Account;
+use super::session::SERVER;
 use super::tree;
 use super::{Bound, Directory};
 use crate::base::EntryId;
@@ -82,6 +83,17 @@ impl Directory {
             ..caller.record()
         };
         self.note_record(record);
+    }
+
+    /// Notes that the config was read anew, and is in force where nothing is wrong with it. What is wrong is for the log alone: it
+    /// may quote the file.
+    pub fn note_reload(&self, config: &str, problems: usize) {
+        let (result, detail) = match problems {
+            0 => ("success", config.to_owned()),
+            _ => ("refused", format!("{config}: {problems} problems, which the log tells")),
+        };
+        let server = Caller { identity: Identity::server(SERVER).into(), origin: Origin::system().into() };
+        self.note(&server, "reload", "", detail, result);
     }
 
     fn note_record(&self, record: AuditRecord) {

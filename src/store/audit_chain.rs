@@ -70,7 +70,7 @@ pub(super) struct Checkpoint {
     pub(super) end: End,
     /// Where it ends when what is being written is written.
     pub(super) writing: Option<Writing>,
-    /// The record that the chain begins with, where that is known.
+    /// The record that the chain begins with, by the first of its parts, where that is known.
     pub(super) first: Option<u64>,
     signature: Option<String>,
 }

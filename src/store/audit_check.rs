@@ -129,8 +129,9 @@ impl Chain {
         }
         match &self.last {
             None => {
-                self.from_the_beginning = previous == hexadecimal(&ORIGIN) || self.first.is_some_and(|first| position.sequence <= first);
-                if self.first.is_some_and(|first| position.sequence > first) {
+                let first = self.first.map(|sequence| Position { sequence, part: 0 });
+                self.from_the_beginning = previous == hexadecimal(&ORIGIN) || first.is_some_and(|first| position <= first);
+                if first.is_some_and(|first| position > first) {
                     return Some("the records before it are missing");
                 }
             }

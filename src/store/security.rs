@@ -201,6 +201,9 @@ mod tests {
         assert_eq!(names.len(), 4 + 1, "{names:?}");
         let found = check_of(&names, Some(&key));
         assert_eq!((found.problem, found.from_the_beginning, found.lines), (None, true, 15));
+        let text = std::fs::read_to_string(&names[0]).unwrap();
+        std::fs::write(&names[0], text.split_once('\n').unwrap().1).unwrap();
+        assert!(check_of(&names, Some(&key)).problem.unwrap().contains("the records before it are missing"), "a part of the first");
         let without_first = check_of(&names[1..], Some(&key));
         assert!(without_first.problem.unwrap().contains("the records before it are missing"));
     }

@@ -119,6 +119,25 @@ fn a_record_has_old_and_new_values_cut_and_counted_and_says_how_and_from_where()
 }
 
 #[test]
+fn a_record_of_a_changed_schema_names_each_definition_and_has_an_end() {
+    let house = House::start("");
+    let mut operator = house.server.as_operator();
+    let definition = |number: usize, words: usize| {
+        format!("( 1.3.6.1.4.1.55555.9.{number} NAME 'audited{number}' DESC '{}' SUP name )", "word ".repeat(words))
+    };
+    let all: Vec<String> = (0..30).map(|number| definition(number, if number == 0 { 2_000 } else { 600 })).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    assert_eq!(operator.ask(&crate::schema::modify("cn=Subschema", &[(0, "attributeTypes", &all)]), &[]).code(), 0);
+    let found = records(&house, |record| record["target"] == "cn=Subschema");
+    let record = found.iter().find(|record| record["target"] == "cn=Subschema").unwrap();
+    let [change] = record["changes"].as_array().unwrap().as_slice() else { panic!("{record}") };
+    let new = change["new"].as_array().unwrap();
+    assert!(new[0].as_str().unwrap().ends_with("octets)") && new[1] == all[1], "{record}");
+    assert_eq!(new.len() as u64 + change["new_left_out"].as_u64().unwrap(), 30);
+    assert!(record.to_string().len() < 80 << 10);
+}
+
+#[test]
 fn no_values_are_kept_where_the_settings_want_none() {
     let house = House::start("[audit]\nvalues = false\n");
     house.server.as_operator().replace(&user("bob", ACME), "description", &["a canary"]);

@@ -18,7 +18,8 @@ const DELETE: i64 = 1;
 const REPLACE: i64 = 2;
 
 /// A modify request of several changes: kind, attribute, values.
-fn modify(dn: &str, changes: &[(i64, &str, &[&str])]) -> Vec<u8> {
+/// A modify request of several changes: kind (0 adds, 1 deletes, 2 replaces), attribute and values.
+pub(crate) fn modify(dn: &str, changes: &[(i64, &str, &[&str])]) -> Vec<u8> {
     let change = |(kind, attribute, values): &(i64, &str, &[&str])| {
         let values: Vec<u8> = values.iter().flat_map(octets).collect();
         sequence(&[&number(0x0a, *kind), &sequence(&[&octets(attribute), &tlv(0x31, &values)])])

@@ -127,6 +127,24 @@ fn refused_changes_session_limits_lockouts_tokens_and_backups_are_noted() {
 }
 
 #[test]
+fn a_config_that_is_read_anew_is_noted_with_what_became_of_it() {
+    let house = House::start("");
+    house.server.write_config("[limits]\nsize = 77\n");
+    assert_eq!(results(&noted(&house, &["--operation", "reload"], 1)), [("cn=headcount", "success")]);
+    house.server.write_config("[limits]\nsize = \"a canary\"\n");
+    let began = Instant::now();
+    while !house.server.said().contains("the old one stays in force") {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // The command line reads it too.
+    house.server.write_config("");
+    let found = noted(&house, &["--operation", "reload"], 2);
+    assert_eq!(results(&found[..2]), [("cn=headcount", "success"), ("cn=headcount", "refused")]);
+    assert!(!found[1].to_string().contains("canary"), "what the file says is no matter of the log: {found:?}");
+}
+
+#[test]
 fn the_log_of_logins_is_a_chain_too() {
     let outside = tempfile::tempdir().unwrap();
     let key = outside.path().join("key");

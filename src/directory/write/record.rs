@@ -13,28 +13,40 @@ use std::collections::{BTreeMap, HashSet};
 
 /// Octets of values in one record, about.
 const MOST_OCTETS: usize = 64 << 10;
+/// Characters of a definition, and how many of one kind, that a record of a changed schema has whatever the settings say of values.
+const LONGEST_DEFINITION: usize = 4 << 10;
+const MOST_DEFINITIONS: usize = 64;
 
 /// Some of the values, and how many more there are.
-type Shown = (Vec<String>, u64);
+pub(super) type Shown = (Vec<String>, u64);
 
 /// What one record has room for.
-struct Room<'a> {
+pub(super) struct Room<'a> {
     settings: &'a AuditValues,
     octets: usize,
 }
 
-impl Room<'_> {
+impl<'a> Room<'a> {
+    pub(super) const fn new(settings: &'a AuditValues) -> Self {
+        Self { settings, octets: MOST_OCTETS }
+    }
+
+    /// Definitions of the schema, which are longer than other values and say nothing when they are cut short.
+    pub(super) fn show_definitions<'v>(&mut self, values: impl Iterator<Item = &'v [u8]>) -> Shown {
+        self.take(values, MOST_DEFINITIONS, |value| text_of(value, LONGEST_DEFINITION))
+    }
+
     /// As many as there is room for, each cut where it is too long.
     fn show<'v>(&mut self, values: impl Iterator<Item = &'v [u8]>) -> Shown {
         let length = self.settings.length;
-        self.take(values, |value| text_of(value, length))
+        self.take(values, self.settings.most, |value| text_of(value, length))
     }
 
     /// As many as there is room for.
-    fn take<T>(&mut self, items: impl Iterator<Item = T>, text: impl Fn(T) -> String) -> Shown {
+    fn take<T>(&mut self, items: impl Iterator<Item = T>, most: usize, text: impl Fn(T) -> String) -> Shown {
         let (mut shown, mut left_out) = (Vec::new(), 0);
         for item in items {
-            if shown.len() >= self.settings.most || self.octets == 0 {
+            if shown.len() >= most || self.octets == 0 {
                 left_out += 1;
                 continue;
             }
@@ -119,7 +131,7 @@ impl Work<'_, '_> {
         if !settings.kept || self.bulk {
             return Vec::new();
         }
-        let mut room = Room { settings, octets: MOST_OCTETS };
+        let mut room = Room::new(settings);
         let mut changes = Vec::new();
         for now in after.into_iter().flat_map(Entry::attributes) {
             let was = held(before, &now);
@@ -205,7 +217,7 @@ impl Work<'_, '_> {
     }
 
     fn show_links(&self, room: &mut Room<'_>, links: &[(EntryId, Level)]) -> Shown {
-        room.take(links.iter(), |(target, level)| self.link_text(*target, *level))
+        room.take(links.iter(), room.settings.most, |(target, level)| self.link_text(*target, *level))
     }
 
     /// The DN of the target, and the level of a membership that is none of the usual one.

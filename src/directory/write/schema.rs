@@ -2,6 +2,7 @@
 //! is changed before it is judged by the schema before, and what comes after it by the schema after.
 
 use super::Work;
+use super::record::Room;
 use crate::directory::core::Core;
 use crate::directory::derived::SUBSCHEMA;
 use crate::directory::filter::{Matcher, Truth};
@@ -118,27 +119,26 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Who changed which definitions; these whole, where the settings want values at all.
+    /// Who changed which definitions; these too, where the settings want values at all.
     fn record_of_schema(&self, steps: &[SchemaStep<'_>]) -> AuditRecord {
         let mut attributes: Vec<String> = steps.iter().map(|step| step.kind.attribute().to_owned()).collect();
         attributes.sort_unstable();
         attributes.dedup();
-        let of = |attribute: &String, removes: bool| -> Vec<String> {
+        let settings = &self.current.settings.audit_values;
+        let mut room = Room::new(settings);
+        let mut of = |attribute: &String, removes: bool| {
             let held = steps.iter().filter(|step| step.kind.attribute() == attribute && step.removes == removes);
-            held.map(|step| String::from_utf8_lossy(step.value).into_owned()).collect()
+            room.show_definitions(held.map(|step| step.value))
         };
-        let change = |attribute: &String| AuditChange {
-            attribute: attribute.clone(),
-            old: of(attribute, true),
-            new: of(attribute, false),
-            ..AuditChange::default()
+        let change = |attribute: &String| {
+            let ((old, old_left_out), (new, new_left_out)) = (of(attribute, true), of(attribute, false));
+            AuditChange { attribute: attribute.clone(), secret: false, old, old_left_out, new, new_left_out }
         };
-        let kept = self.current.settings.audit_values.kept;
         AuditRecord {
             time: self.now.millis(),
             operation: "modify".to_owned(),
             target: SUBSCHEMA.to_owned(),
-            changes: attributes.iter().filter(|_| kept).map(change).collect(),
+            changes: attributes.iter().filter(|_| settings.kept).map(change).collect(),
             attributes,
             ..self.caller.record()
         }
