@@ -14,6 +14,28 @@ import time
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 _running = []
+_panicked = []
+
+
+@atexit.register
+def _fail_for_panics():
+    # First to be registered, so last of all: by now each server has been ended, some of them after the last test.
+    if _panicked:
+        print(f"{len(_panicked)} servers panicked", flush=True)
+        os._exit(1)
+
+
+def panics(log):
+    """Lines of a log that tell of a panic, or of the end by a stack that was too small."""
+    said = log.read_text(errors="replace") if log.exists() else ""
+    return [line for line in said.splitlines() if "panic" in line or "overflowed its stack" in line]
+
+
+def check_panics(log):
+    """A panic that one connection bore is a failure of the test all the same (hardening HA3)."""
+    if told := panics(log):
+        _panicked.append(log)
+        raise AssertionError("the server's log tells of a panic:\n" + "\n".join(told))
 
 
 def program():
@@ -77,7 +99,7 @@ class Demo:
         self._launch()
 
     def stop(self):
-        """A clean end, then the folder goes."""
+        """A clean end without a panic in the log, then the folder goes."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -87,9 +109,15 @@ class Demo:
                 self.process.wait()
                 raise
         self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._remove()
+
+    def _remove(self):
         if self in _running:
             _running.remove(self)
+        try:
+            check_panics(self.folder / "log")
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def said(self):
         """The end of its log."""
@@ -115,7 +143,10 @@ def _stop_all():
         if demo.process and demo.process.poll() is None:
             demo.process.kill()
             demo.process.wait()
-        shutil.rmtree(demo.folder, ignore_errors=True)
+        try:
+            demo._remove()
+        except AssertionError as error:
+            print(error, flush=True)
 
 
 def eventually(what, holds, seconds=20):

@@ -76,11 +76,15 @@ class Server:
             self.process.wait(60)
 
     def end(self):
+        """Ends it at once; a panic in its log is a failure of the test."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        if not self.kept:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            demo.check_panics(self.folder / "log")
+        finally:
+            if not self.kept:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Slapd(Server):

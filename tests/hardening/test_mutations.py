@@ -4,7 +4,6 @@ Each message is taken apart into its elements; one element at a time gets anothe
 answer or end the connection, stay up, and have no panic in its log.
 """
 
-import random
 import socket
 import unittest
 
@@ -165,7 +164,7 @@ class Mutations(unittest.TestCase):
         messages = list(everyday())
         for octets in messages:
             self.react(octets, True, octets.hex())
-        drawn = random.Random(20_261_124)
+        drawn = target.drawn()
         memory = self.server.resident()
         for at in range(COUNT):
             octets = mutated(messages[at % len(messages)], drawn)

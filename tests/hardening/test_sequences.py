@@ -102,7 +102,7 @@ class Sequences(unittest.TestCase):
             self.play(warm)
         time.sleep(2)
         descriptors, threads, memory = self.server.descriptors(), self.server.threads(), self.server.resident()
-        drawn = random.Random(20_261_123)
+        drawn = target.drawn()
         began = time.monotonic()
         for at in range(COUNT):
             self.play(drawn)
@@ -132,7 +132,7 @@ class Sequences(unittest.TestCase):
         return ways
 
     def test_ha9_after_any_bind_one_is_who_signed_in_or_nobody(self):
-        ways, drawn = self.binds(), random.Random(20_261_123)
+        ways, drawn = self.binds(), target.drawn()
         with self.operator() as client:
             # A session that goes with the connection before it is a reason of its own to be sent away.
             self.assertEqual(client.ask(replace(f"cn=Desk,ou=licences,{ORGANISATION}", "hcReleaseMode", "idle"))[0], 0)

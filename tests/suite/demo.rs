@@ -171,12 +171,20 @@ impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             eprintln!("the last the daemon said:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+        } else {
+            assert_no_panic(&log);
         }
     }
+}
+
+/// A panic that one connection bore is a failure of the test all the same (hardening HA3).
+pub(crate) fn assert_no_panic(log: &str) {
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("panic") || line.contains("overflowed its stack")).collect();
+    assert!(told.is_empty(), "the daemon's log tells of a panic:\n{}", told.join("\n"));
 }
 
 fn data_folder(folder: &Path) -> PathBuf {
@@ -210,6 +218,12 @@ fn address(json: &serde_json::Value) -> SocketAddr {
     let url = json["ldap_url"].as_str().expect("ldap_url");
     let host = url.trim_start_matches("ldap://").trim_end_matches('/');
     host.parse().unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+#[test]
+#[should_panic(expected = "the daemon's log tells of a panic")]
+fn ha3_a_panic_in_the_log_fails_a_test() {
+    assert_no_panic("INFO headcount: a line\n2026-11-23T12:00:00Z ERROR headcount::cli::serve: panic place=\"src/a.rs:1:2\"\n");
 }
 
 #[test]

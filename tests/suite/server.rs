@@ -1,6 +1,6 @@
 //! A server with a config of the test's own: `headcount serve --config`.
 
-use crate::demo::headcount;
+use crate::demo::{assert_no_panic, headcount};
 use crate::wire::Wire;
 use base64::Engine;
 use sha1::{Digest, Sha1};
@@ -132,6 +132,8 @@ impl Drop for Server {
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("the server said:\n{}", self.said());
+        } else {
+            assert_no_panic(&self.said());
         }
     }
 }
