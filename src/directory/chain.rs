@@ -66,11 +66,21 @@ impl Matcher {
         self.try_each(&mut |item| item.walk(walk, one))
     }
 
-    /// Asks dynamic groups about the entry that the filter is to be asked of next.
-    pub(super) fn ask(&mut self, reading: &Reading<'_>, groups: &mut DynamicGroups, entry: &Entry) -> Result<(), Error> {
+    /// Whether it asks what dynamic groups were asked about beforehand, when chains were followed.
+    pub(super) fn is_foretold(&self, schema: &Schema) -> bool {
+        self.any(&|item| !item.dynamic.each && (matches!(item.test, Test::Link { .. } | Test::Chain(_)) || item.asks_for_members(schema)))
+    }
+
+    /// Asks dynamic groups about the entry that the filter is to be asked of next, as far as they were not asked beforehand;
+    /// `anew` where the entry has changed since.
+    pub(super) fn ask(&mut self, reading: &Reading<'_>, groups: &mut DynamicGroups, entry: &Entry, anew: bool) -> Result<(), Error> {
+        let schema = reading.context.schema;
         self.try_each(&mut |item| {
-            if item.dynamic.each {
-                item.dynamic.ids.clear();
+            if item.dynamic.each || (anew && item.is_of_entries(schema)) {
+                match item.dynamic.each {
+                    true => item.dynamic.ids.clear(),
+                    false => drop(item.dynamic.ids.remove(entry.id.0)),
+                }
                 if item.holds_by(reading, groups, entry)? {
                     item.dynamic.ids.insert(entry.id.0);
                 }
@@ -88,11 +98,16 @@ impl Item {
         matches!(self.test, Test::Present) && self.attributes.iter().any(shows)
     }
 
+    /// Whether dynamic groups answer it for one entry by one question.
+    fn is_of_entries(&self, schema: &Schema) -> bool {
+        let member_of = schema.known().member_of;
+        self.asks_for_members(schema) || (matches!(self.test, Test::Link { .. }) && self.attributes.contains(&member_of))
+    }
+
     fn walk(&mut self, walk: &mut Walk<'_>, one: Option<&Entry>) -> Result<(), Error> {
         let schema = walk.reading.context.schema;
         let member_of = schema.known().member_of;
-        let is_of_entries =
-            self.asks_for_members(schema) || (matches!(self.test, Test::Link { .. }) && self.attributes.contains(&member_of));
+        let is_of_entries = self.is_of_entries(schema);
         if one.is_none() && is_of_entries && self.is_near() {
             // The few entries that count are asked, and not for members that nobody may hear of.
             self.dynamic.each = walk.dynamic.is_some();

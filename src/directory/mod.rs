@@ -49,6 +49,7 @@ mod session;
 pub mod settings;
 mod sharing;
 mod sorted;
+mod source;
 mod specials;
 mod structure;
 pub mod telemetry;

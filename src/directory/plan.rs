@@ -36,28 +36,25 @@ impl From<Candidates> for Part {
     }
 }
 
+/// How often the indexes are asked anew where too much changes meanwhile.
+const ATTEMPTS: usize = 3;
 /// Above this many keys a scan or range gives up: looking at the entries is not dearer then.
 const SCAN_LIMIT: usize = 200_000;
 
 /// What the indexes know of the filter; `None` where they cannot narrow it. An entry that is put while they are asked may be
-/// found by none of them, so it is put to those that are looked at.
+/// found by none of them, so it is put to those that are looked at. Where more are put than is remembered, again and again,
+/// looking at all misses none.
 pub(super) fn plan(schema: &Schema, memory: &Memory, matcher: &Matcher, reach: &Reach<'_>) -> Option<Plan> {
-    let since = memory.watch();
-    let Part { mut ids, exact } = narrow(schema, memory, matcher, reach)?;
-    if memory.is_as_at(since) {
+    for _ in 0..ATTEMPTS {
+        let since = memory.watch();
+        let Part { mut ids, exact } = narrow(schema, memory, matcher, reach)?;
+        if !memory.is_as_at(since) {
+            let Some(changed) = memory.changed_since(since) else { continue };
+            ids.extend(changed);
+        }
         return Some(Plan { ids, exact, since });
     }
-    match memory.changed_since(since) {
-        Some(changed) => {
-            ids.extend(changed);
-            Some(Plan { ids, exact, since })
-        }
-        None => {
-            let _still = memory.still();
-            let since = memory.watch();
-            narrow(schema, memory, matcher, reach).map(|Part { ids, exact }| Plan { ids, exact, since })
-        }
-    }
+    None
 }
 
 fn narrow(schema: &Schema, memory: &Memory, matcher: &Matcher, reach: &Reach<'_>) -> Option<Part> {

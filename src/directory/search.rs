@@ -8,29 +8,38 @@ use super::dynamic::{DynamicGroups, Reading, most_shown};
 use super::filter::{Matcher, Truth};
 use super::list_view::{self, Target, View};
 use super::monitor;
-use super::plan;
 use super::request::{EntrySink, Page, Position, Progress, Scope, SearchRequest, SortReport, ViewProblem, ViewReport, Visible};
 use super::sharing::Sharing;
 use super::sorted::{Gathering, Order, SortedList, Stamp};
+use super::source::{Sought, Source};
+pub(super) use super::source::{in_scope, walk};
 use super::tree::{self, Resolved};
-use super::view::{Renderer, Selection};
+use super::view::{Renderer, Selection, is_dynamic};
 use super::{Caller, Directory, Error};
 use super::{referral, root};
 use crate::access::{AttributeSet, EntryAccess, Grants};
 use crate::base::EntryId;
 use crate::model::{Entry, Facts};
 use crate::schema::Schema;
-use crate::store::{Memory, Watch};
+use crate::store::{Isolation, Memory, Watch};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Entries looked at after a full page, to find out whether it is the last.
-const LOOK_AHEAD: usize = 4_096;
 /// Entries looked at in one step.
 const STEP: usize = 256;
 /// What dynamic groups may ask in one step before it ends.
 const STEP_QUESTIONS: usize = 2_000;
+/// How long a step goes on, and how long may be planned while others wait for it.
+const STEP_TIME: Duration = Duration::from_millis(10);
+/// Entries looked at between two looks at the clock.
+const LOOKS: usize = 8;
+/// How often a search that takes long to plan is planned before it is taken as it is.
+const ATTEMPTS: usize = 3;
+/// Assertions times octets of an entry from which on it is matched, and links from which on they are shown, outside of the
+/// lane: that alone may take as long as a step.
+const DEAR_MATCH: usize = 1 << 20;
+const DEAR_LINKS: usize = 4_096;
 
 /// A search under way. It holds no lock between steps.
 pub struct Search {
@@ -40,20 +49,25 @@ pub struct Search {
     version: usize,
     matcher: Matcher,
     selection: Arc<Selection>,
-    source: Source,
-    /// Where an entry must stand, when the source does not say so.
-    place: Place,
-    /// Whether the indexes answered for every candidate, as long as nothing has changed since.
-    exact: bool,
-    since: Watch,
+    sought: Sought,
+    /// The base, where that is an entry.
+    base: Option<EntryId>,
+    /// The state it was planned in.
+    begun: Begun,
+    /// How many assertions the filter makes of an entry.
+    weight: usize,
     /// Continuation references still to be told, the next one last.
     references: Vec<Vec<String>>,
     /// Whether there are dynamic groups.
     any_dynamic: bool,
     /// Those that the filter asks about each entry.
     asking: Option<Box<DynamicGroups>>,
+    /// Whether what dynamic groups say of the filter was worked out when it was planned.
+    foretold: bool,
     renderer: Renderer,
     page: Option<Page>,
+    /// The end of the page, once it is full: it is not known yet whether it is the last.
+    page_end: Option<Position>,
     /// What is asked for beyond finding entries.
     wishes: Wishes,
     sent: usize,
@@ -66,20 +80,6 @@ pub struct Search {
     indexed: bool,
     deadline: Duration,
     estimate: usize,
-}
-
-/// Where candidates come from, in order of number.
-enum Source {
-    /// The root DSE, the subschema, or entries of the monitor.
-    Virtual(Vec<root::VirtualEntry>),
-    /// One entry.
-    One(Option<EntryId>),
-    /// Found by the indexes, or by walking the tree.
-    Ids { ids: RoaringBitmap, next: u32 },
-    /// The entries right below one, read piece by piece.
-    Children { parent: EntryId, after: Option<EntryId>, chunk: std::vec::IntoIter<EntryId> },
-    /// What was sorted, from a rank up to another.
-    Sorted { list: Arc<SortedList>, next: usize, end: usize },
 }
 
 /// What a search is to do with what it finds, besides sending it.
@@ -107,6 +107,29 @@ enum Subentries {
     Only(RoaringBitmap),
 }
 
+/// A moment, and what a plan made from then on rests on.
+#[derive(Clone, Copy)]
+struct Begun {
+    at: Duration,
+    watch: Watch,
+    /// The version of the schema.
+    version: usize,
+    /// The generations of names and links, and of authority.
+    bonds: u64,
+    authority: u64,
+    /// The highest revision of an entry.
+    revision: u64,
+    /// What a list made from then on is good for.
+    stamp: Stamp,
+}
+
+/// What a step has done until now.
+struct Step {
+    looked_at: usize,
+    asked: usize,
+    end: Option<Duration>,
+}
+
 /// What became of one candidate.
 enum Look<'g> {
     /// The entry with what it shares, and the rights on it.
@@ -115,35 +138,61 @@ enum Look<'g> {
     Passed,
 }
 
-enum Place {
-    Anywhere,
-    In(EntryId, Scope),
-    /// In one of several: the subtrees that aliases lead to.
-    InOne(Places),
-}
-
 impl Directory {
     /// Begins a search.
     pub fn search(self: &Arc<Self>, caller: &Caller, request: &SearchRequest<'_>) -> Result<Search, Error> {
-        let _isolation = self.memory().isolated();
-        self.begin_search(caller, request)
+        self.begin_search(caller, request, self.begun())
     }
 
     /// Begins a search and lets it go its first step, both in one state of the directory: what a search finds in so much is
-    /// never a part of a change of many entries (RFC 5805 §1).
+    /// never a part of a change of many entries (RFC 5805 §1). Such changes wait for no more than a step: it is planned before,
+    /// and again where it does not hold any more. Where planning takes long, and others go on to change what it rests on, it is
+    /// taken as it is in the end, and what it finds is of the state of the step alone.
     pub fn search_first(
         self: &Arc<Self>,
         caller: &Caller,
         request: &SearchRequest<'_>,
         sink: &mut dyn EntrySink,
     ) -> Result<(Search, Result<Progress, Error>), Error> {
-        let _isolation = self.memory().isolated();
-        let mut search = self.begin_search(caller, request)?;
-        let progress = search.go_on(sink);
-        Ok((search, progress))
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let begun = self.begun();
+            let mut planned = self.begin_search(caller, request, begun);
+            let mut lane = self.memory().isolated();
+            let holds = match &mut planned {
+                Ok(search) => search.still_holds(caller, request),
+                Err(_) => begun.is_now(self),
+            };
+            if !holds && (attempt < ATTEMPTS || !begun.is_of_rules(self)) {
+                if self.clock().monotonic().saturating_sub(begun.at) > STEP_TIME {
+                    continue;
+                }
+                planned = self.begin_search(caller, request, self.begun());
+                if let Ok(search) = &mut planned {
+                    search.still_holds(caller, request);
+                }
+            }
+            let mut search = planned?;
+            let progress = search.go_on(&mut lane, sink);
+            return Ok((search, progress));
+        }
     }
 
-    fn begin_search(self: &Arc<Self>, caller: &Caller, request: &SearchRequest<'_>) -> Result<Search, Error> {
+    fn begun(&self) -> Begun {
+        let memory = self.memory();
+        Begun {
+            at: self.clock().monotonic(),
+            watch: memory.watch(),
+            version: self.schema().version(),
+            bonds: memory.bonds(),
+            authority: self.core().authority(),
+            revision: memory.highest_revision(),
+            stamp: self.stamp(),
+        }
+    }
+
+    fn begin_search(self: &Arc<Self>, caller: &Caller, request: &SearchRequest<'_>, begun: Begun) -> Result<Search, Error> {
         let current = self.current();
         let memory = self.memory();
         let grants = self.grants(caller);
@@ -158,21 +207,22 @@ impl Directory {
             Base::Entry(id) if request.scope == Scope::Base => memory.entry(*id),
             Base::Entry(_) | Base::Nothing | Base::Virtual(_) | Base::Monitor(_) => None,
         };
+        let any_dynamic = self.specials().dynamic_groups();
         let asks_each = matcher.follow(&reading, one.as_deref())?;
         let asking = if asks_each { DynamicGroups::prepare(&reading, most_shown(&grants)).map(Box::new) } else { None };
         let areas = self.areas();
         let mut references = Vec::new();
-        let mut since = memory.watch();
-        let (source, place, exact) = match base {
-            Base::Virtual(entry) => (Source::Virtual(vec![entry]), Place::Anywhere, false),
-            Base::Monitor(entries) => (Source::Virtual(entries), Place::Anywhere, false),
-            Base::Nothing => (Source::One(None), Place::Anywhere, false),
+        let plainly = |source| Sought::plainly(source, begun.watch);
+        let (sought, base) = match base {
+            Base::Virtual(entry) => (plainly(Source::Virtual(vec![entry])), None),
+            Base::Monitor(entries) => (plainly(Source::Virtual(entries)), None),
+            Base::Nothing => (plainly(Source::One(None)), None),
             Base::Entry(id) => {
                 let special = self.special(&grants, request, id)?;
                 references = special.references;
                 let base = special.places.only().map(|(base, _)| base);
                 let reach = Reach { areas: areas.as_deref(), organisation: grants.subject().organisation, base };
-                plan_source((self.schema(), memory), &matcher, &reach, special.places, &special.hidden, &mut since)
+                (Sought::plan((self.schema(), memory), &matcher, &reach, special.places, &special.hidden), Some(id))
             }
         };
         let limits = &current.settings.limits;
@@ -183,27 +233,29 @@ impl Directory {
             (client, false) => client.min(server),
         };
         let seconds = bounded(request.time_limit, usize::try_from(limits.time.as_secs()).unwrap_or(usize::MAX));
-        let deadline = self.clock().monotonic().saturating_add(Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)));
+        let deadline = begun.at.saturating_add(Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)));
         // What the indexes count is of all organisations, so only the operator is told (O1, HC5).
-        let estimate = match &source {
+        let estimate = match &sought.source {
             Source::Ids { ids, .. } if caller.identity.is_operator() => usize::try_from(ids.len()).unwrap_or(usize::MAX),
             _ => 0,
         };
         let mut search = Search {
             directory: Arc::clone(self),
             grants,
-            version: self.schema().version(),
+            version: begun.version,
+            weight: matcher.assertions(),
+            foretold: any_dynamic && matcher.is_foretold(self.schema()),
             matcher,
             selection,
-            source,
-            place,
-            exact,
-            since,
+            sought,
+            base,
+            begun,
             references,
-            any_dynamic: self.specials().dynamic_groups(),
+            any_dynamic,
             asking,
             renderer: Renderer::with_cache(Arc::clone(&current.catalog), Arc::clone(&self.core().links)),
             page: request.page.clone(),
+            page_end: None,
             wishes: Wishes::default(),
             sent: 0,
             looked_at: 0,
@@ -348,84 +400,10 @@ struct Special {
     references: Vec<Vec<String>>,
 }
 
-/// Whether the entry stands in the scope of a search at `base`.
-pub(super) fn in_scope(facts: &dyn Facts, entry: &Entry, base: EntryId, scope: Scope) -> bool {
-    match scope {
-        Scope::Base => entry.id == base,
-        Scope::One => entry.parent == Some(base),
-        Scope::Subtree => tree::is_within(facts, entry.id, base),
-        Scope::Children => entry.id != base && tree::is_within(facts, entry.id, base),
-    }
-}
-
-/// Where candidates come from; `since` learns the moment that they are of.
-fn plan_source(
-    (schema, memory): (&Schema, &Memory),
-    matcher: &Matcher,
-    reach: &Reach<'_>,
-    places: Places,
-    hidden: &RoaringBitmap,
-    since: &mut Watch,
-) -> (Source, Place, bool) {
-    let only = places.only();
-    if let Some((base, Scope::Base)) = only {
-        return (Source::One(Some(base)), Place::Anywhere, false);
-    }
-    let shown = |ids: RoaringBitmap| Source::Ids { ids: if hidden.is_empty() { ids } else { ids - hidden }, next: 0 };
-    let plan = plan::plan(schema, memory, matcher, reach);
-    *since = plan.as_ref().map_or(*since, |plan| plan.since);
-    match (plan, only) {
-        (Some(plan), Some((base, scope))) => (shown(plan.ids), Place::In(base, scope), plan.exact),
-        (Some(plan), None) => (shown(plan.ids), Place::InOne(places), plan.exact),
-        (None, Some((base, Scope::One))) if hidden.is_empty() => {
-            (Source::Children { parent: base, after: None, chunk: Vec::new().into_iter() }, Place::Anywhere, false)
-        }
-        (None, _) => {
-            let mut ids = RoaringBitmap::new();
-            for (base, scope) in places.outermost(memory) {
-                ids |= walk(memory, base, scope);
-            }
-            (shown(ids), Place::Anywhere, false)
-        }
-    }
-}
-
-/// Everything in the scope of the base, in order of number once it is in the set.
-pub(super) fn walk(memory: &Memory, base: EntryId, scope: Scope) -> RoaringBitmap {
-    let mut found = RoaringBitmap::new();
-    if scope == Scope::Subtree || scope == Scope::Base {
-        found.insert(base.0);
-    }
-    if scope == Scope::Base {
-        return found;
-    }
-    let mut parents = vec![base];
-    while let Some(parent) = parents.pop() {
-        if memory.child_count(parent) == 0 {
-            continue;
-        }
-        let mut after = None;
-        loop {
-            let chunk = memory.children(parent, after, 4096);
-            found.extend(chunk.iter().map(|id| id.0));
-            let last = chunk.last().copied();
-            let full = chunk.len() == 4096;
-            if scope != Scope::One {
-                parents.extend(chunk);
-            }
-            if !full {
-                break;
-            }
-            after = last;
-        }
-    }
-    found
-}
-
 impl Search {
     /// Makes ready for sorting, and for a view of what is sorted.
     fn arrange(&mut self, request: &SearchRequest<'_>) {
-        if request.sort.is_empty() || matches!(self.source, Source::Virtual(_)) {
+        if request.sort.is_empty() || matches!(self.sought.source, Source::Virtual(_)) {
             return;
         }
         let directory = Arc::clone(&self.directory);
@@ -435,85 +413,149 @@ impl Search {
         self.wishes.gathering = Some(Gathering::new(order, &directory.core().sorting));
         if let Some(view) = &request.view {
             self.wishes.view = Some(View::of(view));
-            if let Some(list) = view.list.as_ref().filter(|list| list.stamp == directory.stamp()) {
+            if let Some(list) = view.list.as_ref().filter(|list| list.stamp == self.begun.stamp) {
                 self.wishes.gathering = None;
                 self.show(Arc::clone(list));
             }
         }
     }
 
+    /// Whether what was planned holds, once what has changed since is among the candidates.
+    fn still_holds(&mut self, caller: &Caller, request: &SearchRequest<'_>) -> bool {
+        let directory = Arc::clone(&self.directory);
+        if self.begun.is_now(&directory) {
+            return true;
+        }
+        let memory = directory.memory();
+        let bound = memory.bonds() == self.begun.bonds || !(self.sought.walked || self.matcher.rests_on_links());
+        let is_base = |base| matches!(directory.find_base(caller, &self.grants, request), Ok(Base::Entry(id)) if id == base);
+        if self.foretold || !bound || !self.begun.is_of_rules(&directory) || !self.base.is_none_or(is_base) {
+            return false;
+        }
+        let changed = memory.changed_since(self.begun.watch);
+        let known = changed.is_some();
+        self.sought.add(changed.unwrap_or_default());
+        known
+    }
+
     /// Goes on until the sink is full, the page is full, or all is found. Errors are those that end a search after
     /// some entries were sent: size, time and look-through limits.
     pub fn step(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
         let directory = Arc::clone(&self.directory);
-        let _isolation = directory.memory().isolated();
-        self.go_on(sink)
+        if let Some(gathering) = self.wishes.gathering.take_if(|gathering| gathering.is_complete) {
+            self.sort(gathering);
+        }
+        let mut lane = directory.memory().isolated();
+        self.go_on(&mut lane, sink)
     }
 
-    fn go_on(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
-        let directory = Arc::clone(&self.directory);
-        let memory = directory.memory();
+    fn go_on(&mut self, lane: &mut Isolation<'_>, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
         let grants = Arc::clone(&self.grants);
+        let mut step = Step { looked_at: 0, asked: self.questions(), end: None };
         if let Some(gathering) = self.wishes.gathering.take() {
-            self.gather(memory, &grants, gathering)?;
+            self.gather(&grants, lane, &mut step, gathering)?;
             if self.wishes.gathering.is_some() {
                 return Ok(Progress::More);
             }
         }
         self.refuse_if_not_as_asked()?;
-        let asked = self.questions();
         let mut sharing = self.sharing(&grants);
-        for looked_at in 0..STEP {
-            // Dynamic groups may be much work for one entry, and others wait for the end of the step (HA5).
-            if self.questions().saturating_sub(asked) > STEP_QUESTIONS || is_enough(sharing.as_ref()) {
-                break;
+        loop {
+            match (self.is_enough(&mut step, sharing.as_ref()), &self.page_end) {
+                (Err(_), Some(after)) => return Ok(self.page_to(after.clone())),
+                (Err(error), None) => return Err(error),
+                (Ok(true), _) => return Ok(Progress::More),
+                (Ok(false), _) if sink.is_full() => return Ok(Progress::More),
+                (Ok(false), _) => {}
             }
-            if looked_at % 64 == 63 && directory.clock().monotonic() > self.deadline {
-                return Err(Error::TimeLimit);
-            }
-            if sink.is_full() {
-                return Ok(Progress::More);
-            }
-            if let Source::Virtual(_) = self.source {
+            if let Source::Virtual(_) = self.sought.source {
                 return self.send_virtual(sink);
             }
             if let Some(urls) = self.references.pop() {
                 sink.reference(&urls);
                 continue;
             }
-            let (entry, access) = match self.look(memory, &grants, &mut sharing)? {
-                Look::Found(entry, access) => (entry, access),
-                Look::None => return Ok(Progress::Done),
-                Look::Passed => continue,
+            let (entry, access) = match (self.look(lane, &grants, &mut sharing), &self.page_end) {
+                (Ok(Look::Found(..)) | Err(_), Some(after)) => return Ok(self.page_to(after.clone())),
+                (Err(error), None) => return Err(error),
+                (Ok(Look::Found(entry, access)), None) => (entry, access),
+                (Ok(Look::None), _) => return Ok(Progress::Done),
+                (Ok(Look::Passed), _) => continue,
             };
             let before = self.page.as_ref().and_then(|page| page.after.as_ref()).map_or(0, |after| after.sent);
             if self.sent >= self.size_limit || before + self.sent >= self.size_limit_of_all {
                 return Err(Error::SizeLimit);
             }
-            self.renderer.bonds = memory.bonds();
-            if self.any_dynamic {
-                let current = directory.current();
-                let reading = Reading { context: current.context(directory.schema(), memory), memory: Some(memory), grants: &grants };
-                self.renderer.find_members(&reading, &self.selection, &entry)?;
+            if !self.send((&entry, &access), &grants, lane, sink)? {
+                continue;
             }
-            let dress = &mut self.wishes.dress;
-            let take = |visible: &Visible<'_>| match dress {
-                Some(dress) => dress.send(&directory, &grants, (&entry, &access), visible, sink),
-                None => {
-                    sink.entry(visible);
-                    Ok(())
-                }
-            };
-            self.renderer.render(directory.schema(), memory, &entry, &self.selection, access.read, take)?;
             self.sent += 1;
             if self.page.as_ref().is_some_and(|page| self.sent >= page.size) {
-                return Ok(self.end_of_page(memory, entry.id, before + self.sent));
+                if let Source::Sorted { list, next, end } = &self.sought.source {
+                    let at = u32::try_from(*next).unwrap_or(u32::MAX);
+                    let after = Position { at, sent: before + self.sent, list: Some(Arc::clone(list)) };
+                    return Ok(if next < end { Progress::Paged { after, estimate: list.len() } } else { Progress::Done });
+                }
+                // Whether there is more to see is found out by looking on, and not by whether there is more that is hidden.
+                self.page_end = Some(Position { at: entry.id.0, sent: before + self.sent, list: None });
             }
         }
-        if directory.clock().monotonic() > self.deadline {
-            return Err(Error::TimeLimit);
+    }
+
+    fn page_to(&self, after: Position) -> Progress {
+        Progress::Paged { after, estimate: self.estimate }
+    }
+
+    /// Whether others should come first now. An error where the time of the search is up.
+    fn is_enough(&self, step: &mut Step, sharing: Option<&Sharing<'_>>) -> Result<bool, Error> {
+        let looked_at = step.looked_at;
+        step.looked_at += 1;
+        // Dynamic groups may be much work for one entry, and others wait for the end of the step (HA5).
+        let asked = self.questions().saturating_sub(step.asked);
+        let enough = looked_at >= STEP || asked > STEP_QUESTIONS || sharing.is_some_and(Sharing::is_enough);
+        if !enough && (looked_at == 0 || looked_at % LOOKS != 0) {
+            return Ok(false);
         }
-        Ok(Progress::More)
+        let now = self.directory.clock().monotonic();
+        match now > self.deadline {
+            true => Err(Error::TimeLimit),
+            false => Ok(enough || now > *step.end.get_or_insert(now.saturating_add(STEP_TIME))),
+        }
+    }
+
+    /// Sends an entry. What of that may take long alone is done outside of the lane; where the entry has changed meanwhile
+    /// nothing is sent, and it comes again.
+    fn send(
+        &mut self,
+        (entry, access): (&Entry, &EntryAccess<'_>),
+        grants: &Arc<Grants>,
+        lane: &mut Isolation<'_>,
+        sink: &mut dyn EntrySink,
+    ) -> Result<bool, Error> {
+        let directory = Arc::clone(&self.directory);
+        let (schema, memory) = (directory.schema(), directory.memory());
+        self.renderer.bonds = memory.bonds();
+        if self.any_dynamic {
+            let current = directory.current();
+            let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants };
+            let (renderer, selection) = (&mut self.renderer, &self.selection);
+            let seeks = renderer.seeks_members(schema, selection, entry);
+            lane.outside_if(seeks, || renderer.find_members(&reading, selection, entry))?;
+            if seeks && self.sought.comes_again(memory, entry) {
+                return Ok(false);
+            }
+        }
+        let dress = &mut self.wishes.dress;
+        let take = |visible: &Visible<'_>| match dress {
+            Some(dress) => dress.send(&directory, grants, (entry, access), visible, sink),
+            None => {
+                sink.entry(visible);
+                Ok(())
+            }
+        };
+        let dear = self.selection.link_count(schema, memory, entry) > DEAR_LINKS;
+        lane.outside_if(dear, || self.renderer.render(schema, memory, entry, &self.selection, access.read, take))?;
+        Ok(true)
     }
 
     /// How the sort went; `None` where none was asked for, or nothing was found that could be sorted (RFC 2891 §2).
@@ -527,27 +569,24 @@ impl Search {
     }
 
     /// Looks at the next candidate.
-    fn look<'g>(&mut self, memory: &Memory, grants: &'g Grants, sharing: &mut Option<Sharing<'_>>) -> Result<Look<'g>, Error> {
-        let Some(id) = self.next_candidate(memory) else { return Ok(Look::None) };
+    fn look<'g>(&mut self, lane: &mut Isolation<'_>, grants: &'g Grants, sharing: &mut Option<Sharing<'_>>) -> Result<Look<'g>, Error> {
+        let directory = Arc::clone(&self.directory);
+        let (schema, memory) = (directory.schema().at(self.version), directory.memory());
+        let Some(id) = self.sought.next(memory) else { return Ok(Look::None) };
         let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
-        let access = self.is_in_place(memory, &entry).then(|| grants.on(memory, &entry)).filter(|access| access.disclosed);
+        let access = self.sought.holds(memory, &entry).then(|| grants.on(memory, &entry)).filter(|access| access.disclosed);
         let Some(access) = access.filter(|_| self.wishes.subentries.shows(id)) else { return Ok(Look::Passed) };
-        let schema = self.directory.schema().at(self.version);
-        if let Some(groups) = &mut self.asking {
-            let current = self.directory.current();
-            let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants: &self.grants };
-            self.matcher.ask(&reading, groups, &entry)?;
-        }
         let is_matched = sharing.as_ref().is_some_and(|sharing| sharing.is_matched);
         let put_on = |sharing: &mut Option<Sharing<'_>>, entry: Arc<Entry>| match sharing {
             Some(sharing) => sharing.put_on(schema, memory, entry),
             None => entry,
         };
+        let dear = self.weight.saturating_mul(entry.size()) > DEAR_MATCH || (self.asking.is_some() && is_dynamic(schema, &entry));
         let entry = if is_matched { put_on(sharing, entry) } else { entry };
-        let wanted = self.is_wanted(schema, memory, &entry, access.search);
-        // What is hidden is not counted: how much of it there is would show (O1, HC1).
-        let is_candidate = || self.matcher.is_candidate((schema, memory), memory, &entry, access.search);
-        self.looked_at += usize::from(wanted || (!self.indexed && is_candidate()));
+        let wanted = lane.outside_if(dear, || self.match_it(&entry, access.search))?;
+        if dear && self.sought.comes_again(memory, &entry) {
+            return Ok(Look::Passed);
+        }
         if !self.indexed && self.looked_at > self.look_through {
             return Err(Error::AdminLimit("the search would look at more entries than the look-through limit allows".to_owned()));
         }
@@ -555,6 +594,29 @@ impl Search {
             true => Ok(Look::Found(if is_matched { entry } else { put_on(sharing, entry) }, access)),
             false => Ok(Look::Passed),
         }
+    }
+
+    /// Whether the entry matches; counts it where that may be known.
+    fn match_it(&mut self, entry: &Entry, searchable: &AttributeSet) -> Result<bool, Error> {
+        let directory = Arc::clone(&self.directory);
+        let (schema, memory) = (directory.schema().at(self.version), directory.memory());
+        // What was foretold of an entry that has changed since is asked again.
+        let anew = self.foretold && entry.revision >= self.begun.revision;
+        if anew || self.asking.is_some() {
+            let current = directory.current();
+            let reading = Reading { context: current.context(schema, memory), memory: Some(memory), grants: &self.grants };
+            if self.asking.is_none() {
+                self.asking = DynamicGroups::prepare(&reading, most_shown(&self.grants)).map(Box::new);
+            }
+            if let Some(groups) = &mut self.asking {
+                self.matcher.ask(&reading, groups, entry, anew)?;
+            }
+        }
+        let wanted = self.is_wanted(schema, memory, entry, searchable);
+        // What is hidden is not counted: how much of it there is would show (O1, HC1).
+        let is_candidate = || self.matcher.is_candidate((schema, memory), memory, entry, searchable);
+        self.looked_at += usize::from(wanted || (!self.indexed && is_candidate()));
+        Ok(wanted)
     }
 
     /// What puts on entries what they share; `None` too where nothing of that is asked for.
@@ -575,33 +637,36 @@ impl Search {
         self.renderer.asked() + self.asking.as_ref().map_or(0, |groups| groups.asked())
     }
 
-    /// Gathers for a step; when all is found, sorts it, and puts the list in the place of the candidates.
-    fn gather(&mut self, memory: &Memory, grants: &Grants, mut gathering: Gathering) -> Result<(), Error> {
+    /// Gathers for a step; when all is found, sorts it, and puts the list in the place of the candidates. Of much, that is
+    /// done before the next step, since nobody needs to wait for it.
+    fn gather(&mut self, grants: &Grants, lane: &mut Isolation<'_>, step: &mut Step, mut gathering: Gathering) -> Result<(), Error> {
+        let directory = Arc::clone(&self.directory);
         let mut sharing = self.sharing(grants);
-        for _ in 0..STEP {
-            if is_enough(sharing.as_ref()) {
-                break;
-            }
-            match self.look(memory, grants, &mut sharing)? {
+        while !self.is_enough(step, sharing.as_ref())? {
+            match self.look(lane, grants, &mut sharing)? {
                 Look::Found(entry, access) if self.looked_at <= self.look_through => {
                     let no_room = |_| Error::AdminLimit("the search finds more entries than can be sorted".to_owned());
-                    gathering.take(memory, &entry, access.search).map_err(no_room)?;
+                    gathering.take(directory.memory(), &entry, access.search).map_err(no_room)?;
                 }
                 // To sort is to look at all, whatever the indexes say.
                 Look::Found(..) => return Err(Error::AdminLimit("more entries to sort than the look-through limit allows".to_owned())),
                 Look::Passed => {}
                 Look::None => {
-                    let list = gathering.finish(self.directory.stamp());
-                    self.show(Arc::new(list));
-                    return Ok(());
+                    gathering.is_complete = true;
+                    break;
                 }
             }
         }
-        if self.directory.clock().monotonic() > self.deadline {
-            return Err(Error::TimeLimit);
+        match gathering.is_complete && gathering.len() <= STEP {
+            true => self.sort(gathering),
+            false => self.wishes.gathering = Some(gathering),
         }
-        self.wishes.gathering = Some(gathering);
         Ok(())
+    }
+
+    fn sort(&mut self, gathering: Gathering) {
+        let list = gathering.finish(self.begun.stamp);
+        self.show(Arc::new(list));
     }
 
     /// Sends from a list from now on: all of it, or the part that a view shows.
@@ -620,8 +685,8 @@ impl Search {
         }
         self.looked_at = 0;
         // What has changed since is asked again.
-        self.exact = false;
-        self.source = Source::Sorted { list, next: shown.start, end: shown.end };
+        self.sought.exact = false;
+        self.sought.source = Source::Sorted { list, next: shown.start, end: shown.end };
     }
 
     /// The rank of the target from 1; one more than there are entries where there is none.
@@ -655,89 +720,22 @@ impl Search {
         }
     }
 
-    /// The page is full; it is the last one where no candidate is left.
-    fn end_of_page(&mut self, memory: &Memory, last: EntryId, sent: usize) -> Progress {
-        if let Source::Sorted { list, next, end } = &self.source {
-            let at = u32::try_from(*next).unwrap_or(u32::MAX);
-            return match next < end {
-                true => Progress::Paged { after: Position { at, sent, list: Some(Arc::clone(list)) }, estimate: list.len() },
-                false => Progress::Done,
-            };
-        }
-        // Whether there is more to see, and not whether there is more that is hidden.
-        let grants = Arc::clone(&self.grants);
-        let mut sharing = self.sharing(&grants);
-        for _ in 0..LOOK_AHEAD {
-            if is_enough(sharing.as_ref()) {
-                break;
-            }
-            match self.look(memory, &grants, &mut sharing) {
-                Ok(Look::None) => return Progress::Done,
-                Ok(Look::Passed) => {}
-                Ok(Look::Found(..)) | Err(_) => break,
-            }
-        }
-        Progress::Paged { after: Position { at: last.0, sent, list: None }, estimate: self.estimate }
-    }
-
     fn continue_after(&mut self, last: &Position) {
         if let Some(list) = &last.list {
             self.wishes.gathering = None;
             self.show(Arc::clone(list));
         }
-        match &mut self.source {
-            Source::Virtual(_) => {}
-            Source::One(id) => *id = None,
-            Source::Ids { next, .. } => *next = last.at.saturating_add(1),
-            Source::Children { after, chunk, .. } => {
-                *after = Some(EntryId(last.at));
-                *chunk = Vec::new().into_iter();
-            }
-            Source::Sorted { next, .. } => *next = last.at as usize,
-        }
-    }
-
-    fn next_candidate(&mut self, memory: &Memory) -> Option<EntryId> {
-        match &mut self.source {
-            Source::Virtual(_) => None,
-            Source::One(id) => id.take(),
-            Source::Ids { ids, next } => {
-                let found = ids.range(*next..).next()?;
-                *next = found.checked_add(1)?;
-                Some(EntryId(found))
-            }
-            Source::Children { parent, after, chunk } => {
-                if chunk.as_slice().is_empty() {
-                    *chunk = memory.children(*parent, *after, STEP).into_iter();
-                }
-                let found = chunk.next()?;
-                *after = Some(found);
-                Some(found)
-            }
-            Source::Sorted { list, next, end } => {
-                let found = list.get(*next).filter(|_| next < end)?;
-                *next += 1;
-                Some(found)
-            }
-        }
-    }
-
-    fn is_in_place(&self, memory: &Memory, entry: &Entry) -> bool {
-        match &self.place {
-            Place::Anywhere => true,
-            Place::In(base, scope) => in_scope(memory, entry, *base, *scope),
-            Place::InOne(places) => places.hold(memory, entry),
-        }
+        self.sought.continue_after(last.at);
     }
 
     /// Where the indexes were exact, only the right to assert is left to ask.
     fn is_wanted(&self, schema: &Schema, memory: &Memory, entry: &Entry, searchable: &AttributeSet) -> bool {
-        (self.exact && memory.is_as_at(self.since) && self.matcher.is_about(searchable))
+        (self.sought.exact && memory.is_as_at(self.sought.since) && self.matcher.is_about(searchable))
             || self.matcher.matches(schema, memory, entry, searchable) == Truth::True
     }
 
     fn send_virtual(&mut self, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
-        if let Source::Virtual(entries) = std::mem::replace(&mut self.source, Source::One(None)) {
+        if let Source::Virtual(entries) = std::mem::replace(&mut self.sought.source, Source::One(None)) {
             for entry in entries {
                 entry.send(self.directory.schema(), self.directory.memory(), &self.matcher, &self.selection, sink);
             }
@@ -746,9 +744,17 @@ impl Search {
     }
 }
 
-/// Whether a step has put on enough.
-fn is_enough(sharing: Option<&Sharing<'_>>) -> bool {
-    sharing.is_some_and(Sharing::is_enough)
+impl Begun {
+    /// Whether nothing has changed since.
+    fn is_now(&self, directory: &Directory) -> bool {
+        let memory = directory.memory();
+        memory.is_as_at(self.watch) && memory.bonds() == self.bonds && self.is_of_rules(directory)
+    }
+
+    /// Whether the schema and what is allowed to whom are still the same.
+    fn is_of_rules(&self, directory: &Directory) -> bool {
+        directory.schema().version() == self.version && directory.core().authority() == self.authority
+    }
 }
 
 impl Subentries {

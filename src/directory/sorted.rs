@@ -245,12 +245,27 @@ pub(super) struct Gathering {
     searchable: Vec<bool>,
     lease: Lease,
     problem: Option<SortProblem>,
+    /// Whether there are no more to take in.
+    pub(super) is_complete: bool,
 }
 
 impl Gathering {
     pub(super) fn new(order: Arc<Order>, room: &Arc<Room>) -> Self {
         let searchable = vec![false; order.keys.len()];
-        Self { order, items: Vec::new(), keys: Vec::new(), searchable, lease: Lease::new(Arc::clone(room)), problem: None }
+        Self {
+            order,
+            items: Vec::new(),
+            keys: Vec::new(),
+            searchable,
+            lease: Lease::new(Arc::clone(room)),
+            problem: None,
+            is_complete: false,
+        }
+    }
+
+    /// How many were taken in.
+    pub(super) const fn len(&self) -> usize {
+        self.items.len()
     }
 
     /// Takes in an entry. After the first problem numbers are kept alone, for an answer that is not sorted; an error where

@@ -85,6 +85,24 @@ impl Bench {
         Ok(sink.0)
     }
 
+    /// How many steps a search goes.
+    fn steps(&self, base: &str, filter: &str, sort: &[SortKey<'_>]) -> usize {
+        struct Nowhere;
+        impl EntrySink for Nowhere {
+            fn entry(&mut self, _: &Visible<'_>) {}
+            fn reference(&mut self, _: &[String]) {}
+        }
+        let mut request = SearchRequest::new(base, Scope::Subtree, Filter::parse(filter).unwrap(), vec!["1.1"]);
+        request.sort = sort.to_vec();
+        let (mut search, mut progress) = self.directory.search_first(&self.operator, &request, &mut Nowhere).unwrap();
+        let mut steps = 1;
+        while progress.unwrap() == Progress::More {
+            progress = search.step(&mut Nowhere);
+            steps += 1;
+        }
+        steps
+    }
+
     fn names(&self, base: &str, scope: Scope, filter: &str) -> Vec<String> {
         let mut names: Vec<String> =
             self.search(&self.operator, base, scope, filter, &["1.1"]).unwrap().into_iter().map(|entry| entry.dn).collect();
@@ -544,4 +562,21 @@ async fn hc5_aliases_are_followed_once_each_and_those_of_others_do_not_count() {
     let policy = Arc::new(crate::access::Policy::compile(bench.directory.schema(), &[]).unwrap());
     let none = follow(&policy.grants(stranger, bench.directory.memory()), Scope::Subtree);
     assert_eq!(none.hidden.len(), 0, "aliases that the caller may not know of are not counted");
+}
+
+#[tokio::test]
+async fn ha5_a_step_of_a_search_ends_by_the_clock() {
+    let bench = Bench::with_people().await;
+    for number in 0..100 {
+        let dn = format!("uid=p{number},ou=people,dc=example,dc=com");
+        bench.add(&dn, &[("objectClass", "inetOrgPerson"), ("cn", "p"), ("sn", "p")]).await.unwrap();
+    }
+    let by_name = [SortKey { attribute: "cn", rule: None, reverse: false }];
+    for (sort, still) in [(&[][..], 1), (&by_name[..], 1)] {
+        assert_eq!(bench.steps("dc=example,dc=com", "(!(description=x))", sort), still, "no time goes by");
+        bench.clock.hurry(Duration::from_millis(6));
+        let steps = bench.steps("dc=example,dc=com", "(!(description=x))", sort);
+        assert!(steps > 3, "{steps} steps, where it is later each time somebody looks");
+        bench.clock.hurry(Duration::ZERO);
+    }
 }

@@ -134,6 +134,12 @@ impl Selection {
         self.types.contains(attribute) || self.with_options.iter().any(|(asked, _)| schema.with_subtypes(*asked).contains(&attribute))
     }
 
+    /// How many links of the entry are asked for.
+    pub(super) fn link_count(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry) -> usize {
+        let views = self.links.iter().filter_map(|attribute| schema.attribute_type(*attribute).link);
+        views.map(|view| facts.target_count(entry.id, view.edge)).sum()
+    }
+
     /// Whether a stored attribute is among those asked for.
     pub(super) fn takes(&self, schema: &Schema, held: &Attribute<'_>) -> bool {
         if self.types.contains(held.attribute) {
@@ -143,6 +149,11 @@ impl Selection {
             schema.with_subtypes(*attribute).contains(&held.attribute) && options.iter().all(|wanted| held.has_option(wanted))
         })
     }
+}
+
+/// Whether the entry is a dynamic group.
+pub(super) fn is_dynamic(schema: &Schema, entry: &Entry) -> bool {
+    is_of_class(schema, entry, GROUP_OF_URLS)
 }
 
 /// Buffers that one search uses for all of its entries.
@@ -185,13 +196,18 @@ impl Renderer {
         }
     }
 
+    /// Whether that is to seek for members, and not only to ask about the entry.
+    pub(super) fn seeks_members(&self, schema: &Schema, selection: &Selection, entry: &Entry) -> bool {
+        (!selection.links.is_empty() && is_dynamic(schema, entry)) || selection.derived.contains(&schema.known().hc_effective_member)
+    }
+
     /// Seeks the members of dynamic groups that the entry about to be rendered shows, in link attributes or what follows
     /// from them. Not called where there are no dynamic groups.
     pub(super) fn find_members(&mut self, reading: &Reading<'_>, selection: &Selection, entry: &Entry) -> Result<(), Error> {
         let schema = reading.context.schema;
         let asked = |attribute: AttributeId| selection.derived.contains(&attribute);
         let (below, above) = (asked(schema.known().hc_effective_member), asked(schema.known().member_of));
-        let is_dynamic = !selection.links.is_empty() && is_of_class(schema, entry, GROUP_OF_URLS);
+        let is_dynamic = !selection.links.is_empty() && is_dynamic(schema, entry);
         (self.members, self.under, self.above) = Default::default();
         if self.dynamic.is_none() && (is_dynamic || below || above) {
             self.dynamic = DynamicGroups::prepare(reading, most_shown(reading.grants));

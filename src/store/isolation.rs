@@ -22,7 +22,14 @@ struct Lane(RwLock<()>);
 /// As long as it is held no change set of more than one step begins to be seen. It must be held for short, nobody may
 /// take a second one, nor wait for the writer: the writer waits for it.
 pub struct Isolation<'a> {
-    _lane: RwLockReadGuard<'a, ()>,
+    lane: RwLockReadGuard<'a, ()>,
+}
+
+impl Isolation<'_> {
+    /// Does what takes long outside of the lane, where it does: what was read before is of another state then.
+    pub fn outside_if<T>(&mut self, long: bool, act: impl FnOnce() -> T) -> T {
+        if long { RwLockReadGuard::unlocked(&mut self.lane, act) } else { act() }
+    }
 }
 
 /// As long as it is held nobody is in a lane.
@@ -71,7 +78,7 @@ impl Gate {
         }
         let [first, ..] = &self.lanes;
         let lane = LANE.with(|lane| self.lanes.get(*lane)).unwrap_or(first);
-        Isolation { _lane: lane.0.read() }
+        Isolation { lane: lane.0.read() }
     }
 
     /// Waits until nobody is in a lane, and keeps it so.

@@ -340,6 +340,11 @@ impl Memory {
         (self.highest_id.load(Ordering::Acquire), self.highest_revision.load(Ordering::Acquire))
     }
 
+    /// The highest revision of an entry that readers see, or are about to.
+    pub fn highest_revision(&self) -> u64 {
+        self.highest_revision.load(Ordering::Acquire)
+    }
+
     /// Takes note that these numbers were given once.
     pub(super) fn raise(&self, id: u32, revision: u64) {
         self.highest_id.fetch_max(id, Ordering::AcqRel);
