@@ -160,7 +160,11 @@ impl Checkpoint {
         let Some(octets) = disk::read_whole(disk, &path_of(file))? else { return Ok(Ok(None)) };
         let Some(found) = Self::of(&octets) else { return Ok(Err("its checkpoint is damaged")) };
         let is_good = key.is_none_or(|key| found.is_signed_by(file, key));
-        Ok(if is_good { Ok(Some(found)) } else { Err("its checkpoint is not signed by the key") })
+        Ok(if is_good {
+            Ok(Some(found))
+        } else {
+            Err("its checkpoint is not signed by the key (`headcount audit renew` where one was set or changed)")
+        })
     }
 
     fn of(octets: &[u8]) -> Option<Self> {

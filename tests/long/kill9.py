@@ -1,7 +1,8 @@
 """Kills the daemon with SIGKILL while it writes, again and again: `kill9.py ROUNDS` (hardening §3.1, promises 1 and 2).
 
 Each round several writers add, change, rename and delete entries and note every answer. After the kill and a start every
-acknowledged change is there, every other one is there whole or not at all, and `verify` finds nothing.
+acknowledged change is there, every other one is there whole or not at all, and `verify` finds nothing. Nor does `audit verify`,
+while it is written to, after the kill, and at the start: a kill is no tampering.
 """
 
 import pathlib
@@ -19,6 +20,23 @@ SUFFIX = "dc=example,dc=com"
 WRITERS = 4
 #: Attributes that every change of a writer sets together: they are all of one change, or all of another.
 TOGETHER = ("description", "title", "employeeNumber", "l", "postalCode")
+
+
+class Signed(Headcount):
+    """With a key for its audit logs."""
+
+    def write_config(self):
+        super().write_config()
+        key = self.folder / "audit-key"
+        key.touch(0o600)
+        key.write_text("0123456789abcdef0123456789abcdef\n")
+        with open(self.folder / "headcount.toml", "a") as config:
+            config.write(f'[audit]\nkey_file = "{key}"\n')
+
+    def audited(self, when):
+        """What `audit verify` finds."""
+        found = self.run("audit", "verify")
+        return [f"audit verify {when}: {found.stdout}{found.stderr}"] if found.returncode else []
 
 
 def connect(server):
@@ -102,7 +120,7 @@ class Writer(threading.Thread):
 
 def main():
     rounds = int(sys.argv[1])
-    server = Headcount(SUFFIX)
+    server = Signed(SUFFIX)
     server.start()
     connection = connect(server)
     connection.add_s(SUFFIX, [("objectClass", b"domain"), ("dc", b"example")])
@@ -117,11 +135,13 @@ def main():
             writer.states, writer.serial = kept[writer.number], turn * 1_000_000
             writer.start()
         time.sleep(pauses.uniform(0.2, 2.0))
+        wrong = server.audited("while it is written to") if turn % 3 == 0 else []
         server.process.kill()
         server.process.wait()
         for writer in writers:
             writer.join(60)
-        wrong = [] if all(writer.acknowledged for writer in writers) else ["a writer got no answer at all"]
+        wrong += [] if all(writer.acknowledged for writer in writers) else ["a writer got no answer at all"]
+        wrong += server.audited("after the kill")
         if turn % 5 == 4 or turn + 1 == rounds:
             verified = server.run("verify")
             if verified.returncode:
@@ -129,6 +149,8 @@ def main():
         seconds = server.start()
         if seconds > 5:
             wrong.append(f"the start took {seconds:.1f} s")
+        if "the audit log is not as it was left" in server.said():
+            wrong.append("the start takes a kill for tampering")
         connection = connect(server)
         for writer in writers:
             wrong += writer.check(connection)
