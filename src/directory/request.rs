@@ -6,6 +6,7 @@ use crate::base::ber::Reader;
 use crate::domain::password_rules::Usability;
 use crate::model::entry::Values;
 use crate::model::{Filter, Kind, Modification};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// How far below its base a search goes (RFC 4511 §4.5.1.2; children: draft-sermersheim-ldap-subordinate-scope).
@@ -308,7 +309,8 @@ pub trait EntrySink {
 pub struct Visible<'a> {
     pub(super) id: EntryId,
     pub(super) kind: Kind,
-    pub(super) revision: u64,
+    /// The entryCSN; empty where there is none.
+    pub(super) csn: &'a str,
     pub(super) dn: &'a str,
     pub(super) attributes: &'a [VisibleAttribute<'a>],
     pub(super) linked: &'a [Linked],
@@ -331,11 +333,6 @@ impl<'a> Visible<'a> {
     /// What it is to the domain.
     pub const fn kind(&self) -> Kind {
         self.kind
-    }
-
-    /// The revision of the entry's own attributes.
-    pub const fn revision(&self) -> u64 {
-        self.revision
     }
 
     /// Its DN.
@@ -363,7 +360,7 @@ impl<'a> Visible<'a> {
         OwnedEntry {
             id: self.id,
             kind: self.kind,
-            revision: self.revision,
+            version: version_of(self.csn),
             dn: self.dn.to_owned(),
             attributes: self.attributes.iter().map(|attribute| attribute.encoded.to_vec()).collect(),
         }
@@ -382,6 +379,12 @@ impl<'a> VisibleAttribute<'a> {
     }
 }
 
+/// The version of an entry with this entryCSN, which is another after each change (`write/stamp.rs`). A revision would be
+/// that too, but tells how much others change.
+pub(super) fn version_of(csn: &str) -> u64 {
+    Sha256::digest(csn.as_bytes()).iter().take(8).fold(0, |sum, octet| sum << 8 | u64::from(*octet))
+}
+
 fn split_attribute(encoded: &[u8]) -> (&str, Values<'_>) {
     let mut outer = Reader::new(encoded);
     let mut inner = Reader::new(outer.element().map_or(&[][..], |element| element.content));
@@ -397,8 +400,8 @@ pub struct OwnedEntry {
     pub id: EntryId,
     /// What it is to the domain.
     pub kind: Kind,
-    /// The revision of the entry's own attributes.
-    pub revision: u64,
+    /// The version of the entry's own attributes: another after each change, and nothing of how many there were (HC5).
+    pub version: u64,
     /// Its DN.
     pub dn: String,
     /// Its attributes, each a PartialAttribute as it travels.
@@ -506,8 +509,8 @@ pub struct WriteOptions {
     pub no_operation: bool,
     /// With [`Write::Delete`]: all that is below goes too, all or nothing.
     pub tree: bool,
-    /// The entry's own revision must still be this (If-Match).
-    pub expected_revision: Option<u64>,
+    /// The entry's version must still be this (If-Match).
+    pub expected_version: Option<u64>,
     /// With [`Write::Rename`]: changes made to the renamed entry in the same step, all or nothing with it.
     pub modifications: Vec<Modification>,
     /// No welcome mail, whatever the policy says.
@@ -521,8 +524,6 @@ pub struct WriteOptions {
 pub struct WriteOutcome {
     /// The entry.
     pub id: EntryId,
-    /// Its own revision after the change.
-    pub revision: u64,
     /// As asked for by `pre_read`.
     pub pre_read: Option<OwnedEntry>,
     /// As asked for by `post_read`.

@@ -3,7 +3,7 @@
 
 use super::derived::SUBSCHEMA;
 use super::filter::{Matcher, Truth};
-use super::request::{EntrySink, OwnedEntry, Visible, VisibleAttribute};
+use super::request::{EntrySink, OwnedEntry, Visible, VisibleAttribute, version_of};
 use super::view::Selection;
 use super::{Caller, Directory, Standing, monitor};
 use crate::access::AttributeSet;
@@ -107,7 +107,7 @@ impl VirtualEntry {
         OwnedEntry {
             id: self.entry.id,
             kind: Kind::Generic,
-            revision: 0,
+            version: version_of(""),
             dn: self.dn.to_string(),
             attributes: taken.map(|held| held.encoded().to_vec()).collect(),
         }
@@ -130,7 +130,7 @@ impl VirtualEntry {
         sink.entry(&Visible {
             id: self.entry.id,
             kind: Kind::Generic,
-            revision: 0,
+            csn: "",
             dn: &self.dn,
             attributes: &shown,
             linked: &[],

@@ -272,7 +272,7 @@ impl Renderer {
         take(&Visible {
             id: entry.id,
             kind: entry.kind,
-            revision: entry.revision,
+            csn: entry.text(schema.known().entry_csn).unwrap_or_default(),
             dn: &self.dn,
             attributes: &attributes,
             linked: &[],

@@ -165,7 +165,7 @@ impl Gateway {
         entry: &OwnedEntry,
         changes: Changes,
         mut modifications: Vec<Modification>,
-        expected_revision: Option<u64>,
+        expected_version: Option<u64>,
     ) -> Result<OwnedEntry, crate::directory::Error> {
         let (new_rdn, changes) = renamed(&entry.dn, changes);
         let replace = |(name, values): (&'static str, Vec<Vec<u8>>)| Modification {
@@ -174,7 +174,7 @@ impl Gateway {
             values,
         };
         modifications.splice(0..0, changes.into_iter().map(replace));
-        let mut options = WriteOptions { expected_revision, post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
+        let mut options = WriteOptions { expected_version, post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
         let dn = entry.dn.clone();
         let write = match new_rdn {
             Some(new_rdn) => {

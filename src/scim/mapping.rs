@@ -153,9 +153,9 @@ pub trait Lookup {
     fn person_dn(&self, id: &str) -> Result<Option<String>, ScimError>;
 }
 
-/// The version of an entry: the ETag (RFC 7644 §3.14).
-pub fn version(revision: u64) -> String {
-    format!("W/\"{revision}\"")
+/// The version of an entry as its ETag (RFC 7644 §3.14).
+pub fn version(version: u64) -> String {
+    format!("W/\"{version:016x}\"")
 }
 
 /// An entry as a resource, without `schemas`, `groups` and `members`.
@@ -180,7 +180,7 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
         }
     }
     meta.insert("location".to_owned(), format!("{base_url}{}/{id}", resource_type.endpoint).into());
-    meta.insert("version".to_owned(), version(entry.revision).into());
+    meta.insert("version".to_owned(), version(entry.version).into());
     resource.insert("meta".to_owned(), Value::Object(meta));
     resource
 }
@@ -341,7 +341,7 @@ mod tests {
             put_attribute(&mut out, name, values);
             out
         });
-        OwnedEntry { id: EntryId(1), kind: Kind::User, revision: 7, dn: "uid=b".to_owned(), attributes: encoded.collect() }
+        OwnedEntry { id: EntryId(1), kind: Kind::User, version: 7, dn: "uid=b".to_owned(), attributes: encoded.collect() }
     }
 
     fn full() -> Value {
@@ -369,7 +369,7 @@ mod tests {
             assert_eq!(read.get(name), Some(value), "{name}");
         }
         assert_eq!(changes(&read, &read, &catalogue.user, &Nobody).unwrap(), Changes::new());
-        assert_eq!(read["meta"]["version"], json!("W/\"7\""));
+        assert_eq!(read["meta"]["version"], json!("W/\"0000000000000007\""));
     }
 
     #[test]

@@ -138,29 +138,34 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     }
 }
 
-/// `If-Match` (RFC 9110 §13.1.1) against a revision: whether it is there, and 412 where it does not hold. Versions are
+/// `If-Match` (RFC 9110 §13.1.1) against a version: whether it is there, and 412 where it does not hold. Versions are
 /// compared weakly, because ours are weak (RFC 7644 §3.14).
-pub fn if_match(headers: &HeaderMap, revision: u64) -> Result<bool, ScimError> {
-    match listed(headers, &header::IF_MATCH, revision) {
+pub fn if_match(headers: &HeaderMap, version: u64) -> Result<bool, ScimError> {
+    match listed(headers, &header::IF_MATCH, version) {
         None => Ok(false),
         Some(true) => Ok(true),
         Some(false) => Err(ScimError::version()),
     }
 }
 
-/// Whether `If-None-Match` names the revision.
-pub fn if_none_match(headers: &HeaderMap, revision: u64) -> bool {
-    listed(headers, &header::IF_NONE_MATCH, revision) == Some(true)
+/// Whether `If-None-Match` names the version.
+pub fn if_none_match(headers: &HeaderMap, version: u64) -> bool {
+    listed(headers, &header::IF_NONE_MATCH, version) == Some(true)
 }
 
-fn listed(headers: &HeaderMap, name: &HeaderName, revision: u64) -> Option<bool> {
-    let wanted = revision.to_string();
+fn listed(headers: &HeaderMap, name: &HeaderName, version: u64) -> Option<bool> {
+    let wanted = super::mapping::version(version);
     let mut values = headers.get_all(name).iter().peekable();
     values.peek()?;
     Some(values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|tag| {
         let tag = tag.trim();
-        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"') == wanted
+        tag == "*" || bare(tag) == bare(&wanted)
     }))
+}
+
+/// A version without its marks.
+fn bare(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"')
 }
 
 /// Whether the client prefers an answer without a body (RFC 7240).
@@ -200,9 +205,13 @@ mod tests {
 
     #[test]
     fn he7_versions_are_compared_weakly_and_by_list() {
-        for (value, expected) in
-            [("W/\"7\"", Some(true)), ("\"7\"", Some(true)), ("\"6\", W/\"7\"", Some(true)), ("*", Some(true)), ("W/\"77\"", Some(false))]
-        {
+        for (value, expected) in [
+            ("W/\"0000000000000007\"", Some(true)),
+            ("\"0000000000000007\"", Some(true)),
+            ("\"0000000000000006\", W/\"0000000000000007\"", Some(true)),
+            ("*", Some(true)),
+            ("W/\"0000000000000077\"", Some(false)),
+        ] {
             assert_eq!(listed(&headers("if-match", value), &header::IF_MATCH, 7), expected, "{value}");
         }
         assert_eq!(if_match(&HeaderMap::new(), 7), Ok(false));

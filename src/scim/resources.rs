@@ -46,7 +46,7 @@ fn respond(
     let wants = |name: &str| resource_type.core_attribute(name).is_some_and(|attribute| projection.wants(attribute));
     let resource = gateway.resource(resource_type, entry, &wants)?;
     let location = format!("{}{}/{}", gateway.base_url, resource_type.endpoint, entry.text("entryUUID").unwrap_or_default());
-    Ok(versioned(status, entry.revision, projection.apply(resource, resource_type), &location, headers))
+    Ok(versioned(status, entry.version, projection.apply(resource, resource_type), &location, headers))
 }
 
 /// `POST /Users`, `POST /Groups`.
@@ -91,8 +91,8 @@ pub fn read(gateway: &Gateway, family: Family, id: &str, parameters: &Parameters
 /// `DELETE /Users/{id}`, `DELETE /Groups/{id}`.
 pub async fn delete(gateway: &Gateway, family: Family, id: &str, headers: &HeaderMap) -> Result<Response, ScimError> {
     let entry = gateway.get(family.of(&gateway.catalogue), id, &[])?;
-    let expected_revision = if_match(headers, entry.revision)?.then_some(entry.revision);
-    let options = WriteOptions { expected_revision, ..WriteOptions::default() };
+    let expected_version = if_match(headers, entry.version)?.then_some(entry.version);
+    let options = WriteOptions { expected_version, ..WriteOptions::default() };
     gateway.directory.write(&gateway.caller, Write::Delete { dn: entry.dn }, options).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -170,7 +170,7 @@ pub async fn patch(
     let entry = update(gateway, resource_type, id, &Change::Patch(operations, steps), headers).await?;
     let large = || Ok::<_, ScimError>(family == Family::Group && gateway.members(&entry, MEMBERS_SHOWN + 1)?.len() > MEMBERS_SHOWN);
     if projection.is_default() && (prefers_minimal(headers) || large()?) {
-        return Ok((StatusCode::NO_CONTENT, [(header::ETAG, mapping::version(entry.revision))]).into_response());
+        return Ok((StatusCode::NO_CONTENT, [(header::ETAG, mapping::version(entry.version))]).into_response());
     }
     respond(gateway, resource_type, &entry, &projection, StatusCode::OK, &HeaderMap::new())
 }
@@ -186,7 +186,7 @@ async fn update(
 ) -> Result<OwnedEntry, ScimError> {
     for _ in 0..ATTEMPTS {
         let entry = gateway.get(resource_type, id, &["memberOf"])?;
-        let conditional = if_match(headers, entry.revision)?;
+        let conditional = if_match(headers, entry.version)?;
         let before = gateway.resource(resource_type, &entry, &|_| false)?;
         let after = change.apply(&before, resource_type)?;
         let changes = mapping::changes(&before, &after, resource_type, gateway)?;
@@ -198,7 +198,7 @@ async fn update(
             return Ok(entry);
         }
         // Members come and go beside each other; only a change of the rest rests on what was read.
-        let expected = (conditional || !changes.is_empty()).then_some(entry.revision);
+        let expected = (conditional || !changes.is_empty()).then_some(entry.version);
         match gateway.change(resource_type, &entry, changes, modifications, expected).await {
             Ok(entry) => return Ok(entry),
             Err(Error::AssertionFailed(_)) if conditional => return Err(ScimError::version()),

@@ -175,12 +175,12 @@ pub(super) fn scim(status: StatusCode, body: &Value) -> Response {
 }
 
 /// 304 where the client has this version, else the resource with its version and location.
-pub(super) fn versioned(status: StatusCode, revision: u64, resource: Object, location: &str, headers: &HeaderMap) -> Response {
-    let version = super::mapping::version(revision);
-    if status == StatusCode::OK && if_none_match(headers, revision) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, version)]).into_response();
+pub(super) fn versioned(status: StatusCode, version: u64, resource: Object, location: &str, headers: &HeaderMap) -> Response {
+    let tag = super::mapping::version(version);
+    if status == StatusCode::OK && if_none_match(headers, version) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
-    let headers = [(header::ETAG, version), (header::LOCATION, location.to_owned())];
+    let headers = [(header::ETAG, tag), (header::LOCATION, location.to_owned())];
     (headers, scim(status, &Value::Object(resource))).into_response()
 }
 

@@ -309,6 +309,38 @@ async fn he7_versions_guard_changes() {
     assert_eq!(bench.send("GET", &path, &[("if-none-match", &version)], Body::empty()).await.0, StatusCode::OK);
 }
 
+/// Each change gives another version, though the clock stands still here.
+#[tokio::test]
+async fn hc5_versions_tell_nothing_of_others() {
+    let mut told = Vec::new();
+    for foreign in [0, 100] {
+        let bench = Bench::new().await;
+        let (ada, crew) = (bench.user("ada").await, bench.group("crew", &[]).await);
+        let mut versions = Vec::new();
+        for step in 0..3 {
+            for n in 0..foreign {
+                let dn = format!("cn={step}-{n},o=other,dc=example,dc=com");
+                bench.add(&dn, &[("objectClass", "device"), ("cn", &format!("{step}-{n}"))]).await;
+            }
+            for (path, operation) in [
+                (format!("/Users/{ada}"), json!({"op": "replace", "path": "title", "value": step.to_string()})),
+                (format!("/Groups/{crew}"), json!({"op": "add", "path": "members", "value": [{"value": ada}]})),
+                (format!("/Groups/{crew}"), json!({"op": "remove", "path": "members"})),
+            ] {
+                let answer = bench.patch(&path, json!([operation])).await;
+                let tag = answer.1["etag"].to_str().unwrap().to_owned();
+                assert_eq!(answer.ok()["meta"]["version"], json!(tag));
+                assert_eq!(bench.get(&path).await.ok()["meta"]["version"], json!(tag), "the same state");
+                versions.push((path.starts_with("/U"), tag));
+            }
+        }
+        let different: std::collections::HashSet<_> = versions.iter().collect();
+        assert_eq!(different.len(), versions.len(), "{versions:?}");
+        told.push(versions);
+    }
+    assert_eq!(told[0], told[1]);
+}
+
 #[tokio::test]
 async fn queries_filter_sort_and_page() {
     let bench = Bench::new().await;

@@ -236,7 +236,7 @@ impl Content {
         take(&Visible {
             id: owned.id,
             kind: owned.kind,
-            revision: owned.revision,
+            csn: entry.text(schema.known().entry_csn).unwrap_or_default(),
             dn: &owned.dn,
             attributes: &attributes,
             linked: &[],

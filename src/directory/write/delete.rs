@@ -25,7 +25,7 @@ impl Work<'_, '_> {
             self.txn.may_use_reserve();
         }
         self.delete_leaf(&entry)?;
-        Ok(WriteOutcome { id: entry.id, revision: entry.revision, pre_read, post_read: None, generated_password: None })
+        Ok(WriteOutcome { id: entry.id, pre_read, post_read: None, generated_password: None })
     }
 
     /// Deletes all below, the deepest first, where the caller may delete each of them.

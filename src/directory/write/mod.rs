@@ -18,7 +18,7 @@ use super::core::{Core, Current};
 use super::dynamic::Reading;
 use super::filter::{Matcher, Truth};
 use super::referral;
-use super::request::{OwnedEntry, Write, WriteOptions, WriteOutcome};
+use super::request::{OwnedEntry, Write, WriteOptions, WriteOutcome, version_of};
 use super::session::SERVER;
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
@@ -245,7 +245,8 @@ impl<'a, 't> Work<'a, 't> {
 
     /// The assertion control, If-Match, and the read before the change.
     fn precondition(&mut self, entry: &Entry) -> Result<Option<OwnedEntry>, Error> {
-        if self.options.expected_revision.is_some_and(|expected| expected != entry.revision) {
+        let version = || version_of(entry.text(self.core.schema.known().entry_csn).unwrap_or_default());
+        if self.options.expected_version.is_some_and(|expected| expected != version()) {
             return Err(Error::AssertionFailed("the entry has been changed since it was read".to_owned()));
         }
         if let Some(filter) = &self.options.assertion {
@@ -282,7 +283,7 @@ impl<'a, 't> Work<'a, 't> {
 
     fn outcome(&self, entry: &Entry, pre_read: Option<OwnedEntry>) -> WriteOutcome {
         let post_read = self.options.post_read.as_deref().map(|attributes| self.read(entry, attributes));
-        WriteOutcome { id: entry.id, revision: entry.revision, pre_read, post_read, generated_password: None }
+        WriteOutcome { id: entry.id, pre_read, post_read, generated_password: None }
     }
 
     /// Domain rules and schema on the finished draft, then put. Links have been changed already, so that both count them.

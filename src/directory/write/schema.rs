@@ -80,7 +80,6 @@ impl Work<'_, '_> {
         let after = root::subschema(&next, core.started.wall);
         let outcome = WriteOutcome {
             id: entry.id(),
-            revision: 0,
             pre_read: read(before, &entry, &self.options.pre_read),
             post_read: read(&next, &after, &self.options.post_read),
             generated_password: None,

@@ -4,6 +4,9 @@ use super::Work;
 use crate::base::ids;
 use crate::model::{Ava, Description, Dn, Draft, Kind, Modification, Rdn};
 
+/// What ends each entryCSN: this server, and no change within the change.
+const SID_AND_REST: &str = "000#000000";
+
 impl Work<'_, '_> {
     /// A new entry's: what the import gave stays where that is allowed.
     pub(crate) fn stamp_new(&self, draft: &mut Draft) {
@@ -18,7 +21,7 @@ impl Work<'_, '_> {
         default(known.creators_name, self.actor_name());
         default(known.modify_timestamp, self.now.generalized());
         default(known.modifiers_name, self.actor_name());
-        default(known.entry_csn, self.csn());
+        default(known.entry_csn, self.csn(None));
     }
 
     /// A changed entry's.
@@ -26,7 +29,8 @@ impl Work<'_, '_> {
         let known = *self.core.schema.known();
         draft.set_one(known.modify_timestamp, self.now.generalized());
         draft.set_one(known.modifiers_name, self.actor_name());
-        draft.set_one(known.entry_csn, self.csn());
+        let before = draft.values(known.entry_csn).first().and_then(|csn| std::str::from_utf8(csn).ok()).map(str::to_owned);
+        draft.set_one(known.entry_csn, self.csn(before.as_deref()));
     }
 
     /// The same for a modify; what the operator gives under relaxed rules stays as given.
@@ -65,9 +69,30 @@ impl Work<'_, '_> {
         }
     }
 
-    /// `20260102030405.678000Z#000000#000#000000`, as slapd writes them.
-    fn csn(&self) -> String {
+    /// `20260102030405.678000Z#000000#000#000000`, as slapd writes them, and above the one the entry had before, of this time
+    /// or a later one.
+    fn csn(&self, before: Option<&str>) -> String {
         let time = self.now.generalized_millis();
-        format!("{}000Z#000000#000#000000", time.trim_end_matches('Z'))
+        let now = format!("{}000Z#000000#{SID_AND_REST}", time.trim_end_matches('Z'));
+        before.filter(|before| now.as_str() <= *before).and_then(next_in_time).unwrap_or(now)
+    }
+}
+
+/// The next change of the same time; `None` where there were too many.
+fn next_in_time(csn: &str) -> Option<String> {
+    let (time, rest) = csn.split_once('#')?;
+    let count = u32::from_str_radix(rest.split('#').next()?, 16).ok()?.checked_add(1).filter(|count| *count <= 0x00ff_ffff)?;
+    Some(format!("{time}#{count:06x}#{SID_AND_REST}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hc5_changes_of_one_time_are_counted() {
+        assert_eq!(next_in_time("20260102030405.678000Z#000000#000#000000").unwrap(), "20260102030405.678000Z#000001#000#000000");
+        assert_eq!(next_in_time("20260102030405.678912Z#0000FF#001#0000ab").unwrap(), "20260102030405.678912Z#000100#000#000000");
+        assert_eq!(next_in_time("20260102030405.678000Z#ffffff#000#000000"), None);
     }
 }
