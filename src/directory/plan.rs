@@ -6,9 +6,9 @@ use super::filter::{Item, Matcher, Test, Truth};
 use super::link_view;
 use crate::base::EntryId;
 use crate::domain::groups;
-use crate::model::AttributeId;
+use crate::model::{AttributeId, Filter};
 use crate::schema::Schema;
-use crate::store::{Candidates, Memory, Watch};
+use crate::store::{Candidates, Memory};
 use roaring::RoaringBitmap;
 use std::ops::Bound;
 
@@ -16,10 +16,8 @@ use std::ops::Bound;
 pub(super) struct Plan {
     /// Every entry that matches is among these.
     pub(super) ids: RoaringBitmap,
-    /// All of these match, wherever they stand, as long as nothing has changed.
+    /// All of these match, wherever they stand, as long as nothing has changed since before they were asked.
     pub(super) exact: bool,
-    /// Since when.
-    pub(super) since: Watch,
 }
 
 /// What some of them answer.
@@ -36,10 +34,27 @@ impl From<Candidates> for Part {
     }
 }
 
+/// A beginning is one of about so many.
+const PREFIXES: usize = 32;
 /// How often the indexes are asked anew where too much changes meanwhile.
 const ATTEMPTS: usize = 3;
 /// Above this many keys a scan or range gives up: looking at the entries is not dearer then.
 const SCAN_LIMIT: usize = 200_000;
+
+/// About how many keys of the indexes are looked at to plan a search with this filter, for attributes that are `wanted`.
+pub(super) fn keys_to_look_at(schema: &Schema, memory: &Memory, filter: &Filter<'_>, wanted: &dyn Fn(AttributeId) -> bool) -> usize {
+    let keys = |name: &str| {
+        let types = schema.attribute(name).map(|attribute| schema.with_subtypes(attribute)).unwrap_or_default();
+        types.iter().filter(|attribute| wanted(**attribute)).filter_map(|attribute| memory.key_count(*attribute)).sum::<usize>()
+    };
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().map(|part| keys_to_look_at(schema, memory, part, wanted)).sum(),
+        // Those that begin alike stand together.
+        Filter::Substrings(name, parts) if parts.initial.is_some() => keys(name) / PREFIXES,
+        Filter::Substrings(name, _) | Filter::GreaterOrEqual(name, _) | Filter::LessOrEqual(name, _) => keys(name),
+        Filter::Not(_) | Filter::Present(_) | Filter::Equality(..) | Filter::Approximate(..) | Filter::Extensible(_) => 0,
+    }
+}
 
 /// What the indexes know of the filter; `None` where they cannot narrow it. An entry that is put while they are asked may be
 /// found by none of them, so it is put to those that are looked at. Where more are put than is remembered, again and again,
@@ -52,7 +67,7 @@ pub(super) fn plan(schema: &Schema, memory: &Memory, matcher: &Matcher, reach: &
             let Some(changed) = memory.changed_since(since) else { continue };
             ids.extend(changed);
         }
-        return Some(Plan { ids, exact, since });
+        return Some(Plan { ids, exact });
     }
     None
 }

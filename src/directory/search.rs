@@ -8,6 +8,7 @@ use super::dynamic::{DynamicGroups, Reading, most_shown};
 use super::filter::{Matcher, Truth};
 use super::list_view::{self, Target, View};
 use super::monitor;
+use super::plan;
 use super::request::{EntrySink, Page, Position, Progress, Scope, SearchRequest, SortReport, ViewProblem, ViewReport, Visible};
 use super::sharing::Sharing;
 use super::sorted::{Gathering, Order, SortedList, Stamp};
@@ -19,7 +20,7 @@ use super::{Caller, Directory, Error};
 use super::{referral, root};
 use crate::access::{AttributeSet, EntryAccess, Grants};
 use crate::base::EntryId;
-use crate::model::{Entry, Facts};
+use crate::model::{AttributeId, Entry, Facts, Filter};
 use crate::schema::Schema;
 use crate::store::{Isolation, Memory, Watch};
 use roaring::RoaringBitmap;
@@ -32,6 +33,8 @@ const STEP: usize = 256;
 const STEP_QUESTIONS: usize = 2_000;
 /// How long a step goes on, and how long may be planned while others wait for it.
 const STEP_TIME: Duration = Duration::from_millis(10);
+/// Keys that are looked at in less than a step.
+const MOST_KEYS: usize = 50_000;
 /// Entries looked at between two looks at the clock.
 const LOOKS: usize = 8;
 /// How often a search that takes long to plan is planned before it is taken as it is.
@@ -179,6 +182,14 @@ impl Directory {
         }
     }
 
+    /// Whether to plan the search takes so long that nobody else on the thread should wait for it.
+    pub fn takes_long_to_plan(&self, caller: &Caller, filter: &Filter<'_>) -> bool {
+        let takes_long =
+            |wanted: &dyn Fn(AttributeId) -> bool| plan::keys_to_look_at(self.schema(), self.memory(), filter, wanted) > MOST_KEYS;
+        // What may be searched nowhere is not planned with.
+        takes_long(&|_| true) && takes_long(&|attribute| self.grants(caller).extent().is_far(attribute))
+    }
+
     fn begun(&self) -> Begun {
         let memory = self.memory();
         Begun {
@@ -222,7 +233,7 @@ impl Directory {
                 references = special.references;
                 let base = special.places.only().map(|(base, _)| base);
                 let reach = Reach { areas: areas.as_deref(), organisation: grants.subject().organisation, base };
-                (Sought::plan((self.schema(), memory), &matcher, &reach, special.places, &special.hidden), Some(id))
+                (Sought::plan((self.schema(), memory), &matcher, &reach, special.places, &special.hidden, begun.watch), Some(id))
             }
         };
         let limits = &current.settings.limits;

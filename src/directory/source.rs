@@ -61,15 +61,17 @@ impl Sought {
         Self { source, place: Place::Anywhere, placed: true, exact: false, since, again: None, walked: false }
     }
 
-    /// Asks the indexes, or walks the tree where they cannot narrow the filter.
+    /// Asks the indexes, or walks the tree where they cannot narrow the filter. What the filter rests on was looked up after
+    /// `since`.
     pub(super) fn plan(
         (schema, memory): (&Schema, &Memory),
         matcher: &Matcher,
         reach: &Reach<'_>,
         places: Places,
         hidden: &RoaringBitmap,
+        since: Watch,
     ) -> Self {
-        let (only, since) = (places.only(), memory.watch());
+        let only = places.only();
         if let Some((base, Scope::Base)) = only {
             return Self::plainly(Source::One(Some(base)), since);
         }
@@ -82,7 +84,7 @@ impl Sought {
                 place: place(places),
                 placed: false,
                 exact: plan.exact,
-                since: plan.since,
+                since,
                 again: None,
                 walked: special,
             },

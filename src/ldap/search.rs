@@ -14,6 +14,7 @@ use crate::directory::{EntrySink, Error, Identity, ListView, Page, Position, Pro
 use crate::model::Filter;
 use ldap3_proto::proto::LdapResultCode;
 use std::sync::Arc;
+use tokio::task::block_in_place;
 
 /// Sorted searches of one connection under way at a time.
 const SORTS_AT_ONCE: usize = 4;
@@ -101,7 +102,11 @@ impl Connection {
             self.answer_page_of_nothing(frame.id);
             return Ok(());
         }
-        let (search, progress) = self.door.directory.search_first(&self.caller, &request, &mut self.output.sink(frame.id))?;
+        let directory = &self.door.directory;
+        let mut begin = || directory.search_first(&self.caller, &request, &mut self.output.sink(frame.id));
+        // The other connections of the thread go on meanwhile.
+        let (search, progress) =
+            if directory.takes_long_to_plan(&self.caller, &request.filter) { block_in_place(begin)? } else { begin()? };
         let Wanted { query, paged, sorted, rights, former } = running;
         let who = Arc::clone(&self.caller.identity);
         let running = Running { id: frame.id, search, who, steps: 0, query, paged, sorted, rights, former, follow };

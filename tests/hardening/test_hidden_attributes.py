@@ -4,6 +4,8 @@ a search reaches the look-through limit. What it costs in time is in tests/long/
 import unittest
 
 import hidden
+import ldap
+from ldap.controls import SimplePagedResultsControl
 from target import search
 
 
@@ -25,3 +27,14 @@ class HiddenAttributes(unittest.TestCase):
                 if found["cn"] != found["noSuchThing"]:
                     differ.add(what)
         self.assertGreater(len(differ), 6, "an attribute that may be searched is told from an unknown one")
+
+    def test_hc1_whether_there_is_another_page_does_not_tell_of_what_is_hidden(self):
+        # More people than a step looks at many times over. Their UUIDs are indexed, and may not be searched.
+        server = hidden.Mixed("look_through = 100000", count=4_500)
+        self.addCleanup(server.end)
+        client = ldap.initialize(server.url)
+        client.simple_bind_s(*hidden.READER)
+        asked = [SimplePagedResultsControl(True, size=1, cookie="")]
+        sent = client.search_ext(hidden.PEOPLE, ldap.SCOPE_ONELEVEL, "(|(cn=value1)(entryUUID=*))", ["1.1"], serverctrls=asked)
+        _, entries, _, controls = client.result3(sent)
+        self.assertEqual((len(entries), controls[0].cookie), (1, b""), "the first page is the last")
