@@ -43,15 +43,15 @@ impl Grants {
     /// What the rules of the config open for searching, as far as none before them speaks of it on every entry.
     fn add_rules(&self, near: &mut AttributeSet, far: &mut AttributeSet) {
         let mut decided = self.policy.secret.clone();
-        for rule in self.chosen() {
+        for (rule, rights, at_home) in self.chosen() {
             let mut open = rule.attributes.clone();
             open.subtract(&decided);
-            match (rule.rights.search, rule.only_itself) {
+            match (rights.search, rule.only_itself) {
                 (true, true) => near.unite(&open),
                 (true, false) => far.unite(&open),
                 (false, _) => {}
             }
-            if rule.subtree.is_none() && rule.filter.is_none() && !rule.only_itself {
+            if rule.subtree.is_none() && rule.filter.is_none() && !rule.only_itself && !at_home {
                 decided.unite(&open);
             }
         }

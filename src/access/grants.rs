@@ -1,7 +1,7 @@
 //! What one identity may do, entry by entry.
 
 use super::domain::{Ground, Profile, Subject};
-use super::policy::Rule;
+use super::policy::{CompiledName, Rule, RuleRights, Speaking};
 use super::{Access, AccessSubject, EntryAccess, Extent, Policy, Standing};
 use crate::base::EntryId;
 use crate::domain::roles::is_organisation_admin;
@@ -13,8 +13,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Grants {
     pub(super) policy: Arc<Policy>,
     subject: AccessSubject,
-    /// The rules of the config that speak of the subject, one bit each.
-    mask: u64,
+    /// The rules of the config that speak of the subject.
+    speaking: Speaking,
     /// Where their subtrees begin, as far as those entries exist.
     subtrees: Vec<(u64, Option<EntryId>)>,
     /// The entries above the subject's organisation.
@@ -77,13 +77,13 @@ pub(super) struct Found {
 }
 
 impl Grants {
-    pub(super) fn new(policy: Arc<Policy>, subject: AccessSubject, mask: u64, facts: &dyn Facts) -> Self {
-        let chosen = policy.rules.iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1);
+    pub(super) fn new(policy: Arc<Policy>, subject: AccessSubject, speaking: Speaking, facts: &dyn Facts) -> Self {
+        let chosen = policy.rules.iter().enumerate().filter(|(index, _)| speaking.mask >> index & 1 == 1);
         let subtrees = chosen.filter_map(|(index, rule)| Some((1 << index, rule.subtree.as_ref()?.resolve(facts)))).collect();
         let organisation = subject.organisation.and_then(|id| facts.entry(id));
         let mut above = organisation.map_or_else(Vec::new, |entry| Lineage::of(facts, &entry).ids);
         above.retain(|id| Some(*id) != subject.organisation);
-        Self { policy, subject, mask, subtrees, above, combined: Combined::default(), extent: OnceLock::new() }
+        Self { policy, subject, speaking, subtrees, above, combined: Combined::default(), extent: OnceLock::new() }
     }
 
     /// Who it is about.
@@ -91,9 +91,16 @@ impl Grants {
         &self.subject
     }
 
-    /// The rules of the config that speak of the subject, in their order.
-    pub(super) fn chosen(&self) -> impl Iterator<Item = &Rule> {
-        self.policy.rules.iter().enumerate().filter(|(index, _)| self.mask >> index & 1 == 1).map(|(_, rule)| rule)
+    /// The rules of the config that speak of the subject, in their order, each with what it gives and whether it speaks on
+    /// what the subject's organisation holds only.
+    pub(super) fn chosen(&self) -> impl Iterator<Item = (&Rule, RuleRights, bool)> {
+        let Speaking { mask, at_home, undecided } = self.speaking;
+        let holds = |mask: u64, index: usize| mask >> index & 1 == 1;
+        let chosen = self.policy.rules.iter().enumerate().filter(move |(index, _)| holds(mask, *index));
+        chosen.map(move |(index, rule)| {
+            let rights = if holds(undecided, index) { RuleRights::default() } else { rule.rights };
+            (rule, rights, holds(at_home, index))
+        })
     }
 
     /// What may be done with `entry`. For an entry that is about to be added, give it as it would be.
@@ -102,14 +109,14 @@ impl Grants {
         if self.subject.standing == Standing::Operator {
             return domain.get(Profile::Everything).view();
         }
-        if self.mask == 0 && self.subject.standing == Standing::Anonymous {
+        if self.speaking.mask == 0 && self.subject.standing == Standing::Anonymous {
             return domain.get(Profile::Nothing).view();
         }
         let found = self.look(facts, entry);
         if found.mask == 0 {
             return domain.get(found.profile).view();
         }
-        let make = || domain.get(found.profile).united(&self.policy.combine(found.mask));
+        let make = || domain.get(found.profile).united(&self.policy.combine(found.mask, self.speaking.undecided));
         self.combined.get(found.profile, found.mask, make).view()
     }
 
@@ -125,7 +132,7 @@ impl Grants {
         }
         let asked = Subject { schema: &self.policy.schema, facts, subject: &self.subject, above: &self.above };
         let (profile, ground) = asked.profile(entry, lineage.organisation);
-        Found { profile, ground, mask: self.matching(facts, entry, &lineage.ids) }
+        Found { profile, ground, mask: self.matching(facts, entry, &lineage) }
     }
 
     /// Whether the subject may act for the user `entry` (RFC 4370): a service account that a rule names, for a user of its own
@@ -151,18 +158,22 @@ impl Grants {
 
     /// Whether the subject may read `cn=Monitor`: the operator, and whom a rule for that subtree lets.
     pub fn may_monitor(&self) -> bool {
-        let monitor = |rule: &Rule| rule.subtree.as_ref().is_some_and(super::policy::CompiledName::is_monitor);
-        self.subject.standing == Standing::Operator || self.chosen().find(|rule| monitor(rule)).is_some_and(|rule| rule.rights.read)
+        let monitor = |rule: &Rule| rule.subtree.as_ref().is_some_and(CompiledName::is_monitor);
+        let mut rules = self.chosen().filter(|(rule, _, at_home)| monitor(rule) && !at_home);
+        self.subject.standing == Standing::Operator || rules.next().is_some_and(|(_, rights, _)| rights.read)
     }
 
     /// The rules that speak of the subject and of this entry.
-    fn matching(&self, facts: &dyn Facts, entry: &Entry, lineage: &[EntryId]) -> u64 {
-        let mut mask = self.mask;
+    fn matching(&self, facts: &dyn Facts, entry: &Entry, lineage: &Lineage) -> u64 {
+        let mut mask = self.speaking.mask;
+        if lineage.organisation.is_none() || lineage.organisation != self.subject.organisation {
+            mask &= !self.speaking.at_home;
+        }
         for (bit, base) in &self.subtrees {
             // A subtree that did not exist when the grants were made may exist now.
             let index = bit.trailing_zeros() as usize;
             let resolve = || self.policy.rules.get(index)?.subtree.as_ref()?.resolve(facts);
-            if !base.or_else(resolve).is_some_and(|base| lineage.contains(&base)) {
+            if !base.or_else(resolve).is_some_and(|base| lineage.ids.contains(&base)) {
                 mask &= !bit;
             }
         }

@@ -74,7 +74,7 @@ impl Scene {
             organisation: Some(self.get("organisation")),
             permissions: permissions.iter().map(|name| (*name).into()).collect(),
             groups: groups::levels(schema(), &self.world, ann),
-            roles: vec!["clerk".into()],
+            roles: vec![HeldRole { entry: self.get("role"), name: Some("clerk".into()), system: None }],
             ..AccessSubject::anonymous("192.0.2.7".parse().ok(), true)
         }
     }

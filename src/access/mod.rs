@@ -14,6 +14,7 @@ mod grants;
 mod matrix_tests;
 mod policy;
 mod rule_filter;
+mod who;
 
 pub use domain::Ground;
 pub use explain::{Because, Explained, Right};
@@ -22,9 +23,10 @@ pub use grants::Grants;
 pub use policy::{Policy, PolicyError, RulePart};
 
 use crate::base::EntryId;
+use crate::domain::roles::HeldRole;
 use crate::model::AttributeId;
 use crate::model::Level;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// What an identity is.
@@ -46,7 +48,8 @@ pub enum Standing {
 #[derive(Clone, Debug, Default)]
 pub struct RuleSettings {
     /// `anonymous`, `users` (anyone signed in), `self`, `dn:…`, `subtree:…` (an entry and all below it), `group:…`,
-    /// `role:…`, `services`, each alone or with `address:10.0.0.0/8`, `encrypted` and `certificate` (the peer showed one);
+    /// `role:…` (a DN, or a name: of a system role, and else of a role of the organisation that holds the entry asked for),
+    /// `services`, each alone or with `address:10.0.0.0/8`, `encrypted` and `certificate` (the peer showed one);
     /// all of the listed must hold.
     pub who: Vec<String>,
     /// The subtree it is about; empty for everything.
@@ -109,6 +112,15 @@ impl AttributeSet {
     }
 }
 
+/// Groups that rules speak of and somebody is in, as `memberOf` shows it: by inheritance, nesting and URLs too.
+#[derive(Clone, Debug, Default)]
+pub struct Memberships {
+    /// Those it is in.
+    pub held: BTreeSet<EntryId>,
+    /// Those of which that could not be worked out: rules for them give nothing, and nothing behind them does either.
+    pub undecided: BTreeSet<EntryId>,
+}
+
 /// Who asks, as the rules see it. The directory makes it where it makes an identity.
 #[derive(Clone, Debug)]
 pub struct AccessSubject {
@@ -126,8 +138,10 @@ pub struct AccessSubject {
     pub permissions: std::sync::Arc<[Box<str>]>,
     /// The groups it belongs to, by [`domain::groups`](crate::domain::groups), with its level in each.
     pub groups: BTreeMap<EntryId, Level>,
-    /// The names of its roles.
-    pub roles: Vec<Box<str>>,
+    /// Which of the groups that rules speak of ([`Policy::named_groups`]) it is in.
+    pub memberships: Memberships,
+    /// Its roles.
+    pub roles: Vec<HeldRole>,
     /// Where it comes from; `None` for local sockets.
     pub address: Option<IpAddr>,
     /// Whether nobody on the way can read along.
@@ -147,6 +161,7 @@ impl AccessSubject {
             organisation_admin: false,
             permissions: std::sync::Arc::from([]),
             groups: BTreeMap::new(),
+            memberships: Memberships::default(),
             roles: Vec::new(),
             address,
             encrypted,

@@ -2,10 +2,12 @@
 
 use super::domain::DomainAccess;
 use super::rule_filter::RuleFilter;
-use super::{Access, AccessSubject, AttributeSet, Grants, RuleSettings, Standing};
-use crate::base::{EntryId, Network};
-use crate::model::{Dn, Facts, Filter, Level, upwards};
+use super::who::{Condition, Holds};
+use super::{Access, AccessSubject, AttributeSet, Grants, RuleSettings};
+use crate::base::EntryId;
+use crate::model::{Dn, Facts, Filter};
 use crate::schema::{LiveSchema, Schema, Usage};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rules are told apart by one bit each.
@@ -47,14 +49,14 @@ type RdnKeys = Vec<Box<[u8]>>;
 #[derive(Debug)]
 pub(super) struct CompiledName {
     /// The normal form of the whole name.
-    key: Vec<u8>,
+    pub(super) key: Vec<u8>,
     monitor: bool,
     /// From the longest to the shortest ending that may be a suffix: its key, and the RDN keys from there down.
     paths: Vec<(Vec<u8>, RdnKeys)>,
 }
 
 impl CompiledName {
-    fn compile(schema: &Schema, text: &str) -> Result<Self, String> {
+    pub(super) fn compile(schema: &Schema, text: &str) -> Result<Self, String> {
         let dn = Dn::parse(text).map_err(|error| format!("{text}: {error}"))?;
         let paths = (0..dn.0.len()).map(|below| {
             let (leaf, suffix) = dn.0.split_at(below);
@@ -77,22 +79,6 @@ impl CompiledName {
             below.iter().try_fold(top, |at, key| facts.child(Some(at), key))
         })
     }
-}
-
-/// One condition of `who`.
-#[derive(Debug)]
-enum Condition {
-    Anonymous,
-    Users,
-    Itself,
-    Named(CompiledName),
-    Group(CompiledName),
-    Role(Box<str>),
-    Services,
-    Network(Network),
-    Encrypted,
-    Certificate,
-    Subtree(CompiledName),
 }
 
 /// The rights a rule gives.
@@ -125,6 +111,28 @@ pub(super) struct Rule {
     pub(super) only_itself: bool,
     /// Where it stands: file and line.
     pub(super) place: Box<str>,
+}
+
+/// The rules that speak of somebody, one bit each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Speaking {
+    /// All of them.
+    pub(super) mask: u64,
+    /// Those that do so on what the subject's own organisation holds only.
+    pub(super) at_home: u64,
+    /// Those of which nobody knows whether they hold.
+    pub(super) undecided: u64,
+}
+
+impl Speaking {
+    fn add(&mut self, bit: u64, holds: Holds) {
+        match holds {
+            Holds::Never => {}
+            Holds::Undecided => (self.mask, self.undecided) = (self.mask | bit, self.undecided | bit),
+            Holds::AtHome => (self.mask, self.at_home) = (self.mask | bit, self.at_home | bit),
+            Holds::Everywhere => self.mask |= bit,
+        }
+    }
 }
 
 /// The compiled policy.
@@ -162,31 +170,51 @@ impl Policy {
     /// What an identity may do. Names in rules are looked up now: make it anew where a subtree was renamed or the
     /// authority the identity rests on has changed.
     pub fn grants(self: &Arc<Self>, subject: AccessSubject, facts: &dyn Facts) -> Arc<Grants> {
-        let mut mask = 0_u64;
+        let mut speaking = Speaking::default();
         for (index, rule) in self.rules.iter().enumerate() {
-            if rule.who.iter().all(|condition| condition.holds(&subject, facts)) {
-                mask |= 1 << index;
-            }
+            speaking.add(1 << index, rule.holds(&subject, facts));
         }
-        Arc::new(Grants::new(Arc::clone(self), subject, mask, facts))
+        Arc::new(Grants::new(Arc::clone(self), subject, speaking, facts))
     }
 
-    /// What the rules of `mask` give together: for each attribute, and for the entry, the first that speaks of it.
-    pub(super) fn combine(&self, mask: u64) -> Access {
+    /// The groups that rules speak of, as far as they exist now.
+    pub fn named_groups(&self, facts: &dyn Facts) -> BTreeSet<EntryId> {
+        let conditions = self.rules.iter().flat_map(|rule| &rule.who);
+        conditions.filter_map(|condition| if let Condition::Group(name) = condition { name.resolve(facts) } else { None }).collect()
+    }
+
+    /// Whether any rule speaks of a group.
+    pub fn names_groups(&self) -> bool {
+        self.rules.iter().flat_map(|rule| &rule.who).any(|condition| matches!(condition, Condition::Group(_)))
+    }
+
+    /// Whether a rule names the entry, in its `who` or as its subtree.
+    pub fn names(&self, facts: &dyn Facts, id: EntryId) -> bool {
+        let names = |rule: &Rule| {
+            let mut names = rule.who.iter().filter_map(Condition::name).chain(&rule.subtree);
+            names.any(|name| name.resolve(facts) == Some(id))
+        };
+        self.rules.iter().any(names)
+    }
+
+    /// What the rules of `mask` give together: for each attribute, and for the entry, the first that speaks of it. Of those of
+    /// `undecided` nobody knows whether they hold, so they decide and give nothing.
+    pub(super) fn combine(&self, mask: u64, undecided: u64) -> Access {
         let count = self.schema.attribute_types().len();
         let mut access = Access::none(count);
         let mut decided = AttributeSet::none(count);
         let (mut entry_decided, mut proxy_decided) = (false, false);
-        for (_, rule) in self.rules.iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1) {
+        for (index, rule) in self.rules.iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1) {
+            let rights = if undecided >> index & 1 == 1 { RuleRights::default() } else { rule.rights };
             let mut open = rule.attributes.clone();
             open.subtract(&decided);
             decided.unite(&open);
-            if rule.rights.write {
+            if rights.write {
                 access.write.unite(&open);
             }
             open.subtract(&self.secret);
             for (given, set) in
-                [(rule.rights.read, &mut access.read), (rule.rights.search, &mut access.search), (rule.rights.compare, &mut access.compare)]
+                [(rights.read, &mut access.read), (rights.search, &mut access.search), (rights.compare, &mut access.compare)]
             {
                 if given {
                     set.unite(&open);
@@ -194,10 +222,10 @@ impl Policy {
             }
             if rule.of_entry && !entry_decided {
                 entry_decided = true;
-                (access.may_add_children, access.may_delete, access.may_rename) = (rule.rights.add, rule.rights.delete, rule.rights.rename);
+                (access.may_add_children, access.may_delete, access.may_rename) = (rights.add, rights.delete, rights.rename);
             }
             if rule.of_proxy && !proxy_decided {
-                (proxy_decided, access.may_proxy) = (true, rule.rights.proxy);
+                (proxy_decided, access.may_proxy) = (true, rights.proxy);
             }
         }
         access.disclosed = !(access.read.is_empty() && access.search.is_empty());
@@ -206,6 +234,13 @@ impl Policy {
 }
 
 impl Rule {
+    /// On what it holds for the subject: where all of its conditions do.
+    fn holds(&self, subject: &AccessSubject, facts: &dyn Facts) -> Holds {
+        let holds = self.who.iter().map(|condition| condition.holds(subject, facts)).min().unwrap_or(Holds::Never);
+        // Whoever makes a role can take away by it, and only that: what denies, denies by any role of the name.
+        if holds == Holds::AtHome && self.rights.is_nothing() { Holds::Everywhere } else { holds }
+    }
+
     fn compile(schema: &Schema, settings: &RuleSettings) -> Result<Self, (RulePart, String)> {
         let mut who = Vec::new();
         for (index, text) in settings.who.iter().enumerate() {
@@ -287,57 +322,6 @@ impl RuleRights {
         let Self { read, search, compare, write, add, delete, rename, proxy: _ } = self;
         !(read || search || compare || write || add || delete || rename)
     }
-}
-
-impl Condition {
-    fn compile(schema: &Schema, text: &str) -> Result<Self, String> {
-        if let Some((kind, rest)) = text.split_once(':') {
-            return match kind {
-                "dn" => CompiledName::compile(schema, rest).map(Self::Named),
-                "subtree" => CompiledName::compile(schema, rest).map(Self::Subtree),
-                "group" => CompiledName::compile(schema, rest).map(Self::Group),
-                "role" => Ok(Self::Role(rest.into())),
-                "address" => Network::parse(rest).map(Self::Network).ok_or_else(|| format!("{rest} is no network such as 10.0.0.0/8")),
-                other => Err(format!("{other}: is not known; known are dn:, subtree:, group:, role:, address:")),
-            };
-        }
-        match text {
-            "anonymous" => Ok(Self::Anonymous),
-            "users" => Ok(Self::Users),
-            "self" => Ok(Self::Itself),
-            "services" => Ok(Self::Services),
-            "encrypted" => Ok(Self::Encrypted),
-            "certificate" => Ok(Self::Certificate),
-            other => Err(format!(
-                "{other} is nobody known; known are anonymous, users, self, services, encrypted, certificate, dn:, subtree:, group:, \
-                 role:, address:"
-            )),
-        }
-    }
-
-    /// Whether it holds for the subject, on any entry; `self` is decided entry by entry.
-    fn holds(&self, subject: &AccessSubject, facts: &dyn Facts) -> bool {
-        match self {
-            Self::Anonymous => subject.standing == Standing::Anonymous,
-            Self::Users => subject.standing != Standing::Anonymous,
-            Self::Itself => subject.entry.is_some(),
-            Self::Named(name) => !subject.name_key.is_empty() && subject.name_key == name.key,
-            Self::Group(name) => {
-                name.resolve(facts).is_some_and(|group| subject.groups.get(&group).is_some_and(|level| *level >= Level::Full))
-            }
-            Self::Role(role) => subject.roles.iter().any(|held| held.eq_ignore_ascii_case(role)),
-            Self::Services => subject.standing == Standing::Service,
-            Self::Network(network) => subject.address.is_some_and(|address| network.contains(address)),
-            Self::Encrypted => subject.encrypted,
-            Self::Certificate => subject.encrypted && subject.certificate,
-            Self::Subtree(name) => subject.entry.zip(name.resolve(facts)).is_some_and(|(entry, top)| is_within(facts, entry, top)),
-        }
-    }
-}
-
-/// Whether the entry is `top` or stands below it.
-fn is_within(facts: &dyn Facts, entry: EntryId, top: EntryId) -> bool {
-    upwards(facts, entry).any(|at| at.id == top)
 }
 
 /// The attributes a rule speaks of.

@@ -9,6 +9,7 @@ use super::follow::Followers;
 use super::identity::{Caller, Identity, Origin};
 use super::link_cache::LinkCache;
 use super::lockout::Lockouts;
+use super::memberships;
 use super::password_hash::PasswordHasher;
 use super::settings::Settings;
 use super::sorted::Room;
@@ -215,7 +216,10 @@ impl Core {
             subject.name_key = self.schema.name_key(&dn);
         }
         subject.groups = groups::levels(&self.schema, facts, entry);
-        subject.roles = Rights::of(&self.schema, facts, &current.settings.catalog, entry).role_names;
+        subject.roles = Rights::of(&self.schema, facts, &current.settings.catalog, entry).roles;
+        if subject.standing != Standing::Operator && current.policy.names_groups() {
+            subject.memberships = memberships::of(current, current.context(&self.schema, facts), entry, &subject.groups);
+        }
         subject
     }
 

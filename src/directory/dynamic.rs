@@ -12,7 +12,7 @@ use super::referral::of_class;
 use super::request::Scope;
 use super::search::in_scope;
 use super::tree::{self, Resolved};
-use crate::access::{Grants, Standing};
+use crate::access::{Grants, Memberships, Standing};
 use crate::base::EntryId;
 use crate::domain::{groups, organisation_of};
 use crate::model::ldap_url::{LdapUrl, UrlScope};
@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 /// The class of dynamic groups.
 pub(super) const GROUP_OF_URLS: &str = "2.16.840.1.113730.3.2.33";
+/// What has their URLs.
+const MEMBER_URL: &str = "memberURL";
 /// Questions that the dynamic groups in one filter may make of entries, all together, before it is asked of any: they are
 /// asked at once, before any time limit can count (HA5). Members of more are not sought: groups are asked about each entry
 /// that the search looks at, as many as its look-through limit allows.
@@ -163,6 +165,34 @@ impl DynamicGroups {
         Ok(false)
     }
 
+    /// Adds those of `groups` that have the entry as a member by a dynamic group, and those of which the budget does not tell.
+    pub(super) fn add_memberships(
+        &mut self,
+        reading: &Reading<'_>,
+        entry: &Entry,
+        groups: &BTreeSet<EntryId>,
+        memberships: &mut Memberships,
+    ) {
+        let realm = realm(reading.context.facts, entry.id);
+        for dynamic in self.groups.iter_mut().filter(|dynamic| dynamic.realm == realm) {
+            let id = dynamic.id;
+            let Some(above) = dynamic.above_within(reading, &mut self.budget) else {
+                memberships.undecided.extend(groups);
+                return;
+            };
+            let concerned: Vec<EntryId> = groups.iter().copied().filter(|group| *group == id || above.contains(group)).collect();
+            if concerned.is_empty() {
+                continue;
+            }
+            let affordable = self.budget.take(dynamic.urls(&reading.context));
+            match affordable.and_then(|()| dynamic.has(reading, &self.grants, entry, &mut self.budget)) {
+                Ok(true) => memberships.held.extend(concerned),
+                Ok(false) => {}
+                Err(_) => memberships.undecided.extend(concerned),
+            }
+        }
+    }
+
     /// Whether one dynamic group has any member; it has none where it is not one.
     pub(super) fn has_any(&mut self, reading: &Reading<'_>, id: EntryId) -> Result<bool, Error> {
         match self.groups.iter_mut().find(|group| group.id == id) {
@@ -197,12 +227,30 @@ impl DynamicGroup {
         self.above.get_or_insert_with(|| groups::containing(schema, facts, self.id))
     }
 
+    /// The same, for no more than the budget allows; `None` where that does not do.
+    fn above_within(&mut self, reading: &Reading<'_>, budget: &mut Budget) -> Option<&BTreeSet<EntryId>> {
+        let Context { schema, facts, .. } = reading.context;
+        if self.above.is_none() {
+            let found = groups::containing_within(schema, facts, self.id, &groups::levels(schema, facts, self.id), budget.left)?;
+            budget.take(found.len()).ok()?;
+            self.above = Some(found);
+        }
+        self.above.as_ref()
+    }
+
+    /// How many URLs it has, which are all made ready when it is first asked.
+    fn urls(&self, context: &Context<'_>) -> usize {
+        let entry = context.facts.entry(self.id);
+        let attribute = context.schema.attribute(MEMBER_URL);
+        entry.zip(attribute).map_or(0, |(entry, attribute)| entry.values(attribute).count())
+    }
+
     /// What its URLs ask for.
     fn searches(&mut self, context: &Context<'_>) -> &[Ready] {
         let (id, realm) = (self.id, self.realm);
         self.searches.get_or_insert_with(|| {
             let entry = context.facts.entry(id);
-            let attribute = context.schema.attribute("memberURL");
+            let attribute = context.schema.attribute(MEMBER_URL);
             let values = entry.iter().flat_map(|entry| attribute.into_iter().flat_map(|attribute| entry.values(attribute)));
             let urls = values.filter_map(|value| LdapUrl::parse(std::str::from_utf8(value).ok()?));
             urls.filter_map(|url| Ready::of(context, &url, realm)).collect()

@@ -34,6 +34,7 @@ mod list_view;
 pub(crate) mod lockout;
 mod logins;
 mod maintenance;
+mod memberships;
 mod monitor;
 mod open;
 pub mod operator;

@@ -491,7 +491,7 @@ impl Work<'_, '_> {
     pub(crate) fn end_session(&mut self, entry: &Entry, why: &str) {
         self.audit_session_end(entry, why);
         self.strike_out(entry.id, why);
-        self.note_authority(Kind::Session);
+        self.note_authority();
         self.txn.remove(entry.id);
     }
 

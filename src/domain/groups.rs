@@ -29,18 +29,27 @@ pub fn levels(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeMap<E
 /// The groups that hold `member` as a full member or administrator, directly or through groups that are members
 /// of groups, and the roles it holds (R8): what `memberOf` shows.
 pub fn containing(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeSet<EntryId> {
-    let mut found: BTreeSet<EntryId> =
-        levels(schema, facts, member).into_iter().filter(|(_, level)| *level >= Level::Full).map(|(group, _)| group).collect();
+    containing_within(schema, facts, member, &levels(schema, facts, member), usize::MAX).unwrap_or_default()
+}
+
+/// The same for whoever has these [`levels`]; `None` where more than `most` memberships of groups would have to be looked at.
+pub fn containing_within(
+    schema: &Schema,
+    facts: &dyn Facts,
+    member: EntryId,
+    levels: &BTreeMap<EntryId, Level>,
+    most: usize,
+) -> Option<BTreeSet<EntryId>> {
+    let mut found: BTreeSet<EntryId> = levels.iter().filter(|(_, level)| **level >= Level::Full).map(|(group, _)| *group).collect();
     let mut waiting: Vec<EntryId> = found.iter().copied().collect();
+    let mut left = most.checked_sub(waiting.len())?;
     found.extend(facts.targets(member, schema.known().hc_role, None, usize::MAX).into_iter().map(|(role, _)| role));
     while let Some(group) = waiting.pop() {
-        for (above, level) in facts.sources(group, schema.known().member) {
-            if level >= Level::Full && found.insert(above) {
-                waiting.push(above);
-            }
-        }
+        let above = facts.sources(group, schema.known().member);
+        left = left.checked_sub(above.len())?;
+        waiting.extend(above.into_iter().filter(|(above, level)| *level >= Level::Full && found.insert(*above)).map(|(above, _)| above));
     }
-    found
+    Some(found)
 }
 
 /// Everybody whom [`containing`] may put into `group`: its members, or who holds the role, those of groups in it, and those of groups above it.

@@ -13,19 +13,29 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Rights {
     /// The roles held.
-    pub roles: Vec<EntryId>,
-    /// Their names.
-    pub role_names: Vec<Box<str>>,
+    pub roles: Vec<HeldRole>,
     /// The permissions in effect, sorted.
     pub permissions: Arc<[Box<str>]>,
     /// Whether one of them is the Organisation Admin role.
     pub organisation_admin: bool,
 }
 
+/// A role that somebody holds.
+#[derive(Clone, Debug)]
+pub struct HeldRole {
+    /// Its entry.
+    pub entry: EntryId,
+    /// What its organisation calls it. A name that the catalog has for a system role is no other role's, and `None` here.
+    pub name: Option<Box<str>>,
+    /// The system role it is (R3): only the operator makes one.
+    pub system: Option<Box<str>>,
+}
+
 /// What one role that somebody holds says by itself.
 struct Said {
     role: EntryId,
     name: Option<Box<str>>,
+    system: Option<Box<str>>,
     organisation_admin: bool,
     grants: BTreeSet<Box<str>>,
     restricts: BTreeSet<Box<str>>,
@@ -52,6 +62,7 @@ fn said_by_roles(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, user: En
         let mut said = Said {
             role: entry.id,
             name: role.name().map(Into::into),
+            system: role.system().map(Into::into),
             organisation_admin: role.is_organisation_admin(),
             grants: role.grants().map(Into::into).collect(),
             restricts: role.restricts().map(Into::into).collect(),
@@ -75,11 +86,12 @@ pub fn is_organisation_admin(schema: &Schema, facts: &dyn Facts, user: EntryId) 
 impl Rights {
     /// The rights of `user` by its links `hcRole`.
     pub fn of(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, user: EntryId) -> Self {
-        let mut rights = Self { roles: Vec::new(), role_names: Vec::new(), permissions: Arc::from([]), organisation_admin: false };
+        let mut rights = Self { roles: Vec::new(), permissions: Arc::from([]), organisation_admin: false };
         let (mut granted, mut restricted) = (BTreeSet::new(), BTreeSet::new());
         for said in said_by_roles(schema, facts, catalog, user) {
-            rights.roles.push(said.role);
-            rights.role_names.extend(said.name);
+            let of_system = |name: &str| catalog.roles.iter().any(|role| role.system && role.name.eq_ignore_ascii_case(name));
+            let name = said.name.filter(|name| !of_system(name));
+            rights.roles.push(HeldRole { entry: said.role, name, system: said.system });
             rights.organisation_admin |= said.organisation_admin;
             granted.extend(said.grants);
             restricted.extend(said.restricts);

@@ -80,3 +80,25 @@ fn serve_refuses_a_bad_config_before_it_opens_anything() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("bad.toml:1:1"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was made");
 }
+
+#[test]
+fn a_rule_that_can_never_match_is_shown_at_its_place() {
+    let rule =
+        |who: &str, subtree: &str| format!("{}\n[[access]]\nwho = [{who}]\nsubtree = \"{subtree}\"\nrights = [\"read\"]\n", example());
+    let (good, words) = check(&rule("\"role:Helpdesk\", \"group:cn=a,DC=Example, dc=com\", \"dn:cn=b,dc=example,dc=com\"", "dc=com"));
+    assert!(!good && words.contains("`dc=com` is under no suffix"), "{words}");
+    for (who, reason) in [
+        ("\"role:\"", "names no role"),
+        ("\"role:cn=Helpdesk,ou=roles\"", "is under no suffix of the server file"),
+        ("\"role:cn=Helpdesk,ou\"", "not a DN"),
+        ("\"group:cn=a,dc=elsewhere\"", "is under no suffix of the server file"),
+        ("\"users\", \"anonymous\"", "nobody is `anonymous` and"),
+        ("\"anonymous\", \"role:Helpdesk\"", "nobody is `anonymous` and"),
+    ] {
+        let (good, words) = check(&rule(who, "dc=example,dc=com"));
+        assert!(!good && words.contains(reason) && words.contains('^'), "{who}: {words}");
+    }
+    let (good, words) = check(&rule("\"role:Helpdesk\"", "cn=Monitor"));
+    assert!(!good && words.contains("belongs to no organisation"), "{words}");
+    assert!(check(&rule("\"role:organisation-admin\"", "cn=Monitor")).0);
+}

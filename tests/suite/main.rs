@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "a black box test has no clock of ours")]
 
 mod access;
+mod access_rules;
 mod application_passwords;
 mod audit;
 mod certificates;

@@ -5,6 +5,7 @@ use super::file::AccessTable;
 use super::problem::{Problem, SourceFile};
 use crate::access::{Policy, RulePart, RuleSettings};
 use crate::base::Network;
+use crate::directory::settings::Catalog;
 use crate::model::{Dn, Filter};
 use crate::schema::Schema;
 use std::ops::Range;
@@ -14,8 +15,19 @@ use toml::Spanned;
 const WHO_WITH_VALUE: [&str; 5] = ["dn", "subtree", "group", "role", "address"];
 const WHO_ALONE: [&str; 6] = ["anonymous", "users", "self", "services", "encrypted", "certificate"];
 
+/// Of these nobody can be anonymous.
+const SIGNED_IN: [&str; 7] = ["users", "self", "services", "dn", "subtree", "group", "role"];
+
+/// What the other parts of the config say that rules rest on.
+pub(super) struct Surroundings<'a> {
+    pub(super) schema: Option<&'a Schema>,
+    pub(super) suffixes: &'a [String],
+    pub(super) catalog: &'a Catalog,
+}
+
 /// The rules in order, each with where it stands.
-pub(super) fn rules(checker: &mut Checker, tables: &[Spanned<AccessTable>], schema: Option<&Schema>) -> Vec<RuleSettings> {
+pub(super) fn rules(checker: &mut Checker, tables: &[Spanned<AccessTable>], around: &Surroundings<'_>) -> Vec<RuleSettings> {
+    let schema = around.schema;
     let mut rules = Vec::new();
     for table in tables {
         let known = checker.count();
@@ -27,9 +39,54 @@ pub(super) fn rules(checker: &mut Checker, tables: &[Spanned<AccessTable>], sche
             let span = span_of(table, error.part);
             checker.problem(Problem::at(&checker.source, &span, error.to_string()));
         }
+        if checker.count() == known {
+            can_match(checker, table.get_ref(), around);
+        }
         rules.push(rule);
     }
     rules
+}
+
+/// Refuses a rule that can never speak of anybody, or of anything.
+fn can_match(checker: &mut Checker, table: &AccessTable, around: &Surroundings<'_>) {
+    let anonymous = table.who.iter().any(|who| who.get_ref() == "anonymous");
+    for who in &table.who {
+        let (word, value) = who.get_ref().split_once(':').unwrap_or((who.get_ref(), ""));
+        if anonymous && SIGNED_IN.contains(&word) {
+            checker.at(who, format!("nobody is `anonymous` and `{word}`: all that `who` lists must hold"));
+        }
+        let names = matches!(word, "dn" | "subtree" | "group") || (word == "role" && value.contains('='));
+        if names && !around.holds(value) {
+            checker.at(who, format!("`{value}` is under no suffix of the server file, so nobody is that"));
+        }
+        let of_system = || around.catalog.roles.iter().any(|role| role.system && role.name.eq_ignore_ascii_case(value.trim()));
+        if word == "role" && !names && table.subtree.as_ref().is_some_and(|subtree| is_monitor(subtree.get_ref())) && !of_system() {
+            let message = format!(
+                "`{value}` is no system role of the catalog, so it counts on what its organisation holds, and cn=Monitor belongs to no organisation"
+            );
+            checker.at(who, message);
+        }
+    }
+    if let Some(subtree) = table.subtree.as_ref().filter(|subtree| !is_monitor(subtree.get_ref()) && !around.holds(subtree.get_ref())) {
+        checker.at(subtree, format!("`{}` is under no suffix of the server file, so there is nothing there", subtree.get_ref()));
+    }
+}
+
+fn is_monitor(name: &str) -> bool {
+    name.trim().eq_ignore_ascii_case("cn=Monitor")
+}
+
+impl Surroundings<'_> {
+    /// Whether a name is or stands below one of the suffixes; what could not be read is told elsewhere.
+    fn holds(&self, name: &str) -> bool {
+        let (Some(schema), Ok(dn)) = (self.schema, Dn::parse(name)) else { return true };
+        let holds = |suffix: &String| {
+            let Ok(suffix) = Dn::parse(suffix) else { return true };
+            let top = dn.0.len().checked_sub(suffix.0.len()).and_then(|below| dn.0.get(below..));
+            top.is_some_and(|top| schema.name_key(&Dn(top.to_vec())) == schema.name_key(&suffix))
+        };
+        self.suffixes.iter().any(holds)
+    }
 }
 
 /// `headcount.toml:57`.
@@ -64,7 +121,9 @@ fn rule(checker: &mut Checker, table: &AccessTable, schema: Option<&Schema>) -> 
             checker.problem(Problem::at(&checker.source, &who.span(), format!("nobody is `{word}`")).suggest(word, forms));
         } else if word == "address" && value.and_then(Network::parse).is_none() {
             checker.at(who, "not a network as 10.0.0.0/8");
-        } else if matches!(word, "dn" | "subtree" | "group")
+        } else if word == "role" && value.is_some_and(|value| value.trim().is_empty()) {
+            checker.at(who, "`role:` names no role");
+        } else if (matches!(word, "dn" | "subtree" | "group") || value.is_some_and(|value| word == "role" && value.contains('=')))
             && let Some(Err(error)) = value.map(Dn::parse)
         {
             checker.at(who, format!("not a DN: {}", error.reason));

@@ -121,13 +121,14 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
     let (schema_files, schema) = load_schema(&mut checker, file);
     let suffixes = suffixes(&mut checker, file);
     let operator = file.operator.as_ref().map(|table| operator(&mut checker, table));
-    let access = access::rules(&mut checker, &file.access, schema.as_ref());
+    let catalog = load_catalog(&mut checker, file);
+    let around = access::Surroundings { schema: schema.as_ref(), suffixes: &suffixes, catalog: &catalog };
+    let access = access::rules(&mut checker, &file.access, &around);
     let listeners = listeners(&mut checker, file);
     let applications = file.applications.iter().map(|table| application(&mut checker, table, &listeners)).collect();
     let indexes = indexes(&mut checker, file, schema.as_ref());
     let tls = file.tls.as_ref().map(|table| tls(&mut checker, table));
     let mail = file.mail.as_ref().and_then(|table| mail(&mut checker, table));
-    let catalog = load_catalog(&mut checker, file);
     let organisations = organisations(&mut checker, file, &catalog, &suffixes);
     let operate = operate::check(&mut checker, file);
     let settings = Settings {

@@ -62,7 +62,7 @@ impl Work<'_, '_> {
             _ => self.audit_change("delete", (Some(entry), None), Vec::new()),
         }
         self.note_shared(Some(entry), None)?;
-        self.note_authority(entry.kind);
+        self.note_authority_of_deleted(entry);
         self.txn.remove(entry.id);
         Ok(())
     }

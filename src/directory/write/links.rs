@@ -193,14 +193,23 @@ impl Work<'_, '_> {
     }
 
     fn set_link(&mut self, link: Link) {
+        self.note_membership(link.attribute);
         self.linked.push(link);
         self.txn.set_link(link);
     }
 
     fn unset_link(&mut self, source: EntryId, attribute: AttributeId, target: EntryId) {
         if let Some(level) = self.txn.link(source, attribute, target) {
+            self.note_membership(attribute);
             self.unlinked.push(Link { source, attribute, target, level });
             self.txn.unlink(source, attribute, target);
+        }
+    }
+
+    /// Groups of any class say what their members may do.
+    fn note_membership(&mut self, attribute: AttributeId) {
+        if attribute == self.core.schema.known().member {
+            self.note_authority();
         }
     }
 

@@ -15,9 +15,9 @@ mod schema;
 mod stamp;
 
 use super::core::{Core, Current};
-use super::dynamic::Reading;
+use super::dynamic::{GROUP_OF_URLS, Reading};
 use super::filter::{Matcher, Truth};
-use super::referral;
+use super::referral::{self, of_class};
 use super::request::{OwnedEntry, Write, WriteOptions, WriteOutcome, version_of};
 use super::session::SERVER;
 use super::tree::{self, Resolved};
@@ -148,6 +148,8 @@ pub(crate) struct Work<'a, 't> {
     /// Links that this change sets and removes, for the rules.
     linked: Vec<Link>,
     unlinked: Vec<Link>,
+    /// Whether it is known already that somebody's rights change.
+    authority_noted: bool,
 }
 
 impl<'a, 't> Work<'a, 't> {
@@ -175,6 +177,7 @@ impl<'a, 't> Work<'a, 't> {
             bulk: false,
             linked: Vec::new(),
             unlinked: Vec::new(),
+            authority_noted: false,
         })
     }
 
@@ -306,9 +309,9 @@ impl<'a, 't> Work<'a, 't> {
         self.check_place(before, &sealed)?;
         self.note_shared(before, Some(&sealed))?;
         let entry = self.txn.put(sealed);
-        self.note_authority(entry.kind);
-        if let Some(before) = before.filter(|before| before.kind != entry.kind) {
-            self.note_authority(before.kind);
+        let is_named_anew = before.is_some_and(|before| before.rdn_key != entry.rdn_key || before.parent != entry.parent);
+        if is_named_anew || self.rests_on_any_entry() || before.into_iter().chain([&*entry]).any(|of| is_authority(of.kind)) {
+            self.note_authority();
         }
         Ok(entry)
     }
@@ -346,17 +349,33 @@ impl<'a, 't> Work<'a, 't> {
     }
 
     /// Changes to who may do what reach open connections at once (R7).
-    pub(crate) fn note_authority(&mut self, kind: Kind) {
-        match kind {
-            Kind::Content | Kind::Generic | Kind::Person | Kind::Staff => {}
-            Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Session | Kind::User => {
-                let core = Arc::clone(self.core);
-                self.txn.when_settled(move |committed| {
-                    if committed {
-                        core.authority_changed();
-                    }
-                });
-            }
+    pub(crate) fn note_authority(&mut self) {
+        if !std::mem::replace(&mut self.authority_noted, true) {
+            let core = Arc::clone(self.core);
+            self.txn.when_settled(move |committed| {
+                if committed {
+                    core.authority_changed();
+                }
+            });
+        }
+    }
+
+    /// Whether any entry may have to do with what somebody may do: rules speak of groups, and there are groups that ask what
+    /// entries are.
+    fn rests_on_any_entry(&self) -> bool {
+        self.current.policy.names_groups() && !of_class(&self.core.schema, &*self.txn, GROUP_OF_URLS).is_empty()
+    }
+
+    /// The same when an entry goes: somebody may be bound as it, be in a group by it, or be spoken of by its name in a rule.
+    fn note_authority_of_deleted(&mut self, entry: &Entry) {
+        let known = self.core.schema.known();
+        let concerns = is_authority(entry.kind)
+            || entry.has(known.user_password)
+            || self.txn.target_count(entry.id, known.member) > 0
+            || self.current.policy.names(&*self.txn, entry.id)
+            || self.rests_on_any_entry();
+        if concerns {
+            self.note_authority();
         }
     }
 
@@ -367,6 +386,14 @@ impl<'a, 't> Work<'a, 't> {
     fn place_of(&mut self, entry: &Entry) -> Place {
         let revision = self.txn.new_revision();
         Place { id: entry.id, parent: entry.parent, rdn: entry.rdn.clone(), rdn_key: entry.rdn_key.clone(), revision }
+    }
+}
+
+/// Whether entries of the kind say what somebody may do.
+const fn is_authority(kind: Kind) -> bool {
+    match kind {
+        Kind::Content | Kind::Generic | Kind::Person | Kind::Staff => false,
+        Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Session | Kind::User => true,
     }
 }
 
