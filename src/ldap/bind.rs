@@ -53,8 +53,7 @@ impl Connection {
                 self.answer(id, Operation::Bind, &Outcome { controls: &said, ..Outcome::SUCCESS });
                 return Ok(());
             }
-            // Clients took this for a login (HA11); it cannot be switched on.
-            (false, true) => return Err(Failure::new(LdapResultCode::UnwillingToPerform, "a name without a password is no bind")),
+            (false, true) => return Err(without_password()),
             (_, false) => {}
         }
         if let Err(failure) = self.require_confidentiality() {
@@ -125,6 +124,9 @@ impl Connection {
 
     fn plain(&mut self, id: i32, message: &[u8], controls: Controls<'_>) -> Step {
         let message = plain::parse(message).ok_or_else(|| Failure::from(Error::InvalidCredentials))?;
+        if message.password.is_empty() {
+            return Err(without_password());
+        }
         if message.password.len() > self.settings.limits.password {
             return Err(Error::InvalidCredentials.into());
         }
@@ -222,6 +224,11 @@ fn done(bound: Bound, asked: Asked) -> Done {
     }
     controls::put_password_use(&mut done.controls, bound.password, asked.password_policy);
     Done { identity: Some(bound.identity), hold: bound.hold, ..done }
+}
+
+/// Clients took this for a login (HA11); it cannot be switched on.
+fn without_password() -> Failure {
+    Failure::new(LdapResultCode::UnwillingToPerform, "a name without a password is no bind")
 }
 
 fn unsupported(text: &'static str) -> Failure {

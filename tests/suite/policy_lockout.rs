@@ -130,6 +130,23 @@ pub(crate) fn counting(more: &str) -> (House, u16, tempfile::TempDir) {
 }
 
 #[test]
+fn ha11_a_name_without_a_password_is_refused_without_a_hash_by_whatever_way_it_comes() {
+    let (house, port, _folder) = counting("");
+    house.server.as_operator();
+    let hashes = || scrape(port)["headcount_password_hashes_total"] as u64;
+    let before = hashes();
+    for name in [user("bob", ACME), "cn=admin".to_owned(), "cn=nobody".to_owned()] {
+        let mut wire = house.server.connect();
+        assert_eq!(wire.bind(&name, "").code(), 53, "{name}");
+        for form in [name.clone(), format!("dn:{name}"), "bob".to_owned()] {
+            assert_eq!(wire.sasl("PLAIN", Some(format!("\0{form}\0").as_bytes())).code(), 53, "{form}");
+        }
+        assert_eq!(wire.who_am_i(), "");
+    }
+    assert_eq!(hashes(), before);
+}
+
+#[test]
 fn hb2_whoever_is_refused_was_hashed_for_once() {
     let (house, port, _folder) = counting("[lockout]\nfailures = 0\n");
     let mut wire = house.server.as_operator();
