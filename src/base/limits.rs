@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// The deepest filter that a config may allow: what looks at filters recurses, and half a stack is enough for this (HA1).
+pub const DEEPEST_FILTER: usize = 64;
+/// The deepest BER that a config may allow.
+pub const DEEPEST_BER: usize = 128;
+
 /// Bounds on what one peer may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

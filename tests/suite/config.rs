@@ -102,3 +102,15 @@ fn a_rule_that_can_never_match_is_shown_at_its_place() {
     assert!(!good && words.contains("belongs to no organisation"), "{words}");
     assert!(check(&rule("\"role:organisation-admin\"", "cn=Monitor")).0);
 }
+
+#[test]
+fn ha1_depths_have_a_bound() {
+    for (key, most) in [("filter_depth", 64), ("ber_depth", 128)] {
+        let (good, words) = check(&example().replace(&format!("\n{key} = "), &format!("\n{key} = {most} # ")));
+        assert!(good, "{words}");
+        let (good, words) = check(&format!("folder = \"/tmp/x\"\n\n[limits]\n{key} = {}\n", most + 1));
+        assert!(!good, "a depth that the stack is not made for was taken");
+        assert!(words.contains(&format!("headcount.toml:4:{}", key.len() + 4)), "{words}");
+        assert!(words.contains(&format!("{most} at most")), "{words}");
+    }
+}

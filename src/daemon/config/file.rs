@@ -2,8 +2,9 @@
 //! default. `config/headcount.toml` shows all of it with comments, and a test holds the two together.
 
 use super::operate::{AuditTable, BackupTable, MetricsTable};
-use super::units::{Octets, Period};
+use super::units::{Depth, Octets, Period};
 use crate::base::Limits;
+use crate::base::limits::{DEEPEST_BER, DEEPEST_FILTER};
 use crate::directory::settings::{Activation, AllowedScheme, Hashing, Lockout, PasswordPolicy};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -180,9 +181,9 @@ impl Right {
 pub struct LimitsTable {
     pub message_anonymous: Octets,
     pub message_bound: Octets,
-    pub filter_depth: usize,
+    pub filter_depth: Depth<DEEPEST_FILTER>,
     pub filter_elements: usize,
-    pub ber_depth: usize,
+    pub ber_depth: Depth<DEEPEST_BER>,
     pub controls: usize,
     pub pending_anonymous: usize,
     pub pending_bound: usize,
@@ -207,9 +208,9 @@ impl Default for LimitsTable {
         Self {
             message_anonymous: octets(limits.message_anonymous),
             message_bound: octets(limits.message_bound),
-            filter_depth: limits.filter_depth,
+            filter_depth: Depth(limits.filter_depth),
             filter_elements: limits.filter_elements,
-            ber_depth: limits.ber_depth,
+            ber_depth: Depth(limits.ber_depth),
             controls: limits.controls,
             pending_anonymous: limits.pending_anonymous,
             pending_bound: limits.pending_bound,
@@ -235,9 +236,9 @@ impl LimitsTable {
         Limits {
             message_anonymous: self.message_anonymous.size(),
             message_bound: self.message_bound.size(),
-            filter_depth: self.filter_depth,
+            filter_depth: self.filter_depth.0,
             filter_elements: self.filter_elements,
-            ber_depth: self.ber_depth,
+            ber_depth: self.ber_depth.0,
             controls: self.controls,
             pending_anonymous: self.pending_anonymous,
             pending_bound: self.pending_bound,

@@ -12,6 +12,10 @@ pub struct Period(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Octets(pub u64);
 
+/// How deep something may nest, `MOST` at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth<const MOST: usize>(pub usize);
+
 const PERIODS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZES: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
@@ -79,6 +83,14 @@ impl Visitor<'_> for OctetsVisitor {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Octets, E> {
         Octets::parse(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+    }
+}
+
+impl<'de, const MOST: usize> Deserialize<'de> for Depth<MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let depth = usize::deserialize(deserializer)?;
+        let bounded = Some(Self(depth)).filter(|_| depth <= MOST);
+        bounded.ok_or_else(|| D::Error::custom(format!("{depth} is too deep: {MOST} at most, so that no stack is exhausted (HA1)")))
     }
 }
 
