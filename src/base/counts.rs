@@ -124,6 +124,8 @@ pub struct Counts {
     pub bound: Gauge,
     /// LDAP connections that were refused because there were too many.
     pub refused: Counter,
+    /// Times that a listener could not accept, for want of descriptors mostly.
+    pub not_accepted: Counter,
     /// Octets read from LDAP peers, after TLS.
     pub octets_in: Counter,
     /// Octets written to LDAP peers, before TLS.
@@ -176,6 +178,7 @@ pub static COUNTS: Counts = Counts {
     open: Gauge::new(),
     bound: Gauge::new(),
     refused: Counter::new(),
+    not_accepted: Counter::new(),
     octets_in: Counter::new(),
     octets_out: Counter::new(),
     messages: Counter::new(),

@@ -3,6 +3,7 @@
 
 pub mod ber;
 pub mod clock;
+pub mod connections;
 pub mod counts;
 pub mod ids;
 pub mod limits;

@@ -1,6 +1,6 @@
 //! Networks of addresses, as the config names them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// A network of addresses, `10.1.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,15 @@ impl Network {
         let width: u32 = if self.address.is_ipv4() { 32 } else { 128 };
         let dropped = width.saturating_sub(u32::from(self.prefix));
         bits(address).checked_shr(dropped).and_then(|kept| kept.checked_shl(dropped)).unwrap_or(0)
+    }
+}
+
+/// What a peer is counted by: an IPv4 address, or an IPv6 network of 64 bits, since one peer has all of it. A mapped IPv4
+/// address is what it maps.
+pub fn peer_network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+        address => address,
     }
 }
 

@@ -1,5 +1,6 @@
 //! How often one peer may try, and how many mails one address gets (HF4, HB3).
 
+use crate::base::network::peer_network;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, Ipv6Addr};
@@ -50,11 +51,7 @@ impl Default for Limits {
 
 /// One household counts as one peer: an IPv6 network of 64 bits, an IPv4 address.
 fn peer(address: Option<IpAddr>) -> IpAddr {
-    match address.map(|address| address.to_canonical()) {
-        Some(IpAddr::V6(address)) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
-        Some(address) => address,
-        None => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    }
+    address.map_or(IpAddr::V6(Ipv6Addr::LOCALHOST), peer_network)
 }
 
 impl Limits {

@@ -4,6 +4,7 @@
 use super::config::file::ListenerKind;
 use super::config::{Config, ListenAddress, Listener};
 use super::metrics::Metrics;
+use crate::base::connections::Connections;
 use crate::base::counts::COUNTS;
 use crate::base::{Clock, SystemClock};
 use crate::directory::{Directory, Origin, Protocol, RequestId};
@@ -32,7 +33,7 @@ pub(super) fn base_url(config: &Config, listener: &Listener) -> String {
 }
 
 /// How a listener serves.
-pub(super) fn settings(config: &Config, listener: &Listener, tls: Option<Tls>) -> ServerSettings {
+pub(super) fn settings(config: &Config, listener: &Listener, tls: Option<Tls>, connections: &Arc<Connections>) -> ServerSettings {
     let limits = &config.settings.limits;
     debug_assert_eq!(tls.is_some(), listener.kind == ListenerKind::Https, "HTTPS has a certificate and HTTP has none");
     ServerSettings {
@@ -40,8 +41,7 @@ pub(super) fn settings(config: &Config, listener: &Listener, tls: Option<Tls>) -
         tls,
         trusted_proxies: config.trusted_proxies.clone(),
         proxies: listener.proxies.clone(),
-        connections: limits.connections,
-        connections_per_address: limits.connections_per_address,
+        connections: Arc::clone(connections),
         write_stall: limits.write_stall,
         ..ServerSettings::default()
     }

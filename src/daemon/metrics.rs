@@ -158,6 +158,7 @@ impl Snapshot {
         families.gauges("headcount_ldap_connections", "Open LDAP connections", "state", states)?;
         families.counter("headcount_ldap_connections_accepted", "LDAP connections accepted", COUNTS.connections.get())?;
         families.counter("headcount_ldap_connections_refused", "LDAP connections over a limit", COUNTS.refused.get())?;
+        families.counter("headcount_accepts_failed", "Times that a listener could not accept", COUNTS.not_accepted.get())?;
         let octets = [("in", COUNTS.octets_in.get()), ("out", COUNTS.octets_out.get())];
         families.counters("headcount_ldap_bytes", "Octets of LDAP", "direction", octets)?;
         families.counter("headcount_ldap_messages_sent", "LDAP messages sent", COUNTS.messages.get())?;

@@ -9,6 +9,7 @@ use super::tls::{Loaded, Tls};
 use super::watch::Watch;
 use super::{audit, backup, control, http, machine};
 use crate::base::SystemClock;
+use crate::base::connections::{Bounds, Connections};
 use crate::base::counts::COUNTS;
 use crate::directory::{Directory, Settings};
 use crate::ldap::{self, Door};
@@ -29,6 +30,9 @@ pub struct Server {
     config: Config,
     directory: Arc<Directory>,
     ldap: Arc<Door>,
+    connections: Arc<Connections>,
+    /// How many files and connections the machine lets us have.
+    descriptors: u64,
     tls: Option<Tls>,
     metrics: Arc<Metrics>,
     /// Cancelled when we stop.
@@ -58,7 +62,8 @@ impl Server {
             opened.map_err(|error| error.to_string())?.map_err(|error| format!("{}: {error}", config.settings.folder.display()))?;
         let socket = config.settings.folder.join(control::SOCKET);
         control::socket::serve(&socket, Arc::clone(&directory)).map_err(|error| format!("{}: {error}", socket.display()))?;
-        let ldap = Door::new(Arc::clone(&directory), tls.as_ref().map(|tls| Arc::clone(&tls.ldap)));
+        let connections = Connections::new(bounds_of(&config, descriptors));
+        let ldap = Door::new(Arc::clone(&directory), tls.as_ref().map(|tls| Arc::clone(&tls.ldap)), Arc::clone(&connections));
         let expires = tls.as_ref().map_or_else(Arc::default, |tls| Arc::clone(&tls.expires));
         let metrics = Metrics::new(Arc::clone(&directory), config.operate.metrics.clone(), expires);
         COUNTS.config_generation.one();
@@ -68,6 +73,8 @@ impl Server {
             config,
             directory,
             ldap,
+            connections,
+            descriptors,
             tls,
             stopping: CancellationToken::new(),
             running: Vec::new(),
@@ -205,6 +212,7 @@ impl Server {
             self.accept(listener, socket).map_err(one)?;
         }
         self.metrics.replace(config.operate.metrics.clone());
+        self.connections.bound(bounds_of(&config, self.descriptors));
         self.config = config;
         Ok(())
     }
@@ -216,7 +224,7 @@ impl Server {
             Listening::Http(socket) => {
                 let tls = self.tls.as_ref().filter(|_| listener.kind == ListenerKind::Https).map(|tls| Arc::clone(&tls.https));
                 let router = http::router(&self.directory, &http::base_url(&self.config, &listener), self.stopping.clone(), &self.metrics)?;
-                let settings = http::settings(&self.config, &listener, tls);
+                let settings = http::settings(&self.config, &listener, tls, &self.connections);
                 tokio::spawn(scim::server::serve(socket, router, settings, self.stopping.clone()))
             }
         };
@@ -249,6 +257,17 @@ impl Server {
 /// The settings with what the doors can do added, for the root DSE.
 fn settings_of(config: &Config) -> Settings {
     Settings { protocol_features: ldap::features(config.tls.is_some()), ..config.settings.clone() }
+}
+
+/// How many connections there may be: what the config says, as far as there are descriptors.
+fn bounds_of(config: &Config, descriptors: u64) -> Bounds {
+    let limits = &config.settings.limits;
+    let wanted = Bounds { all: limits.connections, per_network: limits.connections_per_address };
+    let bounds = wanted.within(descriptors);
+    if bounds != wanted {
+        tracing::warn!(descriptors, wanted = wanted.all, connections = bounds.all, "there are too few descriptors for all connections");
+    }
+    bounds
 }
 
 fn bind_all(listeners: &[Listener]) -> Result<Vec<(Listener, Bound)>, String> {

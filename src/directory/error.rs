@@ -175,6 +175,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store refused a change");
         match error {
+            StoreError::Busy(_) => Self::Busy("the directory is short of descriptors; try again".to_owned()),
             StoreError::ReadOnly(_) => Self::Unwilling("the directory takes no changes now: its store is read-only".to_owned()),
             StoreError::TooLarge(limit) => Self::AdminLimit(format!("the change is larger than {limit} octets")),
             StoreError::Stopped => Self::Unavailable("the directory is stopping".to_owned()),

@@ -263,7 +263,7 @@ impl Directory {
 fn for_operator(error: StoreError) -> Error {
     match error {
         StoreError::Unusable(text) | StoreError::ReadOnly(text) => Error::Unavailable(text),
-        StoreError::TooLarge(_) | StoreError::Stopped => error.into(),
+        StoreError::Busy(_) | StoreError::TooLarge(_) | StoreError::Stopped => error.into(),
     }
 }
 

@@ -9,8 +9,9 @@
 //! cannot keep the user out there, and whoever guesses there waits like everybody.
 
 use crate::base::Timestamp;
+use crate::base::network::peer_network;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Addresses of an account that are remembered.
@@ -72,11 +73,7 @@ pub struct Place(String);
 impl Place {
     /// The place of an address; local sockets are one place.
     pub fn of(address: Option<IpAddr>) -> Self {
-        Self(match address.map(|address| address.to_canonical()) {
-            None => "local".to_owned(),
-            Some(IpAddr::V4(address)) => address.to_string(),
-            Some(IpAddr::V6(address)) => Ipv6Addr::from(u128::from(address) >> 64 << 64).to_string(),
-        })
+        Self(address.map_or_else(|| "local".to_owned(), |address| peer_network(address).to_string()))
     }
 }
 

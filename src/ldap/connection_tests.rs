@@ -5,6 +5,7 @@ use super::controls::{ASSERTION, PAGED_RESULTS, POST_READ, PRE_READ};
 use super::extended::{PASSWORD_MODIFY, START_TLS, WHO_AM_I};
 use super::transport::Transport;
 use super::{Door, Endpoint, features};
+use crate::base::connections::{Bounds, Connections};
 use crate::base::{Limits, SystemClock};
 use crate::directory::settings::{Hashing, Lockout, Operator};
 use crate::directory::{Directory, Origin, Protocol, RequestId, Settings};
@@ -40,19 +41,20 @@ impl Server {
         let settings = Settings {
             operator: Some(Operator { dn: OPERATOR.to_owned(), password: PASSWORD_HASH.to_owned() }),
             reserve: 0,
-            limits,
+            limits: limits.clone(),
             hashing: Hashing { memory: 64, passes: 1, ..Hashing::default() },
             protocol_features: features(true),
             // Tests that bind wrongly by the dozen are about something else.
             lockout: Lockout { failures: 0, ..Lockout::default() },
             ..Settings::new(folder.path().join("data"), &["dc=example,dc=com"])
         };
+        let connections = Connections::new(Bounds { all: limits.connections, per_network: limits.connections_per_address });
         let directory = Directory::open(settings, Arc::new(SystemClock::default())).unwrap();
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let certificate = key.cert.der().clone();
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.signing_key.serialize_der()));
         let tls = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.clone()], private).unwrap();
-        let door = Door::new(directory, Some(Arc::new(ArcSwap::from_pointee(tls))));
+        let door = Door::new(directory, Some(Arc::new(ArcSwap::from_pointee(tls))), connections);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(Arc::clone(&door).serve("ldap".to_owned(), Endpoint::Plain(listener), Vec::new()));

@@ -1,15 +1,14 @@
-//! Listening: plain TCP, TLS, and local sockets. Connections are counted in all and by address, a lack of file
+//! Listening: plain TCP, TLS, and local sockets. Connections are counted in all and by network, a lack of file
 //! descriptors slows accepting down instead of spinning, and stopping lets what is under way finish.
 
 use super::connection::Connection;
 use super::transport::Transport;
+use crate::base::connections::{BackOff, Connections, Counted, Way};
 use crate::base::counts::COUNTS;
 use crate::base::{Network, proxy_protocol};
 use crate::directory::{Directory, Identity, Origin, Protocol, RequestId};
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use rustls::ServerConfig;
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,10 +25,6 @@ use tokio_util::task::TaskTracker;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// TLS handshakes at one time.
 const HANDSHAKES: usize = 2_048;
-/// The first wait after accepting failed; each further one is twice as long (HD3).
-const BACK_OFF: Duration = Duration::from_millis(50);
-/// The longest wait.
-const BACK_OFF_MOST: Duration = Duration::from_secs(1);
 
 /// A bound socket.
 pub enum Endpoint {
@@ -51,68 +46,14 @@ pub struct Door {
     handshakes: Semaphore,
     /// How many connections there were, to number them.
     accepted: AtomicU64,
-    connections: Arc<Mutex<Count>>,
+    connections: Arc<Connections>,
     tasks: TaskTracker,
 }
 
-/// How many connections there are.
-#[derive(Default)]
-struct Count {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// Counts as one connection as long as it lives.
-struct Counted {
-    connections: Arc<Mutex<Count>>,
-    address: Option<IpAddr>,
-}
-
-impl Counted {
-    /// Counts the connection for the client that a proxy has named instead; false where that one has too many.
-    fn is_of(&mut self, client: IpAddr, at_most: usize) -> bool {
-        let address = Some(client).filter(|client| !client.is_loopback());
-        if address == self.address {
-            return true;
-        }
-        self.give_back();
-        let mut count = self.connections.lock();
-        if let Some(address) = address {
-            let held = count.by_address.entry(address).or_default();
-            if *held >= at_most {
-                return false;
-            }
-            *held += 1;
-        }
-        self.address = address;
-        true
-    }
-
-    /// Counts for no address any more.
-    fn give_back(&mut self) {
-        let mut count = self.connections.lock();
-        if let Some(address) = self.address.take()
-            && let Some(held) = count.by_address.get_mut(&address)
-        {
-            *held = held.saturating_sub(1);
-            if *held == 0 {
-                count.by_address.remove(&address);
-            }
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.give_back();
-        let mut count = self.connections.lock();
-        count.all = count.all.saturating_sub(1);
-    }
-}
-
 impl Door {
-    /// A door into `directory`. The certificate may be exchanged at any time; connections keep the one they began with.
-    pub fn new(directory: Arc<Directory>, tls: Option<Arc<ArcSwap<ServerConfig>>>) -> Arc<Self> {
+    /// A door into `directory`, with its part of the budget of connections. The certificate may be exchanged at any time;
+    /// connections keep the one they began with.
+    pub fn new(directory: Arc<Directory>, tls: Option<Arc<ArcSwap<ServerConfig>>>, connections: Arc<Connections>) -> Arc<Self> {
         Arc::new(Self {
             directory,
             tls,
@@ -120,21 +61,21 @@ impl Door {
             stopping: CancellationToken::new(),
             handshakes: Semaphore::new(HANDSHAKES),
             accepted: AtomicU64::new(0),
-            connections: Arc::default(),
+            connections,
             tasks: TaskTracker::new(),
         })
     }
 
     /// How many connections there are.
     pub fn connections(&self) -> usize {
-        self.connections.lock().all
+        self.connections.ldap()
     }
 
     /// Accepts connections until the door is [stopped](Self::stop). `name` is the listener's name in the config, and
     /// `proxies` are those that have to say whose connections they pass on; none for a listener without.
     pub async fn serve(self: Arc<Self>, name: String, endpoint: Endpoint, proxies: Vec<Network>) {
         let proxies: Arc<[Network]> = proxies.into();
-        let mut back_off = BACK_OFF;
+        let mut back_off = BackOff::default();
         loop {
             let accepted = tokio::select! {
                 accepted = endpoint.accept() => accepted,
@@ -142,13 +83,13 @@ impl Door {
             };
             match accepted {
                 Ok(peer) => {
-                    back_off = BACK_OFF;
+                    back_off = BackOff::default();
                     self.admit(&name, peer, &proxies);
                 }
                 Err(error) => {
+                    COUNTS.not_accepted.one();
                     tracing::warn!(listener = name, %error, "no connection could be accepted");
-                    tokio::time::sleep(back_off).await;
-                    back_off = BACK_OFF_MOST.min(back_off * 2);
+                    back_off.wait().await;
                 }
             }
         }
@@ -166,7 +107,7 @@ impl Door {
     /// Serves a peer in a task of its own, unless there are too many already.
     fn admit(self: &Arc<Self>, name: &str, peer: Peer, proxies: &Arc<[Network]>) {
         // Whom a proxy's connection counts for is known when it has said so.
-        let Some(mut counted) = self.count(peer.address().filter(|_| proxies.is_empty())) else {
+        let Some(mut counted) = self.connections.count(peer.way(), peer.address().filter(|_| proxies.is_empty())) else {
             COUNTS.refused.one();
             tracing::debug!(listener = name, "a connection was refused: there are too many");
             return;
@@ -180,25 +121,6 @@ impl Door {
         });
     }
 
-    /// Counts one connection more; `None` where the limit is reached. Loopback and local sockets count in all only.
-    fn count(&self, address: Option<IpAddr>) -> Option<Counted> {
-        let limits = &self.directory.settings().limits;
-        let address = address.map(|address| address.to_canonical()).filter(|address| !address.is_loopback());
-        let mut count = self.connections.lock();
-        if count.all >= limits.connections {
-            return None;
-        }
-        if let Some(address) = address {
-            let held = count.by_address.entry(address).or_default();
-            if *held >= limits.connections_per_address {
-                return None;
-            }
-            *held += 1;
-        }
-        count.all += 1;
-        Some(Counted { connections: Arc::clone(&self.connections), address })
-    }
-
     /// Makes a connection of a peer, with TLS where the listener has it; `None` where TLS did not begin, or a proxy did
     /// not say what it has to.
     async fn prepare(self: &Arc<Self>, mut peer: Peer, listener: String, proxies: &[Network], counted: &mut Counted) -> Option<Connection> {
@@ -207,8 +129,9 @@ impl Door {
             Peer::Plain(stream, address) | Peer::Tls(stream, address) => {
                 let address = address.ip().to_canonical();
                 match proxy_protocol::client_of(stream, address, proxies).await {
-                    Ok(client) if counted.is_of(client, self.directory.settings().limits.connections_per_address) => Some(client),
+                    Ok(client) if counted.is_of(client) => Some(client),
                     Ok(client) => {
+                        COUNTS.refused.one();
                         tracing::debug!(listener, %client, "a connection was refused: the client has too many");
                         return None;
                     }
@@ -275,6 +198,13 @@ enum Peer {
 }
 
 impl Peer {
+    const fn way(&self) -> Way {
+        match self {
+            Self::Local(_) => Way::Local,
+            Self::Plain(..) | Self::Tls(..) => Way::Ldap,
+        }
+    }
+
     const fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Local(_) => None,

@@ -3,6 +3,8 @@
 //! with a time limit each. The certificate can be replaced while connections are open.
 
 use super::request::Peer;
+use crate::base::connections::{BackOff, Bounds, Connections, Counted, Way};
+use crate::base::counts::COUNTS;
 use crate::base::{Network, proxy_protocol, random};
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -10,8 +12,6 @@ use axum::http::{HeaderMap, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -21,7 +21,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,10 +40,8 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<Network>,
     /// Proxies that have to say by the PROXY protocol whose connections they pass on; none for a listener without.
     pub proxies: Vec<Network>,
-    /// Connections at one time.
-    pub connections: usize,
-    /// Connections at one time from one address; loopback is not counted.
-    pub connections_per_address: usize,
+    /// The budget of connections.
+    pub connections: Arc<Connections>,
     /// How long a TLS handshake may take, the head of a request, and a whole request each.
     pub patience: Duration,
     /// How long a peer may leave its answer unread.
@@ -58,8 +55,7 @@ impl Default for ServerSettings {
             tls: None,
             trusted_proxies: Vec::new(),
             proxies: Vec::new(),
-            connections: 4_096,
-            connections_per_address: 256,
+            connections: Connections::new(Bounds { all: 4_096, per_network: 256 }),
             patience: Duration::from_secs(10),
             write_stall: Duration::from_secs(10),
         }
@@ -74,18 +70,27 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Serves until `stop` is cancelled, and then until the requests under way are done, five seconds at most.
 pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettings, stop: CancellationToken) {
     let timeout_layer = tower_http::timeout::TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, REQUEST);
-    let server = Arc::new(Server { router: router.layer(timeout_layer), addresses: Mutex::default(), stop: stop.clone(), settings });
-    let permits = Arc::new(Semaphore::new(server.settings.connections));
+    let server = Arc::new(Server { router: router.layer(timeout_layer), stop: stop.clone(), settings });
+    let mut back_off = BackOff::default();
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&listener, &server.settings) => accepted,
         };
-        let Some((mut stream, address, permit)) = accepted else { break };
+        let (mut stream, address, counted) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                COUNTS.not_accepted.one();
+                tracing::warn!(%error, "cannot accept an HTTP connection");
+                back_off.wait().await;
+                continue;
+            }
+        };
+        back_off = BackOff::default();
+        let Some(mut counted) = counted else { continue };
         let server = server.clone();
         tasks.spawn(async move {
-            let _permit = permit;
             let address = match proxy_protocol::client_of(&mut stream, address, &server.settings.proxies).await {
                 Ok(client) => client,
                 Err(error) => {
@@ -93,9 +98,11 @@ pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettin
                     return;
                 }
             };
-            if let Some(_counted) = Counted::new(&server, address) {
+            // A trusted proxy's connections are those of many clients.
+            if is_proxy(&server.settings.trusted_proxies, address) || counted.is_of(address) {
                 server.connection(stream, address).await;
             }
+            drop(counted);
         });
     }
     tasks.close();
@@ -104,58 +111,19 @@ pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettin
     }
 }
 
-type Accepted = (TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit);
+type Accepted = (TcpStream, IpAddr, Option<Counted>);
 
-/// The next connection, once there is room for it. Waits a little where the machine has run out of descriptors.
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<Accepted> {
-    let permit = permits.clone().acquire_owned().await.ok()?;
-    loop {
-        match listener.accept().await {
-            Ok((stream, address)) => return Some((stream, address.ip().to_canonical(), permit)),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept an HTTP connection");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
+/// The next connection, once there is room for it; it counts where there still is.
+async fn accept(listener: &TcpListener, settings: &ServerSettings) -> io::Result<Accepted> {
+    settings.connections.room(Way::Http).await;
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, address.ip().to_canonical(), settings.connections.count(Way::Http, None)))
 }
 
 struct Server {
     router: Router,
     settings: ServerSettings,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
     stop: CancellationToken,
-}
-
-/// A connection counted for its address.
-struct Counted<'s> {
-    server: &'s Server,
-    address: IpAddr,
-}
-
-impl<'s> Counted<'s> {
-    fn new(server: &'s Server, address: IpAddr) -> Option<Self> {
-        let mut addresses = server.addresses.lock();
-        let count = addresses.entry(address).or_default();
-        let trusted = address.is_loopback() || is_proxy(&server.settings.trusted_proxies, address);
-        if *count >= server.settings.connections_per_address && !trusted {
-            return None;
-        }
-        *count += 1;
-        Some(Self { server, address })
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        let mut addresses = self.server.addresses.lock();
-        if let Some(count) = addresses.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&self.address);
-            }
-        }
-    }
 }
 
 impl Server {

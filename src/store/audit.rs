@@ -235,7 +235,8 @@ impl AuditFile {
         let end = End { offset: start + lines.len() as u64, ..end };
         self.settled = false;
         Checkpoint::new(&self.path, self.end, Some(Writing { start, end }), self.first, self.key.as_ref()).write(disk, &self.path)?;
-        let written = file.write_at(start, &lines).and_then(|()| file.sync());
+        let named = || if start == 0 { disk.sync_folder(&disk::folder_of(&self.path)) } else { Ok(()) };
+        let written = file.write_at(start, &lines).and_then(|()| file.sync()).and_then(|()| named());
         if written.is_err() {
             // So that the next try does not write behind half a line. Where this fails too, the next start cuts it.
             drop(file.set_length(start));
@@ -243,7 +244,6 @@ impl AuditFile {
         written?;
         if start == 0 {
             self.moved_after = (![ORIGIN, UNKNOWN].contains(&self.end.digest)).then_some(self.end.position.sequence);
-            disk.sync_folder(&disk::folder_of(&self.path))?;
         }
         Ok(end)
     }

@@ -1,6 +1,7 @@
 //! The file layer under the journal, the checkpoint, the snapshots and the audit file. It is a trait so that a test
 //! can cut the power at any write or sync; [`MachineDisk`] is the real one.
 
+use rustix::io::Errno;
 use std::any::Any;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -120,7 +121,7 @@ impl DiskFile for MachineFile {
     fn allocate(&self, length: u64) -> io::Result<()> {
         match rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, length) {
             // Where the file system cannot, the zeros that the caller writes take the space.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.0.set_len(length),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.0.set_len(length),
             done => Ok(done?),
         }
     }
@@ -129,6 +130,11 @@ impl DiskFile for MachineFile {
 /// Whether an error says that there is no room.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether an error says that no descriptor is left (EMFILE, ENFILE). Only opening answers so, and then nothing was begun.
+pub(super) fn is_without_descriptor(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// The folder a path is in.

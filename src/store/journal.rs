@@ -1,6 +1,7 @@
 //! The journal: segments of frames, one frame and one sync for each group commit. It alone makes a write durable.
 //! After a failed write or sync it takes nothing more (a sync is never tried again as if it had worked); a full disk
-//! is the exception, because what was begun can be wiped out and that wiping synced.
+//! is the exception, because what was begun can be wiped out and that wiping synced, and so is a lack of descriptors, which
+//! shows before anything is begun (HD3).
 
 use super::disk::{self, Disk, DiskFile};
 use super::segment::{self, FRAME, HEADER, Header};
@@ -17,6 +18,8 @@ const NEXT: &str = "journal.next";
 /// Why a group was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum AppendError {
+    /// No descriptor for a new segment; nothing of the group is left, and the next one may be taken.
+    Busy(String),
     /// No room on the disk; nothing of the group is left, and a later group may be taken.
     Full(String),
     /// The journal takes nothing more until it is opened again.
@@ -169,6 +172,7 @@ impl Journal {
         let text = |error: io::Error| format!("the journal cannot be opened: {error}");
         let Some(extent) = extent else {
             let (file, header) = begin(&*disk, folder, segment_size, next).map_err(text)?;
+            name(&*disk, folder, next).map_err(text)?;
             let folder = folder.to_path_buf();
             return Ok(Self { disk, folder, segment_size, file, header, size: segment_size, end: HEADER, next, poison: None });
         };
@@ -214,13 +218,25 @@ impl Journal {
     /// Goes on in a new segment that has room for a frame of `length` octets.
     fn roll(&mut self, length: u64) -> Result<(), AppendError> {
         let size = self.segment_size.max(HEADER + length);
-        match begin(&*self.disk, &self.folder, size, self.next) {
-            Ok((file, header)) => {
-                (self.file, self.header, self.size, self.end) = (file, header, size, HEADER);
-                Ok(())
-            }
-            Err(error) if disk::is_full(&error) => Err(AppendError::Full(error.to_string())),
-            Err(error) => Err(self.fail("new segment", &error)),
+        let begun = begin(&*self.disk, &self.folder, size, self.next);
+        let (file, header) = begun.map_err(|error| self.not_begun(&error))?;
+        if let Err(error) = name(&*self.disk, &self.folder, self.next) {
+            // Whether the new segment is there after a power cut is not known, so nothing more goes into the former one.
+            self.size = self.end;
+            return Err(self.not_begun(&error));
+        }
+        (self.file, self.header, self.size, self.end) = (file, header, size, HEADER);
+        Ok(())
+    }
+
+    /// Why there is no new segment; for good, unless that passes.
+    fn not_begun(&mut self, error: &io::Error) -> AppendError {
+        if disk::is_full(error) {
+            AppendError::Full(error.to_string())
+        } else if disk::is_without_descriptor(error) {
+            AppendError::Busy(error.to_string())
+        } else {
+            self.fail("new segment", error)
         }
     }
 
@@ -257,27 +273,31 @@ fn wipe(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
     file.sync()
 }
 
-/// Begins a segment: from the spare where it has the size, or from a new file. It gets its name when its header lasts.
+/// Begins a segment: from the spare where it has the size, or from a new file. It may get its [name] when its header lasts.
 /// The spare is taken by one rename, and what is filled here has a name of its own, because another thread lays spares
 /// at any time.
 fn begin(disk: &dyn Disk, folder: &Path, size: u64, first: u64) -> io::Result<(Box<dyn DiskFile>, Header)> {
     let (spare, next) = (folder.join(SPARE), folder.join(NEXT));
-    if disk.rename(&spare, &next).is_err() || !has_length(disk, &next, size) {
-        lay(disk, &next, size)?;
-    }
-    let named = || {
+    let begun = || {
+        if disk.rename(&spare, &next).is_err() || !has_length(disk, &next, size) {
+            lay(disk, &next, size)?;
+        }
         let file = disk.open(&next, false)?;
         let header = Header { first, salt: random::bytes() };
         file.write_at(0, &header.encode())?;
         file.sync()?;
-        disk.rename(&next, &segment_path(folder, first))?;
-        disk.sync_folder(folder)?;
         Ok((file, header))
     };
-    named().inspect_err(|_| {
+    begun().inspect_err(|_| {
         // The room it takes stays reserved; where even this fails, the next attempt lays a new one.
         let _ = disk.rename(&next, &spare);
     })
+}
+
+/// Names the segment that was begun, lastingly.
+fn name(disk: &dyn Disk, folder: &Path, first: u64) -> io::Result<()> {
+    disk.rename(&folder.join(NEXT), &segment_path(folder, first))?;
+    disk.sync_folder(folder)
 }
 
 fn has_length(disk: &dyn Disk, path: &Path, size: u64) -> bool {
@@ -298,10 +318,8 @@ pub(super) fn make_spare(disk: &dyn Disk, folder: &Path, size: u64) -> io::Resul
 
 /// A file of that size, written and synced.
 fn lay(disk: &dyn Disk, path: &Path, size: u64) -> io::Result<()> {
-    let made = disk.open(path, true).and_then(|file| {
-        file.set_length(0)?;
-        segment::fill(&*file, size)
-    });
+    let file = disk.open(path, true)?;
+    let made = file.set_length(0).and_then(|()| segment::fill(&*file, size));
     if made.is_err() {
         // Half a file only takes room from others.
         disk.remove(path)?;
@@ -350,7 +368,12 @@ mod tests {
                     make_spare(&MachineDisk, folder.path(), SIZE).unwrap();
                 }
             });
-            let begun: io::Result<Vec<()>> = (1..200).map(|first| begin(&MachineDisk, folder.path(), SIZE, first).map(drop)).collect();
+            let begun: io::Result<Vec<()>> = (1..200)
+                .map(|first| {
+                    begin(&MachineDisk, folder.path(), SIZE, first)?;
+                    name(&MachineDisk, folder.path(), first)
+                })
+                .collect();
             done.store(true, Ordering::Relaxed);
             begun.unwrap();
         });

@@ -90,6 +90,10 @@ pub struct Revision(pub u128);
 /// Why the store did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
+    /// The process or the machine has no descriptor left for what is needed; nothing was begun, and the next attempt may
+    /// succeed. The text is for the log.
+    #[error("the store has no descriptor: {0}")]
+    Busy(String),
     /// A write or sync failed, or the disk is below its reserve; the text is for the log.
     #[error("the store is read-only: {0}")]
     ReadOnly(String),

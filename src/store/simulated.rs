@@ -48,6 +48,9 @@ struct World {
     operations: u64,
     freeze_at: Option<u64>,
     fail_sync: bool,
+    /// Opens that still succeed, and how many after them find no descriptor.
+    no_descriptor: Option<(u64, u64)>,
+    opens: u64,
     capacity: Option<u64>,
     syncs: u64,
 }
@@ -116,6 +119,22 @@ impl World {
         Ok(self.freeze_at == Some(self.operations))
     }
 
+    /// Counts an open, which may find no descriptor.
+    fn descriptor(&mut self) -> io::Result<()> {
+        self.opens += 1;
+        match &mut self.no_descriptor {
+            Some((0, 0)) | None => Ok(()),
+            Some((0, refused)) => {
+                *refused -= 1;
+                Err(io::Error::from_raw_os_error(24))
+            }
+            Some((taken, _)) => {
+                *taken -= 1;
+                Ok(())
+            }
+        }
+    }
+
     fn used(&self) -> u64 {
         self.live.values().map(|inode| self.inodes[*inode].live.len() as u64).sum()
     }
@@ -148,6 +167,16 @@ impl SimulatedDisk {
     /// Lets every sync of a file fail from now on, or not.
     pub(super) fn fail_syncs(&self, fail: bool) {
         self.0.lock().fail_sync = fail;
+    }
+
+    /// Lets `count` opens find no descriptor (EMFILE) after the next `after` ones.
+    pub(super) fn refuse_opens(&self, after: u64, count: u64) {
+        self.0.lock().no_descriptor = Some((after, count));
+    }
+
+    /// Opens so far.
+    pub(super) fn opens(&self) -> u64 {
+        self.0.lock().opens
     }
 
     /// How many octets fit on it.
@@ -192,7 +221,7 @@ impl SimulatedDisk {
             twin.live = twin.durable.clone();
         }
         world.live = world.durable.clone();
-        (world.freeze_at, world.fail_sync) = (None, false);
+        (world.freeze_at, world.fail_sync, world.no_descriptor) = (None, false, None);
         Self(Arc::new(Mutex::new(world)))
     }
 
@@ -231,6 +260,7 @@ impl SimulatedDisk {
 impl Disk for SimulatedDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Box<dyn DiskFile>> {
         let mut world = self.0.lock();
+        world.descriptor()?;
         if let Some(inode) = world.live.get(path) {
             return Ok(Box::new(SimulatedFile(self.clone(), *inode)));
         }
@@ -256,11 +286,13 @@ impl Disk for SimulatedDisk {
     }
 
     fn list(&self, _: &Path) -> io::Result<Vec<String>> {
+        self.0.lock().descriptor()?;
         Ok(self.names())
     }
 
     fn sync_folder(&self, _: &Path) -> io::Result<()> {
         let mut world = self.0.lock();
+        world.descriptor()?;
         let last = world.tick()?;
         let pending = std::mem::take(&mut world.names_pending);
         pending.iter().for_each(|name| rename(&mut world.durable, name));

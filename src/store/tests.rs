@@ -505,6 +505,84 @@ fn hd10_below_the_reserve_only_seats_change_and_it_recovers_alone() {
     assert_eq!(Model::of_memory(open(&disk).unwrap().memory()), model);
 }
 
+/// HD3: whichever open finds no descriptor, what was under way fails and nothing else, and the store goes on alone.
+#[test]
+fn hd3_no_descriptor_at_any_open_is_an_error_of_that_moment_only() {
+    let whole = SimulatedDisk::default();
+    let store = open(&whole).unwrap();
+    let before = whole.opens();
+    run_workload(&store);
+    store.close();
+    let (mut refused, mut cut) = (0, 0);
+    for at in 0..whole.opens() - before {
+        for count in [1, 3] {
+            let disk = SimulatedDisk::default();
+            let store = open(&disk).unwrap();
+            disk.refuse_opens(at, count);
+            let mut model = Model::default();
+            for (number, steps) in workload().iter().enumerate() {
+                let (after, result) = model.run(&store, steps);
+                match result {
+                    Ok(()) => model = after,
+                    Err(StoreError::Busy(_)) => refused += 1,
+                    Err(StoreError::TooLarge(_)) => {}
+                    Err(error) => panic!("no descriptor at {at}: {error}"),
+                }
+                store.note(AuditRecord { target: format!("cn={number}"), ..record() });
+                if number % 4 == 3 {
+                    drop(wait(store.checkpoint()));
+                }
+                if number == 21 {
+                    drop(wait(store.compact()));
+                }
+            }
+            assert_eq!(store.read_only(), None, "no descriptor at {at}");
+            assert_eq!(Model::of_memory(store.memory()), model, "no descriptor at {at}");
+            // The power goes as it stands, and later in order.
+            cut += 1;
+            let found = open(&disk.after_power_cut(cut)).unwrap_or_else(|error| panic!("no descriptor at {at}, power cut: {error}"));
+            assert_eq!(Model::of_memory(found.memory()), model, "no descriptor at {at}, power cut");
+            assert_eq!(found.report().audit, [""; 0], "no descriptor at {at}, power cut");
+            found.close();
+            disk.refuse_opens(0, 0);
+            let (after, result) = model.run(&store, &[Step::Add(0, 250, 10)]);
+            result.unwrap();
+            wait(store.checkpoint()).unwrap();
+            assert_clean(&store);
+            store.close();
+            let told = sequences(&disk);
+            assert_eq!(told, (1..=told.len() as u64).collect::<Vec<_>>(), "no descriptor at {at}: each change is told once");
+            assert_eq!(Model::of_memory(open(&disk).unwrap().memory()), after, "no descriptor at {at}");
+        }
+    }
+    assert!(refused > 0, "no change met it");
+}
+
+/// HD3: the change that needs the segment is refused, and the next one is taken.
+#[test]
+fn hd3_no_descriptor_for_a_segment_is_no_poison() {
+    let disk = SimulatedDisk::default();
+    let store = open(&disk).unwrap();
+    let (mut model, result) = Model::default().run(&store, &[Step::Add(0, 1, 1)]);
+    result.unwrap();
+    disk.refuse_opens(0, u64::MAX);
+    let refused = (0..100).find_map(|_| {
+        let (after, result) = model.run(&store, &[Step::Change(0, 900)]);
+        match result {
+            Ok(()) => model = after,
+            Err(error) => return Some(error),
+        }
+        None
+    });
+    assert!(matches!(refused, Some(StoreError::Busy(_))), "{refused:?}");
+    assert_eq!(store.read_only(), None);
+    disk.refuse_opens(0, 0);
+    let (model, result) = model.run(&store, &[Step::Change(0, 900)]);
+    result.unwrap();
+    store.close();
+    assert_eq!(Model::of_memory(open(&disk.after_power_cut(1)).unwrap().memory()), model);
+}
+
 #[test]
 fn work_that_panics_or_fails_leaves_nothing_and_the_writer_lives() {
     let store = open(&SimulatedDisk::default()).unwrap();

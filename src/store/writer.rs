@@ -296,6 +296,10 @@ impl Writer {
 
     fn failed(&self, error: AppendError) -> StoreError {
         match error {
+            AppendError::Busy(text) => {
+                tracing::warn!(%text, "changes were refused: there is no descriptor for a segment of the journal");
+                StoreError::Busy(text)
+            }
             AppendError::Full(text) => {
                 self.shared.refuse(text.clone());
                 StoreError::ReadOnly(text)

@@ -16,6 +16,7 @@ mod credentials;
 mod demo;
 mod durability;
 mod dynamic_groups;
+mod floods;
 mod follow;
 mod framing;
 mod hidden_values;

@@ -2,7 +2,7 @@
 
 use crate::certificates::Authority;
 use crate::server::{OPERATOR, PASSWORD, Server};
-use crate::wire::{Wire, present, search_request};
+use crate::wire::{Wire, extended_request, message, present, search_request};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -36,6 +36,11 @@ fn from(source: IpAddr, to: SocketAddr) -> TcpStream {
 
 impl Scene {
     fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With more of a config.
+    fn with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new("The authority");
         authority.for_localhost().write(folder.path(), "server");
@@ -46,7 +51,7 @@ impl Scene {
         };
         let more = format!(
             "[tls]\ncertificate = \"{path}/server.pem\"\nkey = \"{path}/server.key\"\n\
-             [[access]]\nwho = [\"anonymous\", \"address:192.0.2.0/24\"]\nsubtree = \"dc=example,dc=com\"\nrights = [\"read\"]\n{}{}{}",
+             [[access]]\nwho = [\"anonymous\", \"address:192.0.2.0/24\"]\nsubtree = \"dc=example,dc=com\"\nrights = [\"read\"]\n{more}{}{}{}",
             listener("ldap", ldap),
             listener("ldaps", ldaps),
             listener("http", http),
@@ -117,6 +122,44 @@ fn a_trusted_proxy_has_to_say_something_right_and_in_time() {
     }
     let took = started.elapsed();
     assert!((Duration::from_secs(9)..Duration::from_secs(16)).contains(&took), "{took:?}");
+}
+
+/// HD3: a client is an IPv4 address or an IPv6 network of 64 bits, over all doors.
+#[test]
+fn hd3_a_client_has_so_many_connections() {
+    let scene = Scene::with("[limits]\nconnections_per_address = 2\n");
+    let ldap = |source: &str| {
+        let family = if source.contains(':') { "TCP6" } else { "TCP4" };
+        let mut wire = scene.through(
+            format!("PROXY {family} {source} {} 5000 389\r\n", if family == "TCP6" { "2001:db8::1" } else { "10.0.0.1" }).as_bytes(),
+        );
+        wire.send(&message(1, &extended_request("1.3.6.1.4.1.4203.1.11.3", None), &[]));
+        wire.receive().map(|_| wire)
+    };
+    for (one, two, three, other) in
+        [("192.0.2.7", "192.0.2.7", "192.0.2.7", "192.0.2.8"), ("2001:db8:5::1", "2001:db8:5::2", "2001:db8:5::ffff:3", "2001:db8:5:1::1")]
+    {
+        let first = ldap(one).expect("the first");
+        let _second = ldap(two).expect("the second");
+        assert!(ldap(three).is_none(), "a third of {one}");
+        assert!(ldap(other).is_some(), "{other} is another client");
+        let web = |source: &str| {
+            let family = if source.contains(':') { "TCP6 {} ::1" } else { "TCP4 {} 10.0.0.1" }.replace("{}", source);
+            let mut stream = from(PROXY, scene.http);
+            let _ = stream
+                .write_all(format!("PROXY {family} 5000 80\r\nGET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            answer.starts_with(b"HTTP/1.1 200")
+        };
+        assert!(!web(three), "a third of {one} at another door");
+        assert!(web(other));
+        drop(first);
+        let started = Instant::now();
+        while !web(three) {
+            assert!(started.elapsed() < Duration::from_secs(10), "there is room again");
+        }
+    }
 }
 
 #[test]

@@ -59,6 +59,18 @@ pub(crate) fn free_port() -> u16 {
 impl Server {
     /// Starts one on a free port of this address; `more` is put behind suffixes, operator and listener.
     pub(crate) fn start(address: IpAddr, more: &str) -> Self {
+        Self::start_as(headcount(), address, more)
+    }
+
+    /// The same with so many descriptors.
+    pub(crate) fn start_within(descriptors: usize, address: IpAddr, more: &str) -> Self {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={descriptors}:{descriptors}")).arg(headcount().get_program());
+        Self::start_as(command, address, more)
+    }
+
+    /// The same by a command of the test's own, which gets the arguments of `headcount`.
+    pub(crate) fn start_as(mut command: Command, address: IpAddr, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let address = SocketAddr::new(address, free_port());
@@ -66,7 +78,6 @@ impl Server {
         server.child.wait().unwrap();
         server.write_config(more);
         let log = fs::File::create(server.folder.path().join("log")).unwrap();
-        let mut command = headcount();
         command.arg("serve").arg("--config").arg(server.config());
         server.child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let started = Instant::now();
@@ -105,6 +116,11 @@ impl Server {
     /// Sends it a signal by name.
     pub(crate) fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
     /// What it logged until now.

@@ -9,9 +9,16 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Octets of one command line; LDIF follows it and is not counted.
 const LINE_LIMIT: u64 = 1 << 20;
+/// Commands at one time; further ones wait. They are no part of the budget of connections, so that a flood does not keep the
+/// operator out (HD3).
+const COMMANDS: usize = 16;
+/// How long a command line may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects to a running daemon; `None` where none is there.
 pub fn connect(socket: &Path) -> io::Result<Option<UnixStream>> {
@@ -68,14 +75,17 @@ pub fn serve(socket: &Path, directory: Arc<Directory>) -> io::Result<()> {
     let listener = UnixListener::bind(socket)?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
     let handle = tokio::runtime::Handle::current();
+    let turns = Arc::new(Semaphore::new(COMMANDS));
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         for stream in listener.incoming() {
             let Ok(stream) = stream else {
-                thread::sleep(std::time::Duration::from_millis(100));
+                thread::sleep(Duration::from_millis(100));
                 continue;
             };
+            let Ok(turn) = handle.block_on(Arc::clone(&turns).acquire_owned()) else { return };
             let (directory, handle) = (Arc::clone(&directory), handle.clone());
             let spawned = thread::Builder::new().name("command".to_owned()).spawn(move || {
+                let _turn = turn;
                 if let Err(error) = answer(&stream, &directory, &handle) {
                     tracing::warn!(%error, "a command line went away");
                 }
@@ -92,7 +102,9 @@ fn answer(stream: &UnixStream, directory: &Arc<Directory>, handle: &tokio::runti
     let mut input = BufReader::with_capacity(256 << 10, stream);
     let mut output = BufWriter::new(stream);
     let mut line = String::new();
+    stream.set_read_timeout(Some(PATIENCE))?;
     input.by_ref().take(LINE_LIMIT).read_line(&mut line)?;
+    stream.set_read_timeout(None)?;
     let mut broken = None;
     let mut send = |reply: Reply| {
         let sent = serde_json::to_writer(&mut output, &reply).map_err(io::Error::from).and_then(|()| output.write_all(b"\n"));
