@@ -40,11 +40,14 @@ impl Past {
         }
     }
 
-    /// Reads something as it was, whatever is changed meanwhile.
+    /// Reads something of one entry as it was, whatever is changed meanwhile: in a lane, so that no change is seen in half.
     pub(super) fn read<T>(&mut self, subscription: &Subscription, read: impl Fn(&Self) -> T) -> T {
         loop {
             self.look_at_coming(subscription);
-            let found = read(self);
+            let found = {
+                let _isolation = self.memory.isolated();
+                read(self)
+            };
             if !subscription.is_coming(self.seen) {
                 return found;
             }
