@@ -85,6 +85,14 @@ impl Directory {
         self.note_record(record);
     }
 
+    /// Notes that a search gave many entries, `before` on pages before and `now`: once for all its pages.
+    pub fn note_read(&self, caller: &Caller, base: &str, (before, now): (usize, usize)) {
+        let many = self.settings().audit_reads;
+        if many > 0 && before < many && before + now >= many {
+            self.note(caller, "read", base, format!("{} entries", before + now), "success");
+        }
+    }
+
     /// Notes that the config was read anew, and is in force where nothing is wrong with it. What is wrong is for the log alone: it
     /// may quote the file.
     pub fn note_reload(&self, config: &str, problems: usize) {

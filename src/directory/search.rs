@@ -493,7 +493,7 @@ impl Search {
                 (Ok(Look::None), _) => return Ok(Progress::Done),
                 (Ok(Look::Passed), _) => continue,
             };
-            let before = self.page.as_ref().and_then(|page| page.after.as_ref()).map_or(0, |after| after.sent);
+            let (before, _) = self.sent();
             if self.sent >= self.size_limit || before + self.sent >= self.size_limit_of_all {
                 return Err(Error::SizeLimit);
             }
@@ -567,6 +567,11 @@ impl Search {
         let dear = self.selection.link_count(schema, memory, entry) > DEAR_LINKS;
         lane.outside_if(dear, || self.renderer.render(schema, memory, entry, &self.selection, access.read, take))?;
         Ok(true)
+    }
+
+    /// The entries sent until now: on the pages before, and by this search.
+    pub fn sent(&self) -> (usize, usize) {
+        (self.page.as_ref().and_then(|page| page.after.as_ref()).map_or(0, |after| after.sent), self.sent)
     }
 
     /// How the sort went; `None` where none was asked for, or nothing was found that could be sorted (RFC 2891 §2).

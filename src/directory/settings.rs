@@ -8,6 +8,9 @@ pub use crate::store::SecurityLog;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Entries of a search that is noted where the config says nothing.
+pub const LARGE_READ: usize = 1_000;
+
 /// Everything the directory needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -27,6 +30,8 @@ pub struct Settings {
     pub audit_key: Option<crate::base::Secret>,
     /// How the log of logins and refusals is kept.
     pub security: SecurityLog,
+    /// A search that gives so many entries is noted; 0 for none.
+    pub audit_reads: usize,
     /// Which values of changes the audit log keeps.
     pub audit_values: AuditValues,
     /// Limits.
@@ -68,6 +73,7 @@ impl Settings {
             indexes: Vec::new(),
             reserve: 64 << 20,
             audit_key: None,
+            audit_reads: LARGE_READ,
             audit_values: AuditValues::default(),
             security: SecurityLog::default(),
             limits: Limits::default(),

@@ -54,6 +54,7 @@ impl Connection {
         self.admit_follower()?;
         let digest = Sha256::digest(frame.content).into();
         let sync = self.door.directory.sync(&self.caller, &FollowRequest { search, digest }, request)?;
+        self.note_follow(search, "content sync");
         self.followers.push(Following { id: frame.id, follower: Follower::Sync(Box::new(sync)) });
         Ok(())
     }
@@ -67,8 +68,14 @@ impl Connection {
     ) -> Result<Following, Failure> {
         self.admit_follower()?;
         let request = FollowRequest { search, digest: [0; 32] };
-        let search = Box::new(self.door.directory.persistent_search(&self.caller, &request, control.kinds)?);
-        Ok(Following { id: frame.id, follower: Follower::Persistent { search, explain: control.explain } })
+        let followed = Box::new(self.door.directory.persistent_search(&self.caller, &request, control.kinds)?);
+        self.note_follow(search, "persistent search");
+        Ok(Following { id: frame.id, follower: Follower::Persistent { search: followed, explain: control.explain } })
+    }
+
+    /// Who follows gets whatever there is and whatever comes.
+    fn note_follow(&self, search: &SearchRequest<'_>, by: &str) {
+        self.door.directory.note(&self.caller, "follow", search.base, by.to_owned(), "success");
     }
 
     /// One connection has so many of them and no more (HA12).

@@ -10,7 +10,9 @@ use super::paging::{Cookies, Kept};
 use super::persistent::PERSISTENT_SEARCH;
 use super::result::Failure;
 use super::sync::SYNC_REQUEST;
-use crate::directory::{EntrySink, Error, Identity, ListView, Page, Position, Progress, Scope, Search, SearchRequest, SortedList, Visible};
+use crate::directory::{
+    Caller, EntrySink, Error, Identity, ListView, Page, Position, Progress, Scope, Search, SearchRequest, SortedList, Visible,
+};
 use crate::model::Filter;
 use ldap3_proto::proto::LdapResultCode;
 use std::sync::Arc;
@@ -28,7 +30,8 @@ pub(crate) struct Running {
     pub(crate) id: i32,
     search: Search,
     /// Who asked: under proxied authorisation not who the connection is.
-    who: Arc<Identity>,
+    who: Caller,
+    base: Box<str>,
     steps: u32,
     /// The digest of the request, where cookies go with it.
     query: [u8; 32],
@@ -108,8 +111,8 @@ impl Connection {
         let (search, progress) =
             if directory.takes_long_to_plan(&self.caller, &request.filter) { block_in_place(begin)? } else { begin()? };
         let Wanted { query, paged, sorted, rights, former } = running;
-        let who = Arc::clone(&self.caller.identity);
-        let running = Running { id: frame.id, search, who, steps: 0, query, paged, sorted, rights, former, follow };
+        let (who, base) = (self.caller.clone(), request.base.into());
+        let running = Running { id: frame.id, search, who, base, steps: 0, query, paged, sorted, rights, former, follow };
         self.stepped(running, progress);
         Ok(())
     }
@@ -148,6 +151,7 @@ impl Connection {
             Ok(Progress::Paged { after, estimate }) => Ok(Some((after, estimate))),
             Err(error) => Err(Failure::from(error)),
         };
+        self.door.directory.note_read(&running.who, &running.base, running.search.sent());
         let controls = self.response_controls(&running, &progress);
         let failure = progress.err();
         let outcome = failure.as_ref().map_or(Outcome::SUCCESS, Outcome::from);
@@ -163,7 +167,7 @@ impl Connection {
         if let Some(report) = running.search.sort_report() {
             controls::put_sort(&mut out, report);
         }
-        let issue = |cookies: &mut Cookies, kept| cookies.issue(&bound_to(&running.who), &running.query, kept, self.now);
+        let issue = |cookies: &mut Cookies, kept| cookies.issue(&bound_to(&running.who.identity), &running.query, kept, self.now);
         if let Some(report) = running.search.view_report() {
             // As long as the list is the same, so is what stands for it.
             let former = running.former.as_ref().zip(report.list.as_ref()).filter(|(former, list)| Arc::ptr_eq(&former.list, list));

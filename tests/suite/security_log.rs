@@ -4,7 +4,7 @@
 use crate::access::rows;
 use crate::house::{ACME, House, add_request, user};
 use crate::server::{PASSWORD, write_private};
-use crate::wire::replace_request;
+use crate::wire::{control, elements, message, number, octets, present, replace_request, search_request, sequence, tlv};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -124,6 +124,31 @@ fn refused_changes_session_limits_lockouts_tokens_and_backups_are_noted() {
     let output = crate::demo::headcount().arg("--config").arg(&elsewhere).args(["restore", backup.to_str().unwrap()]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(rows(&elsewhere, &["audit", "show", "--security"])[0]["operation"], "restore");
+}
+
+#[test]
+fn who_reads_much_or_follows_changes_is_noted_once() {
+    let house = House::start("[audit]\nlarge_read = 5\n");
+    let mut operator = house.server.as_operator();
+    let page = |cookie: &[u8]| control("1.2.840.113556.1.4.319", true, Some(&sequence(&[&number(2, 2), &octets(cookie)])));
+    let mut cookie = Vec::new();
+    for _ in 0..4 {
+        let answers = operator.ask_all(&search_request(ACME, 2, &present("objectClass"), &["1.1"]), &[page(&cookie)]);
+        let value = &answers.last().unwrap().controls[0].1;
+        cookie = elements(elements(value)[0].1)[1].1.to_vec();
+    }
+    assert_eq!(operator.entries(&user("bob", ACME), &present("objectClass"), &["cn"]).len(), 1, "little is not noted");
+    let found = noted(&house, &["--operation", "read"], 1);
+    assert_eq!(
+        (results(&found), &found[0]["target"], &found[0]["detail"]),
+        (vec![("cn=admin", "success")], &ACME.into(), &"6 entries".into())
+    );
+    // changeTypes of all kinds, changes only, without the notification control (draft-ietf-ldapext-psearch).
+    let persistent = sequence(&[&number(2, 15), &tlv(0x01, &[0xff]), &tlv(0x01, &[0])]);
+    let search = search_request(ACME, 2, &present("objectClass"), &["1.1"]);
+    operator.send(&message(77, &search, &[control("2.16.840.1.113730.3.4.3", true, Some(&persistent))]));
+    let found = noted(&house, &["--operation", "follow"], 1);
+    assert_eq!((&found[0]["target"], &found[0]["detail"]), (&ACME.into(), &"persistent search".into()));
 }
 
 #[test]

@@ -134,6 +134,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
     let settings = Settings {
         audit_key: operate.audit_key.clone(),
         security: file.audit.security(),
+        audit_reads: file.audit.large_read,
         audit_values: audit_values(&mut checker, file, schema.as_ref()),
         folder,
         suffixes,

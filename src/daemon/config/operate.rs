@@ -4,7 +4,7 @@ use super::check::Checker;
 use super::file::ServerFile;
 use super::units::{Octets, Period};
 use crate::base::{Network, Secret};
-use crate::directory::settings::{AuditValues, SecurityLog};
+use crate::directory::settings::{AuditValues, LARGE_READ, SecurityLog};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,6 +51,8 @@ pub struct AuditTable {
     pub keep_size: Octets,
     /// Lines of them a minute.
     pub lines_per_minute: Spanned<usize>,
+    /// Entries of a search from which on it is noted; 0 for none.
+    pub large_read: usize,
     /// Attributes whose values are never kept.
     pub hidden_attributes: Vec<Spanned<String>>,
 }
@@ -68,6 +70,7 @@ impl Default for AuditTable {
             keep: Spanned::new(0..0, Period(keep)),
             keep_size: Octets(size),
             lines_per_minute: Spanned::new(0..0, lines),
+            large_read: LARGE_READ,
             hidden_attributes: Vec::new(),
         }
     }
