@@ -60,6 +60,15 @@ pub(super) fn work(params: &Params) -> u64 {
     u64::from(params.m_cost()) * u64::from(params.t_cost())
 }
 
+/// What the first pass through a KiB of memory costs, and each further one, which reads what it writes over.
+pub(super) const FIRST_PASS: u64 = 5;
+pub(super) const FURTHER_PASS: u64 = 6;
+
+/// How long a hash with these parameters takes, in such units.
+pub(super) fn effort(params: &Params) -> u64 {
+    u64::from(params.m_cost()) * (FIRST_PASS + FURTHER_PASS * u64::from(params.t_cost()).saturating_sub(1))
+}
+
 /// Hashes. Busy where memory is short.
 pub(super) fn fill(algorithm: Algorithm, params: &Params, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), Busy> {
     let context = Argon2::new(algorithm, Version::V0x13, params.clone());

@@ -21,7 +21,7 @@ mod scrypt;
 #[cfg(test)]
 mod tests;
 
-use self::argon2::{Argon2Hash, MEMORY_LIMIT, PASSES_LIMIT, fill, work};
+use self::argon2::{Argon2Hash, FIRST_PASS, FURTHER_PASS, MEMORY_LIMIT, PASSES_LIMIT, effort, fill, work};
 use super::hash_pool::Busy;
 use super::settings::{AllowedScheme, Hashing};
 use crate::base::{Secret, random};
@@ -130,7 +130,7 @@ impl PasswordHasher {
                 return Ok(Some(Match { index, rehash }));
             }
             spent += match &value {
-                Stored::Argon2(hash) => work(&hash.params),
+                Stored::Argon2(hash) => effort(&hash.params),
                 other if other.is_costly() => self.pace.work_in(took),
                 _ => 0,
             };
@@ -151,28 +151,35 @@ impl PasswordHasher {
         })
     }
 
-    /// What is left of the work of one check by our settings (KiB times passes) after so much was done.
+    /// What is left of the effort of one check by our settings after so much was done.
     fn left_to_do(&self, spent: u64) -> u64 {
-        work(&self.params).saturating_sub(spent)
+        effort(&self.params).saturating_sub(spent)
     }
 
-    /// Does so much work (KiB times passes) and throws the result away; as often as a check would.
+    /// So much effort as passes through all of our memory, and what is left in less: that is done sooner.
+    fn pieces(&self, wanted: u64) -> impl Iterator<Item = Params> {
+        let memory = u64::from(self.params.m_cost());
+        let passes = (wanted / memory + FURTHER_PASS).saturating_sub(FIRST_PASS) / FURTHER_PASS;
+        let whole = if passes == 0 { 0 } else { memory * (FIRST_PASS + FURTHER_PASS * (passes - 1)) };
+        let rest = wanted.saturating_sub(whole) / FIRST_PASS;
+        let params = |(memory, passes): (u64, u64)| Params::new(memory.try_into().ok()?, passes.try_into().ok()?, 1, None).ok();
+        [(memory, passes), (rest, 1)].into_iter().filter_map(params)
+    }
+
+    /// Goes to so much effort and throws the result away; as often as a check would.
     fn spend(&self, wanted: u64, password: &Secret) -> Result<(), Busy> {
-        let passes = self.params.t_cost();
-        let memory = u32::try_from(wanted / u64::from(passes)).unwrap_or(MEMORY_LIMIT);
-        let Ok(params) = Params::new(memory, passes, 1, None) else {
-            return Ok(());
-        };
         let normal = normalise(password);
         let mut output = Zeroizing::new([0; 32]);
-        let mut once = |password: &[u8]| {
-            let (done, took) = self.pace.time(|| fill(Algorithm::Argon2id, &params, password, &[0; 16], output.as_mut_slice()));
-            self.pace.learn(work(&params), took);
-            done
-        };
-        once(password.expose())?;
-        if normal.expose() != password.expose() {
-            once(normal.expose())?;
+        for params in self.pieces(wanted) {
+            let mut once = |password: &[u8]| {
+                let (done, took) = self.pace.time(|| fill(Algorithm::Argon2id, &params, password, &[0; 16], output.as_mut_slice()));
+                self.pace.learn(effort(&params), took);
+                done
+            };
+            once(password.expose())?;
+            if normal.expose() != password.expose() {
+                once(normal.expose())?;
+            }
         }
         Ok(())
     }

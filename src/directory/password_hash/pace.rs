@@ -4,7 +4,7 @@ use crate::base::{Clock, SystemClock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Measures. The unit of work is KiB times passes of argon2id.
+/// Measures. The unit of work is that of the effort of argon2id.
 #[derive(Default)]
 pub(super) struct Pace {
     clock: SystemClock,
