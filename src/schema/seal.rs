@@ -190,19 +190,25 @@ impl Schema {
             return Ok(());
         }
         let allows = |attribute: AttributeId| {
+            let definition = self.attribute_type(attribute);
             let in_class = |class: &ClassId| {
                 let class = self.object_class(*class);
                 class.may.binary_search(&attribute).is_ok() || class.must.binary_search(&attribute).is_ok()
             };
             attribute == self.known.object_class
-                || self.attribute_type(attribute).usage == Usage::Operational
-                || self.attribute_type(attribute).collective
+                || (definition.usage == Usage::Operational && !definition.retired)
+                || definition.collective
                 || listed.iter().any(in_class)
                 || rule.is_some_and(|rule| rule.allows(attribute))
         };
         let refused = |attribute: AttributeId| {
-            let name = self.attribute_type(attribute).name();
-            Err(Violation::ObjectClass(format!("{name}: no object class of the entry allows it")))
+            let definition = self.attribute_type(attribute);
+            let why = match definition.retired {
+                // A file is missing; the class that allows it is not to go before it is back, nor the values with it.
+                true => "the entry has values of it, and the schema does not define it now",
+                false => "no object class of the entry allows it",
+            };
+            Err(Violation::ObjectClass(format!("{}: {why}", definition.name())))
         };
         if let Some(held) = draft.attributes.iter().find(|held| !held.values.is_empty() && !allows(held.description.attribute)) {
             return refused(held.description.attribute);

@@ -409,6 +409,8 @@ fn what_a_missing_file_leaves_out_comes_back_with_it() {
     refused(&mut wire, &[(ADD, "objectClasses", &[rows])], 53, "left out");
     refused(&mut wire, &[(DELETE, "objectClasses", &[rows])], 65, "cn=Emma");
     refused(&mut wire, &[(DELETE, "attributeTypes", &[row])], 65, "cn=Emma");
+    let answer = wire.ask(&modify(&book(&demo, "Emma"), &[(DELETE, "objectClass", &["rows"])]), &[]);
+    assert!(answer.code() == 65 && answer.text().contains("row:"), "{}", answer.text());
     let (good, words) = run(&demo, &["verify"]);
     assert!(good, "{words}");
     std::fs::write(demo.config(), &with_file).unwrap();
