@@ -446,7 +446,7 @@ fn searches_miss_nothing_while_a_name_in_it_comes_and_goes() {
             counts
         };
         let readers = [scope.spawn(look), scope.spawn(look)];
-        for _ in 0..12 {
+        for _ in 0..5 {
             changed(&mut wire, &[(ADD, "attributeTypes", &[SHELF])]);
             changed(&mut wire, &[(DELETE, "attributeTypes", &[SHELF])]);
         }
