@@ -1,6 +1,6 @@
 """The time of a refused bind does not tell why: unknown names, wrong passwords, hashes of another cost or scheme (hardening HB2).
 
-`bind_timing.py [SAMPLES]`: so many of each kind (5 000 unless told: that takes an hour), all mixed, on one connection after
+`bind_timing.py [SAMPLES]`: so many of each kind (5 000 unless told, which takes an hour), all mixed, on one connection after
 another, and so far apart that none waits until the failure before it is written down. Medians must lie within 5 %, and
 Mann-Whitney must not tell the kinds apart (p > 0.01). At p > 0.01 one of a hundred good runs fails by chance, and another
 process beside it spoils one as well, so a kind that fails is measured anew, twice at most. A hash of a lower cost is made up
