@@ -1,8 +1,9 @@
 //! Definitions that the operator adds at run time, beside those of the schema files. They are kept as one record outside
 //! the tree. A type that was taken out again stays in it as a name: what was written while it was defined can still be read.
 
+use super::load::{self, Unloadable};
 use super::parse::{self, Definition};
-use super::{AttributeType, Schema, SchemaError, Source, load};
+use super::{AttributeType, Schema, SchemaError, Source};
 use crate::base::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -173,7 +174,7 @@ impl Schema {
         additions.serial += 1;
         additions.changed = now;
         let definitions = additions.definitions.clone();
-        let next = load::load(&self.sources, additions).map_err(|error| {
+        let next = load::load(&self.sources, additions).map_err(|Unloadable { first: error, .. }| {
             let guilty = definitions.get(error.line.saturating_sub(1)).filter(|_| error.file == PLACE);
             match guilty.is_some_and(|guilty| touched.iter().any(|(kind, oid)| guilty.kind == *kind && guilty.oid == *oid)) {
                 true => ChangeRefused::Unfit(error.message),
@@ -270,15 +271,22 @@ impl Schema {
             held.left_out = self.additions.leaves_out(held.kind, &held.oid);
         }
         loop {
-            let error = match load::load(&self.sources, additions.clone()) {
+            let Unloadable { first, others } = match load::load(&self.sources, additions.clone()) {
                 Ok(schema) => return Ok(Some(schema)),
-                Err(error) => error,
+                Err(wrong) => wrong,
             };
-            let guilty =
-                additions.definitions.get_mut(error.line.saturating_sub(1)).filter(|held| error.file == PLACE && held.is_in_force());
-            let Some(guilty) = guilty else { return Err(error.to_string()) };
-            tracing::warn!(definition = %guilty.text, why = %error.message, "a definition made at run time is left out");
-            guilty.left_out = true;
+            let message = first.to_string();
+            let mut found = false;
+            for error in std::iter::once(first).chain(others).filter(|error| error.file == PLACE) {
+                let guilty = additions.definitions.get_mut(error.line.saturating_sub(1)).filter(|held| held.is_in_force());
+                let Some(guilty) = guilty else { continue };
+                tracing::warn!(definition = %guilty.text, why = %error.message, "a definition made at run time is left out");
+                guilty.left_out = true;
+                found = true;
+            }
+            if !found {
+                return Err(message);
+            }
         }
     }
 

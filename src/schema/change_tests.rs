@@ -246,3 +246,14 @@ fn what_the_server_reads_has_no_subtypes() {
         change(&SCHEMA, &[], &[&format!("( 1.3.6.1.4.1.55555.7.1 NAME 'below' SUP {above} )")]).unwrap();
     }
 }
+
+#[test]
+fn many_that_rest_on_a_missing_file_are_left_out_at_once() {
+    let of = |number: usize| format!("( 1.3.6.1.4.1.55555.8.{number} NAME 'n{number}' SUP number )");
+    let types: Vec<String> = (0..500).map(of).chain([SHELF.to_owned()]).collect();
+    let texts: Vec<&str> = types.iter().map(String::as_str).collect();
+    let all = change(&with_file(), &[], &texts).unwrap();
+    let without = SCHEMA.with_record(&all.additions().to_octets()).unwrap().unwrap();
+    assert_eq!(without.additions().left_out().count(), 500);
+    assert_eq!(without.additions().in_force().count(), 1);
+}

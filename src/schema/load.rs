@@ -49,7 +49,36 @@ struct Loader {
     retired: Vec<AttributeId>,
 }
 
-pub(super) fn load(extra: &Arc<[Source]>, additions: Additions) -> Result<Schema, SchemaError> {
+/// Why there is no schema: of what was defined at run time everything is told that is found at once.
+pub(super) struct Unloadable {
+    pub(super) first: SchemaError,
+    pub(super) others: Vec<SchemaError>,
+}
+
+impl From<SchemaError> for Unloadable {
+    fn from(first: SchemaError) -> Self {
+        Self { first, others: Vec::new() }
+    }
+}
+
+/// All of them, or what is wrong with those made at run time, or the first that is wrong with a file.
+fn all<T>(made: impl Iterator<Item = Result<T, SchemaError>>) -> Result<Vec<T>, Unloadable> {
+    let (mut good, mut wrong) = (Vec::new(), Vec::new());
+    for made in made {
+        match made {
+            Ok(made) => good.push(made),
+            Err(error) if error.file == PLACE => wrong.push(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut wrong = wrong.into_iter();
+    match wrong.next() {
+        Some(first) => Err(Unloadable { first, others: wrong.collect() }),
+        None => Ok(good),
+    }
+}
+
+pub(super) fn load(extra: &Arc<[Source]>, additions: Additions) -> Result<Schema, Unloadable> {
     let mut loader = Loader {
         attributes: Vec::new(),
         classes: Vec::new(),
@@ -212,14 +241,9 @@ impl Loader {
             .map_err(|problem| error(file, definition.at, format!("DIT content rule {name}: {problem}")))
     }
 
-    fn finish(self, sources: Arc<[Source]>, origins: Vec<Origin>, additions: Additions) -> Result<Schema, SchemaError> {
+    fn finish(self, sources: Arc<[Source]>, origins: Vec<Origin>, additions: Additions) -> Result<Schema, Unloadable> {
         let known = Known::of(&|name| self.attribute_names.get(name))?;
-        let (mut attributes, mut syntaxes) = (Vec::new(), Vec::new());
-        for at in 0..self.attributes.len() {
-            let (attribute, syntax) = self.attribute(at)?;
-            attributes.push(attribute);
-            syntaxes.push(syntax);
-        }
+        let (attributes, syntaxes): (Vec<_>, Vec<_>) = all((0..self.attributes.len()).map(|at| self.attribute(at)))?.into_iter().unzip();
         let subtypes = subtypes(&attributes);
         let ancestors = self.ancestors()?;
         let mut descendants = vec![Vec::new(); ancestors.len()];
@@ -230,10 +254,7 @@ impl Loader {
                 }
             }
         }
-        let mut classes = Vec::new();
-        for (at, above) in ancestors.iter().enumerate() {
-            classes.push(self.class(at, above)?);
-        }
+        let classes = all(ancestors.iter().enumerate().map(|(at, above)| self.class(at, above)))?;
         let mut edges: Vec<(AttributeId, Vec<AttributeId>)> = Vec::new();
         for attribute in &attributes {
             let Some(link) = attribute.link else { continue };

@@ -224,7 +224,7 @@ pub struct Schema {
 impl Schema {
     /// The schema that comes with Headcount (`schema/*.schema`), and `extra` files after it.
     pub fn load(extra: &[Source]) -> Result<Self, SchemaError> {
-        load::load(&extra.to_vec().into(), Additions::default())
+        load::load(&extra.to_vec().into(), Additions::default()).map_err(|wrong| wrong.first)
     }
 
     /// The attributes that code speaks of by name.
