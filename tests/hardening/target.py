@@ -3,6 +3,7 @@
 `LONG` is set by `tests/run --long`: then the numbers are those of the acceptance tests, otherwise a tenth and less.
 """
 
+import http.client
 import os
 import pathlib
 import random
@@ -292,6 +293,64 @@ class Target(servers.Headcount):
                 assert client.ask(ROOT) == (0, 1)
                 taken.append(time.perf_counter() - began)
         return statistics.median(taken), sorted(taken)[count * 99 // 100]
+
+
+class Measured(Target):
+    """A daemon that tells its metrics; `more` is put behind its config."""
+
+    def __init__(self, more="", **options):
+        self.more = more
+        super().__init__(**options)
+
+    def write_config(self):
+        super().write_config()
+        with open(self.folder / "headcount.toml", "a") as config:
+            config.write(f'[metrics]\nnetworks = ["127.0.0.0/8"]\n{self.more}')
+
+    def start(self):
+        """Its HTTP listener may open after that of LDAP."""
+        began = time.monotonic()
+        super().start()
+
+        def is_up():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.http_port)) == 0
+
+        servers.demo.eventually("HTTP is spoken", is_up)
+        return time.monotonic() - began
+
+    def post(self, path, body):
+        """Sends a form; answers the status and the headers."""
+        return self._http("POST", path, body, {"Content-Type": "application/x-www-form-urlencoded"})[:2]
+
+    def _http(self, method, path, body=None, headers=()):
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=60)
+        connection.request(method, path, body, dict(headers))
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, answer.headers, text
+
+    def metrics(self):
+        """Every metric by its name with labels, without `headcount_`."""
+        lines = (line.rpartition(" ") for line in self._http("GET", "/metrics")[2].splitlines() if not line.startswith("#"))
+        return {name.removeprefix("headcount_"): float(value) for name, _, value in lines}
+
+    def hashing(self):
+        """How many passwords are being checked, and how many wait for it."""
+        metrics = self.metrics()
+        return tuple(int(metrics[f'password_checks{{state="{state}"}}']) for state in ("running", "waiting"))
+
+    def links(self):
+        """The tokens of the links in the mails of the folder `mails`."""
+        mails = (mail.read_text().replace("=\n", "") for mail in (self.folder / "mails").glob("*") if mail.is_file())
+        return [token for mail in mails for token in re.findall(r"/activate/([A-Za-z0-9_-]+)", mail)[:1]]
+
+    def under_way(self):
+        """LDAP operations that were begun and have not ended."""
+        metrics = self.metrics()
+        total = lambda what: sum(value for name, value in metrics.items() if name.startswith(f"ldap_operations_{what}_total"))
+        return int(total("initiated") - total("completed"))
 
 
 def make_certificate(folder):
