@@ -30,7 +30,12 @@ pub(super) fn check_changes(folder: &Path, older: &[PathBuf], key: Option<&Secre
 /// Checks the log of logins and refusals, with all that was laid aside of it.
 pub(super) fn check_security(folder: &Path, key: Option<&Secret>) -> Result<AuditCheck, StoreError> {
     let [_, expected] = expected(folder);
-    let checked = security::files(folder).and_then(|files| audit_check::check(&files, key, &expected));
+    let check = || security::files(folder).and_then(|files| audit_check::check(&files, key, &expected));
+    let checked = match check() {
+        // A file may have been laid aside while it was read.
+        Ok(found) if found.problem.is_some() => check(),
+        checked => checked,
+    };
     checked.map_err(|error| StoreError::Unusable(format!("the log of logins: {error}")))
 }
 
