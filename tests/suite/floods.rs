@@ -1,8 +1,8 @@
 //! HD3: floods of connections at all doors, in a process of few descriptors.
 
 use crate::demo::headcount;
-use crate::monitor::{free_port, http};
-use crate::server::{OPERATOR, Server};
+use crate::monitor::http;
+use crate::server::{OPERATOR, Server, free_port};
 use crate::wire::{Wire, control, equal, extended_request, message, number, octets, present, search_request, tlv};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
