@@ -12,6 +12,11 @@ use tokio::sync::mpsc;
 /// How long it must be quiet after a change.
 const QUIET: Duration = Duration::from_millis(250);
 
+/// How long to wait before a file that could not be read is tried again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The digest of a file that cannot be read.
+const UNREADABLE: [u8; 32] = [0; 32];
+
 /// Watches the files of the config.
 pub struct Watch {
     watcher: Option<RecommendedWatcher>,
@@ -60,7 +65,10 @@ impl Watch {
     /// Waits until a file differs from what it was at the last answer.
     pub async fn changed(&mut self) {
         loop {
-            if self.events.recv().await.is_none() {
+            let event = self.events.recv();
+            // What keeps a file from being read (no descriptor) may pass without an event.
+            let event = if self.seen.contains(&UNREADABLE) { tokio::time::timeout(LOOK_AGAIN, event).await } else { Ok(event.await) };
+            if let Ok(None) = event {
                 // No watcher: nothing will ever come.
                 return std::future::pending().await;
             }
@@ -74,9 +82,9 @@ impl Watch {
     }
 }
 
-/// What is in the file; a file that cannot be read has a digest of its own.
+/// What is in the file, as a digest.
 fn digest(file: &Path) -> [u8; 32] {
-    std::fs::read(file).map_or([0; 32], |octets| Sha256::digest(octets).into())
+    std::fs::read(file).map_or(UNREADABLE, |octets| Sha256::digest(octets).into())
 }
 
 #[cfg(test)]
@@ -96,6 +104,24 @@ mod tests {
         std::fs::write(&new, "two").unwrap();
         std::fs::rename(&new, &file).unwrap();
         tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn hd3_a_file_that_could_not_be_read_is_read_when_it_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, hidden) = (folder.path().join("headcount.toml"), folder.path().join("other"));
+        std::fs::write(&file, "one").unwrap();
+        let mut watch = Watch::new(vec![file.clone()]);
+        std::fs::rename(&file, &hidden).unwrap();
+        tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
+        watch.follow(vec![file.clone()]);
+        // Nothing of what follows is told.
+        watch.watcher = None;
+        std::fs::rename(&hidden, &file).unwrap();
+        let (sender, events) = mpsc::unbounded_channel();
+        watch.events = events;
+        tokio::time::timeout(Duration::from_secs(15), watch.changed()).await.unwrap();
+        drop(sender);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! The background step, on a thread of its own: audit lines, sled and its checkpoint, snapshots, old segments, the
 //! spare segment. Nothing here is on the way of an acknowledgement, and whatever fails is tried again with the next
-//! step, except sled, which is not asked again after it failed once.
+//! step, except sled, which is not asked again after it failed once: it is written anew a while later.
 
 use super::audit::AuditFile;
 use super::checkpoint::{self, Checkpoint, Dirty};
@@ -34,11 +34,28 @@ pub(super) enum Order {
     Close,
 }
 
+/// Steps from a failure of sled to the first try to write it anew, and the most between two tries.
+const REVIVED_AFTER: u32 = 60;
+const REVIVED_AT_LEAST_EVERY: u32 = 3_600;
+
+/// When a sled that failed is written anew: each try waits twice as long as the one before.
+pub(super) struct Revival {
+    wait: u32,
+    left: u32,
+}
+
+impl Default for Revival {
+    fn default() -> Self {
+        Self { wait: REVIVED_AFTER, left: REVIVED_AFTER }
+    }
+}
+
 pub(super) struct Background {
     pub shared: Arc<Shared>,
     pub engine: Arc<dyn KvEngine>,
     /// `None` after it failed.
     pub kv: Option<Box<dyn Kv>>,
+    pub revival: Revival,
     pub parts: Parts,
     pub audit: AuditFile,
     pub security: SecurityFile,
@@ -97,10 +114,29 @@ impl Background {
             // A full disk makes sled unusable, so it is left alone; the journal keeps everything.
             return Ok(());
         }
+        self.revive();
         self.write_kept()?;
         self.write_notes(false)?;
         self.take_snapshot()?;
         self.remove_segments()
+    }
+
+    /// Writes sled anew where it failed a while ago: a new one owes nothing to what the old one did not write.
+    fn revive(&mut self) {
+        if self.kv.is_some() {
+            self.revival = Revival::default();
+            return;
+        }
+        self.revival.left = self.revival.left.saturating_sub(1);
+        if self.revival.left > 0 {
+            return;
+        }
+        let wait = (self.revival.wait * 2).min(REVIVED_AT_LEAST_EVERY);
+        self.revival = Revival { wait, left: wait };
+        match self.compact() {
+            Ok(_) => tracing::info!("sled had failed and was written anew"),
+            Err(error) => tracing::error!(%error, "sled had failed and cannot be written anew"),
+        }
     }
 
     /// Lays the spare segment ready, and lets writes in again where there is room.
@@ -227,14 +263,12 @@ impl Background {
             }
         };
         self.kv = None;
-        let exchanged = self.engine.exchange(&shared.folder);
-        // Where that failed it is the old one again.
-        let opened = self.engine.open(&shared.folder);
+        // Where this fails it is the one or the other, and what it holds of a record is not known.
+        let opened = self.engine.exchange(&shared.folder).and_then(|()| self.engine.open(&shared.folder));
         shared.status.lock().kept = opened.as_ref().err().cloned();
-        let size = opened.as_ref().ok().and_then(|kv| kv.size().ok()).unwrap_or_default();
-        self.kv = opened.ok();
-        exchanged.map_err(StoreError::Unusable)?;
-        self.parts = parts;
+        let kv = opened.map_err(StoreError::Unusable)?;
+        let size = kv.size().unwrap_or_default();
+        (self.kv, self.parts) = (Some(kv), parts);
         self.engine.tidy(&shared.folder).map_err(StoreError::Unusable)?;
         shared.counts.kept_size.store(size, Ordering::Relaxed);
         self.step()?;

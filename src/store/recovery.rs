@@ -2,7 +2,7 @@
 //! then the journal. What cannot be made whole again is refused with the reason, never opened with a loss.
 
 use super::audit::{self, AuditFile, Known, Position};
-use super::background::Background;
+use super::background::{Background, Revival};
 use super::checkpoint::{self, Checkpoint, Dirty};
 use super::disk::{Disk, MachineDisk};
 use super::journal::{self, Extent, Journal};
@@ -124,8 +124,18 @@ pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<LiveSch
     let shared = Arc::new(Shared { disk, lock, folder, reserve, tuning, clock, memory, pending, status, counts, live, notes });
     let Kept { kv, parts, stands } = kept;
     let checkpoint = if stands { base } else { 0 };
-    let background =
-        Background { shared, engine, kv: Some(kv), parts, audit, security, checkpoint, snapshot_due, checkpoint_stands: stands };
+    let background = Background {
+        shared,
+        engine,
+        kv: Some(kv),
+        revival: Revival::default(),
+        parts,
+        audit,
+        security,
+        checkpoint,
+        snapshot_due,
+        checkpoint_stands: stands,
+    };
     start(background, journal, report)
 }
 

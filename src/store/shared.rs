@@ -65,7 +65,7 @@ pub(super) struct Status {
     pub poison: Option<String>,
     /// The disk is below its reserve or full: until there is room.
     pub low: Option<String>,
-    /// Sled failed; the journal and memory go on without it until the next start.
+    /// Sled failed; the journal and memory go on without it until it is written anew.
     pub kept: Option<String>,
 }
 

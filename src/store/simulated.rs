@@ -48,6 +48,7 @@ struct World {
     operations: u64,
     freeze_at: Option<u64>,
     fail_sync: bool,
+    fail_kept: bool,
     /// Opens that still succeed, and how many after them find no descriptor.
     no_descriptor: Option<(u64, u64)>,
     opens: u64,
@@ -177,6 +178,11 @@ impl SimulatedDisk {
     /// Opens so far.
     pub(super) fn opens(&self) -> u64 {
         self.0.lock().opens
+    }
+
+    /// Lets every write to the kept state fail from now on, or not.
+    pub(super) fn fail_kept(&self, fail: bool) {
+        self.0.lock().fail_kept = fail;
     }
 
     /// How many octets fit on it.
@@ -378,6 +384,7 @@ struct SimulatedKv {
 
 impl KvEngine for SimulatedDisk {
     fn open(&self, _: &Path) -> Result<Box<dyn Kv>, String> {
+        self.0.lock().descriptor().map_err(|error| error.to_string())?;
         Ok(Box::new(SimulatedKv { disk: self.clone(), beside: false }))
     }
 
@@ -393,6 +400,7 @@ impl KvEngine for SimulatedDisk {
     }
 
     fn open_beside(&self, _: &Path, new: bool) -> Result<Box<dyn Kv>, String> {
+        self.0.lock().descriptor().map_err(|error| error.to_string())?;
         if new {
             self.0.lock().kept[1] = Twin::default();
         }
@@ -401,6 +409,7 @@ impl KvEngine for SimulatedDisk {
 
     fn exchange(&self, _: &Path) -> Result<(), String> {
         let mut world = self.0.lock();
+        world.descriptor().map_err(|error| error.to_string())?;
         let last = world.tick().map_err(|error| error.to_string())?;
         world.kept.swap(0, 1);
         if last { Err(cut().to_string()) } else { Ok(()) }
@@ -421,6 +430,9 @@ impl Kv for SimulatedKv {
     fn apply(&self, batch: Batch) -> Result<(), String> {
         let mut world = self.disk.0.lock();
         let last = world.tick().map_err(|error| error.to_string())?;
+        if world.fail_kept {
+            return Err("a write to the kept state failed".to_owned());
+        }
         let twin = &mut world.kept[usize::from(self.beside)];
         apply(&mut twin.live, batch.clone());
         twin.pending.push(batch);

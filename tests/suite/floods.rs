@@ -3,7 +3,7 @@
 use crate::demo::headcount;
 use crate::monitor::http;
 use crate::server::{OPERATOR, Server, free_port};
-use crate::wire::{Wire, control, equal, extended_request, message, number, octets, present, search_request, tlv};
+use crate::wire::{Wire, control, equal, extended_request, message, number, octets, present, replace_request, search_request, tlv};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -79,6 +79,56 @@ fn hd3_a_flood_at_all_doors_takes_no_descriptor_from_the_store_and_the_operator(
     until("HTTP answers", Duration::from_secs(15), || http(port, "GET", "/readyz", "", "").0 == 200);
     let said = server.said();
     assert!(!said.contains("read-only") && !said.contains("Too many open files"), "nothing wanted for a descriptor:\n{said}");
+}
+
+/// HD3: where there is no descriptor at all, not even of the reserve, what needs one fails and nothing else does, no listener spins,
+/// and all of it works again by itself.
+#[test]
+fn hd3_without_any_descriptor_nothing_is_lost_and_everything_recovers_alone() {
+    let port = free_port();
+    let more = format!("[metrics]\nnetworks = [\"127.0.0.0/8\"]\n[[listener]]\nkind = \"http\"\naddress = \"127.0.0.1:{port}\"\n");
+    let server = Server::start(LOOPBACK, &more);
+    let mut good = server.as_operator();
+    good.add("dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]);
+    good.add(NAME, &[("objectClass", "inetOrgPerson"), ("cn", "large"), ("sn", "large")]);
+    server.limit_descriptors(server.descriptors());
+    let web = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let peers: Vec<TcpStream> = (0..40).flat_map(|_| [server.address(), web]).map(|address| TcpStream::connect(address).unwrap()).collect();
+    let began = Instant::now();
+    let (mut busy, mut last) = (0, String::new());
+    while began.elapsed() < Duration::from_secs(6) || busy == 0 {
+        let text = format!("{busy}-{:?}", began.elapsed()).repeat(64 << 10);
+        let answer = good.ask(&replace_request(NAME, "audio", &[&text]), &[]);
+        match answer.code() {
+            0 => last = text,
+            51 => {
+                busy += 1;
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            code => panic!("{code}: {}", answer.text()),
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "no change wanted for a descriptor");
+    }
+    let without = began.elapsed().as_secs();
+    server.limit_descriptors(1_024);
+    until("a new client is served", Duration::from_secs(5), || {
+        let mut wire = server.connect();
+        wire.send(&message(1, &extended_request("1.3.6.1.4.1.4203.1.11.3", None), &[]));
+        wire.receive().is_some()
+    });
+    assert_eq!(good.entries(NAME, &present("audio"), &["audio"])[0].values("audio"), [last], "what was acknowledged");
+    server.as_operator().replace(NAME, "audio", &["after"]);
+    let (_, text) = http(port, "GET", "/metrics", "", "");
+    let failed = text.lines().find_map(|line| line.strip_prefix("headcount_accepts_failed_total ")).unwrap().parse::<u64>().unwrap();
+    assert!((1..=2 * (without + 10)).contains(&failed), "{failed} times in {without} s: each of two listeners waits up to a second");
+    assert_eq!(http(port, "GET", "/readyz", "", "").0, 200);
+    drop(peers);
+    let config = server.config();
+    let backup = config.with_file_name("backup.snapshot");
+    for arguments in [&["backup", backup.to_str().unwrap()][..], &["compact"], &["verify"], &["audit", "verify"]] {
+        let output = headcount().args(arguments).arg("--config").arg(&config).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+    }
 }
 
 /// HA1: the deepest filters that a config may allow, in threads with half the stack that they have otherwise.

@@ -123,6 +123,12 @@ impl Server {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
+    /// Lets it have so many descriptors from now on.
+    pub(crate) fn limit_descriptors(&self, count: usize) {
+        let arguments = [format!("--pid={}", self.child.id()), format!("--nofile={count}:")];
+        assert!(Command::new("prlimit").args(arguments).status().unwrap().success());
+    }
+
     /// What it logged until now.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
