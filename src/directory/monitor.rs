@@ -1,8 +1,10 @@
 //! `cn=Monitor`: how the server is doing, as entries that are made when they are asked for. Names and classes are those
 //! that monitoring tools know from OpenLDAP. The operator may read them, and whom a rule of the config names.
 
-use super::Directory;
+use super::request::Scope;
 use super::root::VirtualEntry;
+use super::search::Base;
+use super::{Directory, Error};
 use crate::base::Timestamp;
 use crate::base::counts::{COUNTS, OPERATIONS};
 use crate::model::{Dn, Rdn};
@@ -36,8 +38,35 @@ pub(super) fn place_of(schema: &Schema, dn: &Dn) -> Option<Place> {
     (keys.first() == Some(&top)).then(|| Place { depth: keys.len() - 1, keys })
 }
 
+impl Directory {
+    /// The entries of the monitor that are in scope.
+    pub(super) fn monitored(&self, base: &Place, scope: Scope) -> Result<Base, Error> {
+        let entries = entries(self).into_iter().map(|(dn, entry)| (place_of(self.schema(), &dn), entry));
+        let mut found = Vec::new();
+        let mut exists = false;
+        for (place, entry) in entries.filter_map(|(place, entry)| Some((place?, entry))) {
+            let is_base = place == *base;
+            exists |= is_base;
+            let below = place.depth > base.depth && place.is_below(base);
+            let wanted = match scope {
+                Scope::Base => is_base,
+                Scope::One => below && place.depth == base.depth + 1,
+                Scope::Subtree => is_base || below,
+                Scope::Children => below,
+            };
+            if wanted {
+                found.push(entry);
+            }
+        }
+        match exists {
+            true => Ok(Base::Monitor(found)),
+            false => Err(Error::NoSuchObject { matched: MONITOR.to_owned() }),
+        }
+    }
+}
+
 /// The entries, each with its name.
-pub(super) fn entries(directory: &Directory) -> Vec<(Dn, VirtualEntry)> {
+fn entries(directory: &Directory) -> Vec<(Dn, VirtualEntry)> {
     let mut tree = Tree { directory, entries: Vec::new() };
     tree.server();
     tree.connections();

@@ -164,7 +164,7 @@ impl Directory {
             let mut planned = self.begin_search(caller, request, begun);
             let mut lane = self.memory().isolated();
             let holds = match &mut planned {
-                Ok(search) => search.still_holds(caller, request),
+                Ok(search) => search.still_holds(self, caller, request),
                 Err(_) => begun.is_now(self),
             };
             if !holds && (attempt < ATTEMPTS || !begun.is_of_rules(self)) {
@@ -173,11 +173,11 @@ impl Directory {
                 }
                 planned = self.begin_search(caller, request, self.begun());
                 if let Ok(search) = &mut planned {
-                    search.still_holds(caller, request);
+                    search.still_holds(self, caller, request);
                 }
             }
             let mut search = planned?;
-            let progress = search.go_on(&mut lane, sink);
+            let progress = search.go_on(self, &mut lane, sink);
             return Ok((search, progress));
         }
     }
@@ -333,7 +333,7 @@ impl Directory {
             });
         }
         if let Some(place) = monitor::place_of(self.schema(), &dn).filter(|_| grants.may_monitor()) {
-            return self.monitor(&place, request.scope);
+            return self.monitored(&place, request.scope);
         }
         self.locate(grants, dn, request).map(Base::Entry)
     }
@@ -359,31 +359,6 @@ impl Directory {
             }
         }
         Ok(special)
-    }
-
-    /// The entries of the monitor that are in scope.
-    fn monitor(&self, base: &monitor::Place, scope: Scope) -> Result<Base, Error> {
-        let entries = monitor::entries(self).into_iter().map(|(dn, entry)| (monitor::place_of(self.schema(), &dn), entry));
-        let mut found = Vec::new();
-        let mut exists = false;
-        for (place, entry) in entries.filter_map(|(place, entry)| Some((place?, entry))) {
-            let is_base = place == *base;
-            exists |= is_base;
-            let below = place.depth > base.depth && place.is_below(base);
-            let wanted = match scope {
-                Scope::Base => is_base,
-                Scope::One => below && place.depth == base.depth + 1,
-                Scope::Subtree => is_base || below,
-                Scope::Children => below,
-            };
-            if wanted {
-                found.push(entry);
-            }
-        }
-        match exists {
-            true => Ok(Base::Monitor(found)),
-            false => Err(Error::NoSuchObject { matched: monitor::MONITOR.to_owned() }),
-        }
     }
 
     /// Whether the caller may know that the entry exists: it may see it, or something of it.
@@ -432,15 +407,14 @@ impl Search {
     }
 
     /// Whether what was planned holds, once what has changed since is among the candidates.
-    fn still_holds(&mut self, caller: &Caller, request: &SearchRequest<'_>) -> bool {
-        let directory = Arc::clone(&self.directory);
-        if self.begun.is_now(&directory) {
+    fn still_holds(&mut self, directory: &Directory, caller: &Caller, request: &SearchRequest<'_>) -> bool {
+        if self.begun.is_now(directory) {
             return true;
         }
         let memory = directory.memory();
         let bound = memory.bonds() == self.begun.bonds || !(self.sought.walked || self.matcher.rests_on_links());
         let is_base = |base| matches!(directory.find_base(caller, &self.grants, request), Ok(Base::Entry(id)) if id == base);
-        if self.foretold || !bound || !self.begun.is_of_rules(&directory) || !self.base.is_none_or(is_base) {
+        if self.foretold || !bound || !self.begun.is_of_rules(directory) || !self.base.is_none_or(is_base) {
             return false;
         }
         let changed = memory.changed_since(self.begun.watch);
@@ -457,14 +431,14 @@ impl Search {
             self.sort(gathering);
         }
         let mut lane = directory.memory().isolated();
-        self.go_on(&mut lane, sink)
+        self.go_on(&directory, &mut lane, sink)
     }
 
-    fn go_on(&mut self, lane: &mut Isolation<'_>, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
+    fn go_on(&mut self, directory: &Directory, lane: &mut Isolation<'_>, sink: &mut dyn EntrySink) -> Result<Progress, Error> {
         let grants = Arc::clone(&self.grants);
         let mut step = Step { looked_at: 0, asked: self.questions(), end: None };
         if let Some(gathering) = self.wishes.gathering.take() {
-            self.gather(&grants, lane, &mut step, gathering)?;
+            self.gather(directory, &grants, lane, (&mut step, gathering))?;
             if self.wishes.gathering.is_some() {
                 return Ok(Progress::More);
             }
@@ -486,7 +460,7 @@ impl Search {
                 sink.reference(&urls);
                 continue;
             }
-            let (entry, access) = match (self.look(lane, &grants, &mut sharing), &self.page_end) {
+            let (entry, access) = match (self.look(directory, lane, &grants, &mut sharing), &self.page_end) {
                 (Ok(Look::Found(..)) | Err(_), Some(after)) => return Ok(self.page_to(after.clone())),
                 (Err(error), None) => return Err(error),
                 (Ok(Look::Found(entry, access)), None) => (entry, access),
@@ -497,7 +471,7 @@ impl Search {
             if self.sent >= self.size_limit || before + self.sent >= self.size_limit_of_all {
                 return Err(Error::SizeLimit);
             }
-            if !self.send((&entry, &access), &grants, lane, sink)? {
+            if !self.send(directory, (&entry, &access), &grants, lane, sink)? {
                 continue;
             }
             self.sent += 1;
@@ -538,12 +512,12 @@ impl Search {
     /// nothing is sent, and it comes again.
     fn send(
         &mut self,
+        directory: &Directory,
         (entry, access): (&Entry, &EntryAccess<'_>),
         grants: &Arc<Grants>,
         lane: &mut Isolation<'_>,
         sink: &mut dyn EntrySink,
     ) -> Result<bool, Error> {
-        let directory = Arc::clone(&self.directory);
         let (schema, memory) = (directory.schema(), directory.memory());
         self.renderer.bonds = memory.bonds();
         if self.any_dynamic {
@@ -558,13 +532,13 @@ impl Search {
         }
         let dress = &mut self.wishes.dress;
         let take = |visible: &Visible<'_>| match dress {
-            Some(dress) => dress.send(&directory, grants, (entry, access), visible, sink),
+            Some(dress) => dress.send(directory, grants, (entry, access), visible, sink),
             None => {
                 sink.entry(visible);
                 Ok(())
             }
         };
-        let dear = self.selection.link_count(schema, memory, entry) > DEAR_LINKS;
+        let dear = self.selection.has_links() && memory.link_count(entry.id) > DEAR_LINKS;
         lane.outside_if(dear, || self.renderer.render(schema, memory, entry, &self.selection, access.read, take))?;
         Ok(true)
     }
@@ -585,8 +559,13 @@ impl Search {
     }
 
     /// Looks at the next candidate.
-    fn look<'g>(&mut self, lane: &mut Isolation<'_>, grants: &'g Grants, sharing: &mut Option<Sharing<'_>>) -> Result<Look<'g>, Error> {
-        let directory = Arc::clone(&self.directory);
+    fn look<'g>(
+        &mut self,
+        directory: &Directory,
+        lane: &mut Isolation<'_>,
+        grants: &'g Grants,
+        sharing: &mut Option<Sharing<'_>>,
+    ) -> Result<Look<'g>, Error> {
         let (schema, memory) = (directory.schema().at(self.version), directory.memory());
         let Some(id) = self.sought.next(memory) else { return Ok(Look::None) };
         let Some(entry) = memory.entry(id) else { return Ok(Look::Passed) };
@@ -599,7 +578,7 @@ impl Search {
         };
         let dear = self.weight.saturating_mul(entry.size()) > DEAR_MATCH || (self.asking.is_some() && is_dynamic(schema, &entry));
         let entry = if is_matched { put_on(sharing, entry) } else { entry };
-        let wanted = lane.outside_if(dear, || self.match_it(&entry, access.search))?;
+        let wanted = lane.outside_if(dear, || self.match_it(directory, &entry, access.search))?;
         if dear && self.sought.comes_again(memory, &entry) {
             return Ok(Look::Passed);
         }
@@ -613,8 +592,7 @@ impl Search {
     }
 
     /// Whether the entry matches; counts it where that may be known.
-    fn match_it(&mut self, entry: &Entry, searchable: &AttributeSet) -> Result<bool, Error> {
-        let directory = Arc::clone(&self.directory);
+    fn match_it(&mut self, directory: &Directory, entry: &Entry, searchable: &AttributeSet) -> Result<bool, Error> {
         let (schema, memory) = (directory.schema().at(self.version), directory.memory());
         // What was foretold of an entry that has changed since is asked again.
         let anew = self.foretold && entry.revision >= self.begun.revision;
@@ -655,11 +633,16 @@ impl Search {
 
     /// Gathers for a step; when all is found, sorts it, and puts the list in the place of the candidates. Of much, that is
     /// done before the next step, since nobody needs to wait for it.
-    fn gather(&mut self, grants: &Grants, lane: &mut Isolation<'_>, step: &mut Step, mut gathering: Gathering) -> Result<(), Error> {
-        let directory = Arc::clone(&self.directory);
+    fn gather(
+        &mut self,
+        directory: &Directory,
+        grants: &Grants,
+        lane: &mut Isolation<'_>,
+        (step, mut gathering): (&mut Step, Gathering),
+    ) -> Result<(), Error> {
         let mut sharing = self.sharing(grants);
         while !self.is_enough(step, sharing.as_ref())? {
-            match self.look(lane, grants, &mut sharing)? {
+            match self.look(directory, lane, grants, &mut sharing)? {
                 Look::Found(entry, access) if self.looked_at <= self.look_through => {
                     let no_room = |_| Error::AdminLimit("the search finds more entries than can be sorted".to_owned());
                     gathering.take(directory.memory(), &entry, access.search).map_err(no_room)?;

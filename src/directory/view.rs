@@ -134,10 +134,9 @@ impl Selection {
         self.types.contains(attribute) || self.with_options.iter().any(|(asked, _)| schema.with_subtypes(*asked).contains(&attribute))
     }
 
-    /// How many links of the entry are asked for.
-    pub(super) fn link_count(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry) -> usize {
-        let views = self.links.iter().filter_map(|attribute| schema.attribute_type(*attribute).link);
-        views.map(|view| facts.target_count(entry.id, view.edge)).sum()
+    /// Whether links are among what is asked for.
+    pub(super) const fn has_links(&self) -> bool {
+        !self.links.is_empty()
     }
 
     /// Whether a stored attribute is among those asked for.

@@ -87,6 +87,11 @@ impl Direction {
         ends.map(|(_, ends)| read(ends)).unwrap_or_default()
     }
 
+    /// How many ends an entry has in all.
+    fn count(&self, from: EntryId) -> usize {
+        self.shard(from).read().get(&from).map_or(0, |held| held.iter().map(|(_, ends)| ends.ids.len()).sum())
+    }
+
     /// All ends of an entry with their attributes.
     fn all(&self, from: EntryId) -> Vec<(AttributeId, EntryId, Level)> {
         let shard = self.shard(from).read();
@@ -131,6 +136,11 @@ impl Links {
 
     pub(super) fn sources(&self, target: EntryId, attribute: AttributeId) -> Vec<(EntryId, Level)> {
         self.backward.read(target, attribute, |ends| ends.iter_from(0).collect())
+    }
+
+    /// How many links `source` has in all attributes.
+    pub(super) fn count(&self, source: EntryId) -> usize {
+        self.forward.count(source)
     }
 
     pub(super) fn target_count(&self, source: EntryId, attribute: AttributeId) -> usize {

@@ -297,6 +297,11 @@ impl Memory {
         Some(self.index(attribute)?.key_count())
     }
 
+    /// How many links to others the entry has.
+    pub fn link_count(&self, source: EntryId) -> usize {
+        self.links.count(source)
+    }
+
     /// The entries that have a link to `target`, each once.
     pub fn referring_to(&self, target: EntryId) -> Vec<EntryId> {
         let mut found: Vec<EntryId> = self.links.to(target).into_iter().map(|link| link.source).collect();
