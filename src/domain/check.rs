@@ -8,8 +8,8 @@
 use super::groups;
 use super::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
 use super::licence;
-use super::password_rules::{self, PasswordRules};
-use crate::base::EntryId;
+use super::password_rules::{self, PasswordNotes, PasswordRules};
+use crate::base::{EntryId, Timestamp};
 use crate::model::{AttributeId, Entry, Facts, Kind, Level, Link};
 use crate::schema::Schema;
 use std::collections::BTreeSet;
@@ -48,6 +48,10 @@ pub struct Proposal<'a> {
     pub actor: Actor,
     /// Whether the config names an operator, who is there whatever becomes of the users of type admin.
     pub operator_in_config: bool,
+    /// Whether a stored password can be verified, and so opens its account at all.
+    pub opens: &'a dyn Fn(&[u8]) -> bool,
+    /// When it is made.
+    pub now: Timestamp,
 }
 
 /// How a breach is answered.
@@ -380,12 +384,26 @@ impl Rules<'_> {
         self.last_administrator(before, organisation, &roles)
     }
 
+    /// Whether an account is active, and has a password that opens it by now.
+    fn signs_in(&self, entry: &Entry) -> bool {
+        let active = User::of(self.schema, entry).is_some_and(|user| user.state() == AccountState::Active);
+        let (noted, now) = (PasswordNotes::of(self.schema, entry), self.proposal.now);
+        let in_time = noted.starts.is_none_or(|starts| starts <= now) && noted.ends.is_none_or(|ends| now < ends);
+        active && in_time && entry.values(self.schema.known().user_password).any(self.proposal.opens)
+    }
+
+    /// Whether the change sets no earlier end to the password.
+    fn ends_no_sooner(&self, before: &Entry, after: &Entry) -> bool {
+        let [before, after] = [before, after].map(|entry| PasswordNotes::of(self.schema, entry).ends);
+        after.is_none_or(|after| before.is_some_and(|before| before <= after))
+    }
+
     /// U5: somebody must be left who can administer the server (HC8).
     fn last_operator(&self, before: &Entry) -> Result<(), Breach> {
-        let able = |entry: &Entry| {
-            User::of(self.schema, entry).is_some_and(|user| user.user_type() == UserType::Admin && user.state() == AccountState::Active)
-        };
-        if self.proposal.operator_in_config || !able(before) || self.proposal.after.is_some_and(able) {
+        let is_admin = |entry: &Entry| User::of(self.schema, entry).is_some_and(|user| user.user_type() == UserType::Admin);
+        let able = |entry: &Entry| is_admin(entry) && self.signs_in(entry);
+        let stays = |after: &Entry| able(after) && self.ends_no_sooner(before, after);
+        if self.proposal.operator_in_config || !able(before) || self.proposal.after.is_some_and(stays) {
             return Ok(());
         }
         let (user_type, mut key) = (self.schema.known().hc_user_type, Vec::new());
@@ -396,7 +414,9 @@ impl Rules<'_> {
         let others = admins.into_iter().filter(|id| *id != before.id).filter_map(|id| self.facts.entry(id));
         match others.into_iter().any(|entry| able(&entry)) {
             true => Ok(()),
-            false => breach(Cause::Unwilling, "U5", "the last user of type admin cannot be removed, disabled, or made anything else"),
+            false => {
+                breach(Cause::Unwilling, "U5", "the last user of type admin cannot be removed, disabled, locked out, or made anything else")
+            }
         }
     }
 
@@ -407,7 +427,7 @@ impl Rules<'_> {
         let counts = |entry: &Entry, state: fn(AccountState) -> bool| {
             User::of(self.schema, entry).is_some_and(|user| user.user_type() != UserType::Service && state(user.state()))
         };
-        let able = |entry: &Entry| counts(entry, |state| state == AccountState::Active);
+        let able = |entry: &Entry| counts(entry, |state| state == AccountState::Active) && self.signs_in(entry);
         let enabled = |entry: &Entry| counts(entry, |state| state != AccountState::Disabled);
         let was_able = able(before);
         let keeps_role = roles
@@ -415,7 +435,8 @@ impl Rules<'_> {
             .any(|role| !self.proposal.unlinked.iter().any(|link| link.attribute == self.schema.known().hc_role && link.target == *role));
         let stays = self.proposal.after.is_some_and(|after| {
             let same_place = self.organisation_above(after) == Some(organisation);
-            keeps_role && same_place && if was_able { able(after) } else { enabled(after) || !enabled(before) }
+            let lasts = able(after) && self.ends_no_sooner(before, after);
+            keeps_role && same_place && if was_able { lasts } else { enabled(after) || !enabled(before) }
         });
         if stays || !enabled(before) {
             return Ok(());
@@ -431,7 +452,11 @@ impl Rules<'_> {
         if holders.into_iter().any(|(user, level)| level >= Level::Full && other(user)) {
             return Ok(());
         }
-        breach(Cause::Unwilling, "R6", "the last administrator of an organisation cannot be removed, disabled, or lose the role")
+        breach(
+            Cause::Unwilling,
+            "R6",
+            "the last administrator of an organisation cannot be removed, disabled, locked out, or lose the role",
+        )
     }
 
     fn is_admin_role(&self, role: EntryId) -> bool {

@@ -40,7 +40,8 @@ impl Scene {
         actor: Actor,
     ) -> Result<(), Breach> {
         let before = before.map(|id| self.world.get(id));
-        let proposal = Proposal { before: before.as_deref(), after, linked, unlinked, actor, operator_in_config: false };
+        let (before, opens) = (before.as_deref(), |stored: &[u8]| !stored.starts_with(b"{SASL}"));
+        let proposal = Proposal { before, after, linked, unlinked, actor, operator_in_config: false, opens: &opens, now: now() };
         check(schema(), &self.world, proposal)
     }
 
@@ -204,6 +205,10 @@ fn r6_u5_the_last_administrator_stays_whichever_way_it_would_go() {
             scene.propose(Some(ann), None, &[], &[], Actor::Operator),
             scene.change(ann, &[("hcActive", "FALSE")], Actor::Operator),
             scene.change(ann, &[("userPassword", "")], Actor::Operator),
+            scene.change(ann, &[("userPassword", "{SASL}elsewhere")], Actor::Operator),
+            scene.change(ann, &[("pwdStartTime", "20990101000000Z")], Actor::Operator),
+            scene.change(ann, &[("pwdEndTime", "20000101000000Z")], Actor::Operator),
+            scene.change(ann, &[("pwdEndTime", "20990101000000Z")], Actor::Operator),
             scene.change(ann, &[("hcUserType", "service")], Actor::Operator),
             scene.propose(Some(ann), Some(&scene.world.get(ann)), &[], &lose, Actor::Operator),
             scene.propose(
@@ -227,6 +232,8 @@ fn r6_u5_the_last_administrator_stays_whichever_way_it_would_go() {
     // One who never chose a password, or is disabled, does not count as another.
     scene.administrator("new", &[("userPassword", "")]);
     scene.administrator("off", &[("hcActive", "FALSE")]);
+    scene.administrator("elsewhere", &[("userPassword", "{SASL}elsewhere")]);
+    scene.administrator("past", &[("pwdEndTime", "20000101000000Z")]);
     assert!(all_ways(&scene).iter().all(Result::is_err));
     scene.administrator("bob", &[]);
     assert!(all_ways(&scene).iter().all(Result::is_ok));
@@ -241,12 +248,17 @@ fn hc8_the_last_user_of_type_admin_stays() {
             scene.propose(Some(root), None, &[], &[], Actor::Operator),
             scene.change(root, &[("hcActive", "FALSE")], Actor::Operator),
             scene.change(root, &[("userPassword", "")], Actor::Operator),
+            scene.change(root, &[("userPassword", "{SASL}elsewhere")], Actor::Operator),
+            scene.change(root, &[("pwdStartTime", "20990101000000Z")], Actor::Operator),
+            scene.change(root, &[("pwdEndTime", "20000101000000Z")], Actor::Operator),
+            scene.change(root, &[("pwdEndTime", "20990101000000Z")], Actor::Operator),
             scene.change(root, &[("hcUserType", "app")], Actor::Operator),
         ]
     };
     assert!(ways(&scene).into_iter().all(|outcome| rule(outcome) == "U5"));
-    assert_eq!(scene.change(root, &[("sn", "Other")], Actor::Operator), Ok(()));
+    assert_eq!(scene.change(root, &[("sn", "Other"), ("pwdStartTime", "20000101000000Z")], Actor::Operator), Ok(()));
     scene.world.user(scene.suffix, "off", &[("hcUserType", "admin"), ("hcActive", "FALSE")]);
+    scene.world.user(scene.suffix, "later", &[("hcUserType", "admin"), ("pwdStartTime", "20990101000000Z")]);
     assert!(ways(&scene).iter().all(Result::is_err), "one who is disabled is no other");
     scene.world.user(scene.suffix, "second", &[("hcUserType", "admin")]);
     assert!(ways(&scene).iter().all(Result::is_ok));

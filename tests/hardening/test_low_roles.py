@@ -56,6 +56,14 @@ def passmod(dn):
     return extended(PASSWORD_MODIFY, sequence(text(dn, 0x80), text("another one, chosen by somebody else", 0x82)))
 
 
+#: Changes after which an account would be there and open to nobody.
+LOCKED_OUT = {
+    "with a hash of no password": ("userPassword", "{CRYPT}*"), "with a password elsewhere": ("userPassword", "{SASL}x@y"),
+    "with a hash in the clear": ("userPassword", "{CLEARTEXT}xyz"),
+    "with a hash that costs too much": ("userPassword", "{ARGON2}$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"),
+    "with a password of the past": ("pwdEndTime", "20000101000000Z"), "with a password that ends": ("pwdEndTime", "20990101000000Z"),
+    "with a password of the future": ("pwdStartTime", "20990101000000Z"),
+}
 #: Who: anonymous, a user, one who sees everybody, one who keeps groups, a service that reads, an administrator elsewhere.
 LOW = ("", "ann", "sam", "gil", "svc", "eve")
 
@@ -335,6 +343,7 @@ class LowRoles(unittest.TestCase):
             "without its role": (replace(ada, "hcRole"),),
             "with another role": (replace(ada, "hcRole", f"cn=searcher,ou=roles,{ACME}"),),
             "without a password": (replace(ada, "userPassword"),),
+            **{what: (replace(ada, *change),) for what, change in LOCKED_OUT.items()},
             "a service": (replace(ada, "hcUserType", "service"),),
             "moved away": (rename(ada, "uid=ada", f"ou=users,{OTHER}"),),
             "moved out": (rename(ada, "uid=ada", SUFFIX),),
@@ -370,9 +379,12 @@ class LastOperator(unittest.TestCase):
         ways = {
             "deleted": delete(root), "disabled": replace(root, "hcActive", "FALSE"), "a user": replace(root, "hcUserType", "app"),
             "without a password": replace(root, "userPassword"),
+            **{what: replace(root, *change) for what, change in LOCKED_OUT.items()},
         }
         for what, operation in ways.items():
             self.assertEqual(client.ask(operation)[0], UNWILLING, what)
+            with Client(server, patience=60) as other:
+                self.assertEqual(other.ask(bind(root, PASSWORD))[0], SUCCESS, what)
         for command in (("user", "delete", root), ("user", "disable", root)):
             self.assertEqual(server.run(*command).returncode, 1, command)
         second = f"uid=second,{SUFFIX}"

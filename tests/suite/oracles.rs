@@ -6,7 +6,10 @@ use crate::house::{
     user,
 };
 use crate::server::salted_hash;
-use crate::wire::{Answer, Wire, control, delete_request, elements, equal, message, present, replace_request, search_request, tlv};
+use crate::wire::{
+    Answer, Wire, control, delete_request, elements, equal, message, number, octets, present, replace_request, search_request, sequence,
+    tlv,
+};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -233,6 +236,101 @@ fn hc2_what_is_hidden_answers_as_what_is_not_there() {
                 assert_eq!(there, answer_of(&mut wire, &not_there, "Other", "Wrong"), "{who} on {name} of another: {what}");
             }
         }
+    }
+}
+
+/// The attributes that hold references, as the schema of the server has them.
+fn link_attributes(operator: &mut Wire) -> Vec<String> {
+    let found = operator.ask_all(&search_request("cn=Subschema", 0, &present("objectClass"), &["attributeTypes"]), &[]);
+    let types = found[0].values("attributeTypes");
+    let name = |definition: &String| definition.split_once("NAME ")?.1.split('\'').nth(1).map(str::to_owned);
+    types.iter().filter(|definition| definition.contains("X-LINK")).filter_map(name).collect()
+}
+
+/// A ModifyRequest: 0 to add, 1 to delete, 2 to replace.
+fn modify_request(dn: &str, changes: &[(i64, &str, &[&str])]) -> Vec<u8> {
+    let one = |(kind, attribute, values): &(i64, &str, &[&str])| {
+        let values: Vec<u8> = values.iter().flat_map(|value| octets(value)).collect();
+        sequence(&[&number(0x0a, *kind), &sequence(&[&octets(attribute), &tlv(0x31, &values)])])
+    };
+    tlv(0x66, &[octets(dn), tlv(0x30, &changes.iter().flat_map(one).collect::<Vec<u8>>())].concat())
+}
+
+/// What `wire` hears of a reference to `name` in an entry that it may write; `given` are the values it leaves there.
+fn heard_of(wire: &mut Wire, dn: &str, attribute: &str, given: &[String], name: &str, shown: &[&str]) -> Vec<Vec<(u8, String)>> {
+    let [plain, odd] = match attribute {
+        "memberUid" => [name.to_owned(), name.to_owned()],
+        _ => ["uid", "UID"].map(|kind| format!("{kind}={name},ou=users,{ACME}")),
+    };
+    let change = |kind: i64, values: &[&str]| modify_request(dn, &[(kind, attribute, values)]);
+    let given: Vec<&str> = given.iter().map(String::as_str).collect();
+    let all_and = |value| given.iter().copied().chain([value]).collect::<Vec<&str>>();
+    let read = search_request(dn, 0, &present("objectClass"), shown);
+    let find = |attribute: &str| search_request(dn, 0, &equal(attribute, plain.as_bytes()), &["1.1"]);
+    let operations = [
+        change(0, &[&odd]),
+        read.clone(),
+        change(2, &all_and(&odd)),
+        read.clone(),
+        compare_request(dn, attribute, plain.as_bytes()),
+        compare_request(dn, "hcEffectiveMember", plain.as_bytes()),
+        find(attribute),
+        find("hcEffectiveMember"),
+        find("member"),
+        change(0, &[&plain]),
+        change(1, &[&plain]),
+        read.clone(),
+        change(0, &[&odd]),
+        read.clone(),
+        change(2, &given),
+        read,
+    ];
+    operations.iter().map(|operation| answer_of(wire, operation, "off", "xyz")).collect()
+}
+
+#[test]
+fn hc2_a_reference_tells_nothing_of_what_it_names() {
+    let house = House::start("");
+    let mut operator = house.server.as_operator();
+    let unix = modify_request(&group("team", ACME), &[(0, "objectClass", &["posixGroup"]), (0, "gidNumber", &["7"])]);
+    assert_eq!(operator.ask(&unix, &[]).code(), 0);
+    let attributes = link_attributes(&mut operator);
+    let shown: Vec<&str> = attributes.iter().map(String::as_str).chain(["hcEffectiveMember", "memberOf"]).collect();
+    let mut tried = Vec::new();
+    for (who, dn) in [("gil", group("team", ACME)), ("gil", user("gil", ACME)), ("sam", user("sam", ACME))] {
+        let mut wire = house.signed_in(who, ACME);
+        for attribute in &attributes {
+            let found = operator.ask_all(&search_request(&dn, 0, &present("objectClass"), &[attribute]), &[]);
+            let held = found[0].values(attribute);
+            for beforehand in [false, true] {
+                let mut heard = |name: &str| {
+                    let reference = if attribute == "memberUid" { name.to_owned() } else { user(name, ACME) };
+                    let more: Vec<&str> = held.iter().map(String::as_str).chain([&*reference].into_iter().filter(|_| beforehand)).collect();
+                    let code = operator.ask(&replace_request(&dn, attribute, &more), &[]).code();
+                    let mut heard = (code == 0).then(|| heard_of(&mut wire, &dn, attribute, &held, name, &shown));
+                    // What another put there shows as what it is.
+                    heard.iter_mut().filter(|_| beforehand).for_each(|heard| drop(heard.remove(1)));
+                    let before: Vec<&str> = held.iter().map(String::as_str).collect();
+                    let restored = operator.ask(&replace_request(&dn, attribute, &before), &[]).code();
+                    assert!(code != 0 || restored == 0, "{attribute} is as it was");
+                    heard
+                };
+                // Where the operator cannot put it there, nobody can.
+                let (Some(there), Some(not_there)) = (heard("off"), heard("xyz")) else { continue };
+                let may_write = !there.iter().flatten().any(|(_, content)| content.contains("no right to write"));
+                // A uid has no other spelling, so what another put there stays that.
+                if (!may_write || attribute == "memberUid") && beforehand {
+                    continue;
+                }
+                assert_eq!(there, not_there, "{who} {attribute} of {dn}, put there by another: {beforehand}");
+                if there.iter().flatten().any(|(tag, content)| *tag == 0x67 && content.starts_with("\n\u{1}\0")) {
+                    tried.push(attribute.clone());
+                }
+            }
+        }
+    }
+    for attribute in ["member", "memberUid", "uniqueMember", "hcAdministrator", "hcPastMember"] {
+        assert!(tried.iter().any(|tried| tried == attribute), "{attribute} is written: {tried:?}");
     }
 }
 

@@ -1,16 +1,16 @@
 //! Link attributes in a change: names become edges where the entry is there and of the same organisation, and stay
-//! text otherwise, to be joined when the entry appears (design §1.6).
+//! text otherwise, to be joined when the entry appears (design §1.6). What the caller may not see is not there (HC2).
 
 use super::{Work, quoted};
 use crate::base::EntryId;
 use crate::directory::Error;
-use crate::directory::tree::Resolved;
+use crate::directory::tree::{self, Resolved};
 use crate::directory::{dynamic, link_view};
 use crate::domain::organisation_of;
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Level, Link};
 use crate::schema::{LinkForm, LinkView};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The values of one link attribute as a client sent them.
@@ -35,7 +35,7 @@ impl Work<'_, '_> {
         for LinkValues { attribute, view, values } in links {
             let (mut own, mut names) = (Vec::new(), Vec::new());
             for value in values {
-                match self.target(parent, attribute, view, value)? {
+                match self.target((None, parent), attribute, view, value)? {
                     Target::Name(text) => names.push(text),
                     // Two attributes may show one edge, and an export gives both; the one that names a level decides it.
                     Target::Entry(target) if earlier.contains(&(view.edge, target)) => {
@@ -56,9 +56,21 @@ impl Work<'_, '_> {
         self.put(None, &draft, place)
     }
 
-    fn target(&self, source_parent: Option<EntryId>, attribute: AttributeId, view: LinkView, value: Vec<u8>) -> Result<Target, Error> {
+    /// What a value of the entry `source` below `parent` names. An entry that the caller may not see is a mere name, unless
+    /// the value is there for the caller to see.
+    fn target(
+        &self,
+        (source, parent): (Option<EntryId>, Option<EntryId>),
+        attribute: AttributeId,
+        view: LinkView,
+        value: Vec<u8>,
+    ) -> Result<Target, Error> {
+        let is_there = |id: EntryId| {
+            self.may_see(id) || source.and_then(|source| self.txn.link(source, view.edge, id)).is_some_and(|level| shows(view, level))
+        };
         if view.form == LinkForm::Uid {
-            return Ok(self.named_by_uid(source_parent, attribute, &value).map_or(Target::Name(value), Target::Entry));
+            let found = self.named_by_uid(parent, attribute, &value).filter(|id| is_there(*id));
+            return Ok(found.map_or(Target::Name(value), Target::Entry));
         }
         let schema = &self.core.schema;
         let bad = || Error::InvalidSyntax(format!("{}: a value is not a distinguished name", schema.attribute_type(attribute).name()));
@@ -66,7 +78,8 @@ impl Work<'_, '_> {
         let dn = Dn::parse(text).map_err(|_| bad())?;
         let organisation = |id: EntryId| organisation_of(&*self.txn, id);
         if let Resolved::Found(id) = self.resolve(&dn)
-            && source_parent.is_none_or(|parent| organisation(parent) == organisation(id))
+            && parent.is_none_or(|parent| organisation(parent) == organisation(id))
+            && is_there(id)
         {
             return Ok(Target::Entry(id));
         }
@@ -78,6 +91,10 @@ impl Work<'_, '_> {
             ))),
             false => Ok(Target::Name(value)),
         }
+    }
+
+    fn may_see(&self, id: EntryId) -> bool {
+        self.txn.entry(id).is_some_and(|entry| self.access(&entry).disclosed)
     }
 
     /// The one entry of the same organisation (of the same suffix, where there is none) that shows as this uid.
@@ -99,11 +116,15 @@ impl Work<'_, '_> {
             if self.options.permissive {
                 return Ok(());
             }
-            let name = self.core.schema.attribute_type(attribute).name();
-            return Err(Error::AttributeOrValueExists(format!("{name}: the value is there already")));
+            return Err(self.is_there_already(attribute));
         }
         self.set_link(Link { source, attribute: view.edge, target, level: view.level.unwrap_or_default() });
         Ok(())
+    }
+
+    fn is_there_already(&self, attribute: AttributeId) -> Error {
+        let name = self.core.schema.attribute_type(attribute).name();
+        Error::AttributeOrValueExists(format!("{name}: the value is there already"))
     }
 
     /// Adds links by a modify.
@@ -111,13 +132,16 @@ impl Work<'_, '_> {
         let LinkValues { attribute, view, values } = links;
         let mut names = Vec::new();
         for value in values {
-            match self.target(entry.parent, attribute, view, value)? {
-                Target::Entry(target) => self.add_link(entry.id, attribute, view, target)?,
+            match self.target((Some(entry.id), entry.parent), attribute, view, value)? {
+                Target::Entry(target) => {
+                    self.take_out_names(draft, view, target);
+                    self.add_link(entry.id, attribute, view, target)?;
+                }
                 Target::Name(text) => names.push(text),
             }
         }
-        if self.options.permissive {
-            self.take_out(draft, attribute, &names);
+        if self.take_out(draft, attribute, &names) > 0 && !self.options.permissive {
+            return Err(self.is_there_already(attribute));
         }
         append(draft, attribute, names);
         Ok(())
@@ -138,7 +162,7 @@ impl Work<'_, '_> {
         }
         let mut names = Vec::new();
         for value in values {
-            match self.target(entry.parent, attribute, view, value.clone()) {
+            match self.target((Some(entry.id), entry.parent), attribute, view, value.clone()) {
                 Ok(Target::Entry(target)) if self.txn.link(entry.id, view.edge, target).is_some_and(|level| shows(view, level)) => {
                     self.unset_link(entry.id, view.edge, target);
                 }
@@ -169,22 +193,47 @@ impl Work<'_, '_> {
         count
     }
 
+    /// Takes the names of an entry that is about to be linked out of what the edge shows as, where they were kept as text.
+    fn take_out_names(&self, draft: &mut Draft, view: LinkView, target: EntryId) {
+        for definition in self.core.schema.link_types() {
+            if let Some(other) = definition.link.filter(|other| other.edge == view.edge && !draft.values(definition.id).is_empty()) {
+                self.take_out(draft, definition.id, &[self.shown_name(other, target)]);
+            }
+        }
+    }
+
+    /// What a link to the entry shows as.
+    fn shown_name(&self, view: LinkView, target: EntryId) -> Vec<u8> {
+        let uid = |entry: Arc<Entry>| link_view::shown_uid(&self.core.schema, &entry).unwrap_or_default().as_bytes().to_vec();
+        match view.form {
+            LinkForm::Name => tree::dn_of(&*self.txn, target).into_bytes(),
+            LinkForm::Uid => self.txn.entry(target).map(uid).unwrap_or_default(),
+        }
+    }
+
     /// Puts the links in the place of those the attribute shows; those in both stay untouched.
     pub(super) fn replace_links(&mut self, entry: &Entry, draft: &mut Draft, links: LinkValues) -> Result<(), Error> {
         let LinkValues { attribute, view, values } = links;
         let before: HashSet<EntryId> = self.shown(entry.id, view).into_iter().collect();
+        // Those that the caller may not see stay where they are given as they show; spelled otherwise they are mere names.
+        let hidden = before.iter().filter(|id| !self.may_see(**id));
+        let hidden: HashMap<Vec<u8>, EntryId> = hidden.map(|id| (self.shown_name(view, *id), *id)).collect();
         draft.remove(attribute);
         let (mut after, mut names) = (HashSet::new(), Vec::new());
         for value in values {
-            match self.target(entry.parent, attribute, view, value)? {
+            match self.target((None, entry.parent), attribute, view, value)? {
                 Target::Entry(target) if before.contains(&target) => {
                     after.insert(target);
                 }
                 Target::Entry(target) => {
+                    self.take_out_names(draft, view, target);
                     self.set_link(Link { source: entry.id, attribute: view.edge, target, level: view.level.unwrap_or_default() });
                     after.insert(target);
                 }
-                Target::Name(text) => names.push(text),
+                Target::Name(text) => match hidden.get(&text) {
+                    Some(target) => drop(after.insert(*target)),
+                    None => names.push(text),
+                },
             }
         }
         append(draft, attribute, names);

@@ -338,8 +338,11 @@ impl<'a, 't> Work<'a, 't> {
             Standing::Client => Actor::Client,
             Standing::Anonymous | Standing::Service | Standing::User => Actor::Other,
         };
-        let operator_in_config = self.core.current().operator.is_some();
-        let proposal = Proposal { before, after, linked: &self.linked, unlinked: &self.unlinked, actor, operator_in_config };
+        let current = self.core.current();
+        let operator_in_config = current.operator.is_some();
+        let opens = |stored: &[u8]| current.hasher.is_usable(stored);
+        let (linked, unlinked) = (&self.linked[..], &self.unlinked[..]);
+        let proposal = Proposal { before, after, linked, unlinked, actor, operator_in_config, opens: &opens, now: self.now };
         check(&self.core.schema, &*self.txn, proposal).map_err(Error::from)
     }
 
