@@ -81,9 +81,11 @@ fn hb1_a_locked_account_an_unknown_name_and_a_wrong_password_look_the_same() {
 fn hb4_a_lock_survives_kill_9_and_an_administrator_ends_it() {
     let mut demo = Demo::start();
     let (dn, password) = (demo.users[0].dn.clone(), demo.users[0].password.clone());
+    assert_eq!(from(&demo, 2).bind(&dn, &password).code(), 0);
     lock(&demo, &dn);
     demo.kill_and_restart();
     assert_eq!(demo.connect().bind(&dn, &password).code(), INVALID_CREDENTIALS, "it still has to wait");
+    assert_eq!(from(&demo, 2).bind(&dn, &password).code(), 0, "where the user is known it does not");
     let unlocked = headcount().arg("--config").arg(demo.config()).args(["user", "unlock", &dn]).output().unwrap();
     assert!(unlocked.status.success(), "{}", String::from_utf8_lossy(&unlocked.stderr));
     assert_eq!(demo.connect().bind(&dn, &password).code(), 0);

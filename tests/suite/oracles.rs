@@ -362,6 +362,56 @@ fn hc3_a_move_needs_rights_at_both_ends_and_crosses_no_organisation() {
     assert!(finds(&mut house.signed_in("sam", ACME), &format!("uid=bob,{unit}"), &present("objectClass")));
 }
 
+/// The rights that bear on a move, by bits.
+fn rights_of(bits: usize) -> Vec<&'static str> {
+    let rights = ["rename", "delete", "add"].into_iter().enumerate();
+    rights.filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, right)| right).collect()
+}
+
+/// Every choice of rights on the entry and on the new parent, without any and with all on the old one, by a service each.
+#[test]
+fn hc3_each_right_that_a_move_needs_is_needed() {
+    let services: Vec<[usize; 3]> = (0..128).map(|number| [number & 7, if number & 64 == 0 { 0 } else { 7 }, number >> 3 & 7]).collect();
+    let name = |[entry, old, new]: &[usize; 3]| format!("s{entry}{old}{new}");
+    let mut rules = String::new();
+    for service in &services {
+        for (bits, filter) in service.iter().zip(["(uid=mover)", "(ou=old)", "(ou=new)"]).filter(|(bits, _)| **bits != 0) {
+            let who = user(&name(service), ACME);
+            writeln!(
+                rules,
+                "[[access]]\nwho = [\"dn:{who}\"]\nfilter = \"{filter}\"\nrights = {:?}",
+                [&["read"], &rights_of(*bits)[..]].concat()
+            )
+            .unwrap();
+        }
+    }
+    write!(rules, "[[access]]\nwho = [\"services\"]\nsubtree = \"{ACME}\"\nrights = [\"read\"]\n").unwrap();
+    let house = House::start(&rules);
+    let mut operator = house.server.as_operator();
+    let [old, new] = ["old", "new"].map(|unit| format!("ou={unit},{ACME}"));
+    [&old, &new].iter().for_each(|unit| put(&mut operator, unit, &[("objectClass", "organizationalUnit")]));
+    let people = [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "m"), ("sn", "m"), ("mail", "mover@example.com")];
+    let [here, there] = [&old, &new].map(|unit| format!("uid=mover,{unit}"));
+    put(&mut operator, &here, &people);
+    operator.replace(&group("team", ACME), "member", &[&here]);
+    for service in &services {
+        person(&mut operator, &name(service), ACME, &[("hcUserType", "service")]);
+        let code = house.signed_in(&name(service), ACME).ask(&rename_request(&here, "uid=mover", Some(&new)), &[]).code();
+        let [entry, _, parent] = service.map(rights_of);
+        let may = entry.contains(&"rename") && entry.contains(&"delete") && parent.contains(&"add");
+        assert_eq!(code, if may { 0 } else { 50 }, "{service:?}: rights on the entry, the old and the new parent");
+        let place = if may { &there } else { &here };
+        let found = operator.ask_all(&search_request(ACME, 2, &equal("uid", b"mover"), &["memberOf"]), &[]);
+        assert_eq!((found.len(), &found[0].dn()), (2, place), "{service:?}");
+        assert_eq!(found[0].values("memberOf"), [group("team", ACME)]);
+        let of_team = operator.ask_all(&search_request(&group("team", ACME), 0, &equal("member", place.as_bytes()), &["member"]), &[]);
+        assert!(of_team[0].values("member").contains(place), "{service:?}");
+        if may {
+            assert_eq!(operator.ask(&rename_request(&there, "uid=mover", Some(&old)), &[]).code(), 0);
+        }
+    }
+}
+
 #[test]
 fn hc4_anonymous_finds_nothing_in_any_scope_with_any_control() {
     let house = House::start("");
