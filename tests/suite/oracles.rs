@@ -362,27 +362,33 @@ fn hc3_a_move_needs_rights_at_both_ends_and_crosses_no_organisation() {
     assert!(finds(&mut house.signed_in("sam", ACME), &format!("uid=bob,{unit}"), &present("objectClass")));
 }
 
-/// The rights that bear on a move, by bits.
-fn rights_of(bits: usize) -> Vec<&'static str> {
-    let rights = ["rename", "delete", "add"].into_iter().enumerate();
-    rights.filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, right)| right).collect()
+#[test]
+fn hc2_a_name_becomes_a_reference_when_somebody_gives_it_who_sees_what_it_names() {
+    let house = House::start("");
+    let mut operator = house.server.as_operator();
+    let (team, off) = (group("team", ACME), user("off", ACME));
+    house.signed_in("gil", ACME).replace(&team, "member", &[&off.replace("uid=", "UID=")]);
+    let member_of =
+        |operator: &mut Wire| operator.ask_all(&search_request(&off, 0, &present("objectClass"), &["memberOf"]), &[])[0].values("memberOf");
+    assert!(member_of(&mut operator).is_empty());
+    let mut ada = house.signed_in("ada", ACME);
+    assert_eq!(ada.ask(&modify_request(&team, &[(0, "member", &[&off])]), &[]).code(), 0);
+    assert_eq!(member_of(&mut operator), [team.clone()]);
+    let shown = ada.ask_all(&search_request(&team, 0, &present("objectClass"), &["member"]), &[])[0].values("member");
+    assert_eq!(shown.iter().filter(|name| name.eq_ignore_ascii_case(&off)).collect::<Vec<_>>(), [&off], "once, and as the entry is called");
 }
 
-/// Every choice of rights on the entry and on the new parent, without any and with all on the old one, by a service each.
+/// Every choice of rights on the entry and on the new parent, without any and with all on the old one: a service for each,
+/// which has them by the groups that it is in.
 #[test]
 fn hc3_each_right_that_a_move_needs_is_needed() {
-    let services: Vec<[usize; 3]> = (0..128).map(|number| [number & 7, if number & 64 == 0 { 0 } else { 7 }, number >> 3 & 7]).collect();
-    let name = |[entry, old, new]: &[usize; 3]| format!("s{entry}{old}{new}");
+    const RIGHTS: [&str; 3] = ["rename", "delete", "add"];
+    let chosen = |bits: usize| RIGHTS.into_iter().enumerate().filter(move |(bit, _)| bits & (1 << bit) != 0).map(|(_, right)| right);
     let mut rules = String::new();
-    for service in &services {
-        for (bits, filter) in service.iter().zip(["(uid=mover)", "(ou=old)", "(ou=new)"]).filter(|(bits, _)| **bits != 0) {
-            let who = user(&name(service), ACME);
-            writeln!(
-                rules,
-                "[[access]]\nwho = [\"dn:{who}\"]\nfilter = \"{filter}\"\nrights = {:?}",
-                [&["read"], &rights_of(*bits)[..]].concat()
-            )
-            .unwrap();
+    for (place, filter) in [("entry", "(uid=mover)"), ("old", "(ou=old)"), ("new", "(ou=new)")] {
+        for bits in 1..8 {
+            let (who, rights) = (group(&format!("{place}-{bits}"), ACME), ["read"].into_iter().chain(chosen(bits)).collect::<Vec<_>>());
+            writeln!(rules, "[[access]]\nwho = [\"group:{who}\"]\nfilter = \"{filter}\"\nrights = {rights:?}").unwrap();
         }
     }
     write!(rules, "[[access]]\nwho = [\"services\"]\nsubtree = \"{ACME}\"\nrights = [\"read\"]\n").unwrap();
@@ -394,11 +400,24 @@ fn hc3_each_right_that_a_move_needs_is_needed() {
     let [here, there] = [&old, &new].map(|unit| format!("uid=mover,{unit}"));
     put(&mut operator, &here, &people);
     operator.replace(&group("team", ACME), "member", &[&here]);
-    for service in &services {
-        person(&mut operator, &name(service), ACME, &[("hcUserType", "service")]);
-        let code = house.signed_in(&name(service), ACME).ask(&rename_request(&here, "uid=mover", Some(&new)), &[]).code();
-        let [entry, _, parent] = service.map(rights_of);
-        let may = entry.contains(&"rename") && entry.contains(&"delete") && parent.contains(&"add");
+    person(&mut operator, "carrier", ACME, &[("hcUserType", "service")]);
+    let carrier = user("carrier", ACME);
+    for (place, bits) in ["entry", "old", "new"].into_iter().flat_map(|place| (1..8).map(move |bits| (place, bits))) {
+        put(&mut operator, &group(&format!("{place}-{bits}"), ACME), &[("objectClass", "hcGroup")]);
+    }
+    // The carrier goes from group to group, on a connection that stays.
+    let mut wire = house.signed_in("carrier", ACME);
+    for service in (0..128).map(|number| [number & 7, if number & 64 == 0 { 0 } else { 7 }, number >> 3 & 7]) {
+        let groups: Vec<String> = ["entry", "old", "new"]
+            .iter()
+            .zip(service)
+            .filter(|(_, bits)| *bits != 0)
+            .map(|(place, bits)| group(&format!("{place}-{bits}"), ACME))
+            .collect();
+        groups.iter().for_each(|group| operator.replace(group, "member", &[&carrier]));
+        let code = wire.ask(&rename_request(&here, "uid=mover", Some(&new)), &[]).code();
+        let has = |bits: usize, wanted: &str| chosen(bits).any(|right| right == wanted);
+        let may = has(service[0], "rename") && has(service[0], "delete") && has(service[2], "add");
         assert_eq!(code, if may { 0 } else { 50 }, "{service:?}: rights on the entry, the old and the new parent");
         let place = if may { &there } else { &here };
         let found = operator.ask_all(&search_request(ACME, 2, &equal("uid", b"mover"), &["memberOf"]), &[]);
@@ -409,6 +428,7 @@ fn hc3_each_right_that_a_move_needs_is_needed() {
         if may {
             assert_eq!(operator.ask(&rename_request(&there, "uid=mover", Some(&old)), &[]).code(), 0);
         }
+        groups.iter().for_each(|group| operator.replace(group, "member", &[]));
     }
 }
 

@@ -130,16 +130,17 @@ impl Work<'_, '_> {
     /// Adds links by a modify.
     pub(super) fn add_links(&mut self, entry: &Entry, draft: &mut Draft, links: LinkValues) -> Result<(), Error> {
         let LinkValues { attribute, view, values } = links;
-        let mut names = Vec::new();
+        let (mut linked, mut names) = (Vec::new(), Vec::new());
         for value in values {
             match self.target((Some(entry.id), entry.parent), attribute, view, value)? {
                 Target::Entry(target) => {
-                    self.take_out_names(draft, view, target);
                     self.add_link(entry.id, attribute, view, target)?;
+                    linked.push(target);
                 }
                 Target::Name(text) => names.push(text),
             }
         }
+        self.take_out_names(draft, view, &linked);
         if self.take_out(draft, attribute, &names) > 0 && !self.options.permissive {
             return Err(self.is_there_already(attribute));
         }
@@ -193,11 +194,12 @@ impl Work<'_, '_> {
         count
     }
 
-    /// Takes the names of an entry that is about to be linked out of what the edge shows as, where they were kept as text.
-    fn take_out_names(&self, draft: &mut Draft, view: LinkView, target: EntryId) {
+    /// Takes the names of entries that are linked now out of all that the edge shows as, where they were kept as text.
+    fn take_out_names(&self, draft: &mut Draft, view: LinkView, linked: &[EntryId]) {
         for definition in self.core.schema.link_types() {
             if let Some(other) = definition.link.filter(|other| other.edge == view.edge && !draft.values(definition.id).is_empty()) {
-                self.take_out(draft, definition.id, &[self.shown_name(other, target)]);
+                let names: Vec<Vec<u8>> = linked.iter().map(|target| self.shown_name(other, *target)).collect();
+                self.take_out(draft, definition.id, &names);
             }
         }
     }
@@ -219,14 +221,14 @@ impl Work<'_, '_> {
         let hidden = before.iter().filter(|id| !self.may_see(**id));
         let hidden: HashMap<Vec<u8>, EntryId> = hidden.map(|id| (self.shown_name(view, *id), *id)).collect();
         draft.remove(attribute);
-        let (mut after, mut names) = (HashSet::new(), Vec::new());
+        let (mut after, mut linked, mut names) = (HashSet::new(), Vec::new(), Vec::new());
         for value in values {
             match self.target((None, entry.parent), attribute, view, value)? {
                 Target::Entry(target) if before.contains(&target) => {
                     after.insert(target);
                 }
                 Target::Entry(target) => {
-                    self.take_out_names(draft, view, target);
+                    linked.push(target);
                     self.set_link(Link { source: entry.id, attribute: view.edge, target, level: view.level.unwrap_or_default() });
                     after.insert(target);
                 }
@@ -236,6 +238,7 @@ impl Work<'_, '_> {
                 },
             }
         }
+        self.take_out_names(draft, view, &linked);
         append(draft, attribute, names);
         before.difference(&after).for_each(|target| self.unset_link(entry.id, view.edge, *target));
         Ok(())
