@@ -16,6 +16,8 @@ pub(super) enum Profile {
     Everything,
     /// Reading.
     View,
+    /// Reading, and setting the password (U2).
+    Own,
     /// Reading, and entries may be added under it.
     Hold,
     /// Reading and writing the entry, and adding under it.
@@ -72,6 +74,7 @@ pub(super) struct DomainAccess {
     nothing: Access,
     everything: Access,
     view: Access,
+    own: Access,
     hold: Access,
     tend: Access,
     self_service: Access,
@@ -100,6 +103,7 @@ impl DomainAccess {
             set
         };
         let view = reading(&open);
+        let own = Access { write: named(&["userPassword"]), ..view.clone() };
         let hold = Access { may_add_children: true, ..view.clone() };
         let tend = Access { write: all, ..hold.clone() };
         let everything = Access { may_delete: true, may_rename: true, ..tend.clone() };
@@ -118,6 +122,7 @@ impl DomainAccess {
             end: Access { may_delete: true, ..view.clone() },
             run_group: Access { write: run, may_rename: true, ..view.clone() },
             view,
+            own,
             hold,
             tend,
             signpost: reading(&signpost),
@@ -130,6 +135,7 @@ impl DomainAccess {
             Profile::Nothing => &self.nothing,
             Profile::Everything => &self.everything,
             Profile::View => &self.view,
+            Profile::Own => &self.own,
             Profile::Hold => &self.hold,
             Profile::Tend => &self.tend,
             Profile::SelfService => &self.self_service,
@@ -209,7 +215,7 @@ impl Subject<'_> {
             Standing::User if same && self.subject.organisation_admin => (self.administrator(entry), Ground::OrganisationAdmin),
             Standing::User if same => self.user(entry, own),
             Standing::Service if same && self.is_container(entry) => (Profile::Signpost, Ground::OnTheWay),
-            Standing::Client | Standing::User | Standing::Service if own => (Profile::View, Ground::Itself),
+            Standing::Client | Standing::User | Standing::Service if own => (Profile::Own, Ground::Itself),
             Standing::Client | Standing::User | Standing::Service => (Profile::Nothing, Ground::NoRule),
         }
     }
@@ -247,7 +253,7 @@ impl Subject<'_> {
     /// A user: itself, its sessions, its groups, and people by its permissions (§8).
     fn user(&self, entry: &Entry, own: bool) -> (Profile, Ground) {
         match entry.kind {
-            _ if own => (Profile::View, Ground::Itself),
+            _ if own => (Profile::Own, Ground::Itself),
             Kind::User | Kind::Staff | Kind::Person => self.person(entry),
             Kind::Group => self.group(entry),
             Kind::Session => {

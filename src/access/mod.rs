@@ -198,6 +198,14 @@ pub struct EntryAccess<'a> {
     pub disclosed: bool,
 }
 
+impl EntryAccess<'_> {
+    /// Whether anything may be done with it by whoever names it. No search finds it, unless its existence may be known.
+    pub fn is_within_reach(&self) -> bool {
+        let of_entry = self.may_add_children || self.may_delete || self.may_rename;
+        self.disclosed || of_entry || !self.compare.is_empty() || !self.write.is_empty()
+    }
+}
+
 /// The same, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Access {

@@ -256,7 +256,7 @@ impl Server {
 
 /// The settings with what the doors can do added, for the root DSE.
 fn settings_of(config: &Config) -> Settings {
-    Settings { protocol_features: ldap::features(config.tls.is_some()), ..config.settings.clone() }
+    Settings { protocol_features: ldap::features(), ..config.settings.clone() }
 }
 
 /// How many connections there may be: what the config says, as far as there are descriptors.

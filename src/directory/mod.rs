@@ -78,8 +78,8 @@ pub use follow::{
 pub use identity::{Caller, Identity, Method, Origin, Protocol, RequestId, SessionHandle, Standing};
 pub use operator::AuditCheck;
 pub use request::{
-    Dereference, EntrySink, LinkWish, Linked, ListView, OwnedEntry, Page, Position, Progress, RightsWish, Scope, SearchRequest, SortKey,
-    SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,
+    Dereference, EntrySink, LinkWish, Linked, ListView, Offered, OwnedEntry, Page, Position, Progress, RightsWish, Scope, SearchRequest,
+    SortKey, SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,
 };
 pub use search::Search;
 pub use session::SeatHold;

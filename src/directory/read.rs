@@ -4,7 +4,7 @@ use super::dynamic::Reading;
 use super::filter::{Matcher, Truth};
 use super::referral;
 use super::tree::{self, Resolved};
-use super::{Caller, Directory, Error, Identity, Membership, root};
+use super::{Caller, Directory, Error, Identity, Membership, Offered, root};
 use crate::base::EntryId;
 use crate::model::{Facts, Filter, Level};
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ impl Directory {
             return Err(referral);
         }
         let entry = match &resolved {
-            Resolved::Found(id) => memory.entry(*id).filter(|entry| self.discloses(&grants, entry)),
+            Resolved::Found(id) => memory.entry(*id).filter(|entry| grants.on(memory, entry).is_within_reach()),
             Resolved::Missing { .. } | Resolved::Outside => None,
         };
         let entry = entry.ok_or_else(|| self.no_such_object(&grants, &resolved))?;
@@ -59,17 +59,17 @@ impl Directory {
         }
     }
 
-    /// Compares the root DSE or the subschema (RFC 4512 §5.1, §4.2); `None` where the name is of neither. `mechanisms` are
-    /// those that the root DSE lists to this connection.
+    /// Compares the root DSE or the subschema (RFC 4512 §5.1, §4.2); `None` where the name is of neither. `offered` is
+    /// what the root DSE lists of this connection.
     pub fn compare_virtual(
         &self,
         caller: &Caller,
-        mechanisms: &[&str],
+        offered: &Offered,
         dn: &str,
         attribute: &str,
         value: &[u8],
     ) -> Result<Option<bool>, Error> {
-        let Some(entry) = root::virtual_entry(self, caller, mechanisms, &tree::parse_dn(dn)?) else { return Ok(None) };
+        let Some(entry) = root::virtual_entry(self, caller, offered, &tree::parse_dn(dn)?) else { return Ok(None) };
         let (current, memory, schema) = (self.current(), self.memory(), self.schema());
         let context = current.context(schema, memory);
         let ask = |filter: Filter<'_>| entry.matches(schema, memory, &Matcher::prepare(&context, &filter));

@@ -48,6 +48,15 @@ impl Dereference {
     }
 }
 
+/// What the root DSE lists of one connection, beside what works on each.
+#[derive(Clone, Debug, Default)]
+pub struct Offered {
+    /// SASL mechanisms.
+    pub mechanisms: Vec<&'static str>,
+    /// Extended operations, by OID.
+    pub extensions: Vec<&'static str>,
+}
+
 /// A search (RFC 4511 §4.5.1).
 #[derive(Clone, Debug)]
 pub struct SearchRequest<'a> {
@@ -69,8 +78,8 @@ pub struct SearchRequest<'a> {
     pub attributes: Vec<&'a str>,
     /// Referrals are shown as entries (RFC 3296).
     pub manage_dsa_it: bool,
-    /// The SASL mechanisms that the connection may use now, for the root DSE.
-    pub mechanisms: Vec<&'static str>,
+    /// What the root DSE lists of the connection.
+    pub offered: Offered,
     /// A page of at most this many entries (RFC 2696), continuing where `after` stopped.
     pub page: Option<Page>,
     /// In this order (RFC 2891); empty for any.
@@ -104,7 +113,7 @@ impl<'a> SearchRequest<'a> {
             filter,
             attributes,
             manage_dsa_it: false,
-            mechanisms: Vec::new(),
+            offered: Offered { mechanisms: Vec::new(), extensions: Vec::new() },
             page: None,
             sort: Vec::new(),
             sort_critical: false,

@@ -5,7 +5,7 @@ use super::derived::SUBSCHEMA;
 use super::filter::{Matcher, Truth};
 use super::request::{EntrySink, OwnedEntry, Visible, VisibleAttribute, version_of};
 use super::view::Selection;
-use super::{Caller, Directory, Standing, monitor};
+use super::{Caller, Directory, Offered, Standing, monitor};
 use crate::access::AttributeSet;
 use crate::base::{EntryId, Timestamp};
 use crate::model::entry::{EntryBuilder, Place, put_attribute};
@@ -24,9 +24,9 @@ pub(super) fn is_subschema(schema: &Schema, dn: &Dn) -> bool {
 }
 
 /// The root DSE or the subschema entry, where the name is theirs.
-pub(super) fn virtual_entry(directory: &Directory, caller: &Caller, mechanisms: &[&str], dn: &Dn) -> Option<VirtualEntry> {
+pub(super) fn virtual_entry(directory: &Directory, caller: &Caller, offered: &Offered, dn: &Dn) -> Option<VirtualEntry> {
     match dn {
-        dn if dn.is_root() => Some(root_dse(directory, caller, mechanisms)),
+        dn if dn.is_root() => Some(root_dse(directory, caller, offered)),
         dn if is_subschema(directory.schema(), dn) => Some(subschema(directory.schema(), directory.core().started.wall)),
         _ => None,
     }
@@ -34,7 +34,7 @@ pub(super) fn virtual_entry(directory: &Directory, caller: &Caller, mechanisms: 
 
 /// The root DSE as the caller may see it: the naming contexts are shown to those who have signed in, and to others
 /// only where the policy opens them (HC4).
-pub(super) fn root_dse(directory: &Directory, caller: &Caller, mechanisms: &[&str]) -> VirtualEntry {
+pub(super) fn root_dse(directory: &Directory, caller: &Caller, offered: &Offered) -> VirtualEntry {
     let current = directory.current();
     let mut values: Vec<(String, Vec<String>)> = vec![
         ("objectClass".to_owned(), vec!["top".to_owned(), "extensibleObject".to_owned()]),
@@ -57,7 +57,11 @@ pub(super) fn root_dse(directory: &Directory, caller: &Caller, mechanisms: &[&st
         values.push(("monitorContext".to_owned(), vec![monitor::MONITOR.to_owned()]));
     }
     values.extend(current.settings.protocol_features.iter().cloned());
-    values.push(("supportedSASLMechanisms".to_owned(), mechanisms.iter().map(|&name| name.to_owned()).collect()));
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    values.push(("supportedSASLMechanisms".to_owned(), owned(&offered.mechanisms)));
+    if let Some((_, extensions)) = values.iter_mut().find(|(name, _)| name == "supportedExtension") {
+        extensions.extend(owned(&offered.extensions));
+    }
     VirtualEntry::new(directory.schema(), "", &values)
 }
 

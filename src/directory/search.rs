@@ -317,7 +317,7 @@ impl Directory {
     pub(super) fn find_base(&self, caller: &Caller, grants: &Grants, request: &SearchRequest<'_>) -> Result<Base, Error> {
         if request.base.is_empty() {
             return Ok(match request.scope {
-                Scope::Base => Base::Virtual(root::root_dse(self, caller, &request.mechanisms)),
+                Scope::Base => Base::Virtual(root::root_dse(self, caller, &request.offered)),
                 // Below the root DSE there is no entry of its own: the naming contexts are (RFC 4512 §5.1).
                 Scope::One | Scope::Subtree | Scope::Children => match self.only_suffix() {
                     Some(id) if request.scope != Scope::One => Base::Entry(id),

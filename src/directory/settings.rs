@@ -36,6 +36,8 @@ pub struct Settings {
     pub audit_values: AuditValues,
     /// Limits.
     pub limits: Limits,
+    /// Whether a bind without a name is taken (RFC 4513 §5.1.1).
+    pub anonymous_bind: bool,
     /// Cost of argon2id.
     pub hashing: Hashing,
     /// Whether a password may come without TLS from elsewhere than loopback and local sockets.
@@ -77,6 +79,7 @@ impl Settings {
             audit_values: AuditValues::default(),
             security: SecurityLog::default(),
             limits: Limits::default(),
+            anonymous_bind: true,
             hashing: Hashing::default(),
             allow_cleartext_passwords: false,
             strict_references: false,

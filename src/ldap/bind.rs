@@ -4,13 +4,14 @@ use super::connection::{Connection, Done, Intake, Reply};
 use super::controls::{self, Controls};
 use super::decode::{self, Authentication};
 use super::encode::Outcome;
+use super::extended::START_TLS;
 use super::fields;
 use super::frame::{Frame, Operation};
 use super::result::Failure;
 use super::sasl::{Exchange, Mechanism, ScramProof, plain, scram};
 use crate::base::ber::put;
 use crate::base::{Secret, random};
-use crate::directory::{Bound, Error, Method};
+use crate::directory::{Bound, Error, Method, Offered};
 use crate::domain::password_rules::PasswordUse;
 use ldap3_proto::proto::LdapResultCode;
 use std::future::Future;
@@ -42,6 +43,10 @@ impl Connection {
 
     fn simple(&mut self, id: i32, name: &str, password: &[u8], controls: Controls<'_>) -> Result<(), Failure> {
         match (name.is_empty(), password.is_empty()) {
+            (true, true) if !self.settings.anonymous_bind => {
+                self.door.directory.note_refused_login(&self.caller.origin, Method::None, "", "anonymous bind");
+                return Err(Error::InappropriateAuthentication("a bind needs a name and a password here".to_owned()).into());
+            }
             (true, true) => {
                 let mut said = Vec::new();
                 if controls.authorization_identity {
@@ -96,8 +101,14 @@ impl Connection {
         }
     }
 
-    /// The mechanisms that this connection may use now, for the root DSE.
-    pub(super) fn mechanisms(&self) -> Vec<&'static str> {
+    /// What the root DSE lists of this connection.
+    pub(super) fn offered(&self) -> Offered {
+        let extensions = if self.offers_start_tls() { vec![START_TLS] } else { Vec::new() };
+        Offered { mechanisms: self.mechanisms(), extensions }
+    }
+
+    /// The mechanisms that this connection may use now.
+    fn mechanisms(&self) -> Vec<&'static str> {
         let offered = |mechanism: &Mechanism| match mechanism {
             Mechanism::External => self.peer_user.is_some() || self.transport.client_certificate().is_some(),
             Mechanism::Plain => self.require_confidentiality().is_ok(),

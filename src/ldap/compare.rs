@@ -6,6 +6,7 @@ use super::decode;
 use super::encode::Outcome;
 use super::frame::{Frame, Operation};
 use super::result::Failure;
+use crate::directory::Offered;
 use ldap3_proto::proto::LdapResultCode;
 
 impl Connection {
@@ -15,9 +16,9 @@ impl Connection {
         if let Some(filter) = controls.assertion {
             self.assert(request.name, filter)?;
         }
-        let mechanisms = if request.name.is_empty() { self.mechanisms() } else { Vec::new() };
+        let offered = if request.name.is_empty() { self.offered() } else { Offered::default() };
         let directory = &self.door.directory;
-        let made = directory.compare_virtual(&self.caller, &mechanisms, request.name, request.attribute, request.value)?;
+        let made = directory.compare_virtual(&self.caller, &offered, request.name, request.attribute, request.value)?;
         let holds = match made {
             Some(holds) => holds,
             None => directory.compare(&self.caller, request.name, request.attribute, request.value, controls.manage_dsa_it)?,

@@ -461,7 +461,7 @@ impl Connection {
             Operation::Add | Operation::Delete | Operation::Modify | Operation::ModifyDn => self.update(frame, controls),
             Operation::Bind => self.bind(frame, controls, begun),
             Operation::Compare => self.compare(frame, controls),
-            Operation::Extended => self.extended(frame),
+            Operation::Extended => self.extended(frame, &controls),
             Operation::Search => self.search(frame, controls),
             // Neither is answered; `begin` has done them.
             Operation::Abandon | Operation::Unbind => Ok(()),

@@ -43,7 +43,7 @@ impl Server {
             reserve: 0,
             limits: limits.clone(),
             hashing: Hashing { memory: 64, passes: 1, ..Hashing::default() },
-            protocol_features: features(true),
+            protocol_features: features(),
             // Tests that bind wrongly by the dozen are about something else.
             lockout: Lockout { failures: 0, ..Lockout::default() },
             ..Settings::new(folder.path().join("data"), &["dc=example,dc=com"])
@@ -239,6 +239,11 @@ fn present() -> LdapFilter {
 fn replace(dn: &str, atype: &str, value: &str) -> LdapOp {
     let change = LdapModify { operation: LdapModifyType::Replace, modification: attribute(atype, value) };
     LdapOp::ModifyRequest(LdapModifyRequest { dn: dn.to_owned(), changes: vec![change] })
+}
+
+async fn lists_start_tls<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>) -> bool {
+    let lists = LdapFilter::Equality("supportedExtension".into(), START_TLS.into());
+    !client.search(search("", LdapSearchScope::Base, lists), Vec::new()).await.0.is_empty()
 }
 
 #[tokio::test]
@@ -439,6 +444,7 @@ async fn ha10_nothing_that_came_before_tls_counts() {
     assert_eq!(client.extended(START_TLS, None).await.res.code, LdapResultCode::Success);
     let mut client = Client::over(tls(&server, client.stream).await);
     assert_eq!(client.who_am_i().await, "", "the identity outlived StartTLS");
+    assert!(!lists_start_tls(&mut client).await, "it works once");
     assert_eq!(client.extended(START_TLS, None).await.res.code, LdapResultCode::OperationsError);
     assert_eq!(client.bind(OPERATOR, PASSWORD).await, LdapResultCode::Success);
     assert_eq!(client.who_am_i().await, format!("dn:{OPERATOR}"));
@@ -474,6 +480,7 @@ async fn a_local_socket_knows_its_peer() {
     assert_eq!(client.result().await, LdapResultCode::Success);
     assert_eq!(client.who_am_i().await, format!("dn:{OPERATOR}"));
     assert_eq!(client.extended(START_TLS, None).await.res.code, LdapResultCode::ProtocolError);
+    assert!(!lists_start_tls(&mut client).await, "what does not work there");
 }
 
 #[tokio::test]

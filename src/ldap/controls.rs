@@ -150,7 +150,7 @@ const TABLE: &[Known] = &[
     Known { oid: SYNC_REQUEST, operations: &[Operation::Search], decode: sync_request },
     Known {
         oid: transaction::SPECIFICATION,
-        operations: &[Operation::Add, Operation::Delete, Operation::Modify, Operation::ModifyDn],
+        operations: &[Operation::Add, Operation::Delete, Operation::Extended, Operation::Modify, Operation::ModifyDn],
         decode: transaction_specification,
     },
 ];

@@ -2,6 +2,7 @@
 
 use super::cancel::CANCEL;
 use super::connection::{Connection, Done, Intake, Reply};
+use super::controls::Controls;
 use super::decode;
 use super::encode::Outcome;
 use super::fields::{self, Fields};
@@ -64,9 +65,9 @@ const TABLE: &[Known] = &[
     Known { oid: transaction::END, begin: Connection::end_transaction },
 ];
 
-/// The OIDs of all extended operations that work, for the root DSE. StartTLS is one of them where there is a certificate.
-pub fn supported(start_tls: bool) -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|known| known.oid).filter(move |oid| start_tls || *oid != START_TLS)
+/// The OIDs of the extended operations that work on every connection, for the root DSE.
+pub fn supported() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|known| known.oid).filter(|oid| *oid != START_TLS)
 }
 
 /// Whose password, the old one and the new one (RFC 3062 §2).
@@ -97,10 +98,18 @@ impl Connection {
     }
 
     /// Begins an extended operation; an unknown one gets protocolError (RFC 4511 §4.12).
-    pub(super) fn extended(&mut self, frame: &Frame<'_>) -> Result<(), Failure> {
+    pub(super) fn extended(&mut self, frame: &Frame<'_>, controls: &Controls<'_>) -> Result<(), Failure> {
         let request = decode::extended(frame.content)?;
+        if let Some(identifier) = controls.transaction {
+            return self.specify_extended(frame, identifier, &request);
+        }
         let known = TABLE.iter().find(|known| known.oid == request.name);
         (known.ok_or_else(|| Failure::protocol("unknown extended operation"))?.begin)(self, frame.id, request.value)
+    }
+
+    /// Whether StartTLS can do anything on this connection.
+    pub(super) fn offers_start_tls(&self) -> bool {
+        self.door.tls.is_some() && matches!(self.transport, Transport::Tcp(_))
     }
 
     /// Takes a StartTLS up: once the answer is out, TLS begins. What came in one piece with the request was not protected,
@@ -113,7 +122,7 @@ impl Connection {
             let text = "TLS cannot begin while operations are under way, nor twice";
             return Err(Failure::new(LdapResultCode::OperationsError, text));
         }
-        if self.door.tls.is_none() || !matches!(self.transport, Transport::Tcp(_)) {
+        if !self.offers_start_tls() {
             return Err(Failure::protocol("StartTLS is not offered here"));
         }
         if self.pipelined {
@@ -147,7 +156,22 @@ impl Connection {
         [form, name].concat()
     }
 
-    fn password_modify(&mut self, id: i32, value: Option<&[u8]>) -> Result<(), Failure> {
+    /// Of extended operations the transaction specification goes with password modify only (RFC 5805 §2.2).
+    fn specify_extended(&mut self, frame: &Frame<'_>, identifier: &[u8], request: &decode::Extended<'_>) -> Result<(), Failure> {
+        if request.name != PASSWORD_MODIFY {
+            let text = "of extended operations only password modify is part of a transaction";
+            return Err(Failure::new(LdapResultCode::UnavailableCriticalExtension, text));
+        }
+        let write = self.password_write(request.value)?;
+        if matches!(write, Write::Password { new: None, .. }) {
+            // It is answered now, and set when the transaction ends.
+            return Err(Failure::new(LdapResultCode::UnwillingToPerform, "no password is made up within a transaction"));
+        }
+        self.specify(frame, identifier, write, WriteOptions::default())
+    }
+
+    /// The change that a password modify asks for.
+    fn password_write(&self, value: Option<&[u8]>) -> Result<Write, Failure> {
         self.require_confidentiality()?;
         let (identity, old, new) = password_modify_request(value)?;
         let at_most = self.settings.limits.password;
@@ -157,7 +181,11 @@ impl Connection {
         if new.is_some_and(<[u8]>::is_empty) {
             return Err(Failure::new(LdapResultCode::ConstraintViolation, "the new password is empty"));
         }
-        let write = Write::Password { dn: identity.map(str::to_owned), old: old.map(Secret::new), new: new.map(Secret::new) };
+        Ok(Write::Password { dn: identity.map(str::to_owned), old: old.map(Secret::new), new: new.map(Secret::new) })
+    }
+
+    fn password_modify(&mut self, id: i32, value: Option<&[u8]>) -> Result<(), Failure> {
+        let write = self.password_write(value)?;
         let (directory, caller) = (Arc::clone(&self.door.directory), self.caller.clone());
         self.extended_later(id, async move {
             let outcome = directory.write(&caller, write, WriteOptions::default()).await?;

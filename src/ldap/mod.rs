@@ -54,13 +54,12 @@ const FEATURES: &[&str] = &[
     "1.3.6.1.1.14",
 ];
 
-/// What this door can do on every connection, for the root DSE (RFC 4512 §5.1): attribute and values. `start_tls` says
-/// whether there is a certificate.
-pub fn features(start_tls: bool) -> Vec<(String, Vec<String>)> {
+/// What this door can do on every connection, for the root DSE (RFC 4512 §5.1): attribute and values.
+pub fn features() -> Vec<(String, Vec<String>)> {
     let feature = |attribute: &str, values: Vec<&str>| (attribute.to_owned(), values.into_iter().map(str::to_owned).collect());
     vec![
         feature("supportedControl", controls::supported().collect()),
-        feature("supportedExtension", extended::supported(start_tls).collect()),
+        feature("supportedExtension", extended::supported().collect()),
         feature("supportedFeatures", FEATURES.to_vec()),
         feature("supportedLDAPVersion", vec!["3"]),
     ]

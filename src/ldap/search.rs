@@ -63,7 +63,7 @@ impl Connection {
         check_followed(&controls)?;
         request.manage_dsa_it = controls.manage_dsa_it;
         if request.base.is_empty() {
-            request.mechanisms = self.mechanisms();
+            request.offered = self.offered();
         }
         let mut running =
             Wanted { query: [0; 32], paged: controls.page.is_some(), sorted: !controls.sort.is_empty(), rights: false, former: None };

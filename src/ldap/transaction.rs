@@ -159,14 +159,14 @@ fn response(guilty: Option<i32>, updates_controls: &[u8]) -> Vec<u8> {
 
 /// The response controls of the updates, each list with the message id of its update.
 fn updates_controls(ids: &[i32], outcomes: &[WriteOutcome]) -> Vec<u8> {
-    const CONTROLS: u8 = 0xa0;
     let mut out = Vec::new();
     for (id, outcome) in ids.iter().zip(outcomes) {
         let controls = update::done(outcome).controls;
         if !controls.is_empty() {
             put_header(&mut out, SEQUENCE, integer_size(i64::from(*id)) + element_size(controls.len()));
             put_integer(&mut out, INTEGER, i64::from(*id));
-            put(&mut out, CONTROLS, &controls);
+            // `Controls` without the tag it has in an LDAPMessage (RFC 5805 §2.3, RFC 4511 §4.1.11).
+            put(&mut out, SEQUENCE, &controls);
         }
     }
     out

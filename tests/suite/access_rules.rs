@@ -1,7 +1,7 @@
 //! Whom the rules of the config speak of: roles and groups, as somebody who signed in meets them.
 
-use crate::house::{ACME, House, OTHER, SUFFIX, add_request, group, put, user};
-use crate::wire::{Wire, present, replace_request};
+use crate::house::{ACME, House, OTHER, SUFFIX, add_request, compare_request, group, put, user};
+use crate::wire::{Wire, delete_request, number, octets, present, replace_request, sequence, tlv};
 
 const GENERIC: &str = "ou=generic,dc=example,dc=com";
 
@@ -95,7 +95,7 @@ fn a_rule_for_a_group_counts_who_is_in_it_by_another_group() {
     assert!(sees_printer(&mut bob));
     let mut ann = house.signed_in("ann", ACME);
     assert!(!sees_printer(&mut ann));
-    assert_eq!(operator.ask(&crate::wire::delete_request(&inner), &[]).code(), 0);
+    assert_eq!(operator.ask(&delete_request(&inner), &[]).code(), 0);
     assert!(sees_printer(&mut ann), "the group in between is gone");
 }
 
@@ -127,4 +127,80 @@ fn a_rule_for_a_dynamic_group_counts_who_its_url_finds() {
     assert_eq!(operator.ask(&add_request(&heavy, &attributes), &[]).code(), 0);
     assert!(!scanner(&mut gil), "where a membership cannot be worked out, nothing is given by the rule or behind it");
     assert!(scanner(&mut house.signed_in("eve", OTHER)), "nobody of another organisation can be a member");
+}
+
+#[test]
+fn a_rule_that_gives_one_right_only_gives_that_one() {
+    let (writes, compares, holds) = (user("ann", ACME), user("bob", ACME), format!("ou=generic,{ACME}"));
+    let rights =
+        |uid: &str, subtree: &str, more: &str| format!("[[access]]\nwho = [\"dn:{}\"]\nsubtree = \"{subtree}\"\n{more}\n", user(uid, ACME));
+    let house = House::start(
+        &[
+            rights("svc", &writes, "attributes = [\"description\"]\nrights = [\"write\"]"),
+            rights("svc", &compares, "attributes = [\"telephoneNumber\"]\nrights = [\"compare\"]"),
+            rights("svc", &holds, "attributes = [\"l\"]\nrights = [\"add\", \"delete\", \"write\"]"),
+        ]
+        .concat(),
+    );
+    let mut operator = house.server.as_operator();
+    put(&mut operator, &holds, &[("objectClass", "organizationalUnit")]);
+    let mut service = house.signed_in("svc", ACME);
+    assert_eq!(service.ask(&replace_request(&writes, "description", &["changed"]), &[]).code(), 0, "write");
+    assert_eq!(service.ask(&replace_request(&writes, "title", &["changed"]), &[]).code(), 50);
+    let compare = |wire: &mut Wire, dn: &str, attribute: &str| wire.ask(&compare_request(dn, attribute, b"+64 3 123"), &[]).code();
+    assert_eq!(compare(&mut service, &compares, "telephoneNumber"), 6, "compare");
+    assert_eq!(compare(&mut service, &compares, "employeeNumber"), 16, "as if it were not there");
+    assert_eq!(service.ask(&delete_request(&holds), &[]).code(), 0, "delete");
+    // None of it shows: no search finds what may not be read, by whatever filter.
+    let everything = tlv(0xa0, &[]);
+    for (dn, scope) in [(ACME, 2), (writes.as_str(), 0), (compares.as_str(), 0)] {
+        let found = service.ask_all(&crate::wire::search_request(dn, scope, &everything, &["1.1"]), &[]);
+        let hidden = |answer: &crate::wire::Answer| answer.tag != 0x64 || ![&writes, &compares].contains(&&answer.dn());
+        assert!(found.iter().all(hidden), "{dn}");
+    }
+    assert_eq!(compare(&mut service, &user("gil", ACME), "telephoneNumber"), 32);
+    assert_eq!(service.ask(&replace_request(&user("gil", ACME), "description", &["x"]), &[]).code(), 32);
+}
+
+#[test]
+fn an_anonymous_bind_is_refused_where_the_config_says_so() {
+    let house = House::start("");
+    let mut wire = house.signed_in("ann", ACME);
+    assert_eq!(wire.bind("", "").code(), 0, "taken by default");
+    let strict = crate::server::Server::start([127, 0, 0, 1].into(), "anonymous_bind = false");
+    let mut wire = strict.as_operator();
+    let refused = wire.bind("", "");
+    assert_eq!(refused.code(), 48, "inappropriateAuthentication: {}", refused.text());
+    assert_eq!(wire.who_am_i(), "", "and nobody is left of the bind before");
+    assert_eq!(wire.root_dse("supportedLDAPVersion"), ["3"], "which shows to those who have not bound");
+    assert_eq!(wire.bind(crate::server::OPERATOR, crate::server::PASSWORD).code(), 0);
+}
+
+#[test]
+fn u2_users_change_their_own_password_by_modify_and_nothing_else() {
+    let house = House::start("");
+    let bob = user("bob", ACME);
+    let mut wire = house.signed_in("bob", ACME);
+    let (first, second) = ("the first password of bob", "the second password of bob");
+    let binds = |password: &str| house.server.connect().bind(&bob, password).code() == 0;
+    let modify = |wire: &mut Wire, changes: &[(i64, &str)]| {
+        let one = |(kind, value): &(i64, &str)| {
+            let values = if value.is_empty() { Vec::new() } else { octets(value) };
+            sequence(&[&number(0x0a, *kind), &sequence(&[&octets("userPassword"), &tlv(0x31, &values)])])
+        };
+        let changes: Vec<u8> = changes.iter().flat_map(one).collect();
+        wire.ask(&tlv(0x66, &[octets(&bob), tlv(0x30, &changes)].concat()), &[]).code()
+    };
+    let (add, delete, replace) = (0, 1, 2);
+    assert_eq!(modify(&mut wire, &[(replace, first)]), 0);
+    assert!(binds(first));
+    assert_eq!(modify(&mut wire, &[(delete, first), (add, second)]), 0, "with the old one");
+    assert!(binds(second) && !binds(first));
+    assert_ne!(modify(&mut wire, &[(delete, "not the password it has"), (add, first)]), 0);
+    assert_eq!(modify(&mut wire, &[(add, first)]), 19, "a second one");
+    assert_eq!(modify(&mut wire, &[(delete, "")]), 19, "none");
+    assert_eq!(modify(&mut wire, &[(replace, "short")]), 19, "the policy holds");
+    assert!(binds(second) && !binds(first));
+    assert_eq!(wire.ask(&replace_request(&bob, "description", &["x"]), &[]).code(), 50);
+    assert_eq!(wire.ask(&replace_request(&user("ann", ACME), "userPassword", &[first]), &[]).code(), 32);
 }

@@ -60,7 +60,9 @@ fn rfc5805_updates_are_made_together_when_the_transaction_ends() {
     let value = answer.extended().1.expect("the controls of the updates");
     let list = elements(elements(elements(&value)[0].1)[0].1);
     assert_eq!(list.len(), 1, "of one update");
-    let controls = elements(elements(list[0].1)[1].1);
+    let (tag, controls) = elements(list[0].1)[1];
+    assert_eq!(tag, 0x30, "Controls are tagged in an LDAPMessage only");
+    let controls = elements(controls);
     assert_eq!(elements(controls[0].1)[0].1, POST_READ.as_bytes());
     let found = wire.ask_all(&search_request(&format!("cn=Ada,{BASE}"), 0, &present("sn"), &["description"]), &[]);
     assert_eq!(found[0].values("description"), ["changed"]);
@@ -168,4 +170,32 @@ fn hd7_nobody_is_kept_a_transaction_without_a_bind() {
     assert_eq!(nobody.ask(&extended_request(START, None), &[]).code(), 8);
     assert_eq!(nobody.bind(crate::server::OPERATOR, crate::server::PASSWORD).code(), 0);
     start(&mut nobody);
+}
+
+#[test]
+fn rfc5805_a_password_is_set_with_the_transaction() {
+    let (server, mut wire) = server();
+    let (dn, password) = (format!("cn=Ada,{BASE}"), "a password of some length");
+    let modify = |new: &[u8]| {
+        let new = if new.is_empty() { Vec::new() } else { tlv(0x82, new) };
+        extended_request("1.3.6.1.4.1.4203.1.11.1", Some(&sequence(&[&tlv(0x80, dn.as_bytes()), &new])))
+    };
+    let binds = || server.connect().bind(&dn, password).code() == 0;
+    let identifier = start(&mut wire);
+    // The account comes with the same transaction.
+    assert_eq!(wire.ask(&person("Ada"), &[within(&identifier)]).code(), 0);
+    let kept = wire.ask(&modify(password.as_bytes()), &[within(&identifier)]);
+    assert_eq!((kept.code(), kept.tag), (0, 0x78), "{}", kept.text());
+    assert!(!binds(), "nothing is made yet");
+    let made_up = wire.ask(&modify(b""), &[within(&identifier)]);
+    assert_eq!(made_up.code(), 53, "the answer would show what is never set: {}", made_up.text());
+    assert_eq!(end(&mut wire, &identifier, true).code(), 0);
+    assert!(binds());
+    let identifier = start(&mut wire);
+    assert_eq!(wire.ask(&modify(b"another password of some length"), &[within(&identifier)]).code(), 0);
+    assert_eq!(wire.ask(&delete_request(&format!("cn=nobody,{BASE}")), &[within(&identifier)]).code(), 0);
+    assert_eq!(end(&mut wire, &identifier, true).code(), 32);
+    assert!(binds(), "the one that was there");
+    let who = wire.ask(&extended_request("1.3.6.1.4.1.4203.1.11.3", None), &[within(&start(&mut server.as_operator()))]);
+    assert_eq!(who.code(), 12, "no update");
 }

@@ -143,6 +143,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         indexes,
         reserve: file.reserve.0,
         limits: file.limits.limits(),
+        anonymous_bind: file.anonymous_bind,
         hashing: hashing(&mut checker, file),
         allow_cleartext_passwords: file.passwords.allow_cleartext,
         strict_references: file.schema.strict_references,
@@ -154,7 +155,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         lockout: lockout(&mut checker, file),
         password_policy: password_policy(&mut checker, file),
         activation: activation(&mut checker, file),
-        protocol_features: crate::ldap::features(tls.is_some()),
+        protocol_features: crate::ldap::features(),
     };
     let trusted_proxies = networks(&mut checker, &file.proxy.trusted);
     let log_level = log_level(&mut checker, &file.log.level);

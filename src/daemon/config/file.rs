@@ -22,6 +22,9 @@ pub struct ServerFile {
     /// Threads that serve; 0 for one per processor.
     #[serde(default)]
     pub workers: usize,
+    /// Whether a bind without a name is taken.
+    #[serde(default = "default_anonymous_bind")]
+    pub anonymous_bind: bool,
     /// Naming contexts.
     #[serde(default, rename = "suffix")]
     pub suffixes: Vec<SuffixTable>,
@@ -83,6 +86,10 @@ pub struct ServerFile {
     /// Logs.
     #[serde(default)]
     pub log: LogTable,
+}
+
+const fn default_anonymous_bind() -> bool {
+    true
 }
 
 fn default_reserve() -> Octets {

@@ -201,7 +201,7 @@ impl<'a, 't> Work<'a, 't> {
         self.grants.on(&*self.txn, entry)
     }
 
-    /// The entry of a name, if the caller may know that it is there.
+    /// The entry of a name, if the caller may do anything with it.
     pub(crate) fn find(&self, text: &str) -> Result<Arc<Entry>, Error> {
         let dn = tree::parse_dn(text)?;
         self.refuse_declared(&dn)?;
@@ -224,7 +224,7 @@ impl<'a, 't> Work<'a, 't> {
         let resolved = self.resolve(dn);
         if let Resolved::Found(id) = resolved
             && let Some(entry) = self.txn.entry(id)
-            && self.access(&entry).disclosed
+            && self.access(&entry).is_within_reach()
         {
             return Ok(entry);
         }

@@ -76,6 +76,7 @@ impl Work<'_, '_> {
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
         self.note_password(Some(&entry), &mut draft, None);
         let after = self.put_modified(&entry, &before, &draft)?;
+        self.keep_one_own_password(&entry, &after)?;
         self.keep_structure(&entry, &after)?;
         self.join_uid(Some(&entry), &after)?;
         self.after_modify(&entry, &after)?;

@@ -67,6 +67,11 @@ impl Directory {
                 self.prepare_modifications(caller, &dn, &mut modifications, options, company, &mut clear).await?;
                 done(Write::Modify { dn, modifications }, clear)
             }
+            Write::Password { dn: Some(dn), old: None, new: Some(new) }
+                if company == Company::Together && self.account_in_reach(caller, &dn).is_none() =>
+            {
+                self.prepare_password_to_come(caller, dn, new).await
+            }
             Write::Password { dn, old, new } => self.prepare_password(caller, dn, old, new).await,
             Write::Rename { dn, new_rdn, delete_old_rdn, new_superior } => {
                 let mut modifications = std::mem::take(&mut options.modifications);
@@ -195,6 +200,13 @@ impl Directory {
             Resolved::Found(id) => self.memory().entry(id),
             Resolved::Missing { .. } | Resolved::Outside => None,
         }
+    }
+
+    /// The same, where it is the caller's own or the caller may do anything with it.
+    fn account_in_reach(&self, caller: &Caller, dn: &str) -> Option<Arc<Entry>> {
+        let in_reach =
+            |entry: &Arc<Entry>| caller.identity.entry == Some(entry.id) || self.grants(caller).on(self.memory(), entry).is_within_reach();
+        self.password_entry(dn).filter(in_reach)
     }
 
     fn prepare_other(&self, caller: &Caller, dn: &str, change: &mut Modification) -> Result<(), Error> {
@@ -345,13 +357,11 @@ impl Directory {
         new: Option<Secret>,
     ) -> Result<Prepared, Error> {
         let dn = dn.unwrap_or_else(|| caller.identity.name.clone());
-        let entry = self.password_entry(&dn);
-        let own = entry.as_ref().is_some_and(|entry| caller.identity.entry == Some(entry.id));
         if old.is_none() && caller.identity.through.is_some() {
             return Err(without_old());
         }
-        let entry = entry.filter(|entry| own || self.discloses(&self.grants(caller), entry));
-        let Some(entry) = entry else { return Err(Error::NoSuchObject { matched: String::new() }) };
+        let Some(entry) = self.account_in_reach(caller, &dn) else { return Err(Error::NoSuchObject { matched: String::new() }) };
+        let own = caller.identity.entry == Some(entry.id);
         let may_write = self.grants(caller).on(self.memory(), &entry).write.contains(self.schema().known().user_password);
         if !own && !may_write {
             return Err(Error::InsufficientAccess("no right to set that password".to_owned()));
@@ -377,6 +387,18 @@ impl Directory {
                 (made.clone(), Some(made))
             }
         };
+        self.ready_password(caller, dn, new, generated).await
+    }
+
+    /// For an entry that a change before this one in the same step may add; where none does, the writer says so.
+    async fn prepare_password_to_come(&self, caller: &Caller, dn: String, new: Secret) -> Result<Prepared, Error> {
+        if !caller.identity.is_operator() {
+            self.check_password(&new, None, &self.password_rules_of_new(&dn, None))?;
+        }
+        self.ready_password(caller, dn, new, None).await
+    }
+
+    async fn ready_password(&self, caller: &Caller, dn: String, new: Secret, generated: Option<Secret>) -> Result<Prepared, Error> {
         let mut clear = Vec::new();
         let hashed = self.hash_password(caller.origin.address, new, &mut clear).await?;
         let write = Write::Password { dn: Some(dn), old: None, new: Some(Secret::new(hashed)) };
@@ -402,6 +424,19 @@ fn made_up(length: usize, most: usize) -> Secret {
 
 impl Work<'_, '_> {
     /// Puts a hash in the place of the passwords there are.
+    /// Who changes its own password has one after that: with none it is shut out, and a second one would go on opening when
+    /// the first is changed.
+    pub(super) fn keep_one_own_password(&self, before: &Entry, after: &Entry) -> Result<(), Error> {
+        let attribute = self.core.schema.known().user_password;
+        let own = self.caller.identity.entry == Some(after.id);
+        match own && after.values(attribute).count() != 1 && !after.values(attribute).eq(before.values(attribute)) {
+            true => {
+                Err(Error::Constraint("userPassword: one's own is exchanged for one other, by replace or by delete and add".to_owned()))
+            }
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn set_password(&mut self, dn: Option<&str>, hashed: Option<Secret>) -> Result<WriteOutcome, Error> {
         let (Some(dn), Some(hashed)) = (dn, hashed) else { return Err(Error::Internal) };
         let parsed = tree::parse_dn(dn)?;
@@ -409,6 +444,9 @@ impl Work<'_, '_> {
         let entry = self.txn.entry(id).ok_or(Error::Internal)?;
         let known = *self.core.schema.known();
         let own = self.caller.identity.entry == Some(entry.id);
+        if !own && !self.access(&entry).is_within_reach() {
+            return Err(Error::NoSuchObject { matched: String::new() });
+        }
         if !own && !self.access(&entry).write.contains(known.user_password) {
             return Err(Error::InsufficientAccess(format!("no right to set the password of {}", quoted(dn))));
         }
