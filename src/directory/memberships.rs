@@ -26,7 +26,7 @@ pub(super) fn of(current: &Current, context: Context<'_>, member: EntryId, level
         return Memberships::default();
     }
     let memberships = match groups::containing_within(schema, facts, member, levels, MOST_LINKS) {
-        Some(held) => by_dynamic_groups(current, context, member, named, held),
+        Some(held) => by_dynamic_groups(current, context, member, named, &held),
         None => Memberships { held: BTreeSet::new(), undecided: named },
     };
     if !memberships.undecided.is_empty() {
@@ -43,7 +43,7 @@ fn by_dynamic_groups(
     context: Context<'_>,
     member: EntryId,
     named: BTreeSet<EntryId>,
-    held: BTreeSet<EntryId>,
+    held: &BTreeSet<EntryId>,
 ) -> Memberships {
     let (held, open): (BTreeSet<EntryId>, BTreeSet<EntryId>) = named.into_iter().partition(|group| held.contains(group));
     let mut memberships = Memberships { held, undecided: BTreeSet::new() };

@@ -498,13 +498,13 @@ impl Search {
         // Dynamic groups may be much work for one entry, and others wait for the end of the step (HA5).
         let asked = self.questions().saturating_sub(step.asked);
         let enough = looked_at >= STEP || asked > STEP_QUESTIONS || sharing.is_some_and(Sharing::is_enough);
-        if !enough && (looked_at == 0 || looked_at % LOOKS != 0) {
+        if !enough && (looked_at == 0 || !looked_at.is_multiple_of(LOOKS)) {
             return Ok(false);
         }
         let now = self.directory.clock().monotonic();
         match now > self.deadline {
             true => Err(Error::TimeLimit),
-            false => Ok(enough || now > *step.end.get_or_insert(now.saturating_add(STEP_TIME))),
+            false => Ok(enough || now > *step.end.get_or_insert_with(|| now.saturating_add(STEP_TIME))),
         }
     }
 

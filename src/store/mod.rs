@@ -11,6 +11,8 @@ mod audit_record;
 mod background;
 mod change_set;
 mod checkpoint;
+#[cfg(test)]
+mod copy_tests;
 mod disk;
 mod feed;
 mod index;
