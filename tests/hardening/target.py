@@ -177,6 +177,12 @@ class Client:
         assert code == 0, code
         return self
 
+    def start_tls(self, target):
+        """Goes on under TLS (RFC 4511 §4.14)."""
+        code, _ = self.ask(extended("1.3.6.1.4.1.1466.20037"))
+        assert code == 0, code
+        self.socket = target.trust.wrap_socket(self.socket, server_hostname="localhost")
+
     def reset(self):
         """Ends it by RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")

@@ -8,19 +8,24 @@ import time
 import unittest
 
 import target
-from target import (LONG, ROOT, SUFFIX, UNBIND, WHO_AM_I, Client, Target, abandon, bind, equal, message, number, present, replace, search,
-                    sequence, text)
+from target import (LONG, ROOT, SUFFIX, UNBIND, WHO_AM_I, Client, Target, abandon, bind, control, equal, extended, message, number, present,
+                    replace, search, sequence, text)
 
 ORGANISATION = f"o=Acme,{SUFFIX}"
 USER = (f"uid=ada,ou=users,{ORGANISATION}", "a password of several words")
 #: Sequences; 10^5 in the long run.
 COUNT = 100_000 if LONG else 1_000
+START_TLS, CANCEL, START_TRANSACTION, END_TRANSACTION = "1.3.6.1.4.1.1466.20037", "1.3.6.1.1.8", "1.3.6.1.1.21.1", "1.3.6.1.1.21.3"
+PAGED = control("1.2.840.113556.1.4.319", True, sequence(number(2), text("")))
+PERSISTENT = control("2.16.840.1.113730.3.4.3", True, sequence(number(15), b"\x01\x01\xff", b"\x01\x01\xff"))
+FOLLOWED = control("1.3.6.1.4.1.4203.1.9.1.1", True, sequence(number(3, 0x0A)))
+IN_TRANSACTION = control("1.3.6.1.1.21.2", True, text("1"))
 
 
 class Sequences(unittest.TestCase):
     def setUp(self):
         # The cheapest hash there is, since most binds here fail.
-        self.server = Target(people=300, limits='size = 1000000\n[hashing]\nmemory = "7MiB"\npasses = 1')
+        self.server = Target(people=300, limits='size = 1000000\n[hashing]\nmemory = "7MiB"\npasses = 1\n[sasl]\nscram = true')
         self.addCleanup(self.server.end)
         with self.operator() as client:
             self.assertEqual(client.add(ORGANISATION, objectClass=["organization", "hcOrganisation"], o=["Acme"]), 0)
@@ -34,28 +39,42 @@ class Sequences(unittest.TestCase):
 
     def octets(self, random):
         """A sequence of requests, pipelined: some need the operator, some are abandoned."""
+        somebody = lambda: f"uid=user{random.randrange(300)},{SUFFIX}"
+        everybody = lambda *controls: (search(SUFFIX, 2, present("uid"), "cn"), *controls)
         operations = [
-            lambda: ROOT,
-            lambda: WHO_AM_I,
-            lambda: search(SUFFIX, 2, present("uid"), "*"),
-            lambda: search(SUFFIX, 2, equal("uid", f"user{random.randrange(300)}"), "cn"),
-            lambda: replace(f"uid=user{random.randrange(300)},{SUFFIX}", "title", f"title {random.randrange(1_000)}"),
-            lambda: bind(self.server.operator, "not the password of the operator"),
-            lambda: bind("", ""),
-            lambda: abandon(random.randrange(1, 12)),
-            lambda: target.extended("1.3.6.1.4.1.1466.20037"),
-            lambda: UNBIND,
+            lambda: (ROOT,),
+            lambda: (WHO_AM_I,),
+            lambda: (search(SUFFIX, 2, present("uid"), "*"),),
+            lambda: (search(SUFFIX, 2, equal("uid", f"user{random.randrange(300)}"), "cn"),),
+            lambda: (replace(somebody(), "title", f"title {random.randrange(1_000)}"),),
+            lambda: (bind(self.server.operator, "not the password of the operator"),),
+            lambda: (bind("", ""),),
+            lambda: (sequence(number(3), text(""), sequence(text("SCRAM-SHA-256"), text("n,,n=ada,r=rOprNGfwEbeRWgbNEkqO"), tag=0xA3), tag=0x60),),
+            lambda: (abandon(random.randrange(1, 12)),),
+            lambda: (extended(CANCEL, sequence(number(random.randrange(1, 12)))),),
+            lambda: everybody(PAGED),
+            lambda: everybody(PERSISTENT),
+            lambda: everybody(FOLLOWED),
+            lambda: (extended(START_TRANSACTION),),
+            lambda: (replace(somebody(), "title", "in a transaction"), IN_TRANSACTION),
+            lambda: (extended(END_TRANSACTION, sequence(text("1"))),),
+            lambda: (extended(START_TLS),),
+            lambda: (UNBIND,),
         ]
-        who = random.choices([(self.server.operator, target.servers.PASSWORD), USER, None], [40, 1, 15])[0]
-        requests = [bind(*who)] if who else []
-        requests += [random.choices(operations, [4, 4, 4, 4, 3, 1, 1, 4, 0.2, 1])[0]() for _ in range(random.randrange(1, 10))]
-        return b"".join(message(ident, operation) for ident, operation in enumerate(requests, 1))
+        who = random.choices([(self.server.operator, target.servers.PASSWORD), USER, None], [40, 33, 27])[0]
+        requests = [(bind(*who),)] if who else []
+        weights = [4, 4, 4, 4, 3, 1, 1, 1, 4, 2, 2, 2, 2, 2, 2, 1, 0.2, 1]
+        requests += [random.choices(operations, weights)[0]() for _ in range(random.randrange(1, 10))]
+        return b"".join(message(ident, *request) for ident, request in enumerate(requests, 1))
 
     def play(self, random):
         """One sequence on a connection of its own, and its end."""
         octets = self.octets(random)
+        tls = random.random()
         try:
-            client = Client(self.server, tls=random.random() < 0.05)
+            client = Client(self.server, tls=tls < 0.05)
+            if 0.05 <= tls < 0.1:
+                client.start_tls(self.server)
         except (ConnectionError, ssl.SSLError):
             return
         try:
