@@ -39,14 +39,21 @@ fn nested(tag: u8, depth: usize, inner: &[u8]) -> Vec<u8> {
 
 /// What the server says to octets on a connection of their own, until it answers once or closes.
 fn reaction(demo: &Demo, octets: &[u8]) -> Option<Answer> {
-    let mut wire = demo.connect();
+    reaction_on(demo.connect(), octets)
+}
+
+fn reaction_on(mut wire: Wire, octets: &[u8]) -> Option<Answer> {
     wire.send(octets);
     wire.receive()
 }
 
 /// The octets are refused: a result other than success, a Notice of Disconnection, or the end of the connection.
 fn assert_refused(demo: &mut Demo, what: &str, octets: &[u8]) {
-    if let Some(answer) = reaction(demo, octets) {
+    assert_refused_on(demo.connect(), demo, what, octets);
+}
+
+fn assert_refused_on(wire: Wire, demo: &mut Demo, what: &str, octets: &[u8]) {
+    if let Some(answer) = reaction_on(wire, octets) {
         assert!(!matches!(answer.tag, 0x64 | 0x73), "{what}: an entry came");
         assert_ne!(answer.code(), 0, "{what}: it was done");
     }
@@ -59,6 +66,25 @@ fn assert_alive(demo: &mut Demo, after: &str) {
     assert_eq!(answer.code(), 0, "after {after}: {}", answer.text());
 }
 
+/// What is nested so deep, and where.
+fn nestings(depth: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let filter = |tag| message(1, &root_search(&nested(tag, depth, &present("objectClass"))), &[]);
+    let deep = nested(0x30, depth, &octets("cn"));
+    let attributes = tlv(
+        0x63,
+        &[octets(""), number(0x0a, 0), number(0x0a, 0), number(2, 0), number(2, 0), vec![1, 1, 0], present("cn"), deep.clone()].concat(),
+    );
+    let sasl = tlv(0x60, &[number(2, 3), octets(""), tlv(0xa3, &[octets("EXTERNAL"), deep.clone()].concat())].concat());
+    vec![
+        ("and", filter(0xa0)),
+        ("or", filter(0xa1)),
+        ("not", filter(0xa2)),
+        ("attributes", message(1, &attributes, &[])),
+        ("SASL credentials", message(1, &sasl, &[])),
+        ("controls", message(1, &root_search(&present("cn")), &[deep])),
+    ]
+}
+
 #[test]
 fn ha1_deep_nesting_is_refused_before_any_bind_and_ends_nothing() {
     let mut demo = Demo::start();
@@ -68,20 +94,19 @@ fn ha1_deep_nesting_is_refused_before_any_bind_and_ends_nothing() {
         Some(true)
     );
     for depth in [33, 100, 1_000, 5_002, 10_000, 100_000] {
-        for (name, tag) in [("and", 0xa0), ("or", 0xa1), ("not", 0xa2)] {
-            let filter = nested(tag, depth, &present("objectClass"));
-            assert_refused(&mut demo, &format!("{name} nested {depth} deep"), &message(1, &root_search(&filter), &[]));
+        for (name, octets) in nestings(depth) {
+            assert_refused(&mut demo, &format!("{name} nested {depth} deep"), &octets);
         }
-        let deep = nested(0x30, depth, &octets("cn"));
-        let attributes = tlv(
-            0x63,
-            &[octets(""), number(0x0a, 0), number(0x0a, 0), number(2, 0), number(2, 0), vec![1, 1, 0], present("cn"), deep.clone()]
-                .concat(),
-        );
-        assert_refused(&mut demo, &format!("attributes nested {depth} deep"), &message(1, &attributes, &[]));
-        let sasl = tlv(0x60, &[number(2, 3), octets(""), tlv(0xa3, &[octets("EXTERNAL"), deep.clone()].concat())].concat());
-        assert_refused(&mut demo, &format!("SASL credentials nested {depth} deep"), &message(1, &sasl, &[]));
-        assert_refused(&mut demo, &format!("controls nested {depth} deep"), &message(1, &root_search(&present("cn")), &[deep]));
+    }
+}
+
+#[test]
+fn ha1_deep_nesting_is_refused_after_a_bind_too_where_size_is_no_reason() {
+    let mut demo = Demo::start();
+    for depth in [33, 1_000, 100_000] {
+        for (name, octets) in nestings(depth) {
+            assert_refused_on(demo.as_operator(), &mut demo, &format!("{name} nested {depth} deep, by the operator"), &octets);
+        }
     }
 }
 
