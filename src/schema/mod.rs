@@ -16,6 +16,8 @@ mod load;
 pub mod matching;
 mod name_form;
 mod names;
+#[cfg(test)]
+mod normal_tests;
 mod parse;
 mod queries;
 pub mod seal;
