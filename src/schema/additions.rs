@@ -20,7 +20,7 @@ const MOST_DEFINITIONS: usize = 4_096;
 const MOST_OCTETS: usize = 16 << 10;
 const MOST_OCTETS_OF_ALL: usize = 1 << 20;
 /// What only a schema file can say, because code rests on it.
-const RESERVED: [&str; 6] = ["X-DERIVED", "X-KIND", "X-LEVEL", "X-LINK", "X-LINK-FORM", "X-SECRET"];
+const RESERVED: [&str; 7] = ["X-DERIVED", "X-KIND", "X-LEVEL", "X-LINK", "X-LINK-FORM", "X-MAY-LACK", "X-SECRET"];
 
 /// What can be defined at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -70,8 +70,8 @@ impl Schema {
             let all = schema.ancestors.get(usize::from(class.0)).into_iter().flatten();
             all.map(|above| schema.object_class(*above).oid.clone()).collect()
         };
-        (&before.names, &before.must, &before.may, before.kind, before.entry_kind, before.stands_alone)
-            == (&after.names, &after.must, &after.may, after.kind, after.entry_kind, after.stands_alone)
+        (&before.names, &before.must, &before.may, &before.may_lack, before.kind, before.entry_kind, before.stands_alone)
+            == (&after.names, &after.must, &after.may, &after.may_lack, after.kind, after.entry_kind, after.stands_alone)
             && above(self, before.id) == above(next, after.id)
     }
 }

@@ -420,9 +420,11 @@ impl Loader {
         };
         let name = definition.names.first().unwrap_or(&definition.oid).clone();
         let fail = |message: String| error(file, definition.at, format!("object class {name}: {message}"));
-        let (mut must, mut may) = (Vec::new(), Vec::new());
+        let (mut must, mut may, mut may_lack) = (Vec::new(), Vec::new(), Vec::new());
         for class in above.iter().filter_map(|class| self.classes.get(usize::from(class.0))) {
-            for (names, ids) in [(&class.definition.must, &mut must), (&class.definition.may, &mut may)] {
+            let waived = extension(&class.definition.extensions, "X-MAY-LACK").unwrap_or_default();
+            let written = [(&*class.definition.must, &mut must), (&*class.definition.may, &mut may), (waived, &mut may_lack)];
+            for (names, ids) in written {
                 for attribute in names {
                     let id = self.attribute_names.get(attribute);
                     let id = id.ok_or_else(|| fail(format!("the attribute type {attribute} is not defined")))?;
@@ -435,6 +437,8 @@ impl Loader {
         }
         must.sort_unstable();
         must.dedup();
+        must.retain(|attribute| !may_lack.contains(attribute));
+        may.extend(&may_lack);
         may.sort_unstable();
         may.dedup();
         may.retain(|attribute| must.binary_search(attribute).is_err());
@@ -452,6 +456,7 @@ impl Loader {
             kind: definition.kind,
             must,
             may,
+            may_lack,
             entry_kind,
             stands_alone,
             text: definition.to_string(),

@@ -179,6 +179,8 @@ pub struct ObjectClass {
     pub must: Vec<AttributeId>,
     /// Attributes an entry may have, inherited ones included.
     pub may: Vec<AttributeId>,
+    /// What an entry may do without though a class that it derives from or lists requires it (`X-MAY-LACK`, hcGroup).
+    pub may_lack: Vec<AttributeId>,
     /// The kind it gives to its entries (`X-KIND`).
     pub entry_kind: Option<Kind>,
     /// A class that may stand as the only structural class though it is auxiliary (`X-STRUCTURAL`, posixGroup).

@@ -1,6 +1,6 @@
 //! Questions about definitions that more than one layer asks.
 
-use super::{AttributeType, Schema};
+use super::{AttributeType, ClassId, ObjectClass, Schema};
 use crate::model::{AttributeId, Entry};
 
 impl Schema {
@@ -28,7 +28,15 @@ impl Schema {
     /// text. One without any such edge is a group whose last member is gone.
     pub fn lacks_link(&self, entry: &Entry, edge: AttributeId) -> bool {
         let classes = entry.values(self.known().object_class).filter_map(|name| self.class(std::str::from_utf8(name).ok()?));
-        let shows = |attribute: &AttributeId| self.attribute_type(*attribute).link.is_some_and(|view| view.edge == edge);
-        classes.flat_map(|class| &self.object_class(class).must).any(|attribute| shows(attribute) && !entry.has(*attribute))
+        let classes: Vec<ClassId> = classes.collect();
+        let shows = |attribute: AttributeId| self.attribute_type(attribute).link.is_some_and(|view| view.edge == edge);
+        self.required(&classes).any(|(_, attribute)| shows(attribute) && !entry.has(attribute))
+    }
+
+    /// What these classes of an entry require, each attribute with the class that does.
+    pub(super) fn required<'a>(&'a self, listed: &'a [ClassId]) -> impl Iterator<Item = (&'a ObjectClass, AttributeId)> {
+        let classes = || listed.iter().map(|class| self.object_class(*class));
+        let waived = move |attribute: &AttributeId| classes().any(|class| class.may_lack.contains(attribute));
+        classes().flat_map(|class| class.must.iter().map(move |attribute| (class, *attribute))).filter(move |(_, must)| !waived(must))
     }
 }

@@ -231,13 +231,11 @@ impl Schema {
     ) -> Result<(), Violation> {
         let present =
             |attribute: AttributeId| draft.attributes.iter().any(|held| held.description.attribute == attribute && !held.values.is_empty());
-        for class in listed.iter().map(|class| self.object_class(*class)) {
-            for attribute in &class.must {
-                let kind = self.attribute_type(*attribute);
-                if !present(*attribute) && kind.link.is_none_or(|link| !options.relax && links(link.edge) == 0) {
-                    let class = class.names.first().map_or("", String::as_str);
-                    return Err(Violation::ObjectClass(format!("{}: object class {class} requires it", kind.name())));
-                }
+        for (class, attribute) in self.required(listed) {
+            let kind = self.attribute_type(attribute);
+            if !present(attribute) && kind.link.is_none_or(|link| !options.relax && links(link.edge) == 0) {
+                let class = class.names.first().map_or("", String::as_str);
+                return Err(Violation::ObjectClass(format!("{}: object class {class} requires it", kind.name())));
             }
         }
         Ok(())

@@ -313,6 +313,24 @@ fn extensible_object_posix_group_alone_and_missing_superclasses_are_let_through(
 }
 
 #[test]
+fn a_group_of_ours_is_one_of_names_and_may_lack_them() {
+    let none = |_: AttributeId| 0;
+    let names = ["groupOfNames", "groupOfUniqueNames"].map(|name| SCHEMA.class(name).unwrap());
+    let ours = SCHEMA.class("hcGroup").unwrap();
+    assert!(names.iter().all(|above| SCHEMA.derives_from(ours, *above)));
+    let alone = [("objectClass", "hcGroup"), ("cn", "g")];
+    let listed = [("objectClass", "groupOfUniqueNames"), ("objectClass", "groupOfNames"), ("objectClass", "hcGroup"), ("cn", "g")];
+    for attributes in [&alone[..], &listed] {
+        let entry = SCHEMA.seal(&draft(attributes), place("cn=g"), &none, SealOptions::default()).unwrap();
+        assert_eq!((entry.kind, entry.text(SCHEMA.known().structural_object_class)), (Kind::Group, Some("hcGroup")));
+        assert!(!SCHEMA.lacks_link(&entry, SCHEMA.known().member));
+        assert!(SCHEMA.shows_link(&entry, SCHEMA.known().member));
+    }
+    let unnamed = SCHEMA.seal(&draft(&listed[..3]), place("cn=g"), &none, SealOptions::default()).unwrap_err();
+    assert_eq!(unnamed, Violation::ObjectClass("cn: object class groupOfUniqueNames requires it".to_owned()));
+}
+
+#[test]
 fn edges_count_as_values_that_are_there() {
     let known = SCHEMA.known();
     let group = draft(&[("objectClass", "groupOfUniqueNames"), ("cn", "g")]);

@@ -92,7 +92,7 @@ pub fn attributes_to_read(resource_type: &ResourceType) -> Vec<&'static str> {
 
 /// The object classes of a new entry.
 pub fn object_classes(resource_type: &ResourceType) -> &'static [&'static str] {
-    if resource_type.name == "Group" { &["hcGroup"] } else { &["inetOrgPerson", "hcUser"] }
+    if resource_type.name == "Group" { &["groupOfNames", "groupOfUniqueNames", "hcGroup"] } else { &["inetOrgPerson", "hcUser"] }
 }
 
 /// The object class by which entries of the type are found.

@@ -175,6 +175,7 @@ class Commands(unittest.TestCase):
         self.run_it("group", "add", "--organisation", ACME, "crew", "--description", "on deck")
         (row,) = [row for row in self.rows("group", "list", "--organisation", ACME) if row["dn"] == crew]
         self.assertEqual(row["description"], "on deck")
+        self.assertEqual(self.attribute(crew, "objectClass"), ["groupOfNames", "groupOfUniqueNames", "hcGroup"])
         shown = {"full": "member", "view-only": "hcViewOnlyMember", "past": "hcPastMember", "administrator": "hcAdministrator"}
         for level, attribute in shown.items():
             self.run_it("group", "member", crew, dan, "--level", level)

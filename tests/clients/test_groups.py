@@ -6,6 +6,7 @@ import unittest
 import ldap
 import ldap.filter
 import ldap.modlist
+import ldap.schema
 
 from demo import Demo
 
@@ -156,9 +157,36 @@ class Groups(OneDemo):
         self.assertEqual(self.names(f"(uniqueMember={ann})"), ["ours", "unique"])
         self.assertEqual(self.names(f"(member={ann})"), ["names", "ours"])
         self.assertEqual(self.names("(uniqueMember=*)"), ["ours", "unique"])
-        self.assertEqual(self.names(f"(&(objectClass=groupOfUniqueNames)(uniqueMember={ann}))"), ["unique"], "as vCenter asks")
+        self.assertEqual(self.names(f"(&(objectClass=groupOfUniqueNames)(uniqueMember={ann}))"), ["ours", "unique"], "as vCenter asks")
         with self.assertRaises(ldap.NO_SUCH_ATTRIBUTE):
             self.c.compare_s(names, "uniqueMember", ann.encode())
+
+    def test_a_group_of_ours_is_a_group_of_names_in_both_forms_and_may_be_empty(self):
+        empty = self.add(f"cn=empty,{self.base}", "hcGroup", cn="empty")
+        listed = self.add(f"cn=listed,{self.base}", "top", "groupOfNames", "groupOfUniqueNames", "hcGroup", cn="listed")
+        for name in ("groupOfNames", "groupOfUniqueNames", "hcGroup"):
+            self.assertEqual(self.names(f"(objectClass={name})"), ["empty", "listed"], name)
+        self.assertEqual(self.names("(structuralObjectClass=hcGroup)"), ["empty", "listed"])
+        self.modify(empty, ldap.MOD_ADD, "objectClass", "groupOfNames")
+        ann = self.person("ann")
+        for group in (empty, listed):
+            self.modify(group, ldap.MOD_ADD, "member", ann)
+            self.modify(group, ldap.MOD_DELETE, "uniqueMember", ann)
+            self.assertEqual(self.values(group, "member"), [], "the last member may go")
+            self.modify(group, ldap.MOD_REPLACE, "description", "empty again")
+        with self.assertRaises(ldap.OBJECT_CLASS_VIOLATION):
+            self.add(f"cn=plain,{self.base}", "groupOfNames", cn="plain")
+        with self.assertRaises(ldap.OBJECT_CLASS_VIOLATION):
+            self.add(f"cn=two,{self.base}", "groupOfNames", "groupOfUniqueNames", cn="two", member=ann)
+
+    def test_the_subschema_says_what_a_group_of_ours_is_and_may_lack(self):
+        (_, entry), = self.c.search_s("cn=Subschema", ldap.SCOPE_BASE, "(objectClass=subschema)", ["objectClasses", "attributeTypes"])
+        schema = ldap.schema.SubSchema(entry)
+        ours = schema.get_obj(ldap.schema.ObjectClass, "hcGroup")
+        self.assertEqual((ours.kind, ours.sup), (0, ("groupOfNames", "groupOfUniqueNames")))
+        self.assertEqual((ours.must, {"member", "uniqueMember"} <= set(ours.may)), (("cn",), True))
+        text, = (text.decode() for text in entry["objectClasses"] if b"NAME 'hcGroup'" in text)
+        self.assertIn("X-MAY-LACK ( 'member' 'uniqueMember' )", text)
 
     def test_r8_roles_are_read_as_groups(self):
         user = self.demo.users[0][0]

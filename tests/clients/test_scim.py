@@ -34,9 +34,12 @@ class Scim(unittest.TestCase):
         return answer
 
     def entry(self, mail):
+        return self.found(f"(mail={mail})")
+
+    def found(self, search):
         connection = ldap.initialize(self.demo.ldap)
         connection.simple_bind_s(*self.demo.operator)
-        return connection.search_s(self.demo.organisation, ldap.SCOPE_SUBTREE, f"(mail={mail})", ["*", "+"])
+        return connection.search_s(self.demo.organisation, ldap.SCOPE_SUBTREE, search, ["*", "+"])
 
     def test_user_life(self):
         made = self.user("wanda", externalId="x-1", active=True)
@@ -81,6 +84,9 @@ class Scim(unittest.TestCase):
         status, _, made = self.demo.curl("POST", "/Groups", body)
         self.assertEqual(status, 201, made)
         path = f"/Groups/{made['id']}"
+        for name in (b"groupOfNames", b"groupOfUniqueNames"):
+            (_, entry), = self.found(f"(&(objectClass={name.decode()})(cn=Pair))")
+            self.assertIn(name, entry["objectClass"], "as sssd asks")
         self.patch(path, {"op": "Add", "path": "members", "value": [{"$ref": None, "value": two["id"]}]})
         members = self.demo.curl("GET", path)[2]["members"]
         self.assertEqual({m["value"] for m in members}, {one["id"], two["id"]})

@@ -230,7 +230,8 @@ impl Execution<'_> {
 
     fn add_group(&self, organisation: &str, name: &str, description: Option<&str>) -> Result<String, Failure> {
         let description: Vec<&str> = description.into_iter().collect();
-        let attributes: [(&str, &[&str]); 3] = [("objectClass", &["hcGroup"]), ("cn", &[name]), ("description", &description)];
+        let attributes: [(&str, &[&str]); 3] =
+            [("objectClass", &["groupOfNames", "groupOfUniqueNames", "hcGroup"]), ("cn", &[name]), ("description", &description)];
         self.add(&under("cn", name, &format!("ou=groups,{organisation}")), &attributes)
     }
 

@@ -116,7 +116,7 @@ fn entries(state: &State) -> Vec<Write> {
         let members: Vec<&str> = members.iter().map(String::as_str).collect();
         let administrator = user(administrator);
         let attributes: [(&str, &[&str]); 5] = [
-            ("objectClass", &["hcGroup"]),
+            ("objectClass", &["groupOfNames", "groupOfUniqueNames", "hcGroup"]),
             ("cn", &[name]),
             ("description", &[description]),
             ("hcAdministrator", &[&administrator]),
