@@ -93,8 +93,9 @@ impl Dress {
         }
         let mut attributes = kept.to_vec();
         attributes.extend(made.iter().map(|encoded| VisibleAttribute { encoded }));
-        // Whoever may set the password may know.
-        let administers = self.usability && access.write.contains(schema.known().user_password);
+        // Whoever may set the password may know; of one's own account, whoever may do more with it than that.
+        let more = grants.subject().entry != Some(entry.id) || access.write.contains(schema.known().hc_active);
+        let administers = self.usability && more && access.write.contains(schema.known().user_password);
         let usability = if administers { directory.usability(entry) } else { None };
         sink.entry(&Visible { attributes: &attributes, linked: &linked, usability, ..*visible });
         Ok(())

@@ -76,7 +76,10 @@ impl Work<'_, '_> {
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
         self.note_password(Some(&entry), &mut draft, None);
         let after = self.put_modified(&entry, &before, &draft)?;
-        self.keep_one_own_password(&entry, &after)?;
+        if modifications.iter().any(|change| self.core.schema.attribute(&change.attribute) == Some(self.core.schema.known().user_password))
+        {
+            self.keep_one_own_password(&entry, &after)?;
+        }
         self.keep_structure(&entry, &after)?;
         self.join_uid(Some(&entry), &after)?;
         self.after_modify(&entry, &after)?;
