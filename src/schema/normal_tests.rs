@@ -72,6 +72,7 @@ fn ha4_the_normal_form_of_a_name_is_as_long_as_the_name_in_proportion() {
 /// In the long run only, because it measures: as many octets take four times the time in names of four times the length where the
 /// work is quadratic, and no 2.5 times otherwise.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "whether this is the long run is said by tests/run")]
 fn ha4_the_work_of_a_name_is_in_proportion_to_it() {
     if std::env::var("HEADCOUNT_LONG").is_err() {
         return;

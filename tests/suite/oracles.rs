@@ -250,7 +250,7 @@ fn link_attributes(operator: &mut Wire) -> Vec<String> {
 /// A ModifyRequest: 0 to add, 1 to delete, 2 to replace.
 fn modify_request(dn: &str, changes: &[(i64, &str, &[&str])]) -> Vec<u8> {
     let one = |(kind, attribute, values): &(i64, &str, &[&str])| {
-        let values: Vec<u8> = values.iter().flat_map(|value| octets(value)).collect();
+        let values: Vec<u8> = values.iter().flat_map(octets).collect();
         sequence(&[&number(0x0a, *kind), &sequence(&[&octets(attribute), &tlv(0x31, &values)])])
     };
     tlv(0x66, &[octets(dn), tlv(0x30, &changes.iter().flat_map(one).collect::<Vec<u8>>())].concat())
@@ -373,7 +373,7 @@ fn hc2_a_name_becomes_a_reference_when_somebody_gives_it_who_sees_what_it_names(
     assert!(member_of(&mut operator).is_empty());
     let mut ada = house.signed_in("ada", ACME);
     assert_eq!(ada.ask(&modify_request(&team, &[(0, "member", &[&off])]), &[]).code(), 0);
-    assert_eq!(member_of(&mut operator), [team.clone()]);
+    assert_eq!(member_of(&mut operator), std::slice::from_ref(&team));
     let shown = ada.ask_all(&search_request(&team, 0, &present("objectClass"), &["member"]), &[])[0].values("member");
     assert_eq!(shown.iter().filter(|name| name.eq_ignore_ascii_case(&off)).collect::<Vec<_>>(), [&off], "once, and as the entry is called");
 }
