@@ -242,12 +242,13 @@ impl Schema {
     }
 
     /// The attribute description `name;option;option`. `None` where the type is not defined, or an option is none we
-    /// know (RFC 4512 §2.5.2): `lang-…` (RFC 3866), `phonetic`, `x-…`, and `binary` where the syntax has it (RFC 4522).
+    /// know (RFC 4512 §2.5.2): `lang-…` (RFC 3866), `phonetic`, `x-…`, and `binary` where the syntax has it. That one says how
+    /// values travel and tells no attribute from another (RFC 4522 §3), so it is always there.
     pub fn description(&self, text: &str) -> Option<Description> {
-        let Some((name, options)) = text.split_once(';') else { return self.attribute(text).map(Description::plain) };
+        let (name, options) = text.split_once(';').map_or((text, None), |(name, options)| (name, Some(options)));
         let attribute = self.attribute(name)?;
         let binary = self.syntax_of(attribute).is_binary_transfer();
-        let mut options: Vec<String> = options.split(';').map(str::to_ascii_lowercase).collect();
+        let mut options: Vec<String> = options.into_iter().flat_map(|options| options.split(';')).map(str::to_ascii_lowercase).collect();
         let shape = |option: &str| !option.is_empty() && option.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
         let known = |option: &str| match option {
             "binary" => binary,
@@ -256,6 +257,9 @@ impl Schema {
         };
         if !options.iter().all(|option| shape(option) && known(option)) {
             return None;
+        }
+        if binary {
+            options.push("binary".to_owned());
         }
         options.sort_unstable();
         options.dedup();

@@ -72,14 +72,49 @@ impl Schema {
 
     /// Seals what a record of the store holds, without checking it again. `None` where it is damaged.
     pub fn restore(&self, octets: &[u8], place: Place) -> Option<Entry> {
+        let mut bare = false;
         let builder = EntryBuilder::from_octets(octets, |description| {
-            self.written_attribute(description.split_once(';').map_or(description, |(name, _)| name))
+            let (name, options) = description.split_once(';').unwrap_or((description, ""));
+            let attribute = self.written_attribute(name)?;
+            bare |= self.syntax_of(attribute).is_binary_transfer() && options.split(';').all(|option| option != "binary");
+            Some(attribute)
         })?;
         let mut entry = builder.build(place, Kind::Generic);
+        if bare {
+            entry = self.under_binary(entry);
+        }
         let classes = entry.values(self.known.object_class).filter_map(|value| self.class(std::str::from_utf8(value).ok()?));
         let classes: Vec<ClassId> = classes.collect();
         entry.kind = self.kind_of(&classes);
         Some(entry)
+    }
+
+    /// The entry with the values under `binary` that a release before kept without it: one attribute, each value once.
+    fn under_binary(&self, entry: Entry) -> Entry {
+        let form = |attribute: AttributeId, value: &[u8]| {
+            let mut key = Vec::new();
+            self.normalize(attribute, value, &mut key).map_or_else(|_| value.to_vec(), |()| key)
+        };
+        let (mut builder, mut moved) = (EntryBuilder::default(), Draft::default());
+        for held in entry.attributes() {
+            let attribute = held.attribute;
+            let binary = self.syntax_of(attribute).is_binary_transfer();
+            let Some(description) = self.description(held.description()).filter(|_| binary) else {
+                builder.push(attribute, held.description(), &held.values().collect::<Vec<_>>());
+                continue;
+            };
+            for value in held.values() {
+                let is_it = |other: &Vec<u8>| form(attribute, other) == form(attribute, value);
+                if !moved.get(&description).is_some_and(|values| values.iter().any(is_it)) {
+                    moved.append(description.clone(), vec![value.to_vec()]);
+                }
+            }
+        }
+        for held in &moved.attributes {
+            builder.push(held.description.attribute, &self.describe(&held.description), &held.values);
+        }
+        let Entry { id, parent, rdn, rdn_key, revision, kind, .. } = entry;
+        builder.build(Place { id, parent, rdn, rdn_key, revision }, kind)
     }
 
     /// What the classes make of an entry; the first in this order where several speak.

@@ -4,7 +4,7 @@ use super::*;
 use crate::base::EntryId;
 use crate::model::entry::Place;
 use crate::model::ldif::{LdifBody, LdifReader};
-use crate::model::{Draft, DraftAttribute, Entry, Rdn};
+use crate::model::{Draft, DraftAttribute, Entry, EntryBuilder, Rdn};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
@@ -310,6 +310,33 @@ fn extensible_object_posix_group_alone_and_missing_superclasses_are_let_through(
         ("ou", "y"),
     ];
     assert_eq!(seal("o=x", &pilot).unwrap().text(SCHEMA.known().structural_object_class), Some("pilotOrganization"));
+}
+
+#[test]
+fn rfc4522_3_binary_tells_no_attribute_from_another() {
+    let [bare, named] = ["userCertificate", "2.5.4.36;BINARY"].map(|text| SCHEMA.description(text).unwrap());
+    assert_eq!((&bare, SCHEMA.describe(&bare)), (&named, "userCertificate;binary".to_owned()));
+    assert_eq!(SCHEMA.description("userCertificate;lang-de").unwrap().options, "binary;lang-de");
+    assert_eq!(SCHEMA.description("cn").unwrap().options, "");
+}
+
+#[test]
+fn values_that_were_kept_without_binary_are_under_it() {
+    let id = |name: &str| SCHEMA.attribute(name).unwrap();
+    let mut builder = EntryBuilder::default();
+    builder.push(id("objectClass"), "objectClass", &["inetOrgPerson", "hcStaffRecord"]);
+    builder.push(id("userCertificate"), "userCertificate", &["one", "two"]);
+    builder.push(id("userCertificate"), "userCertificate;binary", &["two", "three"]);
+    builder.push(id("cn"), "cn;lang-de", &["Anna"]);
+    let kept = builder.build(place("cn=Anna"), Kind::Generic);
+    let entry = SCHEMA.restore(kept.octets(), place("cn=Anna")).unwrap();
+    let held: Vec<(&str, Vec<&[u8]>)> = entry.attributes().map(|held| (held.description(), held.values().collect())).collect();
+    let certificates: Vec<&[u8]> = vec![b"one", b"two", b"three"];
+    let classes: Vec<&[u8]> = vec![b"inetOrgPerson", b"hcStaffRecord"];
+    let name: Vec<&[u8]> = vec![b"Anna"];
+    assert_eq!(held, [("objectClass", classes), ("cn;lang-de", name), ("userCertificate;binary", certificates)]);
+    assert_eq!((entry.kind, &*entry.rdn), (Kind::Staff, "cn=Anna"));
+    assert_eq!(SCHEMA.restore(entry.octets(), place("cn=Anna")).unwrap().octets(), entry.octets());
 }
 
 #[test]

@@ -89,6 +89,25 @@ class ExactMatch(Conformance):
         self.refused(NO_SUCH_ATTRIBUTE, wire.modify(self.dn, (DELETE, "userCertificate;binary", [self.one])))
         self.assertEqual(self.wire.entry(self.dn, "userCertificate").attributes, {"userCertificate;binary": [self.two]})
 
+    def test_one_attribute_with_and_without_the_option(self):
+        """RFC 4522 §3, §4, RFC 4523 §2.1: `binary` tells no attribute from another; values come under it however they were sent."""
+        self.ok(wire.modify(self.dn, (DELETE, "userCertificate", [])))
+        self.ok(wire.modify(self.dn, (ADD, "userCertificate", [self.one])))
+        self.refused(EXISTS, wire.modify(self.dn, (ADD, "userCertificate;binary", [self.one])))
+        self.ok(wire.modify(self.dn, (ADD, "userCertificate;binary", [self.two])))
+        shown = {"userCertificate;binary": [self.one, self.two]}
+        for name in ("userCertificate", "userCertificate;binary", "2.5.4.36"):
+            self.assertEqual(self.wire.entry(self.dn, name).attributes, shown, name)
+        self.assertEqual(set(self.wire.entry(self.dn, "*").attributes) & {"userCertificate", "userCertificate;binary"}, set(shown))
+        self.refused(COMPARE_TRUE, wire.compare(self.dn, "userCertificate", exact(SERIAL)))
+        for name in ("userCertificate=*", "userCertificate;binary=*"):
+            self.assertIn("cn=holder", self.found(f"({name})"))
+        self.ok(wire.modify(self.dn, (REPLACE, "userCertificate", [self.two])))
+        self.assertEqual(self.wire.entry(self.dn, "userCertificate;binary").attributes, {"userCertificate;binary": [self.two]})
+        bare = {"objectClass": ["person", "pkiUser"], "cn": ["bare"], "sn": ["x"], "userCertificate": [self.one]}
+        self.ok(wire.add(f"cn=bare,{self.base}", bare))
+        self.assertEqual(self.wire.entry(f"cn=bare,{self.base}", "userCertificate;binary").attributes, {"userCertificate;binary": [self.one]})
+
     def test_what_is_no_certificate(self):
         """Octets that are no certificate are kept, equal themselves, and match no assertion."""
         self.ok(wire.modify(self.dn, (REPLACE, "userCertificate;binary", ["octets", exact(SERIAL)])))
