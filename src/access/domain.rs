@@ -4,6 +4,7 @@
 use super::{Access, AccessSubject, AttributeSet, Standing};
 use crate::base::EntryId;
 use crate::domain::lens::{AccountState, Group, Licence, User, UserType};
+use crate::domain::password_rules::POLICY;
 use crate::model::{AttributeId, Entry, Facts, Kind, Level};
 use crate::schema::{Schema, Usage};
 
@@ -14,6 +15,8 @@ pub(super) enum Profile {
     Nothing,
     /// Everything but reading secrets.
     Everything,
+    /// The same, but for what the operator keeps for itself: which password policy holds.
+    Keep,
     /// Reading.
     View,
     /// Reading, and setting the password (U2).
@@ -73,6 +76,7 @@ pub enum Ground {
 pub(super) struct DomainAccess {
     nothing: Access,
     everything: Access,
+    keep: Access,
     view: Access,
     own: Access,
     hold: Access,
@@ -105,8 +109,11 @@ impl DomainAccess {
         let view = reading(&open);
         let own = Access { write: named(&["userPassword"]), ..view.clone() };
         let hold = Access { may_add_children: true, ..view.clone() };
-        let tend = Access { write: all, ..hold.clone() };
-        let everything = Access { may_delete: true, may_rename: true, ..tend.clone() };
+        let mut kept = all.clone();
+        kept.subtract(&named(&["pwdPolicySubentry"]));
+        let tend = Access { write: kept, ..hold.clone() };
+        let keep = Access { may_delete: true, may_rename: true, ..tend.clone() };
+        let everything = Access { write: all, ..keep.clone() };
         let mut person = user_attributes(schema);
         person.unite(&named(&["entryUUID", "entryDN", "structuralObjectClass", "createTimestamp", "modifyTimestamp", "subschemaSubentry"]));
         person.subtract(secret);
@@ -118,6 +125,7 @@ impl DomainAccess {
         Self {
             nothing: Access::none(count),
             everything,
+            keep,
             self_service: Access { write: named(&["hcSessionLimit", "hcPackage"]), ..view.clone() },
             end: Access { may_delete: true, ..view.clone() },
             run_group: Access { write: run, may_rename: true, ..view.clone() },
@@ -134,6 +142,7 @@ impl DomainAccess {
         match profile {
             Profile::Nothing => &self.nothing,
             Profile::Everything => &self.everything,
+            Profile::Keep => &self.keep,
             Profile::View => &self.view,
             Profile::Own => &self.own,
             Profile::Hold => &self.hold,
@@ -224,9 +233,11 @@ impl Subject<'_> {
     fn administrator(&self, entry: &Entry) -> Profile {
         match entry.kind {
             Kind::User if self.user_type(entry) == UserType::Admin => Profile::View,
-            Kind::User | Kind::Staff | Kind::Person | Kind::Role | Kind::Group => Profile::Everything,
+            // What an operator demands of passwords is not the organisation's to change.
+            Kind::Generic | Kind::Person if self.schema.entry_is(entry, POLICY) => Profile::View,
+            Kind::User | Kind::Staff | Kind::Person | Kind::Role | Kind::Group => Profile::Keep,
             Kind::Generic if self.is_container(entry) && entry.parent == self.subject.organisation => Profile::Tend,
-            Kind::Generic => Profile::Everything,
+            Kind::Generic => Profile::Keep,
             Kind::Organisation => Profile::Hold,
             Kind::Licence if Licence::of(self.schema, entry).is_some_and(|licence| licence.is_self_service()) => Profile::SelfService,
             Kind::Licence => Profile::View,
@@ -239,9 +250,9 @@ impl Subject<'_> {
     fn client(&self, entry: &Entry) -> Profile {
         match entry.kind {
             Kind::User if self.user_type(entry) != UserType::App => Profile::View,
-            Kind::User | Kind::Staff | Kind::Person => Profile::Everything,
+            Kind::User | Kind::Staff | Kind::Person => Profile::Keep,
             Kind::Group if Group::of(self.schema, entry).is_some_and(|group| group.admin_only()) => Profile::View,
-            Kind::Group => Profile::Everything,
+            Kind::Group => Profile::Keep,
             Kind::Generic if self.is_container(entry) => Profile::Hold,
             Kind::Generic | Kind::Licence | Kind::Role => Profile::View,
             Kind::Organisation => Profile::Hold,
@@ -301,7 +312,7 @@ impl Subject<'_> {
         }
         if self.subject.may("groups.maintain-all") {
             let ground = if locked { Ground::LockedGroup } else { Ground::Permission("groups.maintain-all") };
-            return (if locked { Profile::View } else { Profile::Everything }, ground);
+            return (if locked { Profile::View } else { Profile::Keep }, ground);
         }
         if level == Some(Level::Full) && self.subject.may("groups.search-own") {
             return (Profile::View, Ground::Permission("groups.search-own"));

@@ -2,12 +2,12 @@
 //! with the right password meets, and what a change of it is asked for and leaves behind on the entry.
 
 use super::activation::ACTOR;
-use super::core::Current;
 use super::lockout;
 use super::referral::is_of_class;
 use super::session::system_caller;
 use super::tree::{self, Resolved, Suffix};
 use super::write::Work;
+use super::write::links::LinkValues;
 use super::{Bound, Caller, Directory, Error, Identity, Origin, WriteOptions};
 use crate::base::{EntryId, Secret};
 use crate::domain::password_rules::{
@@ -18,38 +18,53 @@ use crate::model::{Description, Draft, Entry, Facts};
 use crate::schema::Schema;
 use std::sync::Arc;
 
-/// The rules of the policy that `named` (`pwdPolicySubentry` of the account) says, else of the one its organisation says,
-/// else none but those of the settings. A policy of another organisation is none (O1).
-fn rules(schema: &Schema, suffixes: &[Suffix], facts: &dyn Facts, named: Option<&str>, organisation: Option<EntryId>) -> PasswordRules {
-    let subentry = schema.known().pwd_policy_subentry;
-    let policy = |name: &str| {
-        let dn = tree::parse_dn(name).ok()?;
-        let Resolved::Found(id) = tree::resolve(schema, suffixes, facts, &dn) else { return None };
+/// Entries of those under a policy that are looked at for one to name.
+const MOST_ASKED: usize = 1_000;
+
+/// The rules of the policy `named` of the account, else of the one that `pwdPolicySubentry` of its organisation says, else none
+/// but those of the settings. A policy of another organisation is none (O1).
+fn rules(schema: &Schema, facts: &dyn Facts, named: Option<EntryId>, organisation: Option<EntryId>) -> PasswordRules {
+    let policy = |id: EntryId| {
         let theirs = organisation_of(facts, id);
         let usable = |policy: &Arc<Entry>| is_of_class(schema, policy, POLICY) && (theirs.is_none() || theirs == organisation);
         facts.entry(id).filter(usable)
     };
-    let of_organisation = || facts.entry(organisation?)?.text(subentry).and_then(policy);
+    let of_organisation = || policy(named_by(schema, facts, organisation?)?);
     let found = named.and_then(policy).or_else(of_organisation);
     found.map_or_else(PasswordRules::default, |policy| PasswordRules::of(schema, &policy))
+}
+
+/// What `pwdPolicySubentry` of the entry refers to.
+fn named_by(schema: &Schema, facts: &dyn Facts, entry: EntryId) -> Option<EntryId> {
+    facts.targets(entry, schema.known().pwd_policy_subentry, None, 1).first().map(|(policy, _)| *policy)
+}
+
+/// The entry of the name that `pwdPolicySubentry` of an entry to be added has.
+fn resolved(schema: &Schema, suffixes: &[Suffix], facts: &dyn Facts, named: &[u8]) -> Option<EntryId> {
+    let dn = tree::parse_dn(std::str::from_utf8(named).ok()?).ok()?;
+    match tree::resolve(schema, suffixes, facts, &dn) {
+        Resolved::Found(id) => Some(id),
+        Resolved::Missing { .. } | Resolved::Outside => None,
+    }
 }
 
 impl Directory {
     /// The rules for the password of an entry.
     pub(super) fn password_rules(&self, entry: &Entry) -> PasswordRules {
-        let named = entry.text(self.schema().known().pwd_policy_subentry);
-        rules(self.schema(), &self.current().suffixes, self.memory(), named, organisation_of(self.memory(), entry.id))
+        let memory = self.memory();
+        rules(self.schema(), memory, named_by(self.schema(), memory, entry.id), organisation_of(memory, entry.id))
     }
 
     /// The rules for the password of an entry that is to be added.
-    pub(super) fn password_rules_of_new(&self, dn: &str, named: Option<&str>) -> PasswordRules {
+    pub(super) fn password_rules_of_new(&self, dn: &str, named: Option<&[u8]>) -> PasswordRules {
         let (current, memory) = (self.current(), self.memory());
+        let named = named.and_then(|named| resolved(self.schema(), &current.suffixes, memory, named));
         let above = tree::parse_dn(dn).ok().and_then(|dn| match tree::resolve(self.schema(), &current.suffixes, memory, &dn) {
             Resolved::Found(id) => Some(id),
             Resolved::Missing { nearest, .. } => nearest,
             Resolved::Outside => None,
         });
-        rules(self.schema(), &current.suffixes, memory, named, above.and_then(|id| organisation_of(memory, id)))
+        rules(self.schema(), memory, named, above.and_then(|id| organisation_of(memory, id)))
     }
 
     fn password_use(&self, entry: &Entry) -> PasswordUse {
@@ -192,26 +207,56 @@ impl Work<'_, '_> {
     }
 
     fn rules_of(&self, entry: &Entry) -> PasswordRules {
-        let named = entry.text(self.core.schema.known().pwd_policy_subentry);
-        self.rules_at(&Arc::clone(&self.current), named, Some(entry.id))
+        self.rules_at(named_by(&self.core.schema, &*self.txn, entry.id), Some(entry.id))
     }
 
-    fn rules_at(&self, current: &Current, named: Option<&str>, at: Option<EntryId>) -> PasswordRules {
+    fn rules_at(&self, named: Option<EntryId>, at: Option<EntryId>) -> PasswordRules {
         let organisation = at.and_then(|id| organisation_of(&*self.txn, id));
-        rules(&self.core.schema, &current.suffixes, &*self.txn, named, organisation)
+        rules(&self.core.schema, &*self.txn, named, organisation)
+    }
+
+    fn rules_of_new(&self, parent: Option<EntryId>, links: &[LinkValues]) -> PasswordRules {
+        let subentry = self.core.schema.known().pwd_policy_subentry;
+        let given = links.iter().find(|links| links.attribute == subentry).and_then(|links| links.values.first());
+        let named = given.and_then(|named| resolved(&self.core.schema, &self.current.suffixes, &*self.txn, named));
+        self.rules_at(named, parent)
+    }
+
+    /// A policy that is in use is not deleted, nor made anything else: nothing would hold for those under it. What goes with it,
+    /// below `top`, does not use it any more.
+    pub(super) fn refuse_policy_in_use(&self, policy: &Entry, top: EntryId) -> Result<(), Error> {
+        let users = self.txn.sources(policy.id, self.core.schema.known().pwd_policy_subentry);
+        let mut users = users.into_iter().map(|(id, _)| id).filter(|id| !tree::is_within(&*self.txn, *id, top)).peekable();
+        if users.peek().is_none() {
+            return Ok(());
+        }
+        let seen = |id: &EntryId| self.txn.entry(*id).is_some_and(|entry| self.access(&entry).disclosed);
+        let named: Vec<String> =
+            users.take(MOST_ASKED).filter(seen).take(3).map(|id| format!("\"{}\"", tree::dn_of(&*self.txn, id))).collect();
+        let by = if named.is_empty() { String::new() } else { format!(": pwdPolicySubentry of {} and perhaps others", named.join(", ")) };
+        Err(Error::Unwilling(format!("the password policy is in use{by}")))
+    }
+
+    /// The same for one that would be a policy no more; one that became one is what references were waiting for.
+    pub(super) fn settle_policy(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
+        let is_policy = |entry: &Entry| is_of_class(&self.core.schema, entry, POLICY);
+        match (is_policy(before), is_policy(after)) {
+            (true, false) => self.refuse_policy_in_use(before, before.id),
+            (false, true) => self.join_references(&tree::parse_dn(&tree::dn_of(&*self.txn, after.id))?, after.id),
+            (true, true) | (false, false) => Ok(()),
+        }
     }
 
     /// Notes on the finished draft that its password has changed: when, who, and what it was before. `parent` is where a
-    /// new entry goes. An import keeps what it brings.
-    pub(super) fn note_password(&self, before: Option<&Entry>, draft: &mut Draft, parent: Option<EntryId>) {
+    /// new entry goes, with these links. An import keeps what it brings.
+    pub(super) fn note_password(&self, before: Option<&Entry>, draft: &mut Draft, (parent, links): (Option<EntryId>, &[LinkValues])) {
         let known = *self.core.schema.known();
         let held: Vec<Vec<u8>> = before.map(|entry| entry.values(known.user_password).map(<[u8]>::to_vec).collect()).unwrap_or_default();
         let new = draft.values(known.user_password).to_vec();
         if held == new || self.options.relax {
             return;
         }
-        let named = draft.text(known.pwd_policy_subentry).map(str::to_owned);
-        let rules = self.rules_at(&self.current, named.as_deref(), before.map(|entry| entry.id).or(parent));
+        let rules = before.map_or_else(|| self.rules_of_new(parent, links), |before| self.rules_of(before));
         let gone: Vec<Vec<u8>> = held.into_iter().filter(|stored| !new.contains(stored)).collect();
         match history(draft.values(known.pwd_history), &gone, rules.in_history, self.now) {
             former if former.is_empty() => draft.remove(known.pwd_history),

@@ -1,6 +1,6 @@
 //! Questions about definitions that more than one layer asks.
 
-use super::{AttributeType, ClassId, ObjectClass, Schema};
+use super::{AttributeType, ClassId, ObjectClass, Schema, Usage};
 use crate::model::{AttributeId, Entry};
 
 impl Schema {
@@ -16,8 +16,11 @@ impl Schema {
     }
 
     /// Whether the entry shows its links in this attribute: one of its classes allows it. Several attributes may show
-    /// the same edges (`member`, `uniqueMember`), and each class allows its own.
+    /// the same edges (`member`, `uniqueMember`), and each class allows its own. Operational ones need no class.
     pub fn shows_link(&self, entry: &Entry, attribute: AttributeId) -> bool {
+        if self.attribute_type(attribute).usage == Usage::Operational {
+            return true;
+        }
         let classes = entry.values(self.known().object_class).filter_map(|name| self.class(std::str::from_utf8(name).ok()?));
         classes.map(|class| self.object_class(class)).any(|class| {
             class.must.contains(&attribute) || class.may.contains(&attribute) || class.names.iter().any(|name| name == "extensibleObject")

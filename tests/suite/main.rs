@@ -30,6 +30,7 @@ mod oracle_matrix;
 mod oracles;
 mod password_policy;
 mod passwords;
+mod policy_links;
 mod policy_lockout;
 mod proxied;
 mod proxy;

@@ -252,8 +252,9 @@ fn o1_the_policy_of_the_organisation_holds_for_its_users_and_that_of_another_nev
     let own = add_policy(&mut operator, &organisation, &[("pwdMustChange", "FALSE")]);
     operator.replace(&user.dn, "pwdReset", &["TRUE"]);
     assert_eq!(met(), (0, NOTHING.to_vec()), "no policy");
-    operator.replace(&organisation, "pwdPolicySubentry", &[&closed]);
-    operator.replace(&user.dn, "pwdPolicySubentry", &[&closed]);
+    for dn in [&organisation, &user.dn] {
+        assert_eq!(operator.ask(&replace_request(dn, "pwdPolicySubentry", &[&closed]), &[]).code(), 19, "{dn}");
+    }
     assert_eq!(met(), (0, NOTHING.to_vec()), "another's policy is none");
     operator.replace(&organisation, "pwdPolicySubentry", &[&own]);
     operator.replace(&own, "pwdMustChange", &["TRUE"]);

@@ -24,7 +24,7 @@ impl Work<'_, '_> {
             // A seat can be freed on a full disk too.
             self.txn.may_use_reserve();
         }
-        self.delete_leaf(&entry)?;
+        self.delete_leaf(&entry, entry.id)?;
         Ok(WriteOutcome { id: entry.id, pre_read, post_read: None, generated_password: None })
     }
 
@@ -51,10 +51,12 @@ impl Work<'_, '_> {
             return Err(self.insufficient("delete all below", top));
         }
         self.refuse_declared(&tree::parse_dn(&tree::dn_of(&*self.txn, id))?)?;
-        self.delete_leaf(&entry)
+        self.delete_leaf(&entry, top.id)
     }
 
-    fn delete_leaf(&mut self, entry: &Entry) -> Result<(), Error> {
+    /// Deletes an entry without others below it, together with all below `top`.
+    fn delete_leaf(&mut self, entry: &Entry, top: EntryId) -> Result<(), Error> {
+        self.refuse_policy_in_use(entry, top)?;
         self.before_delete(entry)?;
         self.check(Some(entry), None)?;
         match entry.kind {

@@ -23,6 +23,7 @@ impl Work<'_, '_> {
             self.unlock(after.id);
         }
         self.settle_application_passwords(Some(before), after)?;
+        self.settle_policy(before, after)?;
         let Some(was) = User::of(&schema, before) else { return self.post_welcome(Some(before), after) };
         let Some(is) = User::of(&schema, after) else {
             self.end_sessions_of(before.id, "no longer a user");

@@ -4,9 +4,11 @@
 use super::{Work, quoted};
 use crate::base::EntryId;
 use crate::directory::Error;
+use crate::directory::referral::is_of_class;
 use crate::directory::tree::{self, Resolved};
 use crate::directory::{dynamic, link_view};
 use crate::domain::organisation_of;
+use crate::domain::password_rules::POLICY;
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Level, Link};
 use crate::schema::{LinkForm, LinkView};
@@ -14,10 +16,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The values of one link attribute as a client sent them.
-pub(super) struct LinkValues {
-    pub(super) attribute: AttributeId,
+pub(crate) struct LinkValues {
+    pub(crate) attribute: AttributeId,
     pub(super) view: LinkView,
-    pub(super) values: Vec<Vec<u8>>,
+    pub(crate) values: Vec<Vec<u8>>,
 }
 
 /// What one value turned out to be.
@@ -35,7 +37,7 @@ impl Work<'_, '_> {
         for LinkValues { attribute, view, values } in links {
             let (mut own, mut names) = (Vec::new(), Vec::new());
             for value in values {
-                match self.target((None, parent), attribute, view, value)? {
+                match self.target((id, parent, false), attribute, view, value)? {
                     Target::Name(text) => names.push(text),
                     // Two attributes may show one edge, and an export gives both; the one that names a level decides it.
                     Target::Entry(target) if earlier.contains(&(view.edge, target)) => {
@@ -56,18 +58,17 @@ impl Work<'_, '_> {
         self.put(None, &draft, place)
     }
 
-    /// What a value of the entry `source` below `parent` names. An entry that the caller may not see is a mere name, unless
-    /// the value is there for the caller to see.
+    /// What a value of the entry `source`, which stands or is to stand under `parent`, names. An entry that the caller may not
+    /// see is a mere name, unless (`or_held`) the value is there for the caller to see.
     fn target(
         &self,
-        (source, parent): (Option<EntryId>, Option<EntryId>),
+        (source, parent, or_held): (EntryId, Option<EntryId>, bool),
         attribute: AttributeId,
         view: LinkView,
         value: Vec<u8>,
     ) -> Result<Target, Error> {
-        let is_there = |id: EntryId| {
-            self.may_see(id) || source.and_then(|source| self.txn.link(source, view.edge, id)).is_some_and(|level| shows(view, level))
-        };
+        let is_there =
+            |id: EntryId| self.may_see(id) || (or_held && self.txn.link(source, view.edge, id).is_some_and(|level| shows(view, level)));
         if view.form == LinkForm::Uid {
             let found = self.named_by_uid(parent, attribute, &value).filter(|id| is_there(*id));
             return Ok(found.map_or(Target::Name(value), Target::Entry));
@@ -76,12 +77,14 @@ impl Work<'_, '_> {
         let bad = || Error::InvalidSyntax(format!("{}: a value is not a distinguished name", schema.attribute_type(attribute).name()));
         let text = std::str::from_utf8(&value).map_err(|_| bad())?;
         let dn = Dn::parse(text).map_err(|_| bad())?;
-        let organisation = |id: EntryId| organisation_of(&*self.txn, id);
         if let Resolved::Found(id) = self.resolve(&dn)
-            && parent.is_none_or(|parent| organisation(parent) == organisation(id))
+            && self.may_refer((source, parent), attribute, id)
             && is_there(id)
         {
             return Ok(Target::Entry(id));
+        }
+        if attribute == schema.known().pwd_policy_subentry && !self.options.relax {
+            return Err(Error::Constraint(format!("pwdPolicySubentry: {} is no password policy that holds there", quoted(text))));
         }
         match self.current.settings.strict_references {
             true => Err(Error::Constraint(format!(
@@ -95,6 +98,20 @@ impl Work<'_, '_> {
 
     fn may_see(&self, id: EntryId) -> bool {
         self.txn.entry(id).is_some_and(|entry| self.access(&entry).disclosed)
+    }
+
+    /// Whether a reference may become a link: within an organisation (O1). That to a password policy needs one, which may
+    /// stand outside of the organisations too.
+    fn may_refer(&self, (source, parent): (EntryId, Option<EntryId>), attribute: AttributeId, target: EntryId) -> bool {
+        let of = |id: EntryId| organisation_of(&*self.txn, id);
+        let theirs = of(target);
+        // An entry to be added is not there yet. An organisation is its own, and refers to what stands beside it.
+        let own = self.txn.entry(source).map_or_else(|| parent.and_then(of), |entry| of(entry.id));
+        if attribute == self.core.schema.known().pwd_policy_subentry {
+            let is_policy = |entry: Arc<Entry>| is_of_class(&self.core.schema, &entry, POLICY);
+            return (theirs.is_none() || theirs == own) && self.txn.entry(target).is_some_and(is_policy);
+        }
+        theirs == own || parent.is_none_or(|parent| of(parent) == theirs)
     }
 
     /// The one entry of the same organisation (of the same suffix, where there is none) that shows as this uid.
@@ -132,7 +149,7 @@ impl Work<'_, '_> {
         let LinkValues { attribute, view, values } = links;
         let (mut linked, mut names) = (Vec::new(), Vec::new());
         for value in values {
-            match self.target((Some(entry.id), entry.parent), attribute, view, value)? {
+            match self.target((entry.id, entry.parent, true), attribute, view, value)? {
                 Target::Entry(target) => {
                     self.add_link(entry.id, attribute, view, target)?;
                     linked.push(target);
@@ -163,7 +180,7 @@ impl Work<'_, '_> {
         }
         let mut names = Vec::new();
         for value in values {
-            match self.target((Some(entry.id), entry.parent), attribute, view, value.clone()) {
+            match self.target((entry.id, entry.parent, true), attribute, view, value.clone()) {
                 Ok(Target::Entry(target)) if self.txn.link(entry.id, view.edge, target).is_some_and(|level| shows(view, level)) => {
                     self.unset_link(entry.id, view.edge, target);
                 }
@@ -223,7 +240,7 @@ impl Work<'_, '_> {
         draft.remove(attribute);
         let (mut after, mut linked, mut names) = (HashSet::new(), Vec::new(), Vec::new());
         for value in values {
-            match self.target((None, entry.parent), attribute, view, value)? {
+            match self.target((entry.id, entry.parent, false), attribute, view, value)? {
                 Target::Entry(target) if before.contains(&target) => {
                     after.insert(target);
                 }
@@ -273,9 +290,8 @@ impl Work<'_, '_> {
     }
 
     /// A name has become an entry: references to it that were kept as text become links.
-    pub(super) fn join_references(&mut self, dn: &Dn, id: EntryId) -> Result<(), Error> {
+    pub(crate) fn join_references(&mut self, dn: &Dn, id: EntryId) -> Result<(), Error> {
         let name = dn.to_string();
-        let organisation = organisation_of(&*self.txn, id);
         let core = Arc::clone(self.core);
         for definition in core.schema.link_types() {
             let by_name = |view: &LinkView| view.form == LinkForm::Name && self.txn.may_hold(definition.id);
@@ -284,8 +300,28 @@ impl Work<'_, '_> {
             core.schema.normalize(definition.id, name.as_bytes(), &mut key).map_err(|_| Error::Internal)?;
             for source in self.txn.equal(definition.id, &key) {
                 let Some(entry) = self.txn.entry(source) else { continue };
-                if organisation_of(&*self.txn, source) == organisation {
+                if self.may_refer((source, entry.parent), definition.id, id) {
                     self.join(&entry, definition.id, view, &key, id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// References that an earlier version kept as text, and that are to entries that are there, become links. For an open.
+    pub(crate) fn join_kept(&mut self, source: EntryId) -> Result<(), Error> {
+        let Some(source) = self.txn.entry(source) else { return Ok(()) };
+        let core = Arc::clone(self.core);
+        for definition in core.schema.link_types() {
+            let Some(view) = definition.link.filter(|view| view.form == LinkForm::Name) else { continue };
+            for value in source.values(definition.id) {
+                let Some(dn) = std::str::from_utf8(value).ok().and_then(|text| Dn::parse(text).ok()) else { continue };
+                let Resolved::Found(target) = self.resolve(&dn) else { continue };
+                let (Some(entry), mut key) = (self.txn.entry(source.id), Vec::new()) else { continue };
+                if self.may_refer((entry.id, entry.parent), definition.id, target)
+                    && core.schema.normalize(definition.id, value, &mut key).is_ok()
+                {
+                    self.join(&entry, definition.id, view, &key, target)?;
                 }
             }
         }

@@ -6,7 +6,7 @@ mod add;
 mod collective;
 mod delete;
 mod effects;
-mod links;
+pub(super) mod links;
 mod modify;
 mod password;
 mod record;

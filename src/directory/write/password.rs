@@ -145,10 +145,10 @@ impl Directory {
     }
 
     /// The policy that a new entry names.
-    fn named_policy(&self, attributes: &[(String, Vec<Vec<u8>>)]) -> Option<String> {
+    fn named_policy(&self, attributes: &[(String, Vec<Vec<u8>>)]) -> Option<Vec<u8>> {
         let subentry = self.schema().known().pwd_policy_subentry;
         let named = attributes.iter().find(|(name, _)| self.schema().attribute(name) == Some(subentry));
-        named.and_then(|(_, values)| String::from_utf8(values.first()?.clone()).ok())
+        named.and_then(|(_, values)| values.first().cloned())
     }
 
     /// The policy on users who change their own passwords.
@@ -453,7 +453,7 @@ impl Work<'_, '_> {
         let pre_read = self.precondition(&entry)?;
         let mut draft = self.core.schema.unseal(&entry);
         draft.set(Description::plain(known.user_password), vec![hashed.expose().to_vec()]);
-        self.note_password(Some(&entry), &mut draft, None);
+        self.note_password(Some(&entry), &mut draft, (None, &[]));
         self.stamp_changed(&mut draft);
         let place = self.place_of(&entry);
         let after = self.put(Some(&entry), &draft, place)?;

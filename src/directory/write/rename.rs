@@ -37,7 +37,7 @@ impl Work<'_, '_> {
         }
         self.stamp_modified(&mut draft, &options.modifications);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
-        self.note_password(Some(&entry), &mut draft, None);
+        self.note_password(Some(&entry), &mut draft, (None, &[]));
         let revision = self.txn.new_revision();
         let place = Place { id: entry.id, parent: Some(parent), rdn: rdn.to_string().into(), rdn_key, revision };
         let after = self.put(Some(&entry), &draft, place)?;
