@@ -5,6 +5,7 @@ use super::authenticate::scram;
 use super::hash_pool::Busy;
 use super::password_hash::Match;
 use super::session::system_caller;
+use super::tree;
 use super::write::Work;
 use super::{Directory, Error, Origin, WriteOptions};
 use crate::base::{EntryId, Secret};
@@ -101,7 +102,7 @@ impl Directory {
                 Work::begin(&core, txn, &caller, &options)?.renew(entry, &verified, made)
             });
             if let Err(error) = renewed.await {
-                tracing::warn!(%error, "a stored password could not be made anew yet");
+                tracing::warn!(%error, user = tree::dn_of(self.memory(), entry), "a stored password could not be made anew yet");
             }
         }
     }

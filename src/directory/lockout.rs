@@ -341,7 +341,6 @@ impl Directory {
     async fn failed_durably(&self, origin: &Origin, account: Account, begun: Begun) -> Result<(), Error> {
         if matches!(begun, Begun::Admitted { locks: true, .. }) {
             self.note_lockout(origin, account);
-            tracing::warn!(request = %origin.request, origin = %origin.describe(), "further attempts to sign in to an account have to wait");
         }
         let lockouts = &self.core().lockouts;
         let number = lockouts.note_failure(account);

@@ -115,6 +115,7 @@ impl Directory {
             Account::Operator => self.settings().operator.as_ref().map_or_else(String::new, |operator| operator.dn.clone()),
             Account::Stranger(_) => STRANGER.to_owned(),
         };
+        tracing::warn!(request = %origin.request, origin = %origin.describe(), user = actor, "further attempts to sign in to an account have to wait");
         let caller = Caller { identity: Identity::anonymous().into(), origin: Arc::new(origin.clone()) };
         self.note_record(AuditRecord { actor, operation: "lockout".to_owned(), ..caller.record() });
     }

@@ -57,7 +57,7 @@ impl Directory {
                 for (name, values) in &mut attributes {
                     match self.is_password(name) {
                         true if refused => values.clear(),
-                        true => *values = self.hashed(caller, values.clone(), options, None, &rules, &mut clear).await?,
+                        true => *values = self.hashed(caller, values.clone(), options, (&dn, None), &rules, &mut clear).await?,
                         false => self.prepare_secrets(caller, name, values)?,
                     }
                 }
@@ -231,7 +231,7 @@ impl Directory {
             ModificationKind::Add | ModificationKind::Replace => {
                 let rules = entry.as_deref().map_or_else(PasswordRules::default, |entry| self.password_rules(entry));
                 let values = std::mem::take(&mut change.values);
-                change.values = self.hashed(caller, values, options, entry.as_deref(), &rules, clear).await?;
+                change.values = self.hashed(caller, values, options, (dn, entry.as_deref()), &rules, clear).await?;
             }
             // "delete the old one, add the new one": the value to delete is the stored hash of what the client names.
             ModificationKind::Delete => {
@@ -267,7 +267,7 @@ impl Directory {
         caller: &Caller,
         values: Vec<Vec<u8>>,
         options: &WriteOptions,
-        entry: Option<&Entry>,
+        (dn, entry): (&str, Option<&Entry>),
         rules: &PasswordRules,
         clear: &mut Vec<ClearPassword>,
     ) -> Result<Vec<Vec<u8>>, Error> {
@@ -287,7 +287,7 @@ impl Directory {
                 continue;
             }
             if names_a_scheme(&value) {
-                self.refuse_foreign_hash(caller, options)?;
+                self.refuse_foreign_hash(caller, options, dn)?;
                 out.push(value);
                 continue;
             }
@@ -316,11 +316,11 @@ impl Directory {
 
     /// A hash that is never verified here (HB5) comes with the imports of the operator; it is kept as it is, since hashing it
     /// would make a password of it.
-    fn refuse_foreign_hash(&self, caller: &Caller, options: &WriteOptions) -> Result<(), Error> {
+    fn refuse_foreign_hash(&self, caller: &Caller, options: &WriteOptions, dn: &str) -> Result<(), Error> {
         if !options.relax && !caller.identity.is_operator() {
             return Err(Error::Constraint("this is a hash of a scheme, or with a cost, that is not verified here".to_owned()));
         }
-        tracing::warn!(request = %caller.origin.request, by = caller.identity.name, "a stored password is of a scheme, or has a cost, that is not verified here");
+        tracing::warn!(request = %caller.origin.request, by = caller.identity.name, user = tree::shorten(dn), "a stored password is of a scheme, or has a cost, that is not verified here");
         Ok(())
     }
 
