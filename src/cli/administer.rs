@@ -40,6 +40,9 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
     let carried = request(administration, &config).and_then(|request| {
         let counts = matches!(request.command, Command::Import(_)) || request.output.is_some();
         let mut output = Output::new(json, request.output.as_deref(), counts).map_err(|error| error.to_string())?;
+        if is_list(&request.command) {
+            output = output.of_list();
+        }
         carry(&config, &request, &mut output)
     });
     let outcome = carried.unwrap_or_else(|message| {
@@ -52,6 +55,12 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
         tell(format_args!("headcount: {}: {error}; the token in it is of no use any more", file.display()));
     }
     outcome
+}
+
+/// Whether the command is answered with any number of rows.
+const fn is_list(command: &Command) -> bool {
+    use Command::{AccessExplain, Groups, Licences, Roles, Sessions, Tokens, Users};
+    matches!(command, AccessExplain(_) | Groups(_) | Licences(_) | Roles(_) | Sessions | Tokens | Users(_))
 }
 
 fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// The server file.
     #[arg(long, global = true, default_value = DEFAULT_PATH, value_name = "FILE")]
     pub(super) config: PathBuf,
-    /// Answers as JSON, one object a line.
+    /// Answers as JSON, one object a line; LDIF stays LDIF.
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// What to do.

@@ -25,9 +25,9 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
     let folder = &config.settings.folder;
     let done = match action {
         AuditAction::Show(query) => show(folder, &query, json),
-        AuditAction::Renew => return renew(folder, config.settings.audit_key.as_ref()),
+        AuditAction::Renew => return renew(folder, json, config.settings.audit_key.as_ref()),
         AuditAction::Verify { older, from_the_middle } => {
-            return verify(folder, &older, from_the_middle, config.settings.audit_key.as_ref());
+            return verify(folder, json, (&older, from_the_middle), config.settings.audit_key.as_ref());
         }
     };
     done.unwrap_or_else(|error| {
@@ -36,9 +36,12 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
     })
 }
 
-fn renew(folder: &Path, key: Option<&Secret>) -> Outcome {
+fn renew(folder: &Path, json: bool, key: Option<&Secret>) -> Outcome {
     match Directory::renew_audit(folder, key) {
-        Ok(former) => answer(format_args!("both logs begin anew; the former files are {}", folder.join(former + "*").display())),
+        Ok(former) => {
+            let line = format!("both logs begin anew; the former files are {}", folder.join(former + "*").display());
+            answer(json, "message", line)
+        }
         Err(error) => {
             tell(format_args!("headcount: {error}"));
             Outcome::Failed
@@ -46,12 +49,12 @@ fn renew(folder: &Path, key: Option<&Secret>) -> Outcome {
     }
 }
 
-fn verify(folder: &Path, older: &[PathBuf], from_the_middle: bool, key: Option<&Secret>) -> Outcome {
+fn verify(folder: &Path, json: bool, (older, from_the_middle): (&[PathBuf], bool), key: Option<&Secret>) -> Outcome {
     let changes = good_chain(Directory::check_audit(folder, older, key), from_the_middle);
     // Its older files go by themselves when their time is over, and the chain says with what it begins since.
     let security = good_chain(Directory::check_security(folder, key), false);
     match (changes, security) {
-        (Ok(changes), Ok(security)) => answer(format_args!("{changes}\nlogins and refusals: {security}")),
+        (Ok(changes), Ok(security)) => answer(json, "message", format_args!("{changes}\nlogins and refusals: {security}")),
         (changes, security) => {
             for problem in [changes, security].into_iter().filter_map(Result::err) {
                 tell(format_args!("headcount: {problem}"));
@@ -85,7 +88,7 @@ fn show(folder: &Path, query: &AuditQuery, json: bool) -> io::Result<Outcome> {
         false => files.push(folder.join("audit.jsonl")),
     }
     let wanted = Wanted::of(query, &files)?;
-    let mut output = Output::new(json, None, false)?;
+    let mut output = Output::new(json, None, false)?.of_list();
     let mut latest = VecDeque::new();
     each(&files, |record| {
         if !wanted.has(&record) {

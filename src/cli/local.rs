@@ -50,12 +50,12 @@ pub(super) fn password_of(options: &PasswordOptions) -> std::io::Result<Secret> 
 }
 
 /// `headcount passwd`: prints the hash, with the cost of the config where there is one.
-pub(super) fn passwd(config: &Path, options: &PasswordOptions) -> Outcome {
+pub(super) fn passwd(config: &Path, options: &PasswordOptions, json: bool) -> Outcome {
     let password = password_of(options);
     // A file with this hash in it may not be there yet, so a config that does not load is no reason to stop.
     let hashing = Config::load(config).map_or_else(|_| Hashing::default(), |config| config.settings.hashing);
     match password.map_err(|error| error.to_string()).and_then(|password| hash(&password, &hashing)) {
-        Ok(hash) => answer(hash),
+        Ok(hash) => answer(json, "password", hash),
         Err(error) => {
             tell(format_args!("headcount: {error}"));
             Outcome::Failed

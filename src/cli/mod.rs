@@ -48,11 +48,11 @@ pub fn run() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match arguments.action {
         Action::Audit(action) => audit::run(&arguments.config, action, arguments.json).into(),
-        Action::Check => check(&arguments.config).into(),
+        Action::Check => check(&arguments.config, arguments.json).into(),
         Action::Demo(options) => serve::demo(options, arguments.json).into(),
-        Action::Restore { file } => restore(&arguments.config, &file).into(),
+        Action::Restore { file } => restore(&arguments.config, &file, arguments.json).into(),
         Action::Serve => serve::serve(&arguments.config).into(),
-        Action::Passwd(options) => local::passwd(&arguments.config, &options).into(),
+        Action::Passwd(options) => local::passwd(&arguments.config, &options, arguments.json).into(),
         Action::Administer(command) => administer::run(&arguments.config, command, arguments.json).into(),
     }
 }
@@ -67,14 +67,14 @@ fn load(path: &Path) -> Result<Config, Outcome> {
     })
 }
 
-fn restore(path: &Path, file: &Path) -> Outcome {
+fn restore(path: &Path, file: &Path, json: bool) -> Outcome {
     let config = match load(path) {
         Ok(config) => config,
         Err(outcome) => return outcome,
     };
     let folder = &config.settings.folder;
     match Directory::restore(file, folder, config.settings.audit_key.as_ref()) {
-        Ok(()) => answer(format_args!("{} is in {}", file.display(), folder.display())),
+        Ok(()) => answer(json, "message", format_args!("{} is in {}", file.display(), folder.display())),
         Err(error) => {
             tell(format_args!("headcount: {}: {error}", folder.display()));
             Outcome::Failed
@@ -82,11 +82,11 @@ fn restore(path: &Path, file: &Path) -> Outcome {
     }
 }
 
-fn check(path: &Path) -> Outcome {
+fn check(path: &Path, json: bool) -> Outcome {
     match load(path) {
         Ok(config) => {
             let settings = &config.settings;
-            answer(format_args!(
+            let line = format!(
                 "{}: good ({} suffixes, {} listeners, {} access rules, {} roles, {} declared entries)",
                 path.display(),
                 settings.suffixes.len(),
@@ -94,7 +94,8 @@ fn check(path: &Path) -> Outcome {
                 settings.access.len(),
                 settings.catalog.roles.len(),
                 settings.organisations.len()
-            ))
+            );
+            answer(json, "message", line)
         }
         Err(outcome) => outcome,
     }

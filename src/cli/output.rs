@@ -18,6 +18,8 @@ pub(super) struct Output {
     rows: Vec<Map<String, Value>>,
     progress: Option<ProgressBar>,
     ldif: Box<dyn Write>,
+    /// Whether the answer has begun, with a row or a piece of LDIF.
+    begun: bool,
     outcome: Outcome,
 }
 
@@ -37,32 +39,44 @@ impl Output {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             bar
         });
-        Ok(Self { json, rows: Vec::new(), progress, ldif, outcome: Outcome::Done })
+        Ok(Self { json, rows: Vec::new(), progress, ldif, begun: false, outcome: Outcome::Done })
     }
 
     /// Takes a line; answers whether there are more to come.
     pub(super) fn take(&mut self, reply: Reply) -> std::io::Result<bool> {
+        self.begun |= matches!(reply, Reply::Ldif(_) | Reply::Row(_));
         match reply {
             Reply::Ldif(text) => self.ldif.write_all(text.as_bytes())?,
             Reply::Progress(done) => self.progress.iter().for_each(|bar| bar.set_position(done)),
             Reply::Row(row) if self.json => say(&format!("{}\n", line::one_line(&Value::Object(row).to_string())))?,
             Reply::Row(row) => self.rows.push(row),
+            Reply::Warning(text) if self.json => self.warn(object("warning", text).trim_end()),
             Reply::Warning(text) => self.warn(&text),
             Reply::Done(text) => {
                 self.finish()?;
-                if !text.is_empty() && !self.json {
-                    tell(text);
+                match self.json {
+                    true if !self.begun && !text.is_empty() => say(&object("message", text))?,
+                    false if !text.is_empty() => tell(text),
+                    _ => {}
                 }
                 return Ok(false);
             }
             Reply::Failed(failure) => {
                 self.finish()?;
-                tell(format_args!("headcount: {}", failure.message));
+                match self.json {
+                    true => tell(object("error", failure.message).trim_end()),
+                    false => tell(format_args!("headcount: {}", failure.message)),
+                }
                 self.outcome = if failure.partly { Outcome::Partly } else { Outcome::Failed };
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// The answer is a list, which may be empty: how long it is is nothing to say in JSON.
+    pub(super) fn of_list(self) -> Self {
+        Self { begun: true, ..self }
     }
 
     /// How it ended.
@@ -95,9 +109,16 @@ fn say(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// Writes the one line a command answers with, and says how that went.
-pub(super) fn answer(line: impl Display) -> Outcome {
-    match say(&format!("{line}\n")) {
+/// A line with one thing in it, as JSON.
+fn object(key: &str, text: String) -> String {
+    let row: Map<String, Value> = [(key.to_owned(), Value::String(text))].into_iter().collect();
+    format!("{}\n", line::one_line(&Value::Object(row).to_string()))
+}
+
+/// Writes the one line a command answers with, as JSON under `key` where that is asked for, and says how that went.
+pub(super) fn answer(json: bool, key: &str, line: impl Display) -> Outcome {
+    let line = if json { object(key, line.to_string()) } else { format!("{line}\n") };
+    match say(&line) {
         Ok(()) => Outcome::Done,
         Err(error) => {
             tell(format_args!("headcount: {error}"));

@@ -301,9 +301,11 @@ impl Rules<'_> {
             }
         }
         if let Some(organisation) = self.organisation_above(after) {
-            for (attribute, rule, what) in [(known.mail, "U3", "the e-mail address"), (known.uid, "U3", "the user name")] {
+            // Two users of one number would be one to every machine of the organisation.
+            let number = self.schema.attribute("uidNumber").map(|number| (number, "the uidNumber"));
+            for (attribute, what) in [(known.mail, "the e-mail address"), (known.uid, "the user name")].into_iter().chain(number) {
                 if self.changes(attribute) || self.begins(Kind::User) || self.moves() {
-                    self.unique(after, organisation, attribute, rule, what)?;
+                    self.unique(after, organisation, attribute, "U3", what)?;
                 }
             }
         }

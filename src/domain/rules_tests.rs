@@ -171,6 +171,23 @@ fn u3_mail_and_name_are_unique_within_the_organisation_and_o1_not_beyond() {
 }
 
 #[test]
+fn u3_the_number_of_a_user_is_unique_within_the_organisation() {
+    let mut scene = scene();
+    let user = |name, mail, number| {
+        let classes = [("objectClass", "inetOrgPerson"), ("objectClass", "posixAccount"), ("objectClass", "hcUser")];
+        [&classes[..], &[("cn", name), ("sn", name), ("mail", mail), ("uidNumber", number), ("gidNumber", "1"), ("homeDirectory", "/")]]
+            .concat()
+    };
+    scene.world.add(Some(scene.users), "uid=ann", &user("ann", "ann@example.com", "1001"));
+    assert_eq!(rule(scene.add(scene.users, "uid=bob", &user("bob", "bob@example.com", "1001"), Actor::Other)), "U3");
+    assert_eq!(scene.add(scene.users, "uid=bob", &user("bob", "bob@example.com", "1002"), Actor::Other), Ok(()));
+    let bob = scene.world.add(Some(scene.users), "uid=bob", &user("bob", "bob@example.com", "1002"));
+    assert_eq!(rule(scene.change(bob, &[("uidNumber", "1001")], Actor::Other)), "U3");
+    let [_, elsewhere, ..] = scene.world.organisation(scene.suffix, "Other");
+    assert_eq!(scene.add(elsewhere, "uid=cid", &user("cid", "cid@example.com", "1001"), Actor::Other), Ok(()), "O1: not beyond");
+}
+
+#[test]
 fn u1_types_are_known_and_admins_belong_to_the_operator() {
     let mut scene = scene();
     let ann = scene.world.user(scene.users, "ann", &[]);

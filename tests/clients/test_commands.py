@@ -170,6 +170,19 @@ class Commands(unittest.TestCase):
                           ["add", "--organisation", ACME, "clerk"], ["add", "--organisation", f"o=No,{SUFFIX}", "x"]):
             self.run_it("role", *arguments, expect=FAILED)
 
+    def test_every_answer_is_json_where_that_is_asked_for(self):
+        ((message,),) = [row.values() for row in self.rows("verify")]
+        self.assertRegex(message, r"^\d+ entries, clean$")
+        for command in (["check"], ["audit", "verify"], ["backup", self.place.folder / "whole"]):
+            (row,) = self.rows(*command)
+            self.assertEqual(list(row), ["message"], command)
+        (row,) = [json.loads(line) for line in self.run_it("passwd", "--password-file", "-", "--json", given=PASSWORD + "\n").splitlines()]
+        self.assertRegex(row["password"], r"^\{")
+        done = self.place.tool("import", "-", "--json", given=f"dn: cn=x,{ACME}\nobjectClass: no-such-class\ncn: x\n")
+        self.assertEqual(done.stdout, "")
+        self.assertTrue(all(set(json.loads(line)) <= {"error", "warning"} for line in done.stderr.splitlines()), done.stderr)
+        self.assertIn("no-such-class", done.stderr)
+
     def test_groups(self):
         dan, crew = self.user("dan"), f"cn=crew,ou=groups,{ACME}"
         self.run_it("group", "add", "--organisation", ACME, "crew", "--description", "on deck")
