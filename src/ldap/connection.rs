@@ -98,6 +98,9 @@ enum Event {
     Wrote(io::Result<usize>),
 }
 
+/// How long a connection goes on before the others of its thread come first.
+const TURN: Duration = Duration::from_millis(10);
+
 /// A connection.
 pub(crate) struct Connection {
     pub(super) door: Arc<Door>,
@@ -127,6 +130,8 @@ pub(crate) struct Connection {
     partial: bool,
     /// Whether a whole message waits for others to finish.
     blocked: bool,
+    /// Whether whole messages wait for the next turn.
+    left: bool,
     /// Whether nothing is answered any more.
     mute: bool,
     unflushed: bool,
@@ -175,6 +180,7 @@ impl Connection {
             end_of_input: false,
             partial: false,
             blocked: false,
+            left: false,
             mute: false,
             unflushed: false,
             tells_identity: false,
@@ -214,7 +220,7 @@ impl Connection {
             self.take_messages();
             let long = self.step_searches();
             self.step_followers();
-            if long {
+            if long || self.left {
                 // Whoever reads much does not keep others waiting: all that is ready comes first, twice for each step.
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
@@ -305,14 +311,14 @@ impl Connection {
             return Poll::Ready(Event::Stop);
         }
         let news = self.followers.iter_mut().any(|following| following.poll(context));
-        match (!self.searches.is_empty() || news) && self.output.has_room() {
+        match (!self.searches.is_empty() || self.left || news) && self.output.has_room() {
             true => Poll::Ready(Event::Turn),
             false => Poll::Pending,
         }
     }
 
     fn wants_input(&self) -> bool {
-        self.intake == Intake::Open && !self.end_of_input && (!self.blocked || self.input.len() < READ_AHEAD)
+        self.intake == Intake::Open && !self.end_of_input && (!(self.blocked || self.left) || self.input.len() < READ_AHEAD)
     }
 
     fn is_over(&mut self) -> bool {
@@ -325,13 +331,19 @@ impl Connection {
         self.output.is_empty() && !self.unflushed
     }
 
-    /// Takes all messages that are there and may be taken.
+    /// Whether others of the thread should come first now, however much this peer has asked for (HD7).
+    pub(super) fn is_turn_over(&self) -> bool {
+        self.door.directory.clock().monotonic().saturating_sub(self.now) > TURN
+    }
+
+    /// Takes the messages that are there and may be taken, as long as the turn lasts.
     fn take_messages(&mut self) {
         let mut input = std::mem::take(&mut self.input);
         let mut taken = 0;
         let mut secret = false;
         self.blocked = false;
-        while self.intake == Intake::Open && !self.blocked {
+        self.left = false;
+        while self.intake == Intake::Open && !self.blocked && !self.left {
             let rest = input.get(taken..).unwrap_or_default();
             match frame::read(rest, &self.frame_limits()) {
                 Ok(Some(frame)) if self.admits(frame.operation) => {
@@ -340,6 +352,7 @@ impl Connection {
                     taken += frame.length;
                     secret |= may_hold_password(frame.operation);
                     self.begin(&frame);
+                    self.left = self.is_turn_over();
                 }
                 Ok(Some(_)) => self.blocked = true,
                 Ok(None) if self.end_of_input => self.intake = Intake::Closed,

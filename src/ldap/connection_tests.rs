@@ -6,7 +6,7 @@ use super::extended::{PASSWORD_MODIFY, START_TLS, WHO_AM_I};
 use super::transport::Transport;
 use super::{Door, Endpoint, features};
 use crate::base::connections::{Bounds, Connections};
-use crate::base::{Limits, SystemClock};
+use crate::base::{Clock, Limits, ManualClock, SystemClock, Timestamp};
 use crate::directory::settings::{Hashing, Lockout, Operator};
 use crate::directory::{Directory, Origin, Protocol, RequestId, Settings};
 use arc_swap::ArcSwap;
@@ -37,6 +37,10 @@ struct Server {
 
 impl Server {
     async fn start(limits: Limits) -> Self {
+        Self::start_at(limits, Arc::new(SystemClock::default())).await
+    }
+
+    async fn start_at(limits: Limits, clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             operator: Some(Operator { dn: OPERATOR.to_owned(), password: PASSWORD_HASH.to_owned() }),
@@ -49,7 +53,7 @@ impl Server {
             ..Settings::new(folder.path().join("data"), &["dc=example,dc=com"])
         };
         let connections = Connections::new(Bounds { all: limits.connections, per_network: limits.connections_per_address });
-        let directory = Directory::open(settings, Arc::new(SystemClock::default())).unwrap();
+        let directory = Directory::open(settings, clock).unwrap();
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let certificate = key.cert.der().clone();
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.signing_key.serialize_der()));
@@ -75,7 +79,12 @@ impl Server {
     /// A server with the suffix and `count` people in it.
     async fn with_people(count: usize, limits: Limits) -> (Self, Client<TcpStream>) {
         let server = Self::start(limits).await;
-        let mut client = server.operator().await;
+        let client = server.fill(count).await;
+        (server, client)
+    }
+
+    async fn fill(&self, count: usize) -> Client<TcpStream> {
+        let mut client = self.operator().await;
         let suffix = [("objectClass", "domain"), ("dc", "example")];
         assert_eq!(client.add("dc=example,dc=com", &suffix).await, LdapResultCode::Success);
         for number in 0..count {
@@ -84,7 +93,7 @@ impl Server {
         for _ in 0..count {
             assert_eq!(client.result().await, LdapResultCode::Success);
         }
-        (server, client)
+        client
     }
 }
 
@@ -503,6 +512,27 @@ async fn hd7_ten_thousand_pipelined_operations_are_all_answered() {
         }
     }
     writing.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn hd7_costly_searches_of_one_peer_take_turns_with_others() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
+    let server = Server::start_at(Limits::default(), Arc::clone(&clock) as Arc<dyn Clock>).await;
+    let mut costly = server.fill(600).await;
+    let mut other = server.client().await;
+    // Each look at the clock takes a millisecond from now on, so that it tells how much is done before the other has its answer.
+    clock.hurry(Duration::from_millis(1));
+    let unindexed = || LdapFilter::Equality("description".to_owned(), "nobody".to_owned());
+    let one =
+        |client: &mut Client<TcpStream>| client.message(search("dc=example,dc=com", LdapSearchScope::Subtree, unindexed()), Vec::new());
+    let octets: Vec<u8> = (0..200).flat_map(|_| one(&mut costly)).collect();
+    costly.stream.write_all(&octets).await.unwrap();
+    for _ in 0..10 {
+        let asked = clock.monotonic();
+        other.search(search("", LdapSearchScope::Base, present()), Vec::new()).await;
+        let waited = clock.monotonic().saturating_sub(asked);
+        assert!(waited < Duration::from_millis(150), "{waited:?}");
+    }
 }
 
 #[tokio::test]

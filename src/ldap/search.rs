@@ -117,8 +117,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Lets each search under way go one step, in turn, as long as there is room for what it finds. Answers whether one of
-    /// them goes on for long.
+    /// Lets searches under way go one step each, in turn, as long as there is room for what they find and the turn lasts.
+    /// Answers whether one of them goes on for long.
     pub(super) fn step_searches(&mut self) -> bool {
         if !self.searches.is_empty() && !self.review() {
             return false;
@@ -132,6 +132,9 @@ impl Connection {
                 running.steps += 1;
                 long |= running.steps > SHORT;
                 self.step(running);
+            }
+            if self.is_turn_over() {
+                return true;
             }
         }
         long
