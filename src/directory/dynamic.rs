@@ -26,7 +26,7 @@ use std::sync::Arc;
 /// The class of dynamic groups.
 pub(super) const GROUP_OF_URLS: &str = "2.16.840.1.113730.3.2.33";
 /// What has their URLs.
-const MEMBER_URL: &str = "memberURL";
+pub(super) const MEMBER_URL: &str = "memberURL";
 /// Questions that the dynamic groups in one filter may make of entries, all together, before it is asked of any: they are
 /// asked at once, before any time limit can count (HA5). Members of more are not sought: groups are asked about each entry
 /// that the search looks at, as many as its look-through limit allows.

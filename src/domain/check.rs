@@ -170,7 +170,19 @@ impl Rules<'_> {
         values(self.proposal.before) != values(self.proposal.after)
     }
 
-    fn organisation(&self, _after: &Entry) -> Result<(), Breach> {
+    /// The time zone of an organisation or a licence is one that there is (O3).
+    fn time_zone(&self, after: &Entry) -> Result<(), Breach> {
+        let Some(attribute) = self.schema.attribute("hcTimeZone").filter(|attribute| self.changes(*attribute)) else { return Ok(()) };
+        match after.text(attribute) {
+            Some(zone) if jiff::tz::TimeZone::get(zone).is_err() => {
+                breach(Cause::Constraint, "O3", format!("{zone} is no time zone of the IANA database"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn organisation(&self, after: &Entry) -> Result<(), Breach> {
+        self.time_zone(after)?;
         if self.begins(Kind::Organisation) {
             return self.only_operator("O1", "is made by the operator of the server only");
         }
@@ -189,6 +201,7 @@ impl Rules<'_> {
     fn licence(&self, after: &Entry) -> Result<(), Breach> {
         let Some(licence) = Licence::of(self.schema, after) else { return Ok(()) };
         licence::check_values(self.schema, after)?;
+        self.time_zone(after)?;
         if self.begins(Kind::Licence) {
             self.only_operator("O3", "is made by the operator of the server only")?;
         } else if !self.proposal.actor.is_above() {

@@ -251,7 +251,9 @@ class Dynamic(OneDemo):
         self.people()
         other, filter = self.demo.organisation, "(uid=*)"
         urls = (f"ldap:///{other}??sub?{filter}", f"ldap://elsewhere/{self.base}??sub?{filter}", f"ldap:///{self.base}?cn?sub?{filter}",
-                f"ldap:///{self.base}??sub?(userPassword=*)", "nonsense")
+                f"ldap:///{self.base}??sub?(userPassword=*)")
+        with self.assertRaises(ldap.INVALID_SYNTAX):
+            self.dynamic("none", *urls, "nonsense")
         group = self.dynamic("none", *urls)
         self.assertEqual(self.values(group, "member"), [])
         self.assertEqual(self.names(f"(member=uid=ann,{self.base})"), [])

@@ -34,6 +34,7 @@ mod policy_links;
 mod policy_lockout;
 mod proxied;
 mod proxy;
+mod references;
 mod reload;
 mod reset;
 mod round;

@@ -77,7 +77,8 @@ impl Work<'_, '_> {
         let bad = || Error::InvalidSyntax(format!("{}: a value is not a distinguished name", schema.attribute_type(attribute).name()));
         let text = std::str::from_utf8(&value).map_err(|_| bad())?;
         let dn = Dn::parse(text).map_err(|_| bad())?;
-        if let Resolved::Found(id) = self.resolve(&dn)
+        let resolved = self.resolve(&dn);
+        if let Resolved::Found(id) = resolved
             && self.may_refer((source, parent), attribute, id)
             && is_there(id)
         {
@@ -85,6 +86,19 @@ impl Work<'_, '_> {
         }
         if attribute == schema.known().pwd_policy_subentry && !self.options.relax {
             return Err(Error::Constraint(format!("pwdPolicySubentry: {} is no password policy that holds there", quoted(text))));
+        }
+        // Asked of the name alone: whether the other organisation has such an entry is not told (O1).
+        let nearest = match resolved {
+            Resolved::Found(id) => Some(id),
+            Resolved::Missing { nearest, .. } => nearest,
+            Resolved::Outside => None,
+        };
+        let of = |id: EntryId| organisation_of(&*self.txn, id);
+        if attribute == schema.known().aliased_object_name && !self.options.relax && nearest.and_then(of) != parent.and_then(of) {
+            return Err(Error::Constraint(format!(
+                "an alias stands for an entry of its own organisation; {} is none (rule O1)",
+                quoted(text)
+            )));
         }
         match self.current.settings.strict_references {
             true => Err(Error::Constraint(format!(

@@ -15,7 +15,7 @@ mod schema;
 mod stamp;
 
 use super::core::{Core, Current};
-use super::dynamic::{GROUP_OF_URLS, Reading};
+use super::dynamic::{GROUP_OF_URLS, MEMBER_URL, Reading};
 use super::filter::{Matcher, Truth};
 use super::referral::{self, of_class};
 use super::request::{OwnedEntry, Write, WriteOptions, WriteOutcome, version_of};
@@ -27,6 +27,7 @@ use crate::access::{EntryAccess, Grants};
 use crate::base::Timestamp;
 use crate::domain::check::{Actor, Proposal, check};
 use crate::model::entry::Place;
+use crate::model::ldap_url::LdapUrl;
 use crate::model::{AttributeId, Dn, Draft, Entry, Facts, Kind, Link};
 use crate::schema::{SealOptions, Violation};
 use crate::store::{StoreError, Transaction};
@@ -307,6 +308,7 @@ impl<'a, 't> Work<'a, 't> {
         let sealed = self.core.schema.seal(draft, place, &edges, relax).map_err(violation)?;
         self.check(before, Some(&sealed))?;
         self.check_place(before, &sealed)?;
+        self.check_urls(before, &sealed)?;
         self.note_shared(before, Some(&sealed))?;
         let entry = self.txn.put(sealed);
         let is_named_anew = before.is_some_and(|before| before.rdn_key != entry.rdn_key || before.parent != entry.parent);
@@ -314,6 +316,19 @@ impl<'a, 't> Work<'a, 't> {
             self.note_authority();
         }
         Ok(entry)
+    }
+
+    /// The searches of a dynamic group are LDAP URLs: anything else would find nobody. An import takes what it brings.
+    fn check_urls(&self, before: Option<&Entry>, after: &Entry) -> Result<(), Error> {
+        let changed = |attribute: &AttributeId| before.is_none_or(|before| !before.values(*attribute).eq(after.values(*attribute)));
+        let Some(attribute) = self.core.schema.attribute(MEMBER_URL).filter(changed).filter(|_| !self.options.relax) else {
+            return Ok(());
+        };
+        let is_url = |value: &[u8]| std::str::from_utf8(value).is_ok_and(|text| LdapUrl::parse(text).is_some());
+        match after.values(attribute).find(|value| !is_url(value)) {
+            Some(value) => Err(Error::InvalidSyntax(format!("memberURL: {} is no LDAP URL", quoted(&String::from_utf8_lossy(value))))),
+            None => Ok(()),
+        }
     }
 
     /// Puts what the server itself notes down on an entry: no stamp and no revision of its own, since nobody changed it.
