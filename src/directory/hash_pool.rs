@@ -89,6 +89,7 @@ impl HashPool {
     pub async fn run<T: Send + 'static>(&self, source: Option<IpAddr>, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let (sender, mut receiver) = oneshot::channel();
         let job = Box::new(move || {
+            COUNTS.hashes.one();
             let result = work();
             let answer: Answer = Box::new(move || {
                 // The one who asked may be gone; then the answer is for nobody.
@@ -97,7 +98,6 @@ impl HashPool {
             answer
         });
         let place = self.shared.enter(source, job).inspect_err(|_| COUNTS.shed.one())?;
-        COUNTS.hashes.one();
         match tokio::time::timeout(self.deadline, &mut receiver).await {
             Ok(answer) => answer.map_err(|_| Busy),
             Err(_) if place.leave() => {

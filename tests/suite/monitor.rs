@@ -2,7 +2,7 @@
 
 use crate::house::{ACME, House, SUFFIX};
 use crate::server::{Server, free_port, write_private};
-use crate::wire::{Wire, equal, present, search_request};
+use crate::wire::{Wire, equal, message, present, search_request};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -60,6 +60,18 @@ fn the_monitor_counts_and_is_for_the_operator_and_whom_a_rule_names() {
     assert_eq!(counted(&mut wire, search, "monitorOpCompleted"), before + 11);
     let initiated = counted(&mut wire, search, "monitorOpInitiated");
     assert_eq!(initiated, counted(&mut wire, search, "monitorOpCompleted"), "each was begun before it was counted as done");
+    let under_way = |wire: &mut Wire| counted(wire, search, "monitorOpInitiated") - counted(wire, search, "monitorOpCompleted");
+    let mut follower = house.server.as_operator();
+    let follow = search_request(SUFFIX, 2, &present("objectClass"), &["1.1"]);
+    follower.send(&message(9, &follow, &[crate::follow::persistent(15, true)]));
+    follower.who_am_i();
+    assert_eq!(under_way(&mut wire), 1);
+    drop(follower);
+    let began = Instant::now();
+    while under_way(&mut wire) > 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "what a broken connection had under way has ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let open = "cn=Current,cn=Connections,cn=Monitor";
     let now = counted(&mut wire, open, "monitorCounter");
     let others: Vec<Wire> = (0..3).map(|_| house.signed_in("ann", ACME)).collect();

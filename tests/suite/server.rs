@@ -48,11 +48,11 @@ pub(crate) fn salted_hash(password: &str) -> String {
     format!("{{SSHA}}{}", base64::engine::general_purpose::STANDARD.encode(octets))
 }
 
-/// A port that is free now, below those that the system gives to outgoing connections, and given out once.
+/// A port that is free now, below those of demos and of outgoing connections, and given out once.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    let port = || 20_000 + ((std::process::id() * 37 + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000) as u16;
+    let port = || 20_000 + ((std::process::id() * 37 + NEXT.fetch_add(1, Ordering::Relaxed)) % 6_000) as u16;
     std::iter::repeat_with(port).find(free).unwrap()
 }
 

@@ -239,7 +239,7 @@ fn bind(port: u16) -> Result<TcpListener, String> {
 
 /// A port below those that systems give to outgoing connections, so that none of them takes it before the server does.
 fn free_port() -> Result<TcpListener, String> {
-    let tries = (0..64).map(|_| 20_000 + u16::from_le_bytes(random::bytes()) % 12_000);
+    let tries = (0..64).map(|_| 26_000 + u16::from_le_bytes(random::bytes()) % 6_000);
     tries.filter_map(|port| bind(port).ok()).next().map_or_else(|| bind(0), Ok)
 }
 

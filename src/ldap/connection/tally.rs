@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// The operations under way, and whether the connection counts as bound. Dropping it takes the connection out of the counts.
 pub(super) struct Tally {
-    /// Message id and when it began.
-    waiting: Vec<(i32, Duration)>,
+    /// Message id, operation, and when it began.
+    waiting: Vec<(i32, Operation, Duration)>,
     bound: bool,
 }
 
@@ -31,7 +31,7 @@ impl Tally {
         let Some(counts) = counts(operation) else { return };
         counts.initiated.one();
         match operation.response_tag() {
-            Some(_) => self.waiting.push((id, now)),
+            Some(_) => self.waiting.push((id, operation, now)),
             None => counts.completed.one(),
         }
     }
@@ -50,15 +50,15 @@ impl Tally {
         if operation == Operation::Bind {
             count_bind(code);
         }
-        if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == id) {
-            let (_, began) = self.waiting.swap_remove(at);
+        if let Some(at) = self.waiting.iter().position(|(waiting, ..)| *waiting == id) {
+            let (.., began) = self.waiting.swap_remove(at);
             counts.latency.observe(clock.monotonic().saturating_sub(began));
         }
     }
 
-    /// An operation is abandoned.
+    /// An operation has ended without an answer: it was abandoned.
     pub(super) fn dropped(&mut self, id: i32) {
-        self.waiting.retain(|(waiting, _)| *waiting != id);
+        self.waiting.extract_if(.., |(waiting, ..)| *waiting == id).for_each(|(_, operation, _)| ended(operation));
     }
 
     /// Somebody has signed in, or is no longer.
@@ -73,7 +73,15 @@ impl Tally {
 impl Drop for Tally {
     fn drop(&mut self) {
         self.bound(false);
+        self.waiting.drain(..).for_each(|(_, operation, _)| ended(operation));
         COUNTS.open.add(-1);
+    }
+}
+
+/// What nobody is told the end of is not under way any more either.
+fn ended(operation: Operation) {
+    if let Some(counts) = counts(operation) {
+        counts.completed.one();
     }
 }
 
