@@ -142,7 +142,7 @@ fn run(options: &Options, number: usize, barrier: &Barrier) -> Seen {
             if answer.is_entry {
                 entries += 1;
             } else {
-                assert_eq!(answer.code, 0, "request {} was refused", answer.id);
+                assert_eq!(answer.code, 0, "the result of request {}", answer.id);
                 answers += 1;
                 let at = began.elapsed();
                 if at >= from && at < to {

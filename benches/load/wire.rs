@@ -9,7 +9,7 @@ const SUFFIX: &str = "dc=example,dc=com";
 pub(crate) enum Operation {
     /// One entry by its name.
     Base,
-    /// A bind with the password of a user, kept as {SSHA}.
+    /// A bind with the password of a user, kept as argon2id.
     Bind,
     /// One entry by its uid.
     Equality,
@@ -49,7 +49,7 @@ impl Operation {
         let dn = || format!("uid=user{user:06},{PEOPLE}");
         let message = match self {
             Self::Base => search(id, &dn(), 0, &tlv(0x87, &[b"objectClass"])),
-            Self::Bind => bind(id, &dn(), &format!("password of user {user:06}")),
+            Self::Bind => bind(id, &dn(), "the password of every user"),
             Self::Equality => search(id, SUFFIX, 2, &tlv(0xa3, &[&octets("uid"), &octets(&format!("user{user:06}"))])),
             Self::Member => search(id, SUFFIX, 2, &tlv(0xa3, &[&octets("member"), &octets(&dn())])),
             Self::Modify => modify(id, &dn(), &format!("description after request {id}")),

@@ -4,6 +4,7 @@ A machine is busy as it pleases, so what is held to a bound here is counted: wha
 under way, what is hashed. Seconds are held to bounds in the long run only, where a release has the machine to itself.
 """
 
+import contextlib
 import json
 import pathlib
 import resource
@@ -224,9 +225,12 @@ class Load(unittest.TestCase):
                 self.assertEqual(write(f"during {at}"), 0, "what is kept still has its descriptors")
             for peer in flood:
                 peer.close()
-            freed = time.monotonic()
-            self.assertTrue(server.is_alive())
-            self.assertLess(time.monotonic() - freed, 5, "seconds until a new client is served")
+            # Who comes before the server has seen that the others are gone is one too many still, and is hung up on.
+            freed, served = time.monotonic(), False
+            while not served and time.monotonic() - freed < 5:
+                with contextlib.suppress(target.Closed):
+                    served = server.is_alive()
+            self.assertTrue(served, "a new client is served within 5 s")
             self.assertEqual(write("after"), 0)
 
     def test_hd4_a_storm_of_binds_has_its_memory_and_leaves_searches_alone(self):
