@@ -6,7 +6,7 @@ use super::{Caller, Error, Identity, Origin, SessionRequest, Write, WriteOptions
 use crate::base::Secret;
 use crate::model::{Facts, Modification, ModificationKind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn anonymous() -> Caller {
     Caller { identity: Arc::new(Identity::anonymous()), origin: Arc::new(Origin::system()) }
@@ -96,6 +96,30 @@ async fn hb3_a_flood_of_names_leaves_no_queue_behind() {
     });
     for attempt in attempts.collect::<Vec<_>>() {
         assert!(matches!(attempt.await.unwrap(), Error::InvalidCredentials | Error::Busy(_)));
+    }
+    assert_eq!(bench.directory.core().lockouts.queues(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hb4_attempts_that_wait_for_others_come_in_turn() {
+    let bench = Bench::with_organisation("3").await;
+    bench.modify(&user("bob"), ModificationKind::Replace, "hcUserType", &["service"]).await.unwrap();
+    let ended = Arc::new(AtomicUsize::new(0));
+    let clients = (0..16).map(|_| {
+        let (directory, ended) = (Arc::clone(&bench.directory), Arc::clone(&ended));
+        tokio::spawn(async move {
+            let (mut overtaken, password) = (0, Secret::new(b"correct horse battery staple".to_vec()));
+            for _ in 0..40 {
+                let before = ended.load(Ordering::Relaxed);
+                directory.bind(&Origin::system(), &user("bob"), &password, SessionRequest::default()).await.unwrap();
+                overtaken = overtaken.max(ended.fetch_add(1, Ordering::Relaxed) - before);
+            }
+            overtaken
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        let overtaken = client.await.unwrap();
+        assert!(overtaken <= 64, "{overtaken} others went before one, and there are 15");
     }
     assert_eq!(bench.directory.core().lockouts.queues(), 0);
 }

@@ -88,8 +88,18 @@ struct State {
     /// Accounts with failures that somebody waits to see written down, and how many failures there were.
     failed: HashSet<Account>,
     failures: u64,
-    /// Where attempts wait to see what becomes of others under way.
-    queues: HashMap<Account, Arc<Notify>>,
+    /// Where attempts wait to see what becomes of others under way: a line for each place, so that who comes from one does not
+    /// wait for those who guess elsewhere.
+    lines: HashMap<Account, HashMap<Place, Arc<Line>>>,
+}
+
+/// Attempts that wait, the oldest first.
+#[derive(Default)]
+struct Line {
+    /// Held by the first.
+    first: tokio::sync::Mutex<()>,
+    /// An attempt under way has ended since the first one looked.
+    ended: Notify,
 }
 
 impl Default for Lockouts {
@@ -147,23 +157,27 @@ impl Lockouts {
         state.failures
     }
 
-    /// An attempt under way has ended: those that wait for it look again.
+    /// An attempt under way has ended: the first of those that wait for it look again.
     fn ended(&self, account: Account) {
-        let queue = self.state.lock().queues.remove(&account);
-        if let Some(queue) = queue {
-            queue.notify_waiters();
+        for line in self.state.lock().lines.get(&account).into_iter().flat_map(HashMap::values) {
+            line.ended.notify_one();
         }
     }
 
-    fn queue(&self, account: Account) -> Waiting<'_> {
-        let ended = Arc::clone(self.state.lock().queues.entry(account).or_default());
-        Waiting { lockouts: self, account, ended }
+    /// Whether others wait, behind whom a new one has to go.
+    fn has_line(&self, account: Account, place: &Place) -> bool {
+        self.state.lock().lines.get(&account).is_some_and(|lines| lines.contains_key(place))
+    }
+
+    fn line_up(&self, account: Account, place: &Place) -> Waiting<'_> {
+        let line = Arc::clone(self.state.lock().lines.entry(account).or_default().entry(place.clone()).or_default());
+        Waiting { lockouts: self, account, place: place.clone(), line }
     }
 
     /// How many accounts there are for which attempts wait.
     #[cfg(test)]
     pub(super) fn queues(&self) -> usize {
-        self.state.lock().queues.len()
+        self.state.lock().lines.len()
     }
 
     /// The record of an account as it is now.
@@ -191,19 +205,24 @@ impl Lockouts {
     }
 }
 
-/// An attempt that waits to see what becomes of others. The last one that leaves takes their queue away.
+/// An attempt that waits to see what becomes of others. The last one that leaves takes their line away.
 struct Waiting<'a> {
     lockouts: &'a Lockouts,
     account: Account,
-    ended: Arc<Notify>,
+    place: Place,
+    line: Arc<Line>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let queues = &mut self.lockouts.state.lock().queues;
+        let lines = &mut self.lockouts.state.lock().lines;
+        let Some(of_account) = lines.get_mut(&self.account) else { return };
         // Besides this one only the map holds it.
-        if queues.get(&self.account).is_some_and(|held| Arc::ptr_eq(held, &self.ended) && Arc::strong_count(held) == 2) {
-            queues.remove(&self.account);
+        if of_account.get(&self.place).is_some_and(|line| Arc::strong_count(line) == 2) {
+            of_account.remove(&self.place);
+        }
+        if of_account.is_empty() {
+            lines.remove(&self.account);
         }
     }
 }
@@ -380,19 +399,19 @@ impl Directory {
             let now = self.clock().now();
             lockouts.with(facts, account, |attempts| attempts.begin(&rules, &place, now))
         };
-        let looked_again = async {
+        let in_turn = async {
+            let waiting = lockouts.line_up(account, &place);
+            let _first = waiting.line.first.lock().await;
             loop {
-                let queue = lockouts.queue(account);
-                // Made before looking, so that no end in between is missed.
-                let ended = queue.ended.notified();
                 match begin() {
-                    Begun::Later => ended.await,
+                    Begun::Later => waiting.line.ended.notified().await,
                     begun => return begun,
                 }
             }
         };
-        let begun = match begin() {
-            Begun::Later => tokio::time::timeout(settings.hashing.deadline, looked_again).await.map_err(|_| Busy)?,
+        let at_once = if lockouts.has_line(account, &place) { Begun::Later } else { begin() };
+        let begun = match at_once {
+            Begun::Later => tokio::time::timeout(settings.hashing.deadline, in_turn).await.map_err(|_| Busy)?,
             begun => begun,
         };
         lockouts.note(account, false);
