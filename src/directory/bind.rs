@@ -8,7 +8,7 @@ use super::lockout::Account;
 use super::logins::Claimed;
 use super::tree::{self, Resolved};
 use super::{Bound, Directory, SessionRequest};
-use crate::base::Secret;
+use crate::base::{EntryId, Secret};
 use crate::domain::password_rules::PasswordUse;
 use crate::domain::{AccountState, User, UserType, organisation_of};
 use crate::model::{Dn, Entry, Facts, Kind};
@@ -171,10 +171,23 @@ impl Directory {
             let (session, hold, report) = self.take_seat(origin, &identity, hashes, request, proof).await?;
             identity.session = Some(session);
             (seat, held) = (Some(report), Some(hold));
-        } else if proof == Proof::Password && self.has_expired(entry) {
-            self.spend_grace(entry.id).await?;
+        } else {
+            if proof == Proof::Password && self.has_expired(entry) {
+                self.spend_grace(entry.id).await?;
+            }
+            identity.sign_in = Some(self.core().unseated.enter(entry.id));
+            self.check_again(entry.id, hashes)?;
         }
         Ok(Bound { identity: Arc::new(identity), seat, hold: held, password: PasswordUse::Free })
+    }
+
+    /// Account and credential as they were proven, where no seat is taken and the writer therefore does not look at them (S11).
+    fn check_again(&self, id: EntryId, hashes: &[Vec<u8>]) -> Result<(), Error> {
+        let candidate = self.memory().entry(id).map(|entry| self.candidate_of(entry));
+        match candidate.is_some_and(|now| now.usable && now.hashes == hashes) {
+            true => Ok(()),
+            false => Err(Error::InvalidCredentials),
+        }
     }
 
     /// Lets in who has given an application password, if it is still there.
@@ -234,6 +247,9 @@ impl Directory {
         if User::of(core.schema.as_ref(), &entry).is_some_and(|user| user.state() != AccountState::Active) {
             return None;
         }
+        if identity.sign_in.as_ref().is_some_and(|sign_in| sign_in.has_ended()) || !self.may_sign_in(&entry) {
+            return None;
+        }
         if !self.still_opens(&entry, identity) {
             return None;
         }
@@ -245,6 +261,7 @@ impl Directory {
         }
         Some(Identity {
             session: identity.session.clone(),
+            sign_in: identity.sign_in.clone(),
             must_change: identity.must_change,
             method: identity.method,
             application_password: identity.application_password.clone(),

@@ -15,6 +15,7 @@ use super::settings::Settings;
 use super::sorted::Room;
 use super::specials::SpecialsCache;
 use super::tree::{self, Suffix};
+use super::unseated::Unseated;
 use super::view::Selection;
 use crate::access::{AccessSubject, Grants, Policy, Standing};
 use crate::base::{Clock, EntryId, Moment};
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     replacing: Mutex<()>,
     /// Who sits where. Changed on the writer thread only, so that counting and taking are one step.
     pub(crate) seats: Mutex<SeatBook>,
+    /// Who is signed in without a seat.
+    pub(crate) unseated: Arc<Unseated>,
     /// Grows whenever somebody's rights may have changed.
     authority: AtomicU64,
     /// Sessions whose last connection is gone; they end where the licence releases on disconnect (S5).
@@ -133,6 +136,7 @@ impl Core {
             current: ArcSwap::from_pointee(current),
             replacing: Mutex::default(),
             seats: Mutex::default(),
+            unseated: Arc::default(),
             authority: AtomicU64::new(1),
             released: Mutex::default(),
             wake: Notify::new(),

@@ -1,5 +1,6 @@
 //! Passwords in changes: none stays in the clear, whichever way it comes, and who may not write one learns nothing by trying.
 
+use super::bind::Proof;
 use super::tests::{Bench, ORGANISATION, user};
 use super::tree::{self, Resolved};
 use super::{Caller, Error, Identity, Origin, SessionRequest, Write, WriteOptions, lockout};
@@ -145,4 +146,23 @@ async fn hd10_failures_are_written_down_together_and_before_they_are_answered() 
         assert_eq!(saved.min(5), 5.min(round + 1), "what is answered is written down");
     }
     assert!((1..=40).contains(&(writes() - before)), "{} writes of 160 failures", writes() - before);
+}
+
+#[tokio::test]
+async fn hc7_who_takes_no_seat_is_let_in_by_what_the_account_has_now() {
+    let bench = Bench::with_organisation("3").await;
+    let tool = "cn=tool,dc=example,dc=com";
+    let classes = [("objectClass", "applicationProcess"), ("objectClass", "simpleSecurityObject")];
+    bench.add(tool, &[classes[0], classes[1], ("cn", "tool"), ("userPassword", "a password of some length")]).await.unwrap();
+    let Resolved::Found(id) = found(&bench, tool) else { panic!("not added") };
+    let proven = bench.directory.memory().entry(id).unwrap();
+    let hashes: Vec<Vec<u8>> = proven.values(bench.directory.schema().known().user_password).map(<[u8]>::to_vec).collect();
+    let origin = Origin::system();
+    let admit = || bench.directory.admit(&origin, &proven, &hashes, SessionRequest::default(), Proof::Password);
+    let identity = admit().await.unwrap().identity;
+    assert!(bench.directory.refresh(&identity).is_some());
+    bench.modify(tool, ModificationKind::Replace, "userPassword", &["another password of some length"]).await.unwrap();
+    assert!(bench.directory.refresh(&identity).is_none(), "who was in is out");
+    // Who has proven the old one in the moment of the change comes too late.
+    assert!(matches!(admit().await.unwrap_err(), Error::InvalidCredentials));
 }

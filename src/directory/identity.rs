@@ -1,5 +1,6 @@
 //! Who is asking, and from where.
 
+use super::unseated::SignIn;
 use crate::access::Grants;
 pub use crate::access::Standing;
 use crate::base::EntryId;
@@ -160,6 +161,8 @@ pub struct Identity {
     pub permissions: Arc<[Box<str>]>,
     /// The seat it sits on, if it needs one.
     pub session: Option<Arc<SessionHandle>>,
+    /// What ends it where it needs no seat and is an entry.
+    pub(super) sign_in: Option<Arc<SignIn>>,
     /// Whether its password was set by somebody else when it signed in, and was to be changed before anything else.
     pub must_change: bool,
     /// The application password it came in by, as it is kept.
@@ -187,6 +190,7 @@ impl Identity {
             organisation_admin: false,
             permissions: Arc::from([]),
             session: None,
+            sign_in: None,
             must_change: false,
             application_password: None,
             operator_password: None,

@@ -58,6 +58,7 @@ pub mod telemetry;
 mod tests;
 mod token;
 pub(crate) mod tree;
+mod unseated;
 mod view;
 mod write;
 

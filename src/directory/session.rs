@@ -8,6 +8,7 @@ use super::identity::{Caller, Identity, Origin, SessionHandle};
 use super::request::{Write, WriteOptions};
 use super::settings::{Application, Settings};
 use super::tree;
+use super::unseated::SignIn;
 use super::write::Work;
 use super::{Directory, SeatReport, SessionInfo, SessionRequest};
 use crate::base::{EntryId, Network, Timestamp, random};
@@ -536,15 +537,26 @@ impl Work<'_, '_> {
         self.audit("session-end", entry, Vec::new(), format!("{why}, of {user}{message}"));
     }
 
-    /// Ends all sessions of a user (S6).
+    /// Ends all sessions of a user (S6), and who is signed in as it without one (HC7).
     pub(crate) fn end_sessions_of(&mut self, user: EntryId, why: &str) {
         self.end_sessions_but(user, None, why);
+        self.end_sign_ins_but(user, None);
     }
 
-    /// Ends the sessions of a user but the one that the change is made on (ASVS 7.4.3).
+    /// The same but for the one that the change is made on (ASVS 7.4.3).
     pub(crate) fn end_other_sessions_of(&mut self, user: EntryId, why: &str) {
         let own = self.caller.identity.session.as_ref().map(|session| session.entry);
         self.end_sessions_but(user, own, why);
+        self.end_sign_ins_but(user, self.caller.identity.sign_in.clone());
+    }
+
+    fn end_sign_ins_but(&mut self, account: EntryId, kept: Option<Arc<SignIn>>) {
+        let core = Arc::clone(self.core);
+        self.txn.when_settled(move |committed| {
+            if committed && core.unseated.end(account, kept.as_deref()) {
+                core.authority_changed();
+            }
+        });
     }
 
     fn end_sessions_but(&mut self, user: EntryId, kept: Option<EntryId>, why: &str) {

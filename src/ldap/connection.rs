@@ -510,7 +510,7 @@ impl Connection {
             None => {
                 let session = self.caller.identity.session.clone();
                 let farewell = session.as_ref().and_then(|session| session.farewell());
-                let text = farewell.unwrap_or("the session was ended, or the account may not be used any more");
+                let text = farewell.unwrap_or("the session was ended, or the account or its password may not be used any more");
                 self.disconnect(&LdapResultCode::StrongerAuthRequired, text);
                 false
             }

@@ -1,5 +1,6 @@
 """Who loses a right has lost it at the next operation, on whatever is open, and its seat is free (hardening HC7)."""
 
+import base64
 import http.client
 import json
 import time
@@ -7,6 +8,7 @@ import unittest
 
 import target
 from target import SUFFIX, WHO_AM_I, Client, Target, bind, control, equal, extended, message, number, present, replace, search, sequence, text
+from test_strangers import FOLLOWED
 
 ACME = f"o=Acme,{SUFFIX}"
 USERS, ROLES, GROUPS, LICENCES = (f"ou={name},{ACME}" for name in ("users", "roles", "groups", "licences"))
@@ -289,6 +291,138 @@ class StaleRights(unittest.TestCase):
         self.assertEqual(self.scim("GET", "/Users", token=minted["token"])[0], 200)
         time.sleep(3.1)
         self.assertEqual(self.scim("GET", "/Users", token=minted["token"])[0], 401)
+
+
+class Unseated(Target):
+    """A service account, an administrator by entry, one by role through the application for that, and an account of no
+    organisation."""
+
+    def write_config(self):
+        super().write_config()
+        with open(self.folder / "headcount.toml", "a") as config:
+            config.write(f'[[access]]\nwho = ["users"]\nsubtree = "{SUFFIX}"\nattributes = ["*", "+"]\nrights = ["read"]\n'
+                         '[[application]]\nname = "administration"\nnetwork = "127.0.0.0/8"\nadministrative = true\n')
+
+
+class WithoutASeat(unittest.TestCase):
+    """Accounts that take no seat have no session that ends; their connections end all the same."""
+
+    TOOL = f"cn=tool,{SUFFIX}"
+    ACCOUNTS = {"a service": user("svc"), "an administrator": user("root"), "an administrator of the organisation": user("chief"),
+                "of no organisation": TOOL}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Unseated()
+        cls.addClassCleanup(cls.server.end)
+        operator = cls.operator = Client(cls.server, patience=60).sign_in(cls.server)
+        add = lambda dn, **attributes: StaleRights.done(operator.add(dn, **attributes), dn)
+        add(SUFFIX, objectClass=["domain"], dc=["example"])
+        add(ACME, objectClass=["organization", "hcOrganisation"], o=["Acme"])
+        add(f"cn=chief,{ROLES}", objectClass=["hcRoleDefinition"], cn=["chief"], hcRoleSystem=["organisation-admin"])
+
+    def setUp(self):
+        """The accounts anew: each test changes them."""
+        for dn in self.ACCOUNTS.values():
+            self.operator.ask(delete(dn))
+        account = {"objectClass": ["applicationProcess", "simpleSecurityObject", "uidObject", "hcUser"], "userPassword": [PASSWORD]}
+        add = lambda dn, **attributes: StaleRights.done(self.operator.add(dn, **attributes), dn)
+        add(user("svc"), uid=["svc"], cn=["svc"], hcUserType=["service"], **account)
+        person = {"objectClass": ["inetOrgPerson", "hcUser"], "sn": ["x"], "userPassword": [PASSWORD]}
+        add(user("root"), uid=["root"], cn=["root"], hcUserType=["admin"], mail=["root@example.com"], **person)
+        add(user("chief"), uid=["chief"], cn=["chief"], mail=["chief@example.com"], hcRole=[f"cn=chief,{ROLES}"], **person)
+        add(self.TOOL, objectClass=["applicationProcess", "simpleSecurityObject"], cn=["tool"], userPassword=[PASSWORD])
+
+    def change(self, operation, client=None):
+        self.assertEqual((client or self.operator).ask(operation)[0], SUCCESS)
+
+    def signed_in(self, dn, password=PASSWORD):
+        client = Client(self.server, patience=60)
+        self.addCleanup(client.close)
+        self.assertEqual(client.ask(bind(dn, password))[0], SUCCESS, dn)
+        return client
+
+    def following(self, dn):
+        """Connections that follow a search, each in its way; all there is was told."""
+        for followed in FOLLOWED.values():
+            client = self.signed_in(dn)
+            client.send(message(50, search(SUFFIX, 2, equal("objectClass", "domain"), "1.1"), followed))
+            while True:
+                ident, tag, _ = client.receive()
+                self.assertEqual(ident, 50)
+                if tag in (0x64, 0x79):
+                    break
+            yield client
+
+    def has_ended(self, client):
+        """It is told within a second, though it asks for nothing."""
+        client.socket.settimeout(1)
+        while (answer := client.receive())[0] == 50:
+            self.assertIn(answer[1], (0x64, 0x79))
+        self.assertEqual((answer[:2], target.first(answer[2])[0]), ((0, 0x78), bytes([STRONGER])))
+        with self.assertRaises(target.Closed):
+            client.receive()
+
+    def goes_on(self, client):
+        self.assertEqual(client.ask(WHO_AM_I)[0], SUCCESS)
+
+    def is_thrown_out(self, client):
+        self.assertEqual(client.ask(search(SUFFIX, 0, present("objectClass"), "1.1")), (STRONGER, 0), "the first operation after the change")
+        with self.assertRaises(target.Closed):
+            client.ask(WHO_AM_I)
+
+    def thrown_out_by(self, what, dn, how):
+        """Connections at rest and others that follow, and the change."""
+        with self.subTest(what):
+            ready, following = self.signed_in(dn), list(self.following(dn))
+            self.goes_on(ready)
+            how(dn)
+            for client in following:
+                self.has_ended(client)
+            self.is_thrown_out(ready)
+
+    def test_hc7_password_of_an_account_without_a_seat_set_by_somebody_else(self):
+        new = lambda dn: extended(PASSWORD_MODIFY, sequence(text(dn, 0x80), text("a new one that somebody else chose", 0x82)))
+        for what, dn in self.ACCOUNTS.items():
+            self.thrown_out_by(f"password modify of {what}", dn, lambda dn: self.change(new(dn)))
+        self.setUp()
+        for what, dn in self.ACCOUNTS.items():
+            hashed = target.servers.ssha("a new one that somebody else chose")
+            self.thrown_out_by(f"modify of {what}", dn, lambda dn: self.change(replace(dn, "userPassword", hashed)))
+            self.goes_on(self.signed_in(dn, "a new one that somebody else chose"))
+
+    def test_hc7_an_account_without_a_seat_changed_so_that_a_session_would_end(self):
+        for dn, attribute, value in ((user("svc"), "hcActive", "FALSE"), (user("root"), "mail", "another@example.com")):
+            self.thrown_out_by(f"{attribute} of {dn}", dn, lambda dn: self.change(replace(dn, attribute, value)))
+        self.setUp()
+        for what, dn in self.ACCOUNTS.items():
+            self.thrown_out_by(f"{what} deleted", dn, lambda dn: self.change(delete(dn)))
+
+    def test_hc7_a_password_of_its_own_ends_the_other_connections_without_a_seat(self):
+        for what, dn in self.ACCOUNTS.items():
+            with self.subTest(what):
+                own, other, following = self.signed_in(dn), self.signed_in(dn), list(self.following(dn))
+                bystander = self.signed_in(user("svc") if dn == self.TOOL else self.TOOL)
+                for password in ("the next one it has chosen itself", "and one more that it has chosen"):
+                    self.change(extended(PASSWORD_MODIFY, sequence(text(password, 0x82))), own)
+                    self.goes_on(own)
+                self.is_thrown_out(other)
+                for client in following:
+                    self.has_ended(client)
+                self.goes_on(bystander)
+                # What somebody else does ends this one too.
+                self.change(replace(dn, "userPassword", target.servers.ssha(PASSWORD)))
+                self.is_thrown_out(own)
+
+    def test_hc7_a_password_hashed_anew_ends_nobody(self):
+        self.change(replace(self.TOOL, "userPassword", target.servers.ssha(PASSWORD)))
+        client = self.signed_in(self.TOOL)
+        stored = lambda: [entry for entry in self.server.run("export").stdout.split("\n\n") if entry.startswith(f"dn: {self.TOOL}")][0]
+        hashed = base64.b64encode(b"{ARGON2}").decode()[:8]
+        target.servers.demo.eventually("it is hashed anew", lambda: "{ARGON2}" in stored() or f"userPassword:: {hashed}" in stored())
+        self.change(replace(self.TOOL, "description", "changed by somebody else"))
+        self.change(replace(f"cn=chief,{ROLES}", "description", "so that rights are looked at anew"))
+        self.goes_on(client)
 
 
 class TheOperatorOfTheConfig(unittest.TestCase):

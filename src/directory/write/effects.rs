@@ -7,6 +7,8 @@ use crate::directory::session::ENDED_BY_REQUEST;
 use crate::domain::{AccountState, User};
 use crate::model::{Entry, Kind};
 
+const PASSWORD_CHANGED: &str = "password changed";
+
 impl Work<'_, '_> {
     pub(super) fn after_add(&mut self, entry: &Entry) -> Result<(), Error> {
         if entry.kind == Kind::Session {
@@ -19,23 +21,28 @@ impl Work<'_, '_> {
     pub(super) fn after_modify(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
         let schema = std::sync::Arc::clone(&self.core.schema);
         let user_password = schema.known().user_password;
-        if !before.values(user_password).eq(after.values(user_password)) {
+        let another_password = !before.values(user_password).eq(after.values(user_password));
+        if another_password {
             self.unlock(after.id);
         }
         self.settle_application_passwords(Some(before), after)?;
         self.settle_policy(before, after)?;
-        let Some(was) = User::of(&schema, before) else { return self.post_welcome(Some(before), after) };
+        let Some(was) = User::of(&schema, before) else {
+            if another_password {
+                self.end_other_sessions_of(after.id, PASSWORD_CHANGED);
+            }
+            return self.post_welcome(Some(before), after);
+        };
         let Some(is) = User::of(&schema, after) else {
             self.end_sessions_of(before.id, "no longer a user");
             return Ok(());
         };
-        let known = schema.known();
         if is.state() == AccountState::Disabled && was.state() != AccountState::Disabled {
             self.end_sessions_of(after.id, "account disabled");
         } else if was.mail() != is.mail() {
             self.end_sessions_of(after.id, "e-mail changed");
-        } else if !before.values(known.user_password).eq(after.values(known.user_password)) && was.state() == AccountState::Active {
-            self.end_other_sessions_of(after.id, "password changed");
+        } else if another_password && was.state() == AccountState::Active {
+            self.end_other_sessions_of(after.id, PASSWORD_CHANGED);
         }
         self.post_welcome(Some(before), after)
     }
@@ -49,8 +56,8 @@ impl Work<'_, '_> {
         }
         match entry.kind {
             Kind::Session => self.strike_out(entry.id, ENDED_BY_REQUEST),
-            Kind::User => self.end_sessions_of(entry.id, "user deleted"),
-            Kind::Content | Kind::Generic | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Person | Kind::Role | Kind::Staff => {}
+            Kind::Generic | Kind::Person | Kind::User => self.end_sessions_of(entry.id, "user deleted"),
+            Kind::Content | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Staff => {}
         }
         Ok(())
     }
