@@ -320,6 +320,9 @@ class WithoutASeat(unittest.TestCase):
         add(SUFFIX, objectClass=["domain"], dc=["example"])
         add(ACME, objectClass=["organization", "hcOrganisation"], o=["Acme"])
         add(f"cn=chief,{ROLES}", objectClass=["hcRoleDefinition"], cn=["chief"], hcRoleSystem=["organisation-admin"])
+        # The last one could not be deleted.
+        add(user("deputy"), objectClass=["inetOrgPerson", "hcUser"], uid=["deputy"], cn=["deputy"], sn=["x"], mail=["deputy@example.com"],
+            hcRole=[f"cn=chief,{ROLES}"], userPassword=[PASSWORD])
 
     def setUp(self):
         """The accounts anew: each test changes them."""
