@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore;
+use zeroize::Zeroizing;
 
 /// `N` random bytes.
 #[expect(clippy::disallowed_methods, reason = "the one place that draws random numbers")]
@@ -12,7 +13,7 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     out
 }
 
-/// A random value of 256 bits in unpadded base64url (43 characters): links, tokens, cookies.
-pub fn token() -> String {
-    URL_SAFE_NO_PAD.encode(bytes::<32>())
+/// A random value of 256 bits in unpadded base64url (43 characters): links, tokens, cookies. It is wiped when dropped.
+pub fn token() -> Zeroizing<String> {
+    Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(bytes::<32>())))
 }

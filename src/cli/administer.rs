@@ -6,7 +6,7 @@ use super::{Outcome, load, local};
 use crate::base::{Secret, SystemClock};
 use crate::daemon::config::Config;
 use crate::daemon::config::file::LogFormat;
-use crate::daemon::control::{self, AccessQuestion, Command, ImportOptions, NewUser, Within};
+use crate::daemon::control::{self, AccessQuestion, Command, ImportOptions, NewUser, Shielded, Within};
 use crate::daemon::logging;
 use crate::directory::Directory;
 use std::fs::File;
@@ -133,7 +133,7 @@ fn request(administration: Administration, config: &Config) -> Result<Request, S
         Administration::Activate { file, password } => {
             let token = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
             let password = local::password_of(&password).map_err(|error| error.to_string())?;
-            Command::Activate { token: token.trim().to_owned(), password: text(&password)? }.into()
+            Command::Activate { token: Shielded(Secret::new(token.trim())), password: text(password)? }.into()
         }
         Administration::Backup { file } => Command::Backup { file: absolute(&file)? }.into(),
         Administration::Bootstrap { dn, file } => {
@@ -231,14 +231,17 @@ fn token(action: TokenAction) -> Command {
     }
 }
 
-fn text(password: &Secret) -> Result<String, String> {
-    String::from_utf8(password.expose().to_vec()).map_err(|_| "the password is not UTF-8".to_owned())
+fn text(password: Secret) -> Result<Shielded, String> {
+    match std::str::from_utf8(password.expose()) {
+        Ok(_) => Ok(Shielded(password)),
+        Err(_) => Err("the password is not UTF-8".to_owned()),
+    }
 }
 
 fn user(action: UserAction) -> Result<Command, String> {
     let password = |options: &_| {
         let read = local::read_password(options).map_err(|error| error.to_string())?;
-        read.as_ref().map(text).transpose()
+        read.map(text).transpose()
     };
     Ok(match action {
         UserAction::Add { organisation, uid, given_name, family_name, email, kind, role, password: options } => {

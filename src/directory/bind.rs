@@ -97,11 +97,17 @@ impl Directory {
         if let Some(verified) = candidate.hashes.get(found.index).filter(|_| found.rehash || self.lacks_scram_keys(&entry)) {
             self.renew_later(origin, entry.id, verified, &password);
         }
-        bound.map_err(|error| {
-            let now = self.memory().entry(entry.id);
-            let stored = now.iter().flat_map(|entry| entry.values(self.schema().known().user_password));
-            Attempt { error, overtaken: !stored.eq(candidate.hashes.iter().map(Vec::as_slice)) }
-        })
+        let error = match bound {
+            Ok(bound) => return Ok(bound),
+            Err(error) => error,
+        };
+        if matches!(error, Error::InvalidCredentials) {
+            // The writer refuses at once, by what may not be published yet: it is once the writer has done nothing after it.
+            self.store().write(|_| Ok::<(), Error>(())).await?;
+        }
+        let now = self.memory().entry(entry.id);
+        let stored = now.iter().flat_map(|entry| entry.values(self.schema().known().user_password));
+        Err(Attempt { error, overtaken: !stored.eq(candidate.hashes.iter().map(Vec::as_slice)) })
     }
 
     async fn bind_operator(&self, origin: &Origin, name: &str, password: &Secret) -> Result<Bound, Error> {

@@ -132,7 +132,7 @@ impl Directory {
         let token = random::token();
         let record = Bootstrap { hash: digest(token.as_bytes()), dn: dn.to_owned(), expires: self.clock().now().plus(BOOTSTRAP_LIFETIME) };
         self.keep_bootstrap(serde_json::to_vec(&record).map_err(|_| Error::Internal)?).await?;
-        Ok(Secret::new(token))
+        Ok(Secret::new(token.as_bytes()))
     }
 
     /// Sets the password of the user a token of [`bootstrap`](Self::bootstrap) is for, and answers its DN. The token works

@@ -8,6 +8,7 @@ use crate::model::entry::Values;
 use crate::model::{Filter, Kind, Modification};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use zeroize::Zeroize;
 
 /// How far below its base a search goes (RFC 4511 §4.5.1.2; children: draft-sermersheim-ldap-subordinate-scope).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -434,7 +435,7 @@ impl OwnedEntry {
     }
 }
 
-/// A change.
+/// A change. Its values may be passwords, so those that nobody took over are wiped when it is dropped (HC6).
 #[derive(Clone, Debug)]
 pub enum Write {
     /// Add an entry (RFC 4511 §4.7).
@@ -495,6 +496,17 @@ impl Write {
         match self {
             Self::Add { dn, .. } | Self::Delete { dn } | Self::Modify { dn, .. } | Self::Rename { dn, .. } => dn,
             Self::Password { dn, .. } => dn.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        match self {
+            Self::Add { attributes, .. } => attributes.iter_mut().for_each(|(_, values)| values.zeroize()),
+            Self::Modify { modifications, .. } => modifications.zeroize(),
+            // A secret wipes itself, and a name is none.
+            Self::Delete { .. } | Self::Password { .. } | Self::Rename { .. } => {}
         }
     }
 }

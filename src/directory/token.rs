@@ -69,7 +69,7 @@ impl Directory {
                 Ok::<_, Error>(())
             })
             .await?;
-        let secret = Secret::new(format!("hc_{id}_{secret}").into_bytes());
+        let secret = Secret::new(["hc_", &id, "_", &secret].concat());
         Ok(NewToken { id, secret })
     }
 

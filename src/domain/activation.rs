@@ -71,7 +71,7 @@ impl LinkRecord {
             purpose,
             credential: user.credential_digest(),
         };
-        Some((Secret::new(token), record))
+        Some((Secret::new(token.as_bytes()), record))
     }
 
     /// The record for when the same password was stored anew; `None` where it was overtaken before.

@@ -39,7 +39,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Octets read at a time.
 const READ: usize = 4 << 10;
@@ -77,7 +77,7 @@ pub(crate) struct Reply {
 #[derive(Default)]
 pub(crate) struct Done {
     /// Components after the LDAPResult, encoded.
-    pub(crate) extra: Vec<u8>,
+    pub(crate) extra: Zeroizing<Vec<u8>>,
     /// Response controls, encoded.
     pub(crate) controls: Vec<u8>,
     /// Who the connection is from now on; only a bind says so.
@@ -293,7 +293,7 @@ impl Connection {
         }
         if self.wants_input() {
             if self.input.capacity() - self.input.len() < READ / 4 {
-                self.input.reserve(READ);
+                self.make_room();
             }
             if let Poll::Ready(read) = poll_read_buf(Pin::new(&mut self.transport), context, &mut self.input) {
                 return Poll::Ready(Event::Read(read));
@@ -315,6 +315,17 @@ impl Connection {
             true => Poll::Ready(Event::Turn),
             false => Poll::Pending,
         }
+    }
+
+    /// Room for more input. What is there of a message may be a password, and no copy of it stays where it was (HB6).
+    fn make_room(&mut self) {
+        if self.input.is_empty() {
+            return self.input.reserve(READ);
+        }
+        let mut roomier = BytesMut::with_capacity(2 * self.input.len() + READ);
+        roomier.extend_from_slice(&self.input);
+        self.input.as_mut().zeroize();
+        self.input = roomier;
     }
 
     fn wants_input(&self) -> bool {
@@ -359,9 +370,13 @@ impl Connection {
                 Ok(None) => break,
                 Err(Refusal::Answer { id, operation, length, reason }) => {
                     taken += length;
+                    secret |= may_hold_password(operation);
                     self.refuse(id, operation, reason);
                 }
-                Err(Refusal::Disconnect(reason)) => self.disconnect(&LdapResultCode::ProtocolError, reason),
+                Err(Refusal::Disconnect(reason)) => {
+                    (taken, secret) = (input.len(), true);
+                    self.disconnect(&LdapResultCode::ProtocolError, reason);
+                }
             }
         }
         if secret && let Some(octets) = input.get_mut(..taken) {
@@ -571,6 +586,7 @@ impl Connection {
                 if reply.operation == Operation::Bind && self.tells_identity {
                     controls::put_authorization_identity(&mut controls, &self.authorization_identity());
                 }
+                self.output.is_sensitive |= !done.extra.is_empty();
                 self.answer(reply.id, reply.operation, &Outcome { extra: &done.extra, controls: &controls, ..Outcome::SUCCESS });
             }
             Err(failure) => self.answer(reply.id, reply.operation, &Outcome::from(failure)),
@@ -593,14 +609,16 @@ const fn is_recorded(operation: Operation) -> bool {
 /// Whether a request may carry a password, which must not stay in memory (HB6).
 const fn may_hold_password(operation: Operation) -> bool {
     match operation {
-        Operation::Add | Operation::Bind | Operation::Extended | Operation::Modify => true,
-        Operation::Abandon | Operation::Compare | Operation::Delete | Operation::ModifyDn | Operation::Search | Operation::Unbind => false,
+        Operation::Add | Operation::Bind | Operation::Compare | Operation::Extended | Operation::Modify => true,
+        Operation::Abandon | Operation::Delete | Operation::ModifyDn | Operation::Search | Operation::Unbind => false,
     }
 }
 
 impl Drop for Connection {
-    /// Even a connection that ended by a panic lets go of its session.
+    /// Even a connection that ended by a panic lets go of its session. Half a message may be half a password.
     fn drop(&mut self) {
+        self.input.as_mut().zeroize();
+        self.output.clear();
         self.become_anonymous();
         self.release_former();
     }

@@ -1,13 +1,12 @@
-//! Decodes the requests. What is asked most (bind, search, compare) borrows from the message; nothing here
-//! copies but what an operation must keep.
+//! Decodes the requests. All of them borrow from the message: nothing here copies, so that a password in one is in one place.
 
 use super::fields::{BOOLEAN, ENUMERATED, Fields, INTEGER, boolean, integer, text};
 use super::result::Failure;
 use crate::base::Limits;
-use crate::base::ber::{OCTET_STRING, SEQUENCE};
+use crate::base::ber::{OCTET_STRING, SEQUENCE, SET};
 use crate::directory::{Dereference, Scope, SearchRequest};
-use crate::model::Filter;
 use crate::model::filter::{Extensible, Substrings};
+use crate::model::{Filter, ModificationKind};
 use ldap3_proto::proto::LdapResultCode;
 use std::borrow::Cow;
 
@@ -110,6 +109,70 @@ pub(crate) fn compare(content: &[u8]) -> Result<Compare<'_>, Failure> {
     let name = name(fields.octets(OCTET_STRING, "compare without a name")?)?;
     let (attribute, value) = assertion(fields.octets(SEQUENCE, "compare without an assertion")?)?;
     Ok(Compare { name, attribute, value })
+}
+
+/// An Attribute or PartialAttribute (RFC 4511 §4.1.7): description and values.
+pub(crate) type Attribute<'a> = (&'a str, Vec<&'a [u8]>);
+
+/// An AddRequest (RFC 4511 §4.7).
+pub(crate) struct Add<'a> {
+    /// The DN of the new entry.
+    pub(crate) name: &'a str,
+    /// Its attributes.
+    pub(crate) attributes: Vec<Attribute<'a>>,
+}
+
+/// Decodes an AddRequest.
+pub(crate) fn add(content: &[u8]) -> Result<Add<'_>, Failure> {
+    let mut fields = Fields::new(content);
+    let name = name(fields.octets(OCTET_STRING, "add without a name")?)?;
+    let mut list = Fields::new(fields.octets(SEQUENCE, "add without attributes")?);
+    let mut attributes = Vec::new();
+    while !list.is_empty() {
+        attributes.push(attribute(&mut list)?);
+    }
+    Ok(Add { name, attributes })
+}
+
+/// A ModifyRequest (RFC 4511 §4.6).
+pub(crate) struct Modify<'a> {
+    /// The DN of the entry.
+    pub(crate) name: &'a str,
+    /// What to do, with which attribute.
+    pub(crate) changes: Vec<(ModificationKind, Attribute<'a>)>,
+}
+
+/// Decodes a ModifyRequest, with increments (RFC 4525).
+pub(crate) fn modify(content: &[u8]) -> Result<Modify<'_>, Failure> {
+    let mut fields = Fields::new(content);
+    let name = name(fields.octets(OCTET_STRING, "modify without a name")?)?;
+    let mut list = Fields::new(fields.octets(SEQUENCE, "modify without changes")?);
+    let mut changes = Vec::new();
+    while !list.is_empty() {
+        let mut change = Fields::new(list.octets(SEQUENCE, "damaged change")?);
+        let kind = match change.integer(ENUMERATED, "change without an operation")? {
+            0 => ModificationKind::Add,
+            1 => ModificationKind::Delete,
+            2 => ModificationKind::Replace,
+            3 => ModificationKind::Increment,
+            _ => return Err(Failure::protocol("unknown operation of a change")),
+        };
+        changes.push((kind, attribute(&mut change)?));
+    }
+    Ok(Modify { name, changes })
+}
+
+/// The attribute that comes next.
+fn attribute<'a>(fields: &mut Fields<'a>) -> Result<Attribute<'a>, Failure> {
+    const DAMAGED: &str = "damaged attribute";
+    let mut attribute = Fields::new(fields.octets(SEQUENCE, DAMAGED)?);
+    let description = attribute.text(OCTET_STRING, DAMAGED)?;
+    let mut set = Fields::new(attribute.octets(SET, DAMAGED)?);
+    let mut values = Vec::new();
+    while !set.is_empty() {
+        values.push(set.octets(OCTET_STRING, DAMAGED)?);
+    }
+    Ok((description, values))
 }
 
 /// Decodes a DelRequest (RFC 4511 §4.8).

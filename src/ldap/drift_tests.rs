@@ -123,7 +123,7 @@ fn goes_beyond(octets: &[u8]) -> bool {
     match frame.operation {
         Operation::Bind => decode::bind(frame.content).is_ok_and(|bind| bind.version != 3),
         Operation::Search => decode::search(frame.content, &Limits::default()).is_ok_and(|search| search.scope == Scope::Children),
-        Operation::Modify => matches!(update::decode(&frame, &Limits::default()), Ok(Write::Modify { modifications, .. })
+        Operation::Modify => matches!(&update::decode(&frame), Ok(Write::Modify { modifications, .. })
             if modifications.is_empty() || modifications.iter().any(|modification| modification.kind == ModificationKind::Increment)),
         _ => false,
     }

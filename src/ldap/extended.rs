@@ -16,6 +16,7 @@ use crate::directory::{Error, Write, WriteOptions};
 use ldap3_proto::proto::LdapResultCode;
 use std::future::Future;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// StartTLS (RFC 4511 §4.14).
 pub const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
@@ -253,6 +254,7 @@ impl Connection {
         self.later(async move {
             let refusal = |error| Failure::from(error).with_password_policy(asked);
             let result = work.await.map_err(refusal).map(|value| {
+                let value = Zeroizing::new(value);
                 let mut done = Done::default();
                 if !value.is_empty() {
                     put(&mut done.extra, 0x8b, &value);

@@ -95,8 +95,6 @@ pub struct Frame<'a> {
     pub operation: Operation,
     /// The content of the request.
     pub content: &'a [u8],
-    /// The request as an element, tag and length included.
-    pub element: &'a [u8],
     /// The content of the controls block; empty where there is none.
     pub controls: &'a [u8],
     /// How many octets the message takes.
@@ -173,9 +171,7 @@ fn message(body: &[u8], length: usize, depth: usize) -> Result<Frame<'_>, Refusa
     let operation = reader.peek().and_then(Operation::of_tag).ok_or(Refusal::Disconnect("not a request that LDAP knows"))?;
     let refuse = |reason| Refusal::Answer { id, operation, length, reason };
 
-    let start = reader.rest();
-    let content = reader.element().map_err(|error| refuse(describe(error)))?.content;
-    let element = start.get(..start.len() - reader.rest().len()).unwrap_or_default();
+    let request = reader.element().map_err(|error| refuse(describe(error)))?;
     // Whatever follows must be a whole controls block: one with a damaged tag could be a critical control (HA13).
     let controls = match reader.is_empty() {
         true => &[][..],
@@ -184,16 +180,16 @@ fn message(body: &[u8], length: usize, depth: usize) -> Result<Frame<'_>, Refusa
     if !reader.is_empty() {
         return Err(refuse("something follows the controls"));
     }
-    if operation == Operation::Unbind && !content.is_empty() {
+    if operation == Operation::Unbind && !request.content.is_empty() {
         return Err(refuse("an unbind has no content"));
     }
     // The message itself and the request or the controls block are two levels.
     let room = depth.checked_sub(2).ok_or_else(|| refuse(TOO_DEEP))?;
-    if element.first().is_some_and(|tag| tag & CONSTRUCTED != 0) {
-        nests(content, room).map_err(refuse)?;
+    if request.tag & CONSTRUCTED != 0 {
+        nests(request.content, room).map_err(refuse)?;
     }
     nests(controls, room).map_err(refuse)?;
-    Ok(Frame { id, operation, content, element, controls, length })
+    Ok(Frame { id, operation, content: request.content, controls, length })
 }
 
 /// A whole number from 1 to 2^31-1 in at most four octets.

@@ -3,6 +3,7 @@
 use super::encode::{put_entry, put_reference};
 use crate::base::counts::COUNTS;
 use crate::directory::{EntrySink, Visible};
+use zeroize::Zeroize;
 
 /// No more is put in by choice once so many octets wait; what is being written may go over by one entry.
 pub(crate) const HIGH_WATER: usize = 64 << 10;
@@ -16,6 +17,8 @@ const KEPT: usize = 4 << 10;
 pub(crate) struct Output {
     /// Everything since the buffer was last empty; responses are appended here.
     pub(crate) octets: Vec<u8>,
+    /// Whether there may be a password in it, so that it is wiped once it is sent.
+    pub(crate) is_sensitive: bool,
     sent: usize,
     found: Found,
 }
@@ -60,6 +63,9 @@ impl Output {
 
     /// Forgets all that was not sent.
     pub(crate) fn clear(&mut self) {
+        if std::mem::take(&mut self.is_sensitive) {
+            self.octets.zeroize();
+        }
         self.octets.clear();
         self.sent = 0;
         if self.octets.capacity() > 4 * HIGH_WATER {

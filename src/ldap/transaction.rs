@@ -101,7 +101,7 @@ impl Connection {
         let (directory, caller) = (Arc::clone(&self.door.directory), self.caller.clone());
         self.later(async move {
             let result = match directory.write_together(&caller, writes).await {
-                Ok(outcomes) => Ok(Done { extra: response(None, &updates_controls(&ids, &outcomes)), ..Done::default() }),
+                Ok(outcomes) => Ok(Done { extra: response(None, &updates_controls(&ids, &outcomes)).into(), ..Done::default() }),
                 Err(failed) => {
                     let guilty = failed.at.and_then(|at| ids.get(at)).copied();
                     Err(Failure { extra: response(guilty, &[]), ..Failure::from(failed.error) })

@@ -1,26 +1,20 @@
 //! Add, modify, delete and modifyDN (RFC 4511 §4.6–4.9): from the request to the directory's [`Write`], and from
-//! what was done to the answer. Add and modify are decoded by `ldap3_proto`.
+//! what was done to the answer.
 
 use super::connection::{Connection, Done, Reply};
 use super::controls::{self, Controls};
 use super::decode;
 use super::frame::{Frame, Operation};
 use super::result::Failure;
-use crate::base::ber::{SEQUENCE, put_header};
-use crate::base::limits::Limits;
 use crate::directory::{Error, Write, WriteOptions, WriteOutcome};
 use crate::domain::password_rules::PasswordProblem;
-use crate::model::{Filter, Modification, ModificationKind};
-use bytes::BytesMut;
-use ldap3_proto::LdapCodec;
-use ldap3_proto::proto::{LdapModify, LdapModifyType, LdapOp};
+use crate::model::{Filter, Modification};
 use std::sync::Arc;
-use tokio_util::codec::Decoder;
 
 impl Connection {
     /// Begins a change; the answer comes when it is durable.
     pub(super) fn update(&mut self, frame: &Frame<'_>, controls: Controls<'_>) -> Result<(), Failure> {
-        let write = decode(frame, &self.settings.limits)?;
+        let write = decode(frame)?;
         let transaction = controls.transaction;
         let asked = controls.password_policy;
         let options = options(controls);
@@ -48,8 +42,8 @@ impl Connection {
         }
         let changes_it = match frame.operation {
             _ if proxied => false,
-            Operation::Modify => match decode(frame, &self.settings.limits)? {
-                Write::Modify { dn, modifications } => self.door.directory.is_own_password_change(identity, &dn, &modifications),
+            Operation::Modify => match &decode(frame)? {
+                Write::Modify { dn, modifications } => self.door.directory.is_own_password_change(identity, dn, modifications),
                 Write::Add { .. } | Write::Delete { .. } | Write::Password { .. } | Write::Rename { .. } => false,
             },
             Operation::Extended => self.may_precede_change(frame)?,
@@ -82,7 +76,7 @@ pub(super) fn done(outcome: &WriteOutcome) -> Done {
 }
 
 /// The change that a request asks for.
-pub(crate) fn decode(frame: &Frame<'_>, limits: &Limits) -> Result<Write, Failure> {
+pub(crate) fn decode(frame: &Frame<'_>) -> Result<Write, Failure> {
     match frame.operation {
         Operation::Delete => Ok(Write::Delete { dn: decode::delete(frame.content)?.to_owned() }),
         Operation::ModifyDn => {
@@ -94,47 +88,30 @@ pub(crate) fn decode(frame: &Frame<'_>, limits: &Limits) -> Result<Write, Failur
                 new_superior: request.new_superior.map(str::to_owned),
             })
         }
-        Operation::Add | Operation::Modify => add_or_modify(frame, limits),
+        Operation::Add => add(frame.content),
+        Operation::Modify => modify(frame.content),
         Operation::Abandon | Operation::Bind | Operation::Compare | Operation::Extended | Operation::Search | Operation::Unbind => {
             Err(Failure::protocol("not an update"))
         }
     }
 }
 
-fn add_or_modify(frame: &Frame<'_>, limits: &Limits) -> Result<Write, Failure> {
-    match foreign(frame, limits) {
-        Some(LdapOp::AddRequest(request)) => Ok(Write::Add {
-            dn: request.dn,
-            attributes: request.attributes.into_iter().map(|attribute| (attribute.atype, attribute.vals)).collect(),
-        }),
-        Some(LdapOp::ModifyRequest(request)) => {
-            Ok(Write::Modify { dn: request.dn, modifications: request.changes.into_iter().map(modification).collect() })
-        }
-        _ => Err(Failure::protocol("damaged add or modify request")),
-    }
+fn add(content: &[u8]) -> Result<Write, Failure> {
+    let request = decode::add(content)?;
+    Ok(Write::Add { dn: request.name.to_owned(), attributes: request.attributes.into_iter().map(owned).collect() })
 }
 
-/// Decodes the operation alone by `ldap3_proto`. Message id and controls are read by us, so it gets a message with
-/// id 1 and without controls.
-fn foreign(frame: &Frame<'_>, limits: &Limits) -> Option<LdapOp> {
-    const ID: [u8; 3] = [0x02, 0x01, 0x01];
-    let size = frame.element.len() + ID.len();
-    let mut message = Vec::with_capacity(size + 6);
-    put_header(&mut message, SEQUENCE, size);
-    message.extend_from_slice(&ID);
-    message.extend_from_slice(frame.element);
-    let mut codec = LdapCodec::new(Some(message.len()), Some(limits.ber_depth));
-    codec.decode(&mut BytesMut::from(message.as_slice())).ok().flatten().map(|message| message.op)
-}
-
-fn modification(change: LdapModify) -> Modification {
-    let kind = match change.operation {
-        LdapModifyType::Add => ModificationKind::Add,
-        LdapModifyType::Delete => ModificationKind::Delete,
-        LdapModifyType::Replace => ModificationKind::Replace,
-        LdapModifyType::Increment => ModificationKind::Increment,
+fn modify(content: &[u8]) -> Result<Write, Failure> {
+    let request = decode::modify(content)?;
+    let modification = |(kind, attribute)| {
+        let (attribute, values) = owned(attribute);
+        Modification { kind, attribute, values }
     };
-    Modification { kind, attribute: change.modification.atype, values: change.modification.vals }
+    Ok(Write::Modify { dn: request.name.to_owned(), modifications: request.changes.into_iter().map(modification).collect() })
+}
+
+fn owned((description, values): decode::Attribute<'_>) -> (String, Vec<Vec<u8>>) {
+    (description.to_owned(), values.into_iter().map(<[u8]>::to_vec).collect())
 }
 
 /// What the controls of an update ask for.

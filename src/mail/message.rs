@@ -85,7 +85,7 @@ pub(super) fn compose(from: &Mailbox, letter: &Letter) -> Result<Message, Unsend
     };
     let (text, html) = (LetterText { words: &words }.render(), LetterPage { words: &words }.render());
     let (Ok(text), Ok(html)) = (text, html) else { return Err(Unsendable("the template does not render".to_owned())) };
-    let id = format!("<{}@{}>", random::token(), from.email.domain());
+    let id = format!("<{}@{}>", *random::token(), from.email.domain());
     Message::builder()
         .from(from.clone())
         .to(Mailbox::new(Some(name), address))

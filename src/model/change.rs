@@ -1,5 +1,7 @@
 //! What a modify operation asks for (RFC 4511 §4.6).
 
+use zeroize::Zeroize;
+
 /// What to do with the values of one attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModificationKind {
@@ -22,4 +24,10 @@ pub struct Modification {
     pub attribute: String,
     /// The values as the client sent them.
     pub values: Vec<Vec<u8>>,
+}
+
+impl Zeroize for Modification {
+    fn zeroize(&mut self) {
+        self.values.zeroize();
+    }
 }

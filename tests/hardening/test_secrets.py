@@ -1,7 +1,7 @@
 """Secrets go in by every door and are found nowhere but where they must be (hardening HC6).
 
-What must be kept to be of use is excepted by name: the secret of one-time codes in the data folder. Hashes are kept, and told
-to nobody but by an export of the operator's.
+What must be kept to be of use is excepted by name: the secret of one-time codes in the data folder; what may be left in memory
+is listed with its reason. Hashes are kept, and told to nobody but by an export of the operator's.
 """
 
 import base64
@@ -42,6 +42,45 @@ def sasl(mechanism, credentials):
     return sequence(number(3), text(""), sequence(text(mechanism), text(credentials), tag=0xA3), tag=0x60)
 
 
+KEPT = "codes are worked out from it: it is in the clear in the entry, the journal and the store, and so in what they freed"
+HTTP = "the libraries of HTTP, JSON, forms and pages take a request apart and put an answer together, and wipe nothing of it"
+ESTIMATED = "it was chosen, not set by the operator: the library that estimates its strength leaves pieces of it"
+TLS = "it came by TLS: the library decrypts into buffers that it does not wipe"
+SOUGHT = "no password is sought: requests of searches are not wiped, which each search would pay for"
+#: What may be left in memory, and why. All else must not be.
+IN_MEMORY = {
+    "secret of one-time codes": KEPT,
+    "secret of one-time codes by LDAP": KEPT,
+    "set by password modify": f"{ESTIMATED}; {TLS}",
+    "given to activate": ESTIMATED,
+    "wrong, under TLS": TLS,
+    "application password": TLS,
+    "application password by LDAP": TLS,
+    "sought": SOUGHT,
+    "SCIM token": HTTP,
+    "a revoked token": HTTP,
+    "a wrong token": HTTP,
+    "what is no token": HTTP,
+    "by SCIM POST": HTTP,
+    "by SCIM PATCH": HTTP,
+    "by SCIM PUT": HTTP,
+    "of a wrong type by SCIM": HTTP,
+    "several by SCIM": HTTP,
+    "of a name that is taken": HTTP,
+    "in damaged JSON": HTTP,
+    "given twice": HTTP,
+    "in a filter of SCIM": HTTP,
+    "one of two that differ": HTTP,
+    "the other that differs": HTTP,
+    "too short on a page": HTTP,
+    "set on a page": HTTP,
+    "given with a dead link": HTTP,
+    "a link nobody made": HTTP,
+    "welcome link": f"{HTTP}; so does the one that sends the mail, and a link is good once",
+    "link to set a new password": "the library that sends the mail wipes nothing of it; the link is good once, for a time",
+}
+
+
 class Secrets(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -53,6 +92,7 @@ class Secrets(unittest.TestCase):
         cls.marker = "mk" + secrets.token_hex(16)
         cls.build()
         cls.by_ldap()
+        cls.by_unusual_messages()
         cls.by_scim()
         cls.by_command_line()
         cls.by_page()
@@ -115,6 +155,48 @@ class Secrets(unittest.TestCase):
         renamed = sequence(text(ann), text("uid=anna"), b"\x01\x01\xff", tag=0x6C)
         cls.expect(renamed, SUCCESS)
         cls.ann, cls.password = f"uid=anna,{USERS}", modified
+
+    @classmethod
+    def by_unusual_messages(cls):
+        """In messages that are cut off, damaged, long, one of many, kept for later, or answered with a password."""
+        server, secret = cls.server, cls.secret
+        half = server.client()
+        half.send(target.message(1, bind(cls.ann, secret("in half a bind")))[:-3])
+        half.close()
+        damaged = server.client()
+        damaged.send(sequence(number(1), bind(cls.ann, secret("beside damaged controls")), text("x", 0xA5)))
+        assert damaged.receive()[1] == 0x61
+        unnumbered = server.client()
+        unnumbered.send(sequence(number(0), bind(cls.ann, secret("in a message without an id"))))
+        assert unnumbered.receive()[0] == 0, "a Notice of Disconnection"
+        code, _ = server.person(cls.operator, "long", description=["long " * 2_000], userPassword=[secret("in a long add")])
+        assert code == SUCCESS
+        many = server.client()
+        searches = [target.message(number, target.ROOT) for number in range(1, 101)]
+        many.send(b"".join(searches) + target.message(101, bind(cls.ann, secret("behind many searches"))))
+        while many.receive()[0] != 101:
+            pass
+        for commit in (True, False, None):
+            own = server.client().sign_in(server)
+            own.ident += 1
+            own.send(target.message(own.ident, extended("1.3.6.1.1.21.1")))
+            identifier = own.receive()[2][-16:]
+            update = change(f"uid=long,{USERS}", (2, "userPassword", secret(f"in a transaction, commit {commit}")))
+            cls.expect_with(own, update, target.control("1.3.6.1.1.21.2", True, identifier))
+            if commit is not None:
+                cls.expect(extended("1.3.6.1.1.21.3", sequence(b"\x01\x01" + bytes([255 * commit]), text(identifier))), SUCCESS, client=own)
+            own.close()
+        # The answer that shows the password is the one place where it comes back.
+        shown = len(server.heard)
+        cls.operator.ident += 1
+        cls.operator.send(target.message(cls.operator.ident, passmod(f"uid=long,{USERS}")))
+        secret("made up by password modify", cls.operator.receive()[2][-43:].decode())
+        del server.heard[shown:]
+
+    @classmethod
+    def expect_with(cls, client, operation, control):
+        code, _ = client.ask(operation, control)
+        assert code == SUCCESS, (code, operation)
 
     @classmethod
     def by_scim(cls):
@@ -316,11 +398,10 @@ class Secrets(unittest.TestCase):
         said += [self.server.tool("access", "explain", self.ann), self.server.tool("access", "explain", self.server.operator, self.ann)]
         self.nowhere("".join(said).encode(), "access explain")
 
-    def test_hc6_a_core_holds_no_password_that_was_tried_or_set_by_its_owner(self):
-        # What a change holds beside such passwords is freed and not wiped: libraries take messages and bodies apart.
+    def test_hc6_a_core_holds_no_secret_but_those_named_here(self):
         octets = self.server.memory()
         self.assertIn(self.marker.encode(), octets)
-        wiped = ("by bind", "by PLAIN", "TLS", "damaged name", "password modify", "old one", "before a code", "too short")
-        named = {name: secret for name, secret in self.given.items() if name.endswith(wiped)}
-        self.assertGreaterEqual(len(named), 11, named)
-        self.assertEqual(found_in(octets, named), [], "memory")
+        named = {name: vault.left_of(secret) for name, secret in self.given.items()}
+        self.assertLessEqual(IN_MEMORY.keys(), named.keys())
+        self.assertGreaterEqual(len(named.keys() - IN_MEMORY.keys()), 35)
+        self.assertEqual([name for name in found_in(octets, named) if name not in IN_MEMORY], [], "memory")

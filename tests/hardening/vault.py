@@ -47,6 +47,11 @@ def found_in(octets, named):
     return sorted({name for name, secret in named.items() for spelling in spellings(secret) if spelling in octets})
 
 
+def left_of(secret):
+    """What an allocator leaves of a secret that was freed and not wiped: it writes over the first 16 octets."""
+    return secret[16:] if len(secret) >= 26 else secret
+
+
 def without_gaps(octets):
     """Without long runs of zeros, of which preallocated files and heaps have many."""
     return re.sub(rb"\0{64,}", bytes(64), octets)

@@ -9,6 +9,7 @@ use crate::directory::{
 };
 use crate::model::{Ava, Dn, Filter, Modification, ModificationKind, Rdn};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::io::BufRead;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +43,7 @@ impl Execution<'_> {
         match command {
             Command::AccessExplain(question) => explain::explain(&directory, &self.caller, question, self.reply),
             Command::Activate { token, password } => {
-                let (token, password) = (Secret::new(token.as_bytes()), Secret::new(password.as_bytes()));
-                let dn = self.handle.block_on(directory.redeem_bootstrap(&self.caller, &token, password))?;
+                let dn = self.handle.block_on(directory.redeem_bootstrap(&self.caller, &token.0, password.0.clone()))?;
                 Ok(format!("{dn} can sign in"))
             }
             Command::Backup { file } => {
@@ -83,7 +83,7 @@ impl Execution<'_> {
             Command::UserDelete { user } => self.write(Write::Delete { dn: user.clone() }).map(|_| format!("{user} is deleted")),
             Command::UserApplicationPassword { user, application, remove } => self.set_application_password(user, application, *remove),
             Command::UserOneTimeCode { user, remove } => self.set_one_time_code(user, *remove),
-            Command::UserPassword { user, password } => self.set_password(user, password.as_deref()),
+            Command::UserPassword { user, password } => self.set_password(user, password.as_ref().map(|password| password.0.clone())),
             Command::UserState { user, active } => {
                 self.modify(user, vec![replace("hcActive", Some(if *active { "TRUE" } else { "FALSE" }))])
             }
@@ -123,6 +123,14 @@ impl Execution<'_> {
             true => Ok(()),
             false => Err(Failure::nothing("nobody is listening")),
         }
+    }
+
+    /// A row with a secret in it, the one answer whose purpose is to show it. Who sends a row wipes it.
+    fn show_once(&mut self, mut row: Value, name: &str, secret: &Secret) -> Result<(), Failure> {
+        if let Value::Object(row) = &mut row {
+            row.insert(name.to_owned(), Value::String(text_of(secret).into_owned()));
+        }
+        self.row(row)
     }
 
     /// Entries of an object class, all of them or those of one organisation.
@@ -193,7 +201,7 @@ impl Execution<'_> {
     fn mint(&mut self, organisation: &str, name: &str, lifetime: Option<u64>) -> Result<String, Failure> {
         let lifetime = lifetime.map(Duration::from_secs);
         let token = self.handle.block_on(self.directory.mint_token(&self.caller, organisation, name, lifetime))?;
-        self.row(json!({"id": token.id, "token": shown_once(&token.secret)}))?;
+        self.show_once(json!({"id": token.id}), "token", &token.secret)?;
         Ok("the token is shown this once".to_owned())
     }
 
@@ -222,7 +230,7 @@ impl Execution<'_> {
 
     fn bootstrap(&mut self, dn: &str) -> Result<String, Failure> {
         let token = self.handle.block_on(self.directory.bootstrap(&self.caller, dn))?;
-        match (self.reply)(Reply::Ldif(format!("{}\n", shown_once(&token)))) {
+        match (self.reply)(Reply::Ldif([&*text_of(&token), "\n"].concat())) {
             true => Ok(format!("{dn} can sign in once `headcount activate` has set its password with the token, within 24 hours")),
             false => Err(Failure { message: "nobody took the token".to_owned(), partly: true }),
         }
@@ -283,43 +291,40 @@ impl Execution<'_> {
 
     fn add_user(&self, user: &NewUser) -> Result<String, Failure> {
         let full_name = user.given_name.as_ref().map_or_else(|| user.family_name.clone(), |given| format!("{given} {}", user.family_name));
-        let one = |value: &Option<String>| value.clone().into_iter().collect::<Vec<_>>();
+        let octets = |text: &str| text.as_bytes().to_vec();
+        let one = |value: &Option<String>| value.iter().map(|text| octets(text)).collect::<Vec<_>>();
         let mut roles = Vec::new();
         let dn = under("uid", &user.uid, &format!("ou=users,{}", user.organisation));
         for role in &user.roles {
-            roles.push(self.role_named(&dn, role)?);
+            roles.push(self.role_named(&dn, role)?.into_bytes());
         }
         let attributes = [
-            ("objectClass", vec!["inetOrgPerson".to_owned(), "hcUser".to_owned()]),
-            ("uid", vec![user.uid.clone()]),
-            ("cn", vec![full_name]),
-            ("sn", vec![user.family_name.clone()]),
+            ("objectClass", vec![octets("inetOrgPerson"), octets("hcUser")]),
+            ("uid", vec![octets(&user.uid)]),
+            ("cn", vec![full_name.into_bytes()]),
+            ("sn", vec![octets(&user.family_name)]),
             ("givenName", one(&user.given_name)),
             ("mail", one(&user.email)),
-            ("hcUserType", vec![user.kind.clone()]),
+            ("hcUserType", vec![octets(&user.kind)]),
             ("hcRole", roles),
-            ("userPassword", one(&user.password)),
+            ("userPassword", user.password.iter().map(|password| password.0.expose().to_vec()).collect()),
         ];
-        let attributes = attributes
-            .into_iter()
-            .filter(|(_, values)| !values.is_empty())
-            .map(|(name, values)| (name.to_owned(), values.into_iter().map(String::into_bytes).collect()))
-            .collect();
+        let attributes = attributes.into_iter().filter(|(_, values)| !values.is_empty());
+        let attributes = attributes.map(|(name, values)| (name.to_owned(), values)).collect();
         self.write(Write::Add { dn: dn.to_owned(), attributes })?;
         Ok(format!("{dn} is added"))
     }
 
-    fn set_password(&mut self, user: &str, password: Option<&str>) -> Result<String, Failure> {
-        let new = password.map(|password| Secret::new(password.as_bytes()));
+    fn set_password(&mut self, user: &str, new: Option<Secret>) -> Result<String, Failure> {
         let outcome = self.write(Write::Password { dn: Some(user.to_owned()), old: None, new })?;
         if let Some(generated) = &outcome.generated_password {
-            self.row(json!({"dn": user, "password": shown_once(generated)}))?;
+            self.show_once(json!({"dn": user}), "password", generated)?;
         }
         Ok(format!("the password of {user} is set"))
     }
 
     fn set_application_password(&mut self, user: &str, application: &str, remove: bool) -> Result<String, Failure> {
-        let made = Secret::new(random::token());
+        let made = Secret::new(random::token().as_bytes());
         let (kind, value) = match remove {
             true => (ModificationKind::Delete, application.as_bytes().to_vec()),
             false => (ModificationKind::Add, [application.as_bytes(), b"$", made.expose()].concat()),
@@ -328,7 +333,7 @@ impl Execution<'_> {
         if remove {
             return Ok(format!("the password of {user} for {application} is revoked"));
         }
-        self.row(json!({"dn": user, "application": application, "password": shown_once(&made)}))?;
+        self.show_once(json!({"dn": user, "application": application}), "password", &made)?;
         Ok(format!("the password opens {application} as {user}, and nothing else"))
     }
 
@@ -342,7 +347,7 @@ impl Execution<'_> {
         let name = dn.rdn().and_then(|rdn| rdn.0.first()).map(|ava| String::from_utf8_lossy(&ava.value).into_owned());
         let made = NewCodeSecret::make(&name.unwrap_or_default());
         self.modify(user, vec![modification(vec![made.value.expose().to_vec()])])?;
-        self.row(json!({"dn": user, "uri": shown_once(&made.uri)}))?;
+        self.show_once(json!({"dn": user}), "uri", &made.uri)?;
         Ok(format!("{user} signs in with the password and a one-time code behind it"))
     }
 
@@ -368,9 +373,8 @@ impl EntrySink for Collected {
     fn reference(&mut self, _urls: &[String]) {}
 }
 
-/// The text of a secret, for the one answer whose purpose is to show it.
-fn shown_once(secret: &Secret) -> String {
-    String::from_utf8_lossy(secret.expose()).into_owned()
+fn text_of(secret: &Secret) -> Cow<'_, str> {
+    String::from_utf8_lossy(secret.expose())
 }
 
 fn under(attribute: &str, value: &str, parent: &str) -> String {

@@ -15,9 +15,11 @@ mod execute;
 mod explain;
 mod export;
 mod import;
+mod shielded;
 pub mod socket;
 
 pub use execute::execute;
+pub use shielded::Shielded;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -34,9 +36,9 @@ pub enum Command {
     /// Set the operator's password with the one-time token of `bootstrap`.
     Activate {
         /// The token.
-        token: String,
+        token: Shielded,
         /// The password.
-        password: String,
+        password: Shielded,
     },
     /// Write a snapshot to a file that does not exist.
     Backup {
@@ -165,7 +167,7 @@ pub enum Command {
         /// The user's DN.
         user: String,
         /// The password.
-        password: Option<String>,
+        password: Option<Shielded>,
     },
     /// Let a user in, or keep it out.
     UserState {
@@ -243,7 +245,7 @@ pub struct NewUser {
     /// `app`, `service` or `admin`.
     pub kind: String,
     /// The password; a user without one is sent a welcome mail.
-    pub password: Option<String>,
+    pub password: Option<Shielded>,
     /// Roles by name.
     pub roles: Vec<String>,
 }

@@ -1,8 +1,9 @@
 //! The local socket: both ends. Its mode and that of its folder let only the daemon's own user and root connect.
 
+use super::shielded::{Wiping, wipe};
 use super::{Command, Failure, Reply, execute};
 use crate::directory::Directory;
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -11,9 +12,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 /// Octets of one command line; LDIF follows it and is not counted.
 const LINE_LIMIT: u64 = 1 << 20;
+/// Room for what most commands and replies take, so that no copy of a secret is left behind where a buffer grew.
+const LINE_ROOM: usize = 16 << 10;
 /// Commands at one time; further ones wait. They are no part of the budget of connections, so that a flood does not keep the
 /// operator out (HD3).
 const COMMANDS: usize = 16;
@@ -98,21 +102,22 @@ pub fn serve(socket: &Path, directory: Arc<Directory>) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(stream: &UnixStream, directory: &Arc<Directory>, handle: &tokio::runtime::Handle) -> io::Result<()> {
-    let mut input = BufReader::with_capacity(256 << 10, stream);
-    let mut output = BufWriter::new(stream);
-    let mut line = String::new();
+fn answer(mut stream: &UnixStream, directory: &Arc<Directory>, handle: &tokio::runtime::Handle) -> io::Result<()> {
+    let mut input = Wiping::new(256 << 10, stream);
+    let [mut line, mut output] = [(); 2].map(|()| Zeroizing::new(Vec::with_capacity(LINE_ROOM)));
     stream.set_read_timeout(Some(PATIENCE))?;
-    input.by_ref().take(LINE_LIMIT).read_line(&mut line)?;
+    input.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line)?;
     stream.set_read_timeout(None)?;
     let mut broken = None;
     let mut send = |reply: Reply| {
-        let sent = serde_json::to_writer(&mut output, &reply).map_err(io::Error::from).and_then(|()| output.write_all(b"\n"));
-        // LDIF is sent in large pieces; anything else should be seen at once.
-        let sent = if matches!(reply, Reply::Ldif(_)) { sent } else { sent.and_then(|()| output.flush()) };
+        output.clear();
+        let written = serde_json::to_writer(&mut *output, &reply);
+        output.push(b'\n');
+        wipe(reply);
+        let sent = written.map_err(io::Error::from).and_then(|()| stream.write_all(&output));
         sent.map_err(|error| broken = Some(error)).is_ok()
     };
-    match serde_json::from_str::<Command>(&line) {
+    match serde_json::from_slice::<Command>(&line) {
         Ok(command) => execute(directory, handle, &command, &mut input, &mut send),
         Err(error) => {
             send(Reply::Failed(Failure::nothing(format!("not a command: {error}"))));

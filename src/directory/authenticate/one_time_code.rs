@@ -171,7 +171,7 @@ impl Directory {
             Some(Given { password: Secret::new(password), step: Some(step), acceptable: true })
         });
         // Something is checked all the same, and it is wrong: the answer comes no sooner, and tells nothing of the password.
-        right.unwrap_or_else(|| Given { password: Secret::new(random::token()), step: None, acceptable: false })
+        right.unwrap_or_else(|| Given { password: Secret::new(random::token().as_bytes()), step: None, acceptable: false })
     }
 
     /// Uses a code up, durably; false where somebody else was first.

@@ -107,7 +107,7 @@ impl ScramKeys {
 fn prepared(password: &Secret) -> Secret {
     let text = std::str::from_utf8(password.expose()).ok();
     let prepared = text.and_then(|text| stringprep::saslprep(text).ok());
-    prepared.map_or_else(|| password.clone(), |prepared| Secret::new(prepared.as_bytes()))
+    prepared.map_or_else(|| password.clone(), |prepared| Secret::new(prepared.into_owned()))
 }
 
 /// Whether the organisation of the entry has SCRAM turned on.

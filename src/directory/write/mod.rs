@@ -182,14 +182,14 @@ impl<'a, 't> Work<'a, 't> {
         })
     }
 
-    pub(crate) fn run(&mut self, write: Write) -> Result<WriteOutcome, Error> {
-        match write {
-            Write::Add { dn, attributes } => self.add(&dn, attributes),
-            Write::Delete { dn } => self.delete(&dn),
-            Write::Modify { dn, modifications } => self.modify(&dn, &modifications),
-            Write::Password { dn, new, .. } => self.set_password(dn.as_deref(), new),
+    pub(crate) fn run(&mut self, mut write: Write) -> Result<WriteOutcome, Error> {
+        match &mut write {
+            Write::Add { dn, attributes } => self.add(dn, std::mem::take(attributes)),
+            Write::Delete { dn } => self.delete(dn),
+            Write::Modify { dn, modifications } => self.modify(dn, modifications),
+            Write::Password { dn, new, .. } => self.set_password(dn.as_deref(), new.take()),
             Write::Rename { dn, new_rdn, delete_old_rdn, new_superior } => {
-                self.rename(&dn, &new_rdn, delete_old_rdn, new_superior.as_deref())
+                self.rename(dn, new_rdn, *delete_old_rdn, new_superior.as_deref())
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::domain::password_policy::{self, Demands, Weakness};
 use crate::domain::password_rules::{PasswordProblem, PasswordRules};
 use crate::model::{Description, Entry, Facts, Modification, ModificationKind};
 use std::sync::Arc;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Characters of a made-up password at most, but for the last piece: what is longer than 1 024 octets is not hashed.
 const MADE_UP_LIMIT: usize = 900;
@@ -42,45 +43,42 @@ impl Directory {
     pub(super) async fn prepare(
         &self,
         caller: &Caller,
-        write: Write,
+        mut write: Write,
         options: &mut WriteOptions,
         company: Company,
     ) -> Result<Prepared, Error> {
         let mut clear = Vec::new();
-        let done = |write, clear| Ok(Prepared { write, generated: None, clear });
         self.check_credentials_change(caller, &write, options)?;
-        match write {
-            Write::Add { dn, mut attributes } => {
-                let named = self.named_policy(&attributes);
-                let rules = self.password_rules_of_new(&dn, named.as_deref());
-                let refused = company == Company::Alone && !self.may_add_under(caller, &dn);
-                for (name, values) in &mut attributes {
+        match &mut write {
+            Write::Add { dn, attributes } => {
+                let named = self.named_policy(attributes);
+                let rules = self.password_rules_of_new(dn, named.as_deref());
+                let refused = company == Company::Alone && !self.may_add_under(caller, dn);
+                for (name, values) in attributes {
                     match self.is_password(name) {
-                        true if refused => values.clear(),
-                        true => *values = self.hashed(caller, values.clone(), options, (&dn, None), &rules, &mut clear).await?,
+                        true if refused => values.zeroize(),
+                        true => *values = self.hashed(caller, std::mem::take(values), options, (dn, None), &rules, &mut clear).await?,
                         false => self.prepare_secrets(caller, name, values)?,
                     }
                 }
-                done(Write::Add { dn, attributes }, clear)
             }
-            Write::Modify { dn, mut modifications } => {
-                self.prepare_modifications(caller, &dn, &mut modifications, options, company, &mut clear).await?;
-                done(Write::Modify { dn, modifications }, clear)
+            Write::Modify { dn, modifications } => {
+                self.prepare_modifications(caller, dn, modifications, options, company, &mut clear).await?;
             }
             Write::Password { dn: Some(dn), old: None, new: Some(new) }
-                if company == Company::Together && self.account_in_reach(caller, &dn).is_none() =>
+                if company == Company::Together && self.account_in_reach(caller, dn).is_none() =>
             {
-                self.prepare_password_to_come(caller, dn, new).await
+                return self.prepare_password_to_come(caller, std::mem::take(dn), new.clone()).await;
             }
-            Write::Password { dn, old, new } => self.prepare_password(caller, dn, old, new).await,
-            Write::Rename { dn, new_rdn, delete_old_rdn, new_superior } => {
-                let mut modifications = std::mem::take(&mut options.modifications);
-                self.prepare_modifications(caller, &dn, &mut modifications, options, company, &mut clear).await?;
-                options.modifications = modifications;
-                done(Write::Rename { dn, new_rdn, delete_old_rdn, new_superior }, clear)
+            Write::Password { dn, old, new } => return self.prepare_password(caller, dn.take(), old.take(), new.take()).await,
+            Write::Rename { dn, .. } => {
+                let mut modifications = Zeroizing::new(std::mem::take(&mut options.modifications));
+                self.prepare_modifications(caller, dn, &mut modifications, options, company, &mut clear).await?;
+                options.modifications = std::mem::take(&mut *modifications);
             }
-            other @ Write::Delete { .. } => done(other, clear),
+            Write::Delete { .. } => {}
         }
+        Ok(Prepared { write, generated: None, clear })
     }
 
     async fn prepare_modifications(
@@ -102,8 +100,8 @@ impl Directory {
             // The writer refuses it, as it refuses any attribute. Nothing is hashed for it, the policy says nothing of an entry
             // that may be hidden (HC2), and should the right come in between, an addition of no value is refused as well.
             for change in modifications.iter_mut().filter(|change| self.is_password(&change.attribute)) {
-                *change =
-                    Modification { kind: ModificationKind::Add, attribute: std::mem::take(&mut change.attribute), values: Vec::new() };
+                change.kind = ModificationKind::Add;
+                change.values.zeroize();
             }
         }
         self.check_own_modifications(caller, dn, modifications)?;
@@ -174,7 +172,9 @@ impl Directory {
             if attribute == Some(known.hc_one_time_secret) {
                 *value = one_time_code::taken(value)?;
             } else if attribute == Some(known.hc_application_password) {
-                *value = self.application_password(caller, value)?;
+                let kept = self.application_password(caller, value)?;
+                value.zeroize();
+                *value = kept;
             }
         }
         Ok(())
@@ -238,27 +238,32 @@ impl Directory {
                 let access = entry
                     .as_ref()
                     .map(|entry| self.grants(caller).on(self.memory(), entry).write.contains(self.schema().known().user_password));
-                if let Some(entry) = entry.filter(|_| access == Some(true)) {
-                    let values = std::mem::take(&mut change.values);
-                    for value in values {
-                        change.values.push(self.stored_form(caller, &entry, value).await?);
-                    }
+                let entry = entry.filter(|_| access == Some(true));
+                for value in &mut change.values {
+                    let given = Secret::new(std::mem::take(value));
+                    let stored = match &entry {
+                        Some(entry) => self.stored_form(caller, entry, &given).await?,
+                        None => None,
+                    };
+                    // The writer sees no password, and finds what is right for none as little as that.
+                    *value = stored.unwrap_or_else(|| random::token().as_bytes().to_vec());
                 }
             }
-            ModificationKind::Increment => {}
+            // There is no such change, and the values are none to keep.
+            ModificationKind::Increment => change.values.zeroize(),
         }
         Ok(())
     }
 
-    async fn stored_form(&self, caller: &Caller, entry: &Entry, value: Vec<u8>) -> Result<Vec<u8>, Error> {
+    /// The stored value that a password is right for.
+    async fn stored_form(&self, caller: &Caller, entry: &Entry, given: &Secret) -> Result<Option<Vec<u8>>, Error> {
+        let account = Account::Entry(entry.id);
         for stored in entry.values(self.schema().known().user_password) {
-            let given = Secret::new(value.clone());
-            let account = Account::Entry(entry.id);
-            if stored == value || self.prove(&caller.origin, account, &[stored.to_vec()], true, &given).await?.is_some() {
-                return Ok(stored.to_vec());
+            if stored == given.expose() || self.prove(&caller.origin, account, &[stored.to_vec()], true, given).await?.is_some() {
+                return Ok(Some(stored.to_vec()));
             }
         }
-        Ok(value)
+        Ok(None)
     }
 
     /// Hashes what is not a hash yet. A hash of a known scheme is taken from those who may import accounts (HB5).
@@ -271,12 +276,14 @@ impl Directory {
         rules: &PasswordRules,
         clear: &mut Vec<ClearPassword>,
     ) -> Result<Vec<Vec<u8>>, Error> {
+        // Where one is refused the others are wiped.
+        let mut values = Zeroizing::new(values);
         if values.len() > MOST_PASSWORDS {
             return Err(Error::Constraint(format!("userPassword: at most {MOST_PASSWORDS} values at one time")));
         }
         let hasher = self.hasher();
         let mut out = Vec::with_capacity(values.len());
-        for value in values {
+        for value in values.iter_mut().map(std::mem::take) {
             if hasher.is_usable(&value) {
                 self.refuse_unchecked(caller, options, rules)?;
                 let own = caller.identity.entry.is_some() && caller.identity.entry == entry.map(|entry| entry.id);
@@ -414,7 +421,9 @@ fn without_old() -> Error {
 /// A password that nobody guesses and every policy takes: at least `length` characters, and no more than `most` unless that
 /// is 0.
 fn made_up(length: usize, most: usize) -> Secret {
-    let mut made = zeroize::Zeroizing::new(random::token());
+    // Room for all of it, so that no copy is left behind where the buffer grew.
+    let mut made = Zeroizing::new(String::with_capacity(2 * MADE_UP_LIMIT));
+    made.push_str(&random::token());
     while made.chars().count() < length.min(MADE_UP_LIMIT) {
         made.push_str(&random::token());
     }

@@ -6,11 +6,14 @@ use crate::model::{Dn, Modification, ModificationKind, Rdn};
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::io::BufRead;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Octets of one line with its continuations, where nothing else is said.
 const LINE_LIMIT: usize = 16 << 20;
 /// Octets of one record, where nothing else is said: as much as one change set may hold.
 const RECORD_LIMIT: usize = 64 << 20;
+/// Room for most lines, so that no copy of one is left behind where the buffer grew.
+const LINE_ROOM: usize = 4 << 10;
 /// Different attributes of one record.
 const ATTRIBUTE_LIMIT: usize = 1_000;
 
@@ -24,8 +27,8 @@ pub struct LdifReader<R> {
     input: R,
     line_limit: usize,
     record_limit: usize,
-    /// The line read last, its continuations joined.
-    text: Vec<u8>,
+    /// The line read last, its continuations joined. It may hold a password.
+    text: Zeroizing<Vec<u8>>,
     /// Where `text` begins, and how many lines were taken from the input.
     start: u64,
     taken: u64,
@@ -63,13 +66,14 @@ impl<R: BufRead> Iterator for LdifReader<R> {
 
 impl<R: BufRead> LdifReader<R> {
     /// Starts at the beginning of `input`.
-    pub const fn new(input: R) -> Self {
+    pub fn new(input: R) -> Self {
         Self::with_limits(input, LINE_LIMIT, RECORD_LIMIT)
     }
 
     /// The same with bounds for a line with its continuations and for a record, in octets.
-    pub const fn with_limits(input: R, line_limit: usize, record_limit: usize) -> Self {
-        Self { input, line_limit, record_limit, text: Vec::new(), start: 0, taken: 0, size: 0, between: true, fresh: true, finished: false }
+    pub fn with_limits(input: R, line_limit: usize, record_limit: usize) -> Self {
+        let text = Zeroizing::new(Vec::with_capacity(LINE_ROOM));
+        Self { input, line_limit, record_limit, text, start: 0, taken: 0, size: 0, between: true, fresh: true, finished: false }
     }
 
     /// How many lines were read so far.
@@ -140,7 +144,7 @@ impl<R: BufRead> LdifReader<R> {
 
     /// Attributes up to the end of the record; at least one.
     fn attributes(&mut self, first: Option<Field>) -> Result<LdifAttributes, LdifFault> {
-        let mut attributes = LdifAttributes::new();
+        let mut attributes = Zeroizing::new(LdifAttributes::new());
         let mut next = first;
         while let Some(Field { name, value }) = next {
             if !is_attribute_description(&name) {
@@ -157,12 +161,12 @@ impl<R: BufRead> LdifReader<R> {
         }
         match attributes.is_empty() {
             true => Err(LdifFault::Expected("an attribute")),
-            false => Ok(attributes),
+            false => Ok(std::mem::take(&mut *attributes)),
         }
     }
 
     fn modifications(&mut self) -> Result<Vec<Modification>, LdifFault> {
-        let mut modifications = Vec::new();
+        let mut modifications = Zeroizing::new(Vec::new());
         while let Some(field) = self.field()? {
             let kind = match field.name.to_ascii_lowercase().as_str() {
                 "add" => ModificationKind::Add,
@@ -175,19 +179,19 @@ impl<R: BufRead> LdifReader<R> {
             if !is_attribute_description(&attribute) {
                 return Err(LdifFault::Attribute);
             }
-            let mut values = Vec::new();
+            let mut values = Zeroizing::new(Vec::new());
             while let Some(field) = self.field()?.filter(|field| field.name != "-") {
                 if !field.name.eq_ignore_ascii_case(&attribute) {
                     return Err(LdifFault::Expected("a value of the attribute named above, or -"));
                 }
                 values.push(field.value);
             }
-            modifications.push(Modification { kind, attribute, values });
+            modifications.push(Modification { kind, attribute, values: std::mem::take(&mut *values) });
             if self.between {
                 break;
             }
         }
-        Ok(modifications)
+        Ok(std::mem::take(&mut *modifications))
     }
 
     fn rename(&mut self) -> Result<LdifBody, LdifFault> {
@@ -221,7 +225,7 @@ impl<R: BufRead> LdifReader<R> {
         if !self.logical_line()? {
             return Ok(None);
         }
-        if self.text == b"-" {
+        if *self.text == b"-" {
             return Ok(Some(Field { name: "-".to_owned(), value: Vec::new() }));
         }
         let Some(colon) = memchr::memchr(b':', &self.text) else {
@@ -238,6 +242,7 @@ impl<R: BufRead> LdifReader<R> {
     /// Reads the next line with its continuations into `text`, comments passed over. False at a blank line and at the end.
     fn logical_line(&mut self) -> Result<bool, LdifFault> {
         loop {
+            self.text.as_mut_slice().zeroize();
             self.text.clear();
             self.start = self.taken + 1;
             self.between = false;
