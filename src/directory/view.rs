@@ -28,8 +28,9 @@ pub(crate) struct Selection {
     derived: Vec<AttributeId>,
     /// Asked for with options: only with these.
     with_options: Vec<(AttributeId, Vec<String>)>,
-    /// The link attributes among `types`.
+    /// The link attributes among `types`, and the same as a set, which every attribute of every entry is looked up in.
     links: Vec<AttributeId>,
+    linked: AttributeSet,
     types_only: bool,
 }
 
@@ -37,8 +38,14 @@ impl Selection {
     /// Reads the list of a search request: descriptions, `*`, `+`, `1.1`, `@class` (RFC 4529); what is unknown is passed over.
     pub(crate) fn parse(schema: &Schema, requested: &[&str], types_only: bool) -> Self {
         let count = schema.attribute_types().len();
-        let mut selection =
-            Self { types: AttributeSet::none(count), derived: Vec::new(), with_options: Vec::new(), links: Vec::new(), types_only };
+        let mut selection = Self {
+            types: AttributeSet::none(count),
+            derived: Vec::new(),
+            with_options: Vec::new(),
+            links: Vec::new(),
+            linked: AttributeSet::none(count),
+            types_only,
+        };
         if requested.is_empty() {
             selection.all_of(schema, Usage::User);
         }
@@ -79,7 +86,7 @@ impl Selection {
         for definition in schema.attribute_types().iter().filter(kept) {
             selection.types.insert(definition.id);
             if definition.link.is_some() {
-                selection.links.push(definition.id);
+                selection.add_link(definition.id);
             }
         }
         selection
@@ -117,11 +124,16 @@ impl Selection {
         }
         self.types.insert(attribute);
         if definition.link.is_some() {
-            self.links.push(attribute);
+            self.add_link(attribute);
         }
         if definition.derived {
             self.derived.push(attribute);
         }
+    }
+
+    fn add_link(&mut self, attribute: AttributeId) {
+        self.links.push(attribute);
+        self.linked.insert(attribute);
     }
 
     /// Whether only descriptions are asked for.
@@ -256,7 +268,7 @@ impl Renderer {
         }
         let mut attributes = Vec::with_capacity(24);
         // What is derived, and a link attribute with unresolved names, was put together already.
-        let made = |held: &Attribute<'_>| selection.links.contains(&held.attribute) || selection.derived.contains(&held.attribute);
+        let made = |held: &Attribute<'_>| selection.linked.contains(held.attribute) || selection.derived.contains(&held.attribute);
         let taken = |held: &Attribute<'_>| readable.contains(held.attribute) && selection.takes(schema, held);
         let stored = entry.attributes().filter(|held| taken(held) && !made(held));
         if selection.types_only {
@@ -297,7 +309,7 @@ impl Renderer {
 
     fn make_links(&mut self, schema: &Schema, facts: &dyn Facts, entry: &Entry, selection: &Selection, readable: &AttributeSet) {
         let edges = facts.link_attributes(entry.id);
-        let text = entry.attributes().any(|held| selection.links.contains(&held.attribute));
+        let text = entry.attributes().any(|held| selection.linked.contains(held.attribute));
         if edges.is_empty() && !text && entry.kind != Kind::Role && self.members.is_empty() {
             return;
         }
