@@ -1,6 +1,6 @@
 //! certificateExactMatch (RFC 4523 §2.5, §3.1): a certificate is known by its serial number and its issuer. What is asserted
 //! is `{ serialNumber 42, issuer rdnSequence:"cn=Authority,o=Example" }` or, as clients of other servers send, a whole
-//! certificate. Values that are no certificates are kept as octets: they equal themselves and match no assertion.
+//! certificate. Sequences that are no certificates are kept as octets: they equal themselves and match no assertion.
 
 use super::{InvalidValue, Schema, text};
 use crate::model::Dn;

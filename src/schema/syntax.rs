@@ -4,6 +4,7 @@ use super::certificate::ExactAssertion;
 use super::parse::{is_descriptor, is_numeric_oid};
 use super::subtree::SubtreeSpecification;
 use super::{InvalidValue, text};
+use crate::base::ber;
 use crate::model::Dn;
 
 macro_rules! syntaxes {
@@ -86,6 +87,12 @@ syntaxes! {
     Uuid = "1.3.6.1.1.16.1", "UUID";
 }
 
+/// Whether the octets are one SEQUENCE and nothing else. What is in it is not looked at: certificates that parsers refuse are in use.
+fn is_sequence(octets: &[u8]) -> bool {
+    let mut reader = ber::Reader::new(octets);
+    reader.element().is_ok_and(|element| element.tag == ber::SEQUENCE) && reader.is_empty()
+}
+
 impl Syntax {
     /// The syntax of an OID.
     pub fn of(oid: &str) -> Option<Self> {
@@ -103,7 +110,9 @@ impl Syntax {
         let or = |fine: bool, message: &'static str| if fine { Ok(()) } else { Err(Bad(message)) };
         match self {
             Self::Audio | Self::Binary | Self::Fax | Self::Jpeg | Self::OctetString => Ok(()),
-            Self::Certificate | Self::CertificateList | Self::CertificatePair | Self::SupportedAlgorithm => Ok(()),
+            Self::Certificate | Self::CertificateList | Self::CertificatePair | Self::SupportedAlgorithm => {
+                or(is_sequence(value), "neither BER nor DER of X.509: they are one SEQUENCE (RFC 4523 §2)")
+            }
             Self::CertificateExactAssertion => ExactAssertion::parse(value).map(drop),
             Self::DirectoryString => directory_string(value),
             Self::Ia5String => or(value.is_ascii(), "an IA5 string holds ASCII only"),

@@ -492,7 +492,7 @@ class Descriptions(OneDemo):
     def setUp(self):
         super().setUp()
         self.ann = self.add(f"uid=ann,{self.base}", "inetOrgPerson", cn="Ann", sn="Smith", uid="ann",
-                            **{"cn;lang-de": "Anna", "cn;lang-de-AT": "Annerl", "userCertificate;binary": "octets", "title;x-own": "boss"})
+                            **{"cn;lang-de": "Anna", "cn;lang-de-AT": "Annerl", "userCertificate;binary": "0\x06octets", "title;x-own": "boss"})
 
     def shown(self, *attributes):
         (_, entry), = self.c.search_s(self.ann, ldap.SCOPE_BASE, attrlist=list(attributes))

@@ -8,7 +8,7 @@ import wire
 from conformance import Conformance
 from wire import ADD, BASE, DELETE, REPLACE, SUB
 
-COMPARE_FALSE, COMPARE_TRUE, NO_SUCH_ATTRIBUTE, EXISTS = 5, 6, 16, 20
+COMPARE_FALSE, COMPARE_TRUE, NO_SUCH_ATTRIBUTE, EXISTS, INVALID_SYNTAX = 5, 6, 16, 20, 21
 SERIAL = "340282366920938463463374607431768211455"
 SUBJECT = '/C=DE/O=Example, "Ltd"/CN=An Authority'
 ISSUER = r'CN=An Authority,O=Example\2C \22Ltd\22,C=DE'
@@ -109,11 +109,14 @@ class ExactMatch(Conformance):
         self.assertEqual(self.wire.entry(f"cn=bare,{self.base}", "userCertificate;binary").attributes, {"userCertificate;binary": [self.one]})
 
     def test_what_is_no_certificate(self):
-        """Octets that are no certificate are kept, equal themselves, and match no assertion."""
-        self.ok(wire.modify(self.dn, (REPLACE, "userCertificate;binary", ["octets", exact(SERIAL)])))
+        """RFC 4523 §2.1: a value is BER of a certificate. A sequence of something else is kept, equals itself, and matches no assertion."""
+        for octets in ("octets", b"", exact(SERIAL), self.one[:-1], self.one + b"\0", b"\x04\x01x"):
+            self.refused(INVALID_SYNTAX, wire.modify(self.dn, (REPLACE, "userCertificate;binary", [octets])))
+        sequence = b"0\x06octets"
+        self.ok(wire.modify(self.dn, (REPLACE, "userCertificate;binary", [sequence])))
         self.assertEqual(self.matching(exact(SERIAL)), [])
-        self.refused(EXISTS, wire.modify(self.dn, (ADD, "userCertificate;binary", ["octets"])))
-        self.ok(wire.modify(self.dn, (DELETE, "userCertificate;binary", ["octets"])))
+        self.refused(EXISTS, wire.modify(self.dn, (ADD, "userCertificate;binary", [sequence])))
+        self.ok(wire.modify(self.dn, (DELETE, "userCertificate;binary", [sequence])))
 
     def test_authorities(self):
         """RFC 4523 §4.2: cACertificate has the rule too."""
