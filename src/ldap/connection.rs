@@ -303,6 +303,9 @@ impl Connection {
             {
                 return Poll::Ready(Event::Flushed(flushed));
             }
+        } else if self.transport.is_gone() {
+            // Nobody reads here what would tell so, and what is under way may take long.
+            return Poll::Ready(Event::Read(Err(io::ErrorKind::ConnectionReset.into())));
         }
         if self.timer.as_mut().poll(context).is_ready() {
             return Poll::Ready(Event::Tick);

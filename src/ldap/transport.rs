@@ -1,9 +1,10 @@
 //! The three ways a connection's octets travel.
 
+use futures_util::FutureExt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
@@ -26,6 +27,19 @@ impl Transport {
             Self::Tls(stream) => stream.get_ref().1.peer_certificates()?.first().map(AsRef::as_ref),
             Self::Closed | Self::Local(_) | Self::Tcp(_) => None,
         }
+    }
+
+    /// Whether the peer takes no more: it has reset the connection, or closed a local socket. That is known without reading, and of
+    /// one that has only said all it has to say (half a close) it is not so.
+    pub(crate) fn is_gone(&self) -> bool {
+        // What the system has told by now; this asks it nothing and waits for nothing.
+        let ready = match self {
+            Self::Closed => None,
+            Self::Local(stream) => stream.ready(Interest::WRITABLE).now_or_never(),
+            Self::Tcp(stream) => stream.ready(Interest::WRITABLE).now_or_never(),
+            Self::Tls(stream) => stream.get_ref().0.ready(Interest::WRITABLE).now_or_never(),
+        };
+        ready.and_then(Result::ok).is_some_and(|ready| ready.is_write_closed())
     }
 
     /// Whether TLS has something of its own to say, such as that it does not renegotiate (HD9).

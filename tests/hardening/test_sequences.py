@@ -8,8 +8,8 @@ import time
 import unittest
 
 import target
-from target import (LONG, ROOT, SUFFIX, UNBIND, WHO_AM_I, Client, Target, abandon, bind, control, equal, extended, message, number, present,
-                    replace, search, sequence, text)
+from target import (LONG, ROOT, SUFFIX, UNBIND, WHO_AM_I, Client, Measured, Target, abandon, bind, control, equal, extended, first, message,
+                    number, present, replace, search, sequence, text)
 
 ORGANISATION = f"o=Acme,{SUFFIX}"
 USER = (f"uid=ada,ou=users,{ORGANISATION}", "a password of several words")
@@ -188,3 +188,48 @@ class Sequences(unittest.TestCase):
             play()
         target.count("HA9 sequences of binds", COUNT)
         self.is_as_before(descriptors, threads, memory)
+
+
+class Gone(unittest.TestCase):
+    """More searches than one connection may have under way, each of much work and without a result, so that the server is told of
+    the peer's end by no octet that it reads or writes."""
+
+    # No index has it, and there are many entries: no search is answered soon.
+    LOOK = search(SUFFIX, 2, equal("title", "of nobody"), "1.1")
+    PENDING = 32
+
+    def setUp(self):
+        self.server = Measured(people=10_000, limits=f"size = 1000000\nlook_through = 1000000\npending_bound = {self.PENDING}")
+        self.addCleanup(self.server.end)
+
+    def begin(self, count, tls=False):
+        """A connection with so many searches, of which as many have begun as may, and nothing else is read any more."""
+        client = Client(self.server, tls=tls, patience=120).sign_in(self.server)
+        self.addCleanup(client.close)
+        client.send(b"".join(message(ident, self.LOOK) for ident in range(10, 10 + count)))
+        target.servers.demo.eventually("they have begun", lambda: self.server.under_way() >= self.PENDING)
+        return client
+
+    def test_ha8_a_reset_ends_what_is_under_way_though_nothing_is_read(self):
+        with Client(self.server).sign_in(self.server) as client:
+            before = self.server.cpu()
+            for _ in range(10):
+                self.assertEqual(client.ask(self.LOOK), (0, 0))
+            all_of_it = (self.server.cpu() - before) / 10 * self.PENDING
+        for tls in (False, True):
+            with self.subTest(tls=tls):
+                client = self.begin(1_000, tls)
+                before = self.server.cpu()
+                client.reset()
+                target.servers.demo.eventually("all have ended", lambda: self.server.under_way() == 0, 120)
+                done = (self.server.cpu() - before) / all_of_it
+                print(f"{done:.0%} of the work was done after the reset")
+                self.assertLess(done, 0.2)
+
+    def test_ha8_half_a_close_is_served_to_the_end(self):
+        client = self.begin(self.PENDING + 10)
+        client.socket.shutdown(socket.SHUT_WR)
+        answers = {ident: first(content)[0] for ident, _, content in (client.receive() for _ in range(self.PENDING + 10))}
+        self.assertEqual(answers, {ident: b"\0" for ident in range(10, 20 + self.PENDING)})
+        with self.assertRaises(target.Closed):
+            client.receive()
