@@ -14,7 +14,6 @@ use crate::base::{Clock, EntryId, Secret};
 use crate::model::{Entry, Facts, Modification, ModificationKind};
 use crate::schema::{LiveSchema, Schema, is_numeric_oid};
 use crate::store::{Memory, Store, StoreOptions, Transaction};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Attributes that always have an index; links have theirs by nature.
@@ -64,7 +63,6 @@ impl Directory {
         let directory = Arc::new(Self { core, store, pool });
         directory.make_cookie_key()?;
         directory.restore_sessions();
-        directory.join_kept_references()?;
         directory.reconcile_declared()?;
         directory.scram_secret().map_or(Ok(()), |work| directory.store.write_blocking(work))?;
         Ok(directory)
@@ -108,33 +106,6 @@ impl Directory {
     pub fn close(&self) {
         self.save_attempts_at_end();
         self.store.close();
-    }
-
-    /// Joins references that were kept as text because their attribute was none of links when they were written.
-    fn join_kept_references(&self) -> Result<(), Error> {
-        let kept = |attribute| self.memory().present(attribute).map(|found| found.ids.into_iter().map(EntryId));
-        let sources: BTreeSet<EntryId> = self.schema().link_types().filter_map(|definition| kept(definition.id)).flatten().collect();
-        let sources: Vec<EntryId> = sources.into_iter().collect();
-        let join = |sources: Vec<EntryId>| {
-            let core = Arc::clone(&self.core);
-            self.store.write_blocking(move |txn: &mut Transaction<'_>| {
-                let (caller, options) = (system_caller(&Origin::system()), WriteOptions { relax: true, ..WriteOptions::default() });
-                let mut work = Work::begin(&core, txn, &caller, &options)?;
-                sources.into_iter().try_for_each(|id| work.join_kept(id))
-            })
-        };
-        if sources.is_empty() || join(sources.clone()).is_ok() {
-            return Ok(());
-        }
-        // One that cannot be joined stays text, and keeps no other back.
-        for source in sources {
-            match join(vec![source]) {
-                Err(Error::Unavailable(text)) => return Err(Error::Unavailable(text)),
-                Err(error) => tracing::warn!(%error, dn = tree::dn_of(self.memory(), source), "a reference stays a name"),
-                Ok(()) => {}
-            }
-        }
-        Ok(())
     }
 
     /// Brings the entries that config files declare to what the files say (O4). Not to be called within the runtime.

@@ -364,13 +364,16 @@ fn hc3_a_move_needs_rights_at_both_ends_and_crosses_no_organisation() {
 
 #[test]
 fn hc2_a_name_becomes_a_reference_when_somebody_gives_it_who_sees_what_it_names() {
-    let house = House::start("");
+    let mut house = House::start("");
     let mut operator = house.server.as_operator();
     let (team, off) = (group("team", ACME), user("off", ACME));
     house.signed_in("gil", ACME).replace(&team, "member", &[&off.replace("uid=", "UID=")]);
     let member_of =
         |operator: &mut Wire| operator.ask_all(&search_request(&off, 0, &present("objectClass"), &["memberOf"]), &[])[0].values("memberOf");
     assert!(member_of(&mut operator).is_empty());
+    house.server.kill_and_restart();
+    let mut operator = house.server.as_operator();
+    assert!(member_of(&mut operator).is_empty(), "a start is nobody who sees it");
     let mut ada = house.signed_in("ada", ACME);
     assert_eq!(ada.ask(&modify_request(&team, &[(0, "member", &[&off])]), &[]).code(), 0);
     assert_eq!(member_of(&mut operator), std::slice::from_ref(&team));

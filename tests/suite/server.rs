@@ -70,23 +70,34 @@ impl Server {
     }
 
     /// The same by a command of the test's own, which gets the arguments of `headcount`.
-    pub(crate) fn start_as(mut command: Command, address: IpAddr, more: &str) -> Self {
+    pub(crate) fn start_as(command: Command, address: IpAddr, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let address = SocketAddr::new(address, free_port());
         let mut server = Self { child: Command::new("true").spawn().unwrap(), folder, address };
         server.child.wait().unwrap();
         server.write_config(more);
-        let log = fs::File::create(server.folder.path().join("log")).unwrap();
-        command.arg("serve").arg("--config").arg(server.config());
-        server.child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        server.launch(command);
+        server
+    }
+
+    /// Kills it, and starts it again with what it has.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.launch(headcount());
+    }
+
+    fn launch(&mut self, mut command: Command) {
+        let log = fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        command.arg("serve").arg("--config").arg(self.config());
+        self.child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none() && started.elapsed() < Duration::from_secs(30), "not up ({ended:?}):\n{}", server.said());
+        while TcpStream::connect(self.address).is_err() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && started.elapsed() < Duration::from_secs(30), "not up ({ended:?}):\n{}", self.said());
             std::thread::sleep(Duration::from_millis(1));
         }
-        server
     }
 
     /// Where its config is.

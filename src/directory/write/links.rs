@@ -322,26 +322,6 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    /// References that an earlier version kept as text, and that are to entries that are there, become links. For an open.
-    pub(crate) fn join_kept(&mut self, source: EntryId) -> Result<(), Error> {
-        let Some(source) = self.txn.entry(source) else { return Ok(()) };
-        let core = Arc::clone(self.core);
-        for definition in core.schema.link_types() {
-            let Some(view) = definition.link.filter(|view| view.form == LinkForm::Name) else { continue };
-            for value in source.values(definition.id) {
-                let Some(dn) = std::str::from_utf8(value).ok().and_then(|text| Dn::parse(text).ok()) else { continue };
-                let Resolved::Found(target) = self.resolve(&dn) else { continue };
-                let (Some(entry), mut key) = (self.txn.entry(source.id), Vec::new()) else { continue };
-                if self.may_refer((entry.id, entry.parent), definition.id, target)
-                    && core.schema.normalize(definition.id, value, &mut key).is_ok()
-                {
-                    self.join(&entry, definition.id, view, &key, target)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// An entry has a uid that it had not: where `memberUid` holds it as text, that becomes a link.
     pub(super) fn join_uid(&mut self, before: Option<&Entry>, after: &Entry) -> Result<(), Error> {
         let core = Arc::clone(self.core);
