@@ -213,7 +213,7 @@ impl Directory {
 
 impl Rights {
     /// `entryLevelRights` and `attributeLevelRights`. Of attributes that the caller may neither read nor write it does not
-    /// learn that the entry has them.
+    /// learn that the entry has them; nobody writes what the server keeps.
     fn of_entry(&self, schema: &Schema, facts: &dyn Facts, entry: &Entry, access: &EntryAccess<'_>) -> Vec<Vec<u8>> {
         let theirs = self.grants.on(facts, entry);
         let letters = |given: &[(bool, char)]| -> String {
@@ -222,12 +222,15 @@ impl Rights {
         };
         let of_entry =
             letters(&[(theirs.disclosed, 'v'), (theirs.may_add_children, 'a'), (theirs.may_delete, 'd'), (theirs.may_rename, 'n')]);
+        let writes = |access: &EntryAccess<'_>, attribute: AttributeId| {
+            let definition = schema.attribute_type(attribute);
+            let elsewhere = definition.collective && !schema.entry_is(entry, COLLECTIVE_SUBENTRY);
+            access.write.contains(attribute) && !definition.derived && !definition.no_user_modification && !elsewhere
+        };
         let of = |name: &str| {
             let found = schema.description(name).map(|description| description.attribute);
             let rights = found.map_or_else(Vec::new, |attribute| {
-                let definition = schema.attribute_type(attribute);
-                let elsewhere = definition.collective && !schema.entry_is(entry, COLLECTIVE_SUBENTRY);
-                let write = theirs.write.contains(attribute) && !definition.derived && !definition.no_user_modification && !elsewhere;
+                let write = writes(&theirs, attribute);
                 vec![
                     (theirs.read.contains(attribute), 'r'),
                     (theirs.search.contains(attribute), 's'),
@@ -238,7 +241,7 @@ impl Rights {
             });
             format!("{name}:{}", letters(&rights))
         };
-        let known = |attribute: AttributeId| access.read.contains(attribute) || access.write.contains(attribute);
+        let known = |attribute: AttributeId| access.read.contains(attribute) || writes(access, attribute);
         let mut names: Vec<String> = Vec::new();
         for name in &self.attributes {
             match name.as_str() {
