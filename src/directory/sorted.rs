@@ -94,8 +94,11 @@ impl SortedList {
     }
 
     /// The rank of the first entry that is not before an assertion about the first key. `None` where the rule of the key
-    /// cannot take the assertion.
+    /// cannot take the assertion; in a list of nothing the key does not matter, as in the sort itself (HC1).
     pub(super) fn rank_of(&self, order: &Order, assertion: &[u8], key_of: impl Fn(EntryId, &mut Vec<u8>)) -> Option<usize> {
+        if self.ids.is_empty() {
+            return Some(0);
+        }
         let wanted = order.assertion(assertion)?;
         let mut key = Vec::new();
         Some(self.ids.partition_point(|id| {
