@@ -27,6 +27,7 @@ mod logs;
 mod monitor;
 mod one_time_codes;
 mod oracle_matrix;
+mod oracle_values;
 mod oracles;
 mod password_policy;
 mod passwords;

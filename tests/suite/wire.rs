@@ -301,6 +301,21 @@ impl Wire {
         }
     }
 
+    /// Sends operations one behind the other and takes the answers of each.
+    pub(crate) fn ask_together(&mut self, operations: &[(Vec<u8>, Vec<Vec<u8>>)]) -> Vec<Vec<Answer>> {
+        let first = self.next_id;
+        let messages = operations.iter().zip(first..).flat_map(|((operation, controls), id)| message(id, operation, controls));
+        self.send(&messages.collect::<Vec<u8>>());
+        self.next_id += operations.len() as i64;
+        let (mut answers, mut left) = (vec![Vec::new(); operations.len()], operations.len());
+        while left > 0 {
+            let answer = self.receive().expect("the server answers");
+            left -= usize::from(!matches!(answer.tag, 0x64 | 0x73 | 0x79));
+            answers[usize::try_from(answer.id - first).unwrap()].push(answer);
+        }
+        answers
+    }
+
     /// The result of an operation.
     pub(crate) fn ask(&mut self, operation: &[u8], controls: &[Vec<u8>]) -> Answer {
         self.ask_all(operation, controls).pop().unwrap()
