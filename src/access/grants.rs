@@ -3,7 +3,7 @@
 use super::domain::{Ground, Profile, Subject};
 use super::policy::{CompiledName, Rule, RuleRights, Speaking};
 use super::{Access, AccessSubject, EntryAccess, Extent, Policy, Standing};
-use crate::base::EntryId;
+use crate::base::{EntryId, SearchLimits};
 use crate::domain::roles::is_organisation_admin;
 use crate::domain::{AccountState, User, UserType, organisation_of};
 use crate::model::{Entry, Facts, Kind, upwards};
@@ -15,6 +15,7 @@ pub struct Grants {
     subject: AccessSubject,
     /// The rules of the config that speak of the subject.
     speaking: Speaking,
+    limits: SearchLimits,
     /// Where their subtrees begin, as far as those entries exist.
     subtrees: Vec<(u64, Option<EntryId>)>,
     /// The entries above the subject's organisation.
@@ -77,18 +78,28 @@ pub(super) struct Found {
 }
 
 impl Grants {
-    pub(super) fn new(policy: Arc<Policy>, subject: AccessSubject, speaking: Speaking, facts: &dyn Facts) -> Self {
+    pub(super) fn new(
+        policy: Arc<Policy>,
+        subject: AccessSubject,
+        (speaking, limits): (Speaking, SearchLimits),
+        facts: &dyn Facts,
+    ) -> Self {
         let chosen = policy.rules.iter().enumerate().filter(|(index, _)| speaking.mask >> index & 1 == 1);
         let subtrees = chosen.filter_map(|(index, rule)| Some((1 << index, rule.subtree.as_ref()?.resolve(facts)))).collect();
         let organisation = subject.organisation.and_then(|id| facts.entry(id));
         let mut above = organisation.map_or_else(Vec::new, |entry| Lineage::of(facts, &entry).ids);
         above.retain(|id| Some(*id) != subject.organisation);
-        Self { policy, subject, speaking, subtrees, above, combined: Combined::default(), extent: OnceLock::new() }
+        Self { policy, subject, speaking, limits, subtrees, above, combined: Combined::default(), extent: OnceLock::new() }
     }
 
     /// Who it is about.
     pub const fn subject(&self) -> &AccessSubject {
         &self.subject
+    }
+
+    /// The bounds of its searches (HD6).
+    pub const fn limits(&self) -> SearchLimits {
+        self.limits
     }
 
     /// The rules of the config that speak of the subject, in their order, each with what it gives and whether it speaks on

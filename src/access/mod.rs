@@ -10,6 +10,7 @@ mod domain;
 mod explain;
 mod extent;
 mod grants;
+mod limits;
 #[cfg(test)]
 mod matrix_tests;
 mod policy;
@@ -20,6 +21,7 @@ pub use domain::Ground;
 pub use explain::{Because, Explained, Right};
 pub use extent::Extent;
 pub use grants::Grants;
+pub use limits::LimitSettings;
 pub use policy::{Policy, PolicyError, RulePart};
 
 use crate::base::EntryId;

@@ -1,10 +1,11 @@
 //! Compiling the rules of the config, and finding those that speak of an identity.
 
 use super::domain::DomainAccess;
+use super::limits::Limit;
 use super::rule_filter::RuleFilter;
 use super::who::{Condition, Holds};
 use super::{Access, AccessSubject, AttributeSet, Grants, RuleSettings};
-use crate::base::EntryId;
+use crate::base::{EntryId, Limits};
 use crate::model::{Dn, Facts, Filter};
 use crate::schema::{LiveSchema, Schema, Usage};
 use std::collections::BTreeSet;
@@ -12,12 +13,16 @@ use std::sync::Arc;
 
 /// Rules are told apart by one bit each.
 const MOST_RULES: usize = 64;
+/// As errors call one.
+const RULE: &str = "access rule";
 
 /// Why a rule of the config cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("access rule {rule}: {reason}")]
+#[error("{list} {rule}: {reason}")]
 pub struct PolicyError {
-    /// Which rule, from 1.
+    /// What it is one of: `access rule` or `limit`.
+    pub list: &'static str,
+    /// Which of them, from 1.
     pub rule: usize,
     /// Which part of it.
     pub part: RulePart,
@@ -142,6 +147,9 @@ pub struct Policy {
     /// Attributes that no rule opens for reading, searching or comparing.
     pub(super) secret: AttributeSet,
     pub(super) domain: DomainAccess,
+    /// Bounds of those of whom no limit speaks.
+    pub(super) everybody: Limits,
+    pub(super) limits: Vec<Limit>,
 }
 
 impl Policy {
@@ -149,22 +157,21 @@ impl Policy {
     pub fn compile(schema: &Arc<LiveSchema>, rules: &[RuleSettings]) -> Result<Self, PolicyError> {
         if rules.len() > MOST_RULES {
             let reason = format!("there may be at most {MOST_RULES} rules");
-            return Err(PolicyError { rule: MOST_RULES + 1, part: RulePart::Whole, reason });
+            return Err(PolicyError { list: RULE, rule: MOST_RULES + 1, part: RulePart::Whole, reason });
         }
-        let compiled = rules
-            .iter()
-            .enumerate()
-            .map(|(index, rule)| Rule::compile(schema, rule).map_err(|(part, reason)| PolicyError { rule: index + 1, part, reason }));
+        let compiled = rules.iter().enumerate().map(|(index, rule)| {
+            Rule::compile(schema, rule).map_err(|(part, reason)| PolicyError { list: RULE, rule: index + 1, part, reason })
+        });
         let rules = compiled.collect::<Result<Vec<_>, _>>()?;
         let mut secret = AttributeSet::none(schema.attribute_types().len());
         schema.attribute_types().iter().filter(|definition| definition.secret).for_each(|definition| secret.insert(definition.id));
         let domain = DomainAccess::new(schema, &secret);
-        Ok(Self { schema: Arc::clone(schema), rules, secret, domain })
+        Ok(Self { schema: Arc::clone(schema), rules, secret, domain, everybody: Limits::default(), limits: Vec::new() })
     }
 
     /// Checks one rule by itself; `number` is its number, from 1.
     pub fn check(schema: &Schema, number: usize, rule: &RuleSettings) -> Result<(), PolicyError> {
-        Rule::compile(schema, rule).map(drop).map_err(|(part, reason)| PolicyError { rule: number, part, reason })
+        Rule::compile(schema, rule).map(drop).map_err(|(part, reason)| PolicyError { list: RULE, rule: number, part, reason })
     }
 
     /// What an identity may do. Names in rules are looked up now: make it anew where a subtree was renamed or the
@@ -174,27 +181,31 @@ impl Policy {
         for (index, rule) in self.rules.iter().enumerate() {
             speaking.add(1 << index, rule.holds(&subject, facts));
         }
-        Arc::new(Grants::new(Arc::clone(self), subject, speaking, facts))
+        let limits = self.limits_of(&subject, facts);
+        Arc::new(Grants::new(Arc::clone(self), subject, (speaking, limits), facts))
+    }
+
+    /// Every condition of rules and limits.
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let rules = self.rules.iter().map(|rule| &rule.who);
+        rules.chain(self.limits.iter().map(|limit| &limit.who)).flatten()
     }
 
     /// The groups that rules speak of, as far as they exist now.
     pub fn named_groups(&self, facts: &dyn Facts) -> BTreeSet<EntryId> {
-        let conditions = self.rules.iter().flat_map(|rule| &rule.who);
-        conditions.filter_map(|condition| if let Condition::Group(name) = condition { name.resolve(facts) } else { None }).collect()
+        self.conditions().filter_map(|condition| if let Condition::Group(name) = condition { name.resolve(facts) } else { None }).collect()
     }
 
     /// Whether any rule speaks of a group.
     pub fn names_groups(&self) -> bool {
-        self.rules.iter().flat_map(|rule| &rule.who).any(|condition| matches!(condition, Condition::Group(_)))
+        self.conditions().any(|condition| matches!(condition, Condition::Group(_)))
     }
 
     /// Whether a rule names the entry, in its `who` or as its subtree.
     pub fn names(&self, facts: &dyn Facts, id: EntryId) -> bool {
-        let names = |rule: &Rule| {
-            let mut names = rule.who.iter().filter_map(Condition::name).chain(&rule.subtree);
-            names.any(|name| name.resolve(facts) == Some(id))
-        };
-        self.rules.iter().any(names)
+        let subtrees = self.rules.iter().filter_map(|rule| rule.subtree.as_ref());
+        let mut names = self.conditions().filter_map(Condition::name).chain(subtrees);
+        names.any(|name| name.resolve(facts) == Some(id))
     }
 
     /// What the rules of `mask` give together: for each attribute, and for the entry, the first that speaks of it. Of those of
@@ -236,19 +247,13 @@ impl Policy {
 impl Rule {
     /// On what it holds for the subject: where all of its conditions do.
     fn holds(&self, subject: &AccessSubject, facts: &dyn Facts) -> Holds {
-        let holds = self.who.iter().map(|condition| condition.holds(subject, facts)).min().unwrap_or(Holds::Never);
+        let holds = Holds::all(&self.who, subject, facts);
         // Whoever makes a role can take away by it, and only that: what denies, denies by any role of the name.
         if holds == Holds::AtHome && self.rights.is_nothing() { Holds::Everywhere } else { holds }
     }
 
     fn compile(schema: &Schema, settings: &RuleSettings) -> Result<Self, (RulePart, String)> {
-        let mut who = Vec::new();
-        for (index, text) in settings.who.iter().enumerate() {
-            who.push(Condition::compile(schema, text).map_err(|reason| (RulePart::Who(index), reason))?);
-        }
-        if who.is_empty() {
-            return Err((RulePart::Whole, "it does not say who".to_owned()));
-        }
+        let who = Condition::compile_all(schema, &settings.who)?;
         let subtree = match settings.subtree.as_str() {
             "" => None,
             text => Some(CompiledName::compile(schema, text).map_err(|reason| (RulePart::Subtree, reason))?),

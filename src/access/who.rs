@@ -1,6 +1,6 @@
 //! `who` of a rule: the conditions under which it speaks of somebody.
 
-use super::policy::CompiledName;
+use super::policy::{CompiledName, RulePart};
 use super::{AccessSubject, Standing};
 use crate::base::{EntryId, Network};
 use crate::domain::organisation_of;
@@ -39,6 +39,13 @@ pub(super) enum Holds {
     Everywhere,
 }
 
+impl Holds {
+    /// On what all of the conditions hold.
+    pub(super) fn all(who: &[Condition], subject: &AccessSubject, facts: &dyn Facts) -> Self {
+        who.iter().map(|condition| condition.holds(subject, facts)).min().unwrap_or(Self::Never)
+    }
+}
+
 impl From<bool> for Holds {
     fn from(holds: bool) -> Self {
         if holds { Self::Everywhere } else { Self::Never }
@@ -46,7 +53,16 @@ impl From<bool> for Holds {
 }
 
 impl Condition {
-    pub(super) fn compile(schema: &Schema, text: &str) -> Result<Self, String> {
+    /// All of a `who`; there is one at least.
+    pub(super) fn compile_all(schema: &Schema, who: &[String]) -> Result<Vec<Self>, (RulePart, String)> {
+        if who.is_empty() {
+            return Err((RulePart::Whole, "it does not say who".to_owned()));
+        }
+        let compiled = who.iter().enumerate();
+        compiled.map(|(index, text)| Self::compile(schema, text).map_err(|reason| (RulePart::Who(index), reason))).collect()
+    }
+
+    fn compile(schema: &Schema, text: &str) -> Result<Self, String> {
         if let Some((kind, rest)) = text.split_once(':') {
             return match kind {
                 "dn" => CompiledName::compile(schema, rest).map(Self::Named),

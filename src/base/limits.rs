@@ -26,8 +26,10 @@ pub struct Limits {
     pub pending_anonymous: usize,
     /// Operations of one connection under way after a bind.
     pub pending_bound: usize,
-    /// Entries one search returns.
+    /// Entries one search returns, or one page.
     pub size: usize,
+    /// Entries all pages of one search return together.
+    pub paged_size: usize,
     /// Entries one search looks at, of those that the reader may know of; not where the indexes answer all of the filter.
     pub look_through: usize,
     /// How long one search runs.
@@ -65,6 +67,7 @@ impl Default for Limits {
             pending_anonymous: 16,
             pending_bound: 256,
             size: 1_000,
+            paged_size: usize::MAX,
             look_through: 10_000,
             time: Duration::from_secs(30),
             idle_anonymous: Duration::from_secs(30),
@@ -76,6 +79,52 @@ impl Default for Limits {
             followers_per_connection: 16,
             followers_per_organisation: 256,
             followers_anonymous: 16,
+        }
+    }
+}
+
+impl Limits {
+    /// What of it bounds the searches of somebody who is signed in, or of somebody who is not.
+    pub const fn of_searches(&self, signed_in: bool) -> SearchLimits {
+        SearchLimits {
+            size: self.size,
+            paged_size: self.paged_size,
+            look_through: self.look_through,
+            time: self.time,
+            pending: if signed_in { self.pending_bound } else { self.pending_anonymous },
+        }
+    }
+}
+
+/// Bounds that may differ by who asks: the fields of [`Limits`] with these names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchLimits {
+    /// Entries one search returns, or one page.
+    pub size: usize,
+    /// Entries all pages of one search return together.
+    pub paged_size: usize,
+    /// Entries one search looks at.
+    pub look_through: usize,
+    /// How long one search runs.
+    pub time: Duration,
+    /// Operations of one connection under way.
+    pub pending: usize,
+}
+
+impl SearchLimits {
+    /// None at all.
+    pub const NONE: Self =
+        Self { size: usize::MAX, paged_size: usize::MAX, look_through: usize::MAX, time: Duration::MAX, pending: usize::MAX };
+
+    /// Of each bound the lower one.
+    #[must_use]
+    pub fn at_most(self, other: Self) -> Self {
+        Self {
+            size: self.size.min(other.size),
+            paged_size: self.paged_size.min(other.paged_size),
+            look_through: self.look_through.min(other.look_through),
+            time: self.time.min(other.time),
+            pending: self.pending.min(other.pending),
         }
     }
 }

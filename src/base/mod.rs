@@ -16,6 +16,6 @@ pub mod secret;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use ids::EntryId;
-pub use limits::Limits;
+pub use limits::{Limits, SearchLimits};
 pub use network::Network;
 pub use secret::Secret;

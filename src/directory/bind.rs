@@ -8,7 +8,7 @@ use super::lockout::Account;
 use super::logins::Claimed;
 use super::tree::{self, Resolved};
 use super::{Bound, Directory, SessionRequest};
-use crate::base::{EntryId, Secret};
+use crate::base::{EntryId, SearchLimits, Secret};
 use crate::domain::password_rules::PasswordUse;
 use crate::domain::{AccountState, User, UserType, organisation_of};
 use crate::model::{Dn, Entry, Facts, Kind};
@@ -293,6 +293,11 @@ impl Directory {
                 super::session::application_of(&current.settings, origin, None).is_some_and(|app| app.administrative)
             }
         }
+    }
+
+    /// The bounds of what the caller asks for (HD6).
+    pub fn limits(&self, caller: &Caller) -> SearchLimits {
+        self.grants(caller).limits()
     }
 
     /// Whoever the caller is, what it may do now.

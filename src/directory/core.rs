@@ -80,12 +80,18 @@ pub(crate) struct Current {
     all_user: Arc<Selection>,
 }
 
+/// The access rules and limits of the settings.
+fn policy(schema: &Arc<LiveSchema>, settings: &Settings) -> Result<Policy, Error> {
+    let policy = Policy::compile(schema, &settings.access).and_then(|policy| policy.with_limits(&settings.limits, &settings.limits_for));
+    policy.map_err(|error| Error::Constraint(error.to_string()))
+}
+
 impl Current {
     /// Compiles settings; the error names what is wrong with them.
     pub(crate) fn compile(schema: &Arc<LiveSchema>, settings: Settings) -> Result<Self, Error> {
         let suffixes = settings.suffixes.iter().map(|text| Suffix::parse(schema, text)).collect::<Result<Vec<_>, _>>()?;
         settings.catalog.check().map_err(Error::Constraint)?;
-        let policy = Arc::new(Policy::compile(schema, &settings.access).map_err(|error| Error::Constraint(error.to_string()))?);
+        let policy = Arc::new(policy(schema, &settings)?);
         let declared = settings
             .organisations
             .iter()
@@ -103,7 +109,7 @@ impl Current {
 
     /// The same settings, by the schema as it is now: what is compiled into sets of attribute types is made anew.
     fn recompile(&self, schema: &Arc<LiveSchema>) -> Result<Self, Error> {
-        let policy = Policy::compile(schema, &self.settings.access).map_err(|error| Error::Constraint(error.to_string()))?;
+        let policy = policy(schema, &self.settings)?;
         Ok(Self {
             settings: Arc::clone(&self.settings),
             suffixes: self.suffixes.clone(),

@@ -236,15 +236,12 @@ impl Directory {
                 (Sought::plan((self.schema(), memory), &matcher, &reach, special.places, &special.hidden, begun.watch), Some(id))
             }
         };
-        let limits = &current.settings.limits;
-        let bounded = |client: u32, server: usize| match (client as usize, caller.identity.is_operator()) {
-            (0, true) => usize::MAX,
-            (0, false) => server,
-            (client, true) => client,
-            (client, false) => client.min(server),
-        };
-        let seconds = bounded(request.time_limit, usize::try_from(limits.time.as_secs()).unwrap_or(usize::MAX));
-        let deadline = begun.at.saturating_add(Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)));
+        let limits = grants.limits();
+        // The client only lowers them.
+        let size_asked = if request.size_limit == 0 { usize::MAX } else { request.size_limit as usize };
+        let time_asked = if request.time_limit == 0 { Duration::MAX } else { Duration::from_secs(request.time_limit.into()) };
+        let deadline = begun.at.saturating_add(limits.time.min(time_asked));
+        let of_all_pages = if request.page.is_some() { limits.paged_size } else { usize::MAX };
         // What the indexes count is of all organisations, so only the operator is told (O1, HC5).
         let estimate = match &sought.source {
             Source::Ids { ids, .. } if caller.identity.is_operator() => usize::try_from(ids.len()).unwrap_or(usize::MAX),
@@ -270,16 +267,16 @@ impl Directory {
             wishes: Wishes::default(),
             sent: 0,
             looked_at: 0,
-            size_limit: bounded(request.size_limit, limits.size),
-            size_limit_of_all: if request.size_limit == 0 { usize::MAX } else { request.size_limit as usize },
-            look_through: if caller.identity.is_operator() { usize::MAX } else { limits.look_through },
+            size_limit: limits.size.min(size_asked),
+            size_limit_of_all: of_all_pages.min(size_asked),
+            look_through: limits.look_through,
             indexed: false,
             deadline,
             estimate,
         };
         if let Some(page) = &mut search.page {
             // A page larger than a search may return is a page as large as it may.
-            page.size = page.size.min(bounded(0, limits.size));
+            page.size = page.size.min(limits.size);
         }
         search.indexed = search.look_through == usize::MAX || search.matcher.is_indexed(self.schema(), memory);
         search.wishes.dress = Dress::of(self, caller, request, search.look_through)?;

@@ -1,6 +1,6 @@
 //! What the config tells the directory. The daemon reads files and makes this; the directory never sees a file.
 
-use crate::access::RuleSettings;
+use crate::access::{LimitSettings, RuleSettings};
 use crate::base::Limits;
 pub use crate::domain::catalog::{Catalog, CatalogRole, Package, Permission};
 pub use crate::domain::lockout::Lockout;
@@ -36,6 +36,8 @@ pub struct Settings {
     pub audit_values: AuditValues,
     /// Limits.
     pub limits: Limits,
+    /// Those of searches for some (HD6): first match wins.
+    pub limits_for: Vec<LimitSettings>,
     /// Whether a bind without a name is taken (RFC 4513 §5.1.1).
     pub anonymous_bind: bool,
     /// Cost of argon2id.
@@ -79,6 +81,7 @@ impl Settings {
             audit_values: AuditValues::default(),
             security: SecurityLog::default(),
             limits: Limits::default(),
+            limits_for: Vec::new(),
             anonymous_bind: true,
             hashing: Hashing::default(),
             allow_cleartext_passwords: false,

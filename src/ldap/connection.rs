@@ -407,7 +407,6 @@ impl Connection {
     /// Whether an operation may begin now. Abandon and unbind never wait; all others wait for room, and a bind until
     /// nothing else is under way.
     fn admits(&self, operation: Operation) -> bool {
-        let limits = &self.settings.limits;
         match operation {
             Operation::Abandon | Operation::Unbind => true,
             Operation::Bind => self.is_at_rest() && self.output.has_room(),
@@ -418,8 +417,9 @@ impl Connection {
             | Operation::Modify
             | Operation::ModifyDn
             | Operation::Search => {
-                let at_most = if self.is_bound() { limits.pending_bound } else { limits.pending_anonymous };
-                self.searches.len() + self.followers.len() + self.pending.len() < at_most && self.output.has_room()
+                let under_way = self.searches.len() + self.followers.len() + self.pending.len();
+                // Nobody's bound is none at all, so what is alone is not asked for one.
+                (under_way == 0 || under_way < self.door.directory.limits(&self.caller).pending) && self.output.has_room()
             }
         }
     }

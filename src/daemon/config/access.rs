@@ -49,18 +49,11 @@ pub(super) fn rules(checker: &mut Checker, tables: &[Spanned<AccessTable>], arou
 
 /// Refuses a rule that can never speak of anybody, or of anything.
 fn can_match(checker: &mut Checker, table: &AccessTable, around: &Surroundings<'_>) {
-    let anonymous = table.who.iter().any(|who| who.get_ref() == "anonymous");
-    for who in &table.who {
-        let (word, value) = who.get_ref().split_once(':').unwrap_or((who.get_ref(), ""));
-        if anonymous && SIGNED_IN.contains(&word) {
-            checker.at(who, format!("nobody is `anonymous` and `{word}`: all that `who` lists must hold"));
-        }
-        let names = matches!(word, "dn" | "subtree" | "group") || (word == "role" && value.contains('='));
-        if names && !around.holds(value) {
-            checker.at(who, format!("`{value}` is under no suffix of the server file, so nobody is that"));
-        }
+    who_can_match(checker, &table.who, around);
+    for who in table.who.iter().filter(|_| table.subtree.as_ref().is_some_and(|subtree| is_monitor(subtree.get_ref()))) {
+        let (word, value) = split(who.get_ref());
         let of_system = || around.catalog.roles.iter().any(|role| role.system && role.name.eq_ignore_ascii_case(value.trim()));
-        if word == "role" && !names && table.subtree.as_ref().is_some_and(|subtree| is_monitor(subtree.get_ref())) && !of_system() {
+        if word == "role" && !value.contains('=') && !of_system() {
             let message = format!(
                 "`{value}` is no system role of the catalog, so it counts on what its organisation holds, and cn=Monitor belongs to no organisation"
             );
@@ -70,6 +63,26 @@ fn can_match(checker: &mut Checker, table: &AccessTable, around: &Surroundings<'
     if let Some(subtree) = table.subtree.as_ref().filter(|subtree| !is_monitor(subtree.get_ref()) && !around.holds(subtree.get_ref())) {
         checker.at(subtree, format!("`{}` is under no suffix of the server file, so there is nothing there", subtree.get_ref()));
     }
+}
+
+/// Refuses a `who` that nobody can be.
+pub(super) fn who_can_match(checker: &mut Checker, listed: &[Spanned<String>], around: &Surroundings<'_>) {
+    let anonymous = listed.iter().any(|who| who.get_ref() == "anonymous");
+    for who in listed {
+        let (word, value) = split(who.get_ref());
+        if anonymous && SIGNED_IN.contains(&word) {
+            checker.at(who, format!("nobody is `anonymous` and `{word}`: all that `who` lists must hold"));
+        }
+        let names = matches!(word, "dn" | "subtree" | "group") || (word == "role" && value.contains('='));
+        if names && !around.holds(value) {
+            checker.at(who, format!("`{value}` is under no suffix of the server file, so nobody is that"));
+        }
+    }
+}
+
+/// The word and what is behind its colon.
+fn split(who: &str) -> (&str, &str) {
+    who.split_once(':').unwrap_or((who, ""))
 }
 
 fn is_monitor(name: &str) -> bool {
@@ -110,7 +123,37 @@ fn span_of(table: &Spanned<AccessTable>, part: RulePart) -> Range<usize> {
 }
 
 fn rule(checker: &mut Checker, table: &AccessTable, schema: Option<&Schema>) -> RuleSettings {
-    for who in &table.who {
+    words_of_who(checker, &table.who);
+    if let Some(subtree) = &table.subtree {
+        checker.own_dn(subtree);
+    }
+    if let Some(given) = &table.filter
+        && let Err(error) = Filter::parse(given.get_ref())
+    {
+        let span = inside(&checker.source, given, error.at);
+        checker.problem(Problem::at(&checker.source, &span, format!("not a filter: {}", error.reason)));
+    }
+    for attribute in &table.attributes {
+        known_attribute(checker, attribute, schema);
+    }
+    RuleSettings {
+        who: texts(&table.who),
+        subtree: table.subtree.as_ref().map(|subtree| subtree.get_ref().clone()).unwrap_or_default(),
+        filter: table.filter.as_ref().map(|filter| filter.get_ref().clone()),
+        attributes: texts(&table.attributes),
+        rights: table.rights.iter().map(|right| right.get_ref().word().to_owned()).collect(),
+        place: String::new(),
+    }
+}
+
+/// The words of a list.
+pub(super) fn texts(given: &[Spanned<String>]) -> Vec<String> {
+    given.iter().map(|spanned| spanned.get_ref().clone()).collect()
+}
+
+/// Looks at each word of a `who`.
+pub(super) fn words_of_who(checker: &mut Checker, listed: &[Spanned<String>]) {
+    for who in listed {
         let (word, value) = match who.get_ref().split_once(':') {
             Some((word, value)) => (word, Some(value)),
             None => (who.get_ref().as_str(), None),
@@ -128,26 +171,5 @@ fn rule(checker: &mut Checker, table: &AccessTable, schema: Option<&Schema>) -> 
         {
             checker.at(who, format!("not a DN: {}", error.reason));
         }
-    }
-    if let Some(subtree) = &table.subtree {
-        checker.own_dn(subtree);
-    }
-    if let Some(given) = &table.filter
-        && let Err(error) = Filter::parse(given.get_ref())
-    {
-        let span = inside(&checker.source, given, error.at);
-        checker.problem(Problem::at(&checker.source, &span, format!("not a filter: {}", error.reason)));
-    }
-    for attribute in &table.attributes {
-        known_attribute(checker, attribute, schema);
-    }
-    let text = |spanned: &Spanned<String>| spanned.get_ref().clone();
-    RuleSettings {
-        who: table.who.iter().map(text).collect(),
-        subtree: table.subtree.as_ref().map(text).unwrap_or_default(),
-        filter: table.filter.as_ref().map(text),
-        attributes: table.attributes.iter().map(text).collect(),
-        rights: table.rights.iter().map(|right| right.get_ref().word().to_owned()).collect(),
-        place: String::new(),
     }
 }

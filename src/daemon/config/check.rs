@@ -5,7 +5,7 @@ use super::file::{
     ApplicationTable, CertificateWay, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable, VerifyClient,
 };
 use super::problem::{Problem, Problems, SourceFile};
-use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, catalog, operate, organisation, read, secret_file};
+use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, catalog, limit, operate, organisation, read, secret_file};
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{
@@ -124,6 +124,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
     let catalog = load_catalog(&mut checker, file);
     let around = access::Surroundings { schema: schema.as_ref(), suffixes: &suffixes, catalog: &catalog };
     let access = access::rules(&mut checker, &file.access, &around);
+    let limits_for = limit::limits(&mut checker, &file.limits_for, &around);
     let listeners = listeners(&mut checker, file);
     let applications = file.applications.iter().map(|table| application(&mut checker, table, &listeners)).collect();
     let indexes = indexes(&mut checker, file, schema.as_ref());
@@ -143,6 +144,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         indexes,
         reserve: file.reserve.0,
         limits: file.limits.limits(),
+        limits_for,
         anonymous_bind: file.anonymous_bind,
         hashing: hashing(&mut checker, file),
         allow_cleartext_passwords: file.passwords.allow_cleartext,

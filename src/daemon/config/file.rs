@@ -39,6 +39,9 @@ pub struct ServerFile {
     /// Bounds on what one peer may ask for.
     #[serde(default)]
     pub limits: LimitsTable,
+    /// Bounds of searches for some, first match wins.
+    #[serde(default, rename = "limit")]
+    pub limits_for: Vec<Spanned<LimitTable>>,
     /// Attributes with an index.
     #[serde(default)]
     pub index: IndexTable,
@@ -195,6 +198,7 @@ pub struct LimitsTable {
     pub pending_anonymous: usize,
     pub pending_bound: usize,
     pub size: usize,
+    pub paged_size: usize,
     pub look_through: usize,
     pub time: Period,
     pub idle_anonymous: Period,
@@ -222,6 +226,7 @@ impl Default for LimitsTable {
             pending_anonymous: limits.pending_anonymous,
             pending_bound: limits.pending_bound,
             size: limits.size,
+            paged_size: 0,
             look_through: limits.look_through,
             time: Period(limits.time),
             idle_anonymous: Period(limits.idle_anonymous),
@@ -250,6 +255,7 @@ impl LimitsTable {
             pending_anonymous: self.pending_anonymous,
             pending_bound: self.pending_bound,
             size: self.size,
+            paged_size: unbounded_if_zero(self.paged_size),
             look_through: self.look_through,
             time: self.time.0,
             idle_anonymous: self.idle_anonymous.0,
@@ -263,6 +269,29 @@ impl LimitsTable {
             followers_anonymous: self.followers_anonymous,
         }
     }
+}
+
+/// As `paged_size` has it.
+pub(super) const fn unbounded_if_zero(size: usize) -> usize {
+    if size == 0 { usize::MAX } else { size }
+}
+
+/// `[[limit]]`. What it does not say is as `[limits]` has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitTable {
+    /// Who: all must hold.
+    pub who: Vec<Spanned<String>>,
+    /// Entries one search returns, or one page.
+    pub size: Option<usize>,
+    /// Entries all pages of one search return together; 0 for any number.
+    pub paged_size: Option<usize>,
+    /// Entries one search looks at.
+    pub look_through: Option<usize>,
+    /// How long one search runs.
+    pub time: Option<Period>,
+    /// Operations of one connection under way.
+    pub pending: Option<Spanned<usize>>,
 }
 
 /// `[index]`.

@@ -14,6 +14,7 @@ mod access;
 mod catalog;
 mod check;
 pub mod file;
+mod limit;
 mod operate;
 mod organisation;
 pub mod problem;

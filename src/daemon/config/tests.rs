@@ -85,6 +85,26 @@ fn an_access_rule_that_cannot_be_meant_is_named_with_its_place() {
 }
 
 #[test]
+fn hd6_a_limit_that_cannot_be_meant_is_named_with_its_place() {
+    let shown = |limit: &str| told(&format!("{GOOD}[[limit]]\nwho = [\"users\"]\nsize = 7\n[[limit]]\n{limit}\n"), &[]);
+    assert_eq!(shown("who = [\"role:reporter\"]\npaged_size = 0\ntime = \"2m\""), "good");
+    for (limit, expected) in [
+        ("who = [\"service\"]\nsize = 1", "headcount.toml:11:8: nobody is `service`\n"),
+        ("who = [\"users\", \"self\"]\nsize = 1", "headcount.toml:11:17: limit 2: `self` is about entries, and a limit is not\n"),
+        ("who = [\"anonymous\", \"users\"]\nsize = 1", "headcount.toml:11:21: nobody is `anonymous` and `users`"),
+        ("who = [\"dn:cn=a,dc=elsewhere\"]\nsize = 1", "headcount.toml:11:8: `cn=a,dc=elsewhere` is under no suffix"),
+        ("who = [\"users\"]", "headcount.toml:10:1: limit 2: it bounds nothing;"),
+        ("size = 1", "headcount.toml:10:1: limit 2: it does not say who\n"),
+        ("who = [\"users\"]\npending = 0", "headcount.toml:12:11: at least one operation\n"),
+        ("who = [\"users\"]\nsise = 1", "headcount.toml:12:1: unknown key `sise`\n"),
+        ("who = [\"users\"]\nsize = -1", "headcount.toml:12:8: "),
+    ] {
+        let shown = shown(limit);
+        assert!(shown.starts_with(expected) && shown.contains('^'), "{shown}");
+    }
+}
+
+#[test]
 fn o3_a_session_limit_of_zero_is_refused_with_the_reason() {
     let organisation = "dn = \"o=Example,dc=example,dc=com\"\n[[licence]]\nname = \"main\"\nsession_limit = 0\n";
     let shown = told(&format!("{GOOD}[[organisation]]\nfile = \"example.toml\"\n"), &[("example.toml", organisation)]);
@@ -171,6 +191,7 @@ fn the_shipped_file_names_every_key() {
         "[schema]",
         "[[access]]",
         "[limits]",
+        "[[limit]]",
         "[index]",
         "[tls]",
         "[sasl]",
@@ -196,6 +217,7 @@ fn the_shipped_file_names_every_key() {
         "schema",
         "access",
         "limits",
+        "limit",
         "index",
         "metrics",
         "audit",

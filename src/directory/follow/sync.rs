@@ -291,10 +291,7 @@ impl ContentSync {
     }
 
     fn within_limits(&self, refresh: &Refresh, found: Found) -> Result<(), Error> {
-        let limits = &self.content.directory.settings().limits;
-        if self.content.is_of_operator() {
-            return Ok(());
-        }
+        let limits = self.content.grants.limits();
         if refresh.sent >= limits.size && found == Found::Held {
             return Err(Error::SizeLimit);
         }

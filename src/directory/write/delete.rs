@@ -30,7 +30,7 @@ impl Work<'_, '_> {
 
     /// Deletes all below, the deepest first, where the caller may delete each of them.
     fn delete_below(&mut self, top: &Entry) -> Result<(), Error> {
-        let at_most = if self.caller.identity.is_operator() { usize::MAX } else { self.current.settings.limits.look_through };
+        let at_most = self.grants.limits().look_through;
         let mut below = self.txn.children(top.id, None, usize::MAX);
         let mut at = 0;
         while let Some(id) = below.get(at).copied() {
