@@ -17,6 +17,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -24,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::{Service, service_fn};
 
 /// The TLS configuration in force; whoever holds it puts a new one in for new connections.
 pub type Tls = Arc<ArcSwap<rustls::ServerConfig>>;
@@ -42,7 +43,7 @@ pub struct ServerSettings {
     pub proxies: Vec<Network>,
     /// The budget of connections.
     pub connections: Arc<Connections>,
-    /// How long a TLS handshake may take, the head of a request, and a whole request each.
+    /// How long a TLS handshake may take, the head of a request, and how long a connection may be open without any.
     pub patience: Duration,
     /// How long a peer may leave its answer unread.
     pub write_stall: Duration,
@@ -132,15 +133,16 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let stream = Impatient { stream, limit: self.settings.write_stall, stalled: None };
+        let usage = Arc::new(Usage::default());
+        let stream = Impatient { stream, limit: self.settings.write_stall, stalled: None, usage: Arc::clone(&usage) };
         match &self.settings.tls {
-            None => self.requests(stream, address, None).await,
+            None => self.requests(stream, address, None, &usage).await,
             Some(tls) => {
                 let acceptor = tokio_rustls::TlsAcceptor::from(tls.load_full());
                 match timeout(self.settings.patience, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let protocol = stream.get_ref().1.alpn_protocol().unwrap_or_default().to_vec();
-                        self.requests(stream, address, Some(&protocol)).await;
+                        self.requests(stream, address, Some(&protocol), &usage).await;
                     }
                     Ok(Err(error)) => tracing::debug!(%error, %address, "a TLS handshake failed"),
                     Err(_) => tracing::debug!(%address, "a TLS handshake took too long"),
@@ -151,7 +153,10 @@ impl Server {
 
     /// Serves the requests of a connection. `protocol`: what ALPN agreed on under TLS. It decides, because to wait for octets
     /// that tell HTTP/2 from HTTP/1.1 would have no time limit.
-    async fn requests<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(&self, stream: S, address: IpAddr, protocol: Option<&[u8]>) {
+    async fn requests<S>(&self, stream: S, address: IpAddr, protocol: Option<&[u8]>, usage: &Arc<Usage>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let encrypted = protocol.is_some();
         let builder = Builder::new(TokioExecutor::new());
         let mut builder = if protocol == Some(b"h2") { builder.http2_only() } else { builder.http1_only() };
@@ -165,14 +170,17 @@ impl Server {
             .max_header_list_size(32 << 10)
             .max_send_buf_size(256 << 10);
         let (name, proxies) = (self.settings.name.clone(), self.settings.trusted_proxies.clone());
-        let service = self.router.clone().map_request(move |mut request: Request<hyper::body::Incoming>| {
+        let mut service = self.router.clone();
+        let in_use = Arc::clone(usage);
+        let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
             let peer = peer(request.headers(), address, encrypted, &proxies, &name);
             request.extensions_mut().insert(peer);
-            request
+            in_use.during(service.call(request))
         });
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let mut connection = std::pin::pin!(connection);
         let mut stopping = false;
+        let mut idle = std::pin::pin!(usage.ceases(self.settings.patience));
         loop {
             tokio::select! {
                 done = connection.as_mut() => {
@@ -180,6 +188,14 @@ impl Server {
                         tracing::debug!(%error, %address, "an HTTP connection ended");
                     }
                     return;
+                }
+                () = idle.as_mut() => {
+                    tracing::debug!(%address, "an HTTP connection was open without a request for too long");
+                    if std::mem::replace(&mut stopping, true) {
+                        return;
+                    }
+                    connection.as_mut().graceful_shutdown();
+                    idle.set(usage.ceases(self.settings.patience));
                 }
                 () = self.stop.cancelled(), if !stopping => {
                     stopping = true;
@@ -209,11 +225,60 @@ fn is_proxy(proxies: &[Network], address: IpAddr) -> bool {
     proxies.iter().any(|network| network.contains(address))
 }
 
+/// What a connection is used for, to tell one that is not (HD3). HTTP/2 keeps no clock of its own: neither for its preface, nor
+/// for a peer that only answers pings.
+#[derive(Default)]
+struct Usage {
+    /// Requests under way.
+    open: AtomicUsize,
+    /// Octets that were written, and `A_REQUEST` more for each request.
+    done: AtomicU64,
+}
+
+/// What a request weighs in octets written: more than the pings, acknowledgements and goodbyes of a connection without any.
+const A_REQUEST: u64 = 4_096;
+
+impl Usage {
+    /// Counts a request until it has its answer, or is given up.
+    fn during<F: Future>(self: &Arc<Self>, request: F) -> impl Future<Output = F::Output> + use<F> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let open = Open(Arc::clone(self));
+        async move {
+            let answer = request.await;
+            drop(open);
+            answer
+        }
+    }
+
+    /// Waits until the connection was used for nothing all through a `period`.
+    async fn ceases(&self, period: Duration) {
+        loop {
+            let before = self.done.load(Ordering::Relaxed);
+            sleep(period).await;
+            let done = self.done.load(Ordering::Relaxed).wrapping_sub(before);
+            if done < A_REQUEST && self.open.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// A request under way.
+struct Open(Arc<Usage>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.done.fetch_add(A_REQUEST, Ordering::Relaxed);
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A connection that breaks where its peer does not read for too long (HD1).
 struct Impatient<S> {
     stream: S,
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    usage: Arc<Usage>,
 }
 
 impl<S> Impatient<S> {
@@ -239,6 +304,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, octets);
+        if let Poll::Ready(Ok(written)) = written {
+            self.usage.done.fetch_add(written as u64, Ordering::Relaxed);
+        }
         self.bounded(context, written)
     }
 
@@ -263,7 +331,14 @@ mod tests {
     async fn started(settings: ServerSettings) -> (std::net::SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
         let router = Router::new()
             .route("/peer", get(async |Extension(peer): Extension<Peer>| format!("{:?} {}", peer.address, peer.encrypted)))
-            .route("/large", get(async || vec![b'x'; 64 << 20]));
+            .route("/large", get(async || vec![b'x'; 64 << 20]))
+            .route(
+                "/slow",
+                get(async || {
+                    sleep(Duration::from_millis(1_200)).await;
+                    "late"
+                }),
+            );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -320,20 +395,20 @@ mod tests {
         drop(stream);
     }
 
-    #[tokio::test]
-    async fn hd9_tls_serves_and_a_silent_handshake_ends() {
+    /// A server with HTTPS, and what connects to it with a protocol.
+    async fn encrypted(patience: Duration) -> (std::net::SocketAddr, impl AsyncFn(&[u8]) -> tokio_rustls::client::TlsStream<TcpStream>) {
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let der = rustls_pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider.clone())
+        let mut config = rustls::ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![key.cert.der().clone()], der)
             .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let tls: Tls = Arc::new(ArcSwap::from_pointee(config));
-        let settings = ServerSettings { tls: Some(tls), patience: Duration::from_millis(300), ..ServerSettings::default() };
-        let (address, _stop, _task) = started(settings).await;
+        let (address, _, _) = started(ServerSettings { tls: Some(tls), patience, ..ServerSettings::default() }).await;
 
         let mut roots = rustls::RootCertStore::empty();
         roots.add(key.cert.der().clone()).unwrap();
@@ -342,9 +417,20 @@ mod tests {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
-        let stream = TcpStream::connect(address).await.unwrap();
-        let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+        let connect = async move |protocol: &[u8]| {
+            let mut client = client.clone();
+            client.alpn_protocols = vec![protocol.to_vec()];
+            let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+            let stream = TcpStream::connect(address).await.unwrap();
+            connector.connect("localhost".try_into().unwrap(), stream).await.unwrap()
+        };
+        (address, connect)
+    }
+
+    #[tokio::test]
+    async fn hd9_tls_serves_and_a_silent_handshake_ends() {
+        let (address, connect) = encrypted(Duration::from_millis(300)).await;
+        let mut stream = connect(b"http/1.1").await;
         stream.write_all(format!("{GET}\r\n").as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
@@ -353,5 +439,54 @@ mod tests {
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut rest = Vec::new();
         assert!(timeout(Duration::from_secs(5), silent.read_to_end(&mut rest)).await.is_ok(), "the silent handshake is still open");
+    }
+
+    /// The preface of HTTP/2, and a frame of settings without any (RFC 9113, 3.4).
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+    /// Reads frames of HTTP/2 and answers settings and pings, until the other side closes or a frame of the type comes; whether it did.
+    async fn read_until(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), wanted: u8) -> bool {
+        const ACKNOWLEDGED: u8 = 1;
+        let mut head = [0; 9];
+        while stream.read_exact(&mut head).await.is_ok() {
+            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+            if stream.read_exact(&mut payload).await.is_err() {
+                return false;
+            }
+            match (head[3], head[4]) {
+                (4, 0) => stream.write_all(&[0, 0, 0, 4, ACKNOWLEDGED, 0, 0, 0, 0]).await.unwrap_or_default(),
+                (6, 0) => stream.write_all(&[&head[..4], &[ACKNOWLEDGED], &head[5..], &payload].concat()).await.unwrap_or_default(),
+                _ => {}
+            }
+            if head[3] == wanted {
+                return true;
+            }
+        }
+        false
+    }
+
+    #[tokio::test]
+    async fn hd3_an_http2_connection_without_requests_is_closed() {
+        let (_, connect) = encrypted(Duration::from_millis(200)).await;
+        for sent in [&b""[..], &PREFACE[..10], PREFACE] {
+            let mut held = connect(b"h2").await;
+            held.write_all(sent).await.unwrap();
+            let no_type = 255;
+            let ended = timeout(Duration::from_secs(5), read_until(&mut held, no_type)).await;
+            assert_eq!(ended, Ok(false), "the connection is still open after {sent:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn hd3_an_http2_request_may_take_longer_than_a_connection_may_be_idle() {
+        let (_, connect) = encrypted(Duration::from_millis(200)).await;
+        let mut busy = connect(b"h2").await;
+        busy.write_all(PREFACE).await.unwrap();
+        // GET, https and the path (RFC 7541, appendix A), with END_STREAM and END_HEADERS on stream 1.
+        let head = [&[0x82, 0x87, 0x04, 5][..], b"/slow", &[0x41, 1], b"x"].concat();
+        let frame = [&[0, 0, head.len() as u8, 1, 5, 0, 0, 0, 1][..], &head].concat();
+        busy.write_all(&frame).await.unwrap();
+        let data = 0;
+        assert_eq!(timeout(Duration::from_secs(5), read_until(&mut busy, data)).await, Ok(true));
     }
 }
