@@ -4,6 +4,7 @@
 #![no_main]
 
 use headcount::base::SystemClock;
+use headcount::base::connections::{Bounds, Connections};
 use headcount::directory::settings::Hashing;
 use headcount::directory::{Directory, Settings};
 use headcount::ldap::{Door, Endpoint, features};
@@ -31,7 +32,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let settings = Settings {
         reserve: 0,
         hashing: Hashing { memory: 64, passes: 1, ..Hashing::default() },
-        protocol_features: features(false),
+        protocol_features: features(),
         ..Settings::new(folder.path().join("data"), &["dc=example,dc=com"])
     };
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
@@ -39,7 +40,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let _inside = runtime.enter();
     let directory = Directory::open(settings, Arc::new(SystemClock::default())).expect("a directory");
     let listener = UnixListener::bind(&path).expect("a socket");
-    runtime.spawn(Door::new(directory, None).serve("ldapi".to_owned(), Endpoint::Local(listener), Vec::new()));
+    runtime.spawn(Door::new(directory, None, Connections::new(Bounds { all: 64, per_network: 64 })).serve("ldapi".to_owned(), Endpoint::Local(listener), Vec::new()));
     drop(_inside);
     Server { path, _kept: (runtime, folder) }
 });
