@@ -84,7 +84,10 @@ impl Directory {
         {
             let found = self.count(origin, account, |_| std::future::ready(Ok(Some(value)))).await?;
             let value = found.ok_or(Error::InvalidCredentials)?;
-            return Ok(self.admit_to_application(origin, entry, value, &candidate.hashes, request).await?);
+            return match self.admit_to_application(origin, entry, value, &candidate.hashes, request).await {
+                Ok(bound) => Ok(bound),
+                Err(error) => Err(self.attempt(entry.id, &candidate.hashes, error).await),
+            };
         }
         let found = self.prove_candidate(origin, account, &candidate, password).await?;
         if found.is_none() && !candidate.hashes.iter().all(|stored| self.hasher().is_usable(stored)) {
@@ -97,17 +100,23 @@ impl Directory {
         if let Some(verified) = candidate.hashes.get(found.index).filter(|_| found.rehash || self.lacks_scram_keys(&entry)) {
             self.renew_later(origin, entry.id, verified, &password);
         }
-        let error = match bound {
-            Ok(bound) => return Ok(bound),
-            Err(error) => error,
-        };
-        if matches!(error, Error::InvalidCredentials) {
-            // The writer refuses at once, by what may not be published yet: it is once the writer has done nothing after it.
-            self.store().write(|_| Ok::<(), Error>(())).await?;
+        match bound {
+            Ok(bound) => Ok(bound),
+            Err(error) => Err(self.attempt(entry.id, &candidate.hashes, error).await),
         }
-        let now = self.memory().entry(entry.id);
+    }
+
+    /// Why somebody who gave what is right was refused all the same, and whether that was because of a change meanwhile.
+    async fn attempt(&self, entry: EntryId, hashes: &[Vec<u8>], error: Error) -> Attempt {
+        // The writer refuses at once, by what may not be published yet: it is when work that comes after it is done.
+        if matches!(error, Error::InvalidCredentials)
+            && let Err(error) = self.store().write(|_| Ok::<(), Error>(())).await
+        {
+            return error.into();
+        }
+        let now = self.memory().entry(entry);
         let stored = now.iter().flat_map(|entry| entry.values(self.schema().known().user_password));
-        Err(Attempt { error, overtaken: !stored.eq(candidate.hashes.iter().map(Vec::as_slice)) })
+        Attempt { error, overtaken: !stored.eq(hashes.iter().map(Vec::as_slice)) }
     }
 
     async fn bind_operator(&self, origin: &Origin, name: &str, password: &Secret) -> Result<Bound, Error> {

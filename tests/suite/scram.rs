@@ -133,6 +133,21 @@ fn a_password_that_is_set_has_its_keys_and_the_former_none_at_once() {
 }
 
 #[test]
+fn who_signs_in_while_the_keys_of_a_new_password_are_made_is_let_in() {
+    let scene = Scene::start();
+    let mut config = std::fs::OpenOptions::new().append(true).open(scene.demo.config()).unwrap();
+    writeln!(config, "\n[hashing]\nmemory = \"8MiB\"\npasses = 1").unwrap();
+    drop(config);
+    let (person, _) = scene.user(0);
+    let mut operator = scene.demo.as_operator();
+    for round in 0..60 {
+        let new = format!("a long enough password of round {round}");
+        operator.replace(&person.dn, "userPassword", &[&new]);
+        assert_eq!(scene.demo.connect().bind(&person.dn, &new).code(), 0, "round {round}");
+    }
+}
+
+#[test]
 fn hb1_nobody_learns_who_exists() {
     let scene = Scene::start();
     let (person, name) = scene.with_keys(0);
