@@ -199,12 +199,30 @@ class Gone(unittest.TestCase):
     PENDING = 32
 
     def setUp(self):
-        self.server = Measured(people=10_000, limits=f"size = 1000000\nlook_through = 1000000\npending_bound = {self.PENDING}")
+        self.server = Measured(people=10_000, limits=f"size = 1000000\nlook_through = 1000000\npending_bound = {self.PENDING}",
+                               more='[[listener]]\nkind = "ldapi"\naddress = "ldapi"\n')
         self.addCleanup(self.server.end)
 
-    def begin(self, count, tls=False):
+        def rests():
+            before = self.server.cpu()
+            time.sleep(0.5)
+            return self.server.cpu() - before < 0.05
+
+        # What was imported is still being written down.
+        target.servers.demo.eventually("the server has nothing to do", rests, 60)
+
+    def connect(self, way):
+        if way != "local":
+            return Client(self.server, tls=way == "TLS", patience=120)
+        client = Client.__new__(Client)
+        client.socket, client.buffer, client.ident = socket.socket(socket.AF_UNIX), b"", 0
+        client.socket.settimeout(120)
+        client.socket.connect(str(self.server.folder / "ldapi"))
+        return client
+
+    def begin(self, count, way):
         """A connection with so many searches, of which as many have begun as may, and nothing else is read any more."""
-        client = Client(self.server, tls=tls, patience=120).sign_in(self.server)
+        client = self.connect(way).sign_in(self.server)
         self.addCleanup(client.close)
         client.send(b"".join(message(ident, self.LOOK) for ident in range(10, 10 + count)))
         target.servers.demo.eventually("they have begun", lambda: self.server.under_way() >= self.PENDING)
@@ -216,10 +234,11 @@ class Gone(unittest.TestCase):
             for _ in range(10):
                 self.assertEqual(client.ask(self.LOOK), (0, 0))
             all_of_it = (self.server.cpu() - before) / 10 * self.PENDING
-        for tls in (False, True):
-            with self.subTest(tls=tls):
-                client = self.begin(1_000, tls)
+        for way in ("plain", "TLS", "local"):
+            with self.subTest(way):
+                client = self.begin(1_000, way)
                 before = self.server.cpu()
+                # On a local socket there is no reset, and whoever closes it takes nothing more.
                 client.reset()
                 target.servers.demo.eventually("all have ended", lambda: self.server.under_way() == 0, 120)
                 done = (self.server.cpu() - before) / all_of_it
@@ -227,7 +246,11 @@ class Gone(unittest.TestCase):
                 self.assertLess(done, 0.2)
 
     def test_ha8_half_a_close_is_served_to_the_end(self):
-        client = self.begin(self.PENDING + 10)
+        for way in ("plain", "local"):
+            with self.subTest(way):
+                self.is_served(self.begin(self.PENDING + 10, way))
+
+    def is_served(self, client):
         client.socket.shutdown(socket.SHUT_WR)
         answers = {ident: first(content)[0] for ident, _, content in (client.receive() for _ in range(self.PENDING + 10))}
         self.assertEqual(answers, {ident: b"\0" for ident in range(10, 20 + self.PENDING)})
