@@ -170,13 +170,13 @@ impl Core {
     }
 
     /// Puts new settings in force.
-    pub(crate) fn replace(&self, current: Current) {
+    pub(crate) fn replace(&self, current: Arc<Current>) {
         let _one_at_a_time = self.replacing.lock();
         self.put_in_force(current);
     }
 
-    fn put_in_force(&self, current: Current) {
-        self.current.store(Arc::new(current));
+    fn put_in_force(&self, current: Arc<Current>) {
+        self.current.store(current);
         self.authority_changed();
     }
 
@@ -185,7 +185,7 @@ impl Core {
         let _one_at_a_time = self.replacing.lock();
         self.areas.changed();
         match self.current().recompile(&self.schema) {
-            Ok(current) => self.put_in_force(current),
+            Ok(current) => self.put_in_force(Arc::new(current)),
             // No rule can rest on what is gone, since rules name what files define.
             Err(error) => tracing::error!(%error, "the access rules cannot be made anew after a change of the schema"),
         }

@@ -1,5 +1,6 @@
 //! Opening and reloading: settings are compiled whole before anything of them is in force.
 
+use super::authenticate::scram::keep_salt_secret;
 use super::core::{Core, Current};
 use super::error::Error;
 use super::hash_pool::HashPool;
@@ -7,11 +8,12 @@ use super::password_hash::PasswordHasher;
 use super::request::{Write, WriteOptions};
 use super::session::system_caller;
 use super::settings::{DeclaredEntry, Settings};
-use super::tree::{self, Suffix};
+use super::tree::{self, Resolved, Suffix};
 use super::write::Work;
 use super::{Directory, Origin};
 use crate::base::{Clock, EntryId, Secret};
-use crate::model::{Entry, Facts, Modification, ModificationKind};
+use crate::domain::Licence;
+use crate::model::{Dn, Entry, Facts, Modification, ModificationKind};
 use crate::schema::{LiveSchema, Schema, is_numeric_oid};
 use crate::store::{Memory, Store, StoreOptions, Transaction};
 use std::sync::Arc;
@@ -63,12 +65,12 @@ impl Directory {
         let directory = Arc::new(Self { core, store, pool });
         directory.make_cookie_key()?;
         directory.restore_sessions();
-        directory.reconcile_declared()?;
-        directory.scram_secret().map_or(Ok(()), |work| directory.store.write_blocking(work))?;
+        directory.store.write_blocking(directory.putting_in_force(directory.current()))?;
         Ok(directory)
     }
 
-    /// Takes new settings over, all or nothing. What needs a restart is refused, and named.
+    /// Takes new settings over, all or nothing: what they declare is written, and they are in force, in one step of the writer. What
+    /// needs a restart is refused, and named.
     pub async fn reload(&self, settings: Settings) -> Result<(), Error> {
         let before = self.settings();
         let needs_restart = |what: &str| Error::Unwilling(format!("{what} changes at a restart only"));
@@ -89,15 +91,10 @@ impl Directory {
         }
         let version = self.schema().version();
         let current = Current::compile(self.schema(), settings)?;
-        self.core.replace(current);
+        // By itself: no other change may come between what is declared and that it is known to be.
+        self.store.write_alone(self.putting_in_force(Arc::new(current))).await?;
         if self.schema().version() != version {
             self.core.schema_changed();
-        }
-        for declaration in self.declarations() {
-            self.store.write(declaration).await?;
-        }
-        if let Some(work) = self.scram_secret() {
-            self.store.write(work).await?;
         }
         Ok(())
     }
@@ -108,27 +105,27 @@ impl Directory {
         self.store.close();
     }
 
-    /// Brings the entries that config files declare to what the files say (O4). Not to be called within the runtime.
-    fn reconcile_declared(&self) -> Result<(), Error> {
-        self.declarations().into_iter().try_for_each(|declaration| self.store.write_blocking(declaration))
-    }
-
-    /// One piece of work for the writer for each declared entry.
-    fn declarations(&self) -> Vec<impl FnOnce(&mut Transaction<'_>) -> Result<(), Error> + Send + use<>> {
-        let declare = |declared: &DeclaredEntry| {
-            let octets = |values: &Vec<String>| values.iter().map(|value| value.clone().into_bytes()).collect();
-            let attributes: Vec<(String, Vec<Vec<u8>>)> =
-                declared.attributes.iter().map(|(name, values)| (name.clone(), octets(values))).collect();
-            let (core, dn) = (Arc::clone(&self.core), declared.dn.clone());
-            move |txn: &mut Transaction<'_>| {
-                let caller = system_caller(&Origin::system());
-                let options = WriteOptions::default();
+    /// Work for the writer that brings the entries config files declare to what the files say (O4), and with that puts the
+    /// settings in force.
+    fn putting_in_force(&self, current: Arc<Current>) -> impl FnOnce(&mut Transaction<'_>) -> Result<(), Error> + Send + use<> {
+        let core = Arc::clone(&self.core);
+        move |txn: &mut Transaction<'_>| {
+            let (caller, options) = (system_caller(&Origin::system()), WriteOptions::default());
+            for declared in &current.settings.organisations {
                 let mut work = Work::begin(&core, txn, &caller, &options)?;
-                work.from_file = true;
-                work.declare(dn, attributes)
+                (work.from_file, work.current) = (true, Arc::clone(&current));
+                work.declare(declared).map_err(|error| of_file(declared, &error))?;
             }
-        };
-        self.settings().organisations.iter().map(declare).collect()
+            if current.settings.sasl.scram {
+                keep_salt_secret(txn);
+            }
+            txn.when_settled(move |committed| {
+                if committed {
+                    core.replace(current);
+                }
+            });
+            Ok(())
+        }
     }
 
     /// The schema in force.
@@ -192,26 +189,71 @@ fn indexes(schema: &Schema, extra: &[String]) -> Result<Vec<String>, Error> {
     }
 }
 
+/// Why an entry cannot be what its file says.
+fn of_file(declared: &DeclaredEntry, error: &Error) -> Error {
+    let reason = match error {
+        Error::NoSuchObject { .. } => "there is no entry to put it under".to_owned(),
+        error => error.to_string(),
+    };
+    Error::Unwilling(format!("{}: \"{}\": {reason}", declared.file, declared.dn))
+}
+
 impl Work<'_, '_> {
     /// Makes or changes a declared entry: attributes the file names become what it says, others stay.
-    fn declare(&mut self, dn: String, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Result<(), Error> {
-        let resolved = tree::resolve(&self.core.schema, &self.current.suffixes, &*self.txn, &tree::parse_dn(&dn)?);
-        let tree::Resolved::Found(id) = resolved else {
-            return self.run(Write::Add { dn, attributes }).map(drop);
+    fn declare(&mut self, declared: &DeclaredEntry) -> Result<(), Error> {
+        let dn = tree::parse_dn(&declared.dn)?;
+        let octets = |values: &[String]| values.iter().map(|value| value.clone().into_bytes()).collect::<Vec<_>>();
+        let attributes = declared.attributes.iter().map(|(name, values)| (name.clone(), octets(values)));
+        let Resolved::Found(id) = self.resolve(&dn) else {
+            self.add_suffix_above(&dn)?;
+            self.give_default_up(declared, dn.parent())?;
+            let attributes = attributes.filter(|(_, values)| !values.is_empty()).collect();
+            return self.run(Write::Add { dn: declared.dn.clone(), attributes }).map(drop);
         };
+        self.give_default_up(declared, dn.parent())?;
         let entry = self.txn.entry(id).ok_or(Error::Internal)?;
         let differs = |(name, values): &(String, Vec<Vec<u8>>)| {
             let held = self.core.schema.attribute(name).map(|attribute| entry.values(attribute).map(<[u8]>::to_vec).collect::<Vec<_>>());
             held.as_ref() != Some(values)
         };
         let modifications: Vec<Modification> = attributes
-            .into_iter()
             .filter(differs)
             .map(|(attribute, values)| Modification { kind: ModificationKind::Replace, attribute, values })
             .collect();
         match modifications.is_empty() {
             true => Ok(()),
-            false => self.run(Write::Modify { dn, modifications }).map(drop),
+            false => self.run(Write::Modify { dn: declared.dn.clone(), modifications }).map(drop),
+        }
+    }
+
+    /// Where the file says that this licence is the default one, no other is (O2): neither the one the file said before, nor one that
+    /// was made at run time.
+    fn give_default_up(&mut self, declared: &DeclaredEntry, parent: Option<Dn>) -> Result<(), Error> {
+        const DEFAULT: &str = "hcLicenceDefault";
+        let is_default = |(name, values): &(String, Vec<String>)| name == DEFAULT && values.iter().any(|value| value == "TRUE");
+        let Some(Resolved::Found(parent)) = parent.map(|parent| self.resolve(&parent)) else { return Ok(()) };
+        if !declared.attributes.iter().any(is_default) {
+            return Ok(());
+        }
+        let key = self.core.schema.name_key(&tree::parse_dn(&declared.dn)?);
+        for entry in self.txn.children(parent, None, usize::MAX).into_iter().filter_map(|id| self.txn.entry(id)).collect::<Vec<_>>() {
+            let dn = tree::dn_of(&*self.txn, entry.id);
+            let is_other = self.core.schema.name_key(&tree::parse_dn(&dn)?) != key;
+            if is_other && Licence::of(&self.core.schema, &entry).is_some_and(|licence| licence.is_default()) {
+                let values = vec![b"FALSE".to_vec()];
+                let modifications = vec![Modification { kind: ModificationKind::Replace, attribute: DEFAULT.to_owned(), values }];
+                self.run(Write::Modify { dn, modifications })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A server whose first organisation is declared could never start without the entry above it.
+    fn add_suffix_above(&mut self, dn: &Dn) -> Result<(), Error> {
+        let current = Arc::clone(&self.current);
+        match tree::suffix_of(&self.core.schema, &current.suffixes, dn) {
+            Some(suffix) if !suffix.is(dn) && self.txn.child(None, &suffix.key).is_none() => self.run(suffix.entry()?).map(drop),
+            Some(_) | None => Ok(()),
         }
     }
 }

@@ -186,23 +186,14 @@ impl Directory {
         })
     }
 
-    /// A new server has no entry for its suffix yet; one is made where the suffix says by itself what it is.
+    /// A new server has no entry for its suffix yet.
     async fn make_suffix_entry(&self, caller: &Caller, dn: &Dn) -> Result<(), Error> {
         let current = self.current();
         let Some(suffix) = tree::suffix_of(self.schema(), &current.suffixes, dn) else { return Ok(()) };
         if suffix.key == self.schema().name_key(dn) || self.memory().child(None, &suffix.key).is_some() {
             return Ok(());
         }
-        let attribute = tree::parse_dn(&suffix.text)?.rdn().and_then(|rdn| rdn.0.first()).map(|ava| ava.attribute.to_lowercase());
-        let class = match attribute.as_deref() {
-            Some("dc") => "domain",
-            Some("o") => "organization",
-            Some("ou") => "organizationalUnit",
-            Some("c") => "country",
-            Some(_) | None => return Err(Error::Unwilling(format!("add the entry of the suffix {} first", suffix.text))),
-        };
-        let attributes = vec![("objectClass".to_owned(), vec![class.as_bytes().to_vec()])];
-        self.write(caller, Write::Add { dn: suffix.text.clone(), attributes }, WriteOptions::default()).await.map(drop)
+        self.write(caller, suffix.entry()?, WriteOptions::default()).await.map(drop)
     }
 
     /// Checks entries, indexes, links and what is kept on disk against each other. Changes wait for the time it takes.

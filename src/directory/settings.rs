@@ -211,7 +211,7 @@ pub struct DeclaredEntry {
     pub file: String,
     /// Its DN.
     pub dn: String,
-    /// Its attributes.
+    /// Its attributes; one without values is one that the file could name and does not, so that the entry has none.
     pub attributes: Vec<(String, Vec<String>)>,
 }
 

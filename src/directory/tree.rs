@@ -2,6 +2,7 @@
 //! costs nothing; a DN is put together on the way up.
 
 use super::error::Error;
+use super::request::Write;
 use crate::base::EntryId;
 use crate::model::{Dn, Entry, Facts, Rdn, upwards};
 use crate::schema::Schema;
@@ -30,6 +31,20 @@ impl Suffix {
     /// Whether the name is that of the suffix itself.
     pub(crate) fn is(&self, dn: &Dn) -> bool {
         self.rdns.len() == dn.0.len()
+    }
+
+    /// What makes its entry, where the name says by itself what it is.
+    pub(crate) fn entry(&self) -> Result<Write, Error> {
+        let attribute = parse_dn(&self.text)?.rdn().and_then(|rdn| rdn.0.first()).map(|ava| ava.attribute.to_lowercase());
+        let class = match attribute.as_deref() {
+            Some("dc") => "domain",
+            Some("o") => "organization",
+            Some("ou") => "organizationalUnit",
+            Some("c") => "country",
+            Some(_) | None => return Err(Error::Unwilling(format!("add the entry of the suffix {} first", self.text))),
+        };
+        let attributes = vec![("objectClass".to_owned(), vec![class.as_bytes().to_vec()])];
+        Ok(Write::Add { dn: self.text.clone(), attributes })
     }
 }
 

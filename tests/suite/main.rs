@@ -13,6 +13,7 @@ mod audit;
 mod certificates;
 mod config;
 mod credentials;
+mod declared;
 mod demo;
 mod durability;
 mod dynamic_groups;

@@ -5,8 +5,8 @@ use crate::wire::{Wire, octets, present, search_request, sequence, tlv};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const OPEN: &str =
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const OPEN: &str =
     "access = [{ who = [\"anonymous\"], subtree = \"dc=example,dc=com\", attributes = [\"ou\", \"objectClass\"], rights = [\"read\"] }]";
 
 fn add(wire: &mut Wire, dn: &str, attributes: &[(&str, &str)]) -> u32 {
@@ -15,7 +15,7 @@ fn add(wire: &mut Wire, dn: &str, attributes: &[(&str, &str)]) -> u32 {
 }
 
 /// A tree without any organisation.
-fn add_generic_tree(server: &Server) {
+pub(crate) fn add_generic_tree(server: &Server) {
     let mut wire = server.as_operator();
     assert_eq!(add(&mut wire, "dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]), 0);
     assert_eq!(add(&mut wire, "ou=lab,dc=example,dc=com", &[("objectClass", "organizationalUnit"), ("ou", "lab")]), 0);
@@ -25,12 +25,12 @@ fn add_generic_tree(server: &Server) {
 }
 
 /// Whether anonymous finds the unit.
-fn open_to_all(wire: &mut Wire) -> bool {
+pub(crate) fn open_to_all(wire: &mut Wire) -> bool {
     let found = wire.ask_all(&search_request("dc=example,dc=com", 2, &present("ou"), &["*"]), &[]);
     found.iter().any(|answer| answer.tag == 0x64)
 }
 
-fn eventually(server: &Server, what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(server: &Server, what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < Duration::from_secs(10), "{what}\n{}", server.said());

@@ -170,6 +170,11 @@ fn pair(name: &str, value: impl Into<String>) -> (String, Vec<String>) {
     (name.to_owned(), vec![value.into()])
 }
 
+/// What the file may leave out; an entry that has it all the same loses it (O4).
+fn optional(name: &str, value: Option<String>) -> (String, Vec<String>) {
+    (name.to_owned(), value.into_iter().collect())
+}
+
 fn organisation(file: &OrganisationFile, dn: &Dn) -> Vec<(String, Vec<String>)> {
     let naming = dn.rdn().into_iter().flat_map(|rdn| &rdn.0).map(|ava| pair(&ava.attribute, String::from_utf8_lossy(&ava.value)));
     let class = match dn.rdn().and_then(|rdn| rdn.0.first()).map(|ava| ava.attribute.to_lowercase()).as_deref() {
@@ -179,7 +184,7 @@ fn organisation(file: &OrganisationFile, dn: &Dn) -> Vec<(String, Vec<String>)> 
     };
     let mut attributes = vec![("objectClass".to_owned(), vec![class.to_owned(), "hcOrganisation".to_owned()])];
     attributes.extend(naming);
-    attributes.extend(file.description.as_ref().map(|text| pair("description", text.clone())));
+    attributes.push(optional("description", file.description.clone()));
     attributes
 }
 
@@ -196,18 +201,19 @@ fn licence(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, sin
         pair("hcSelfService", truth(table.self_service)),
         pair("hcLicenceDefault", truth(table.default || single)),
     ];
-    let mut optional = |name: &str, value: Option<String>| attributes.extend(value.map(|value| pair(name, value)));
-    optional("hcPackage", table.package.as_ref().map(|package| package.get_ref().clone()));
-    optional("hcIdleTimeout", table.idle_timeout.as_ref().map(|timeout| seconds(*timeout.get_ref())));
-    optional("hcMaximumAge", table.maximum_age.map(seconds));
-    optional("hcMinimumIdle", table.minimum_idle.as_ref().map(|least| seconds(*least.get_ref())));
-    optional("hcOverdraft", table.overdraft.as_ref().map(|overdraft| overdraft.get_ref().to_string()));
-    optional("hcPerUserLimit", table.per_user_limit.as_ref().map(|limit| limit.get_ref().to_string()));
-    optional("hcTimeZone", table.time_zone.as_ref().map(|zone| zone.get_ref().clone()));
-    optional("hcPartner", table.partner.clone());
-    optional("hcWhenFull", table.when_full.as_ref().map(|when| when_full(*when.get_ref()).to_owned()));
-    optional("hcStartDate", table.start.as_ref().and_then(|date| instant(checker, source, table, date)));
-    optional("hcEndDate", table.end.as_ref().and_then(|date| instant(checker, source, table, date)));
+    attributes.extend([
+        optional("hcPackage", table.package.as_ref().map(|package| package.get_ref().clone())),
+        optional("hcIdleTimeout", table.idle_timeout.as_ref().map(|timeout| seconds(*timeout.get_ref()))),
+        optional("hcMaximumAge", table.maximum_age.map(seconds)),
+        optional("hcMinimumIdle", table.minimum_idle.as_ref().map(|least| seconds(*least.get_ref()))),
+        optional("hcOverdraft", table.overdraft.as_ref().map(|overdraft| overdraft.get_ref().to_string())),
+        optional("hcPerUserLimit", table.per_user_limit.as_ref().map(|limit| limit.get_ref().to_string())),
+        optional("hcTimeZone", table.time_zone.as_ref().map(|zone| zone.get_ref().clone())),
+        optional("hcPartner", table.partner.clone()),
+        optional("hcWhenFull", table.when_full.as_ref().map(|when| when_full(*when.get_ref()).to_owned())),
+        optional("hcStartDate", table.start.as_ref().and_then(|date| instant(checker, source, table, date))),
+        optional("hcEndDate", table.end.as_ref().and_then(|date| instant(checker, source, table, date))),
+    ]);
     attributes
 }
 

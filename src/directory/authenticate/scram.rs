@@ -217,17 +217,12 @@ impl Directory {
     pub(super) fn salt_secret(&self) -> Option<Arc<[u8]>> {
         self.memory().meta(SALT_SECRET)
     }
+}
 
-    /// What makes that secret, where SCRAM may be on and there is none yet; work for the writer.
-    pub(crate) fn scram_secret(&self) -> Option<impl FnOnce(&mut Transaction<'_>) -> Result<(), Error> + Send + use<>> {
-        let needed = self.settings().sasl.scram && self.salt_secret().is_none();
-        let work = |txn: &mut Transaction<'_>| {
-            if txn.meta(SALT_SECRET).is_none() {
-                txn.put_meta(SALT_SECRET, Some(random::bytes::<32>().to_vec()));
-            }
-            Ok(())
-        };
-        needed.then_some(work)
+/// Makes that secret, where there is none yet.
+pub(crate) fn keep_salt_secret(txn: &mut Transaction<'_>) {
+    if txn.meta(SALT_SECRET).is_none() {
+        txn.put_meta(SALT_SECRET, Some(random::bytes::<32>().to_vec()));
     }
 }
 

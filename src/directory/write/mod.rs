@@ -194,7 +194,7 @@ impl<'a, 't> Work<'a, 't> {
         }
     }
 
-    fn resolve(&self, dn: &Dn) -> Resolved {
+    pub(super) fn resolve(&self, dn: &Dn) -> Resolved {
         tree::resolve(&self.core.schema, &self.current.suffixes, &*self.txn, dn)
     }
 
@@ -353,7 +353,7 @@ impl<'a, 't> Work<'a, 't> {
             Standing::Client => Actor::Client,
             Standing::Anonymous | Standing::Service | Standing::User => Actor::Other,
         };
-        let current = self.core.current();
+        let current = &self.current;
         let operator_in_config = current.operator.is_some();
         let opens = |stored: &[u8]| current.hasher.is_usable(stored);
         let (linked, unlinked) = (&self.linked[..], &self.unlinked[..]);
