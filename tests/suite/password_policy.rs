@@ -1,6 +1,7 @@
 //! The password policy (draft-behera-ldap-password-policy-10) as clients meet it.
 
 use crate::demo::Demo;
+use crate::schema::modify;
 use crate::server::{OPERATOR, Server};
 use crate::wire::{
     Answer, SESSION_CONTROL, Wire, add_request, bind_request, control, equal, extended_request, message, octets, present, replace_request,
@@ -174,6 +175,23 @@ fn a_password_is_long_old_and_changed_by_its_user_as_the_policy_says() {
     let closed = change(&mut wire, Some(FIRST), Some(SECOND));
     assert_eq!((closed.code(), policy(&closed)), (50, &error(3)[..]));
     assert_eq!(server.connect().bind(ADA, FIRST).code(), 0, "nothing was changed");
+}
+
+#[test]
+fn the_old_password_is_right_also_where_what_is_not_there_may_be_deleted() {
+    let server = start(&[("pwdSafeModify", "TRUE")]);
+    let mut wire = server.connect();
+    assert_eq!(bind(&mut wire, FIRST).code(), 0);
+    let mut exchange = |old: &str, controls: &[Vec<u8>]| {
+        let answer = wire.ask(&modify(ADA, &[(1, "userPassword", &[old]), (2, "userPassword", &[SECOND])]), controls);
+        (answer.code(), answer.text())
+    };
+    let permissive = || control("1.2.840.113556.1.4.1413", true, None);
+    let plain = exchange("wrong", &[]);
+    assert_eq!((plain.0, exchange("wrong", &[permissive()])), (16, plain));
+    assert_eq!(read(&server, "pwdFailureTime").len(), 2, "both were attempts like any other");
+    assert_eq!(exchange(FIRST, &[permissive()]).0, 0);
+    assert_eq!(server.connect().bind(ADA, SECOND).code(), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Proxied authorisation (RFC 4370, hardening HB7).
 
 use crate::demo::{Demo, Person};
+use crate::schema::modify;
 use crate::wire::{Answer, Wire, control, delete_request, equal, extended_request, present, replace_request, search_request, tlv};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -144,6 +145,9 @@ fn hb7_changes_are_under_the_persons_rules_and_the_audit_names_both() {
     assert!(matches!(wire.ask(&delete_request(&other.dn), std::slice::from_ref(&ben)).code(), 32 | 50));
     let replaced = wire.ask(&replace_request(&scene.user, "userPassword", &["yet another long password"]), std::slice::from_ref(&ben));
     assert_eq!(replaced.code(), 50, "not by a modify either");
+    let guessed = modify(&scene.user, &[(1, "userPassword", &["a guess"]), (2, "userPassword", &["yet another long password"])]);
+    let permissive = control("1.2.840.113556.1.4.1413", true, None);
+    assert_eq!(wire.ask(&guessed, &[ben.clone(), permissive]).code(), 16, "nor with an old one that is wrong");
     // A password is changed with the old one only.
     let password = &scene.demo.users.iter().find(|user| user.dn == scene.user).unwrap().password;
     let new = "a quite different long password";
