@@ -44,6 +44,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one address; loopback is not counted.
     pub connections_per_address: usize,
+    /// Octets of an entry, links aside; the operator's are not bounded.
+    pub entry: usize,
     /// Octets of a password.
     pub password: usize,
     /// Persistent searches and content syncs of one connection.
@@ -75,6 +77,7 @@ impl Default for Limits {
             write_stall: Duration::from_secs(10),
             connections: 12_000,
             connections_per_address: 1_024,
+            entry: 4 << 20,
             password: 1_024,
             followers_per_connection: 16,
             followers_per_organisation: 256,

@@ -18,6 +18,7 @@ use super::tree::{self, Suffix};
 use super::unseated::Unseated;
 use super::view::Selection;
 use crate::access::{AccessSubject, Grants, Policy, Standing};
+use crate::base::counts::Counter;
 use crate::base::{Clock, EntryId, Moment};
 use crate::domain::{Catalog, Rights, SeatBook, User, UserType, groups, organisation_of};
 use crate::model::Facts;
@@ -61,6 +62,8 @@ pub(crate) struct Core {
     pub(crate) sorting: Arc<Room>,
     /// How many searches are followed.
     pub(crate) followers: Followers,
+    /// Octets of values that changes looked at on the writer thread.
+    pub(crate) looked_at: Counter,
 }
 
 /// The settings in force, compiled.
@@ -148,6 +151,7 @@ impl Core {
             wake: Notify::new(),
             sorting: Arc::default(),
             followers: Followers::default(),
+            looked_at: Counter::default(),
         }
     }
 

@@ -68,23 +68,6 @@ async fn hd4_a_change_brings_so_many_passwords_and_no_more() {
     assert!(matches!(refused, Error::Constraint(_)), "{refused:?}");
 }
 
-#[tokio::test]
-async fn ha5_many_changes_of_one_large_attribute_are_bounded() {
-    let bench = Bench::with_organisation("3").await;
-    let many: Vec<String> = (0..10_000).map(|number| format!("value {number}")).collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    bench.modify(&user("ada"), ModificationKind::Add, "description", &many).await.unwrap();
-    let change = |kind, value: String| Modification { kind, attribute: "description".to_owned(), values: vec![value.into_bytes()] };
-    let added = (0..2_000).map(|number| change(ModificationKind::Add, format!("more {number}"))).collect();
-    bench.write(Write::Modify { dn: user("ada"), modifications: added }).await.unwrap();
-    let turns = (0..400).map(|number| match number % 2 {
-        0 => change(ModificationKind::Add, format!("other {number}")),
-        _ => change(ModificationKind::Delete, format!("more {number}")),
-    });
-    let refused = bench.write(Write::Modify { dn: user("ada"), modifications: turns.collect() }).await.unwrap_err();
-    assert!(matches!(refused, Error::AdminLimit(_)), "{refused:?}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn hb3_a_flood_of_names_leaves_no_queue_behind() {
     let bench = Bench::with_organisation("3").await;

@@ -5,6 +5,8 @@ pub mod activation;
 #[cfg(test)]
 pub(crate) mod activation_tests;
 mod alias;
+#[cfg(test)]
+mod amount_tests;
 mod authenticate;
 mod bind;
 mod bounds;

@@ -9,7 +9,7 @@ use super::check::{Breach, Cause};
 use crate::model::{AttributeId, Draft};
 use crate::schema::Schema;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 type Object = Map<String, Value>;
 
@@ -183,13 +183,17 @@ fn carry_back(
         let given: Vec<(Vec<u8>, String)> = (after.values(*attribute).iter())
             .map(|value| (normal(schema, *attribute, value), String::from_utf8_lossy(value).into_owned()))
             .collect();
+        let mut spellings: HashMap<&[u8], &String> = HashMap::with_capacity(given.len());
+        for (key, spelling) in &given {
+            spellings.entry(key).or_insert(spelling);
+        }
         let mut found = BTreeSet::new();
         objects.retain_mut(|object| {
             if shown_in(schema, structured, object, plain) != Some(*attribute) {
                 return true;
             }
             let Some(held) = text(object, "value").map(|value| normal(schema, *attribute, value.as_bytes())) else { return true };
-            let Some((_, spelling)) = given.iter().find(|(key, _)| *key == held) else { return false };
+            let Some(&spelling) = spellings.get(held.as_slice()) else { return false };
             if text(object, "value") != Some(spelling) {
                 object.insert("value".to_owned(), Value::String(spelling.clone()));
             }

@@ -61,6 +61,17 @@ impl Draft {
         }
     }
 
+    /// Takes the values of the description out for a while: it keeps its place, without a value.
+    pub fn take(&mut self, description: &Description) -> Vec<Vec<u8>> {
+        match self.attributes.iter_mut().find(|held| held.description == *description) {
+            Some(held) => std::mem::take(&mut held.values),
+            None => {
+                self.attributes.push(DraftAttribute { description: description.clone(), values: Vec::new() });
+                Vec::new()
+            }
+        }
+    }
+
     /// Adds values to those of the description.
     pub fn append(&mut self, description: Description, values: Vec<Vec<u8>>) {
         match self.attributes.iter_mut().find(|held| held.description == description) {

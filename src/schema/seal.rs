@@ -46,9 +46,21 @@ impl Schema {
         links: &dyn Fn(AttributeId) -> usize,
         options: SealOptions,
     ) -> Result<Entry, Violation> {
+        self.reseal(None, draft, place, links, options)
+    }
+
+    /// The same for an entry that is there: values that stay as they are in `before` are not read again.
+    pub fn reseal(
+        &self,
+        before: Option<&Entry>,
+        draft: &Draft,
+        place: Place,
+        links: &dyn Fn(AttributeId) -> usize,
+        options: SealOptions,
+    ) -> Result<Entry, Violation> {
         let listed = self.listed_classes(draft)?;
         let structural = self.structural_class(&listed)?;
-        self.check_values(draft, links, options)?;
+        self.check_values(before, draft, links, options)?;
         self.check_collective(draft, &listed)?;
         let rule = self.content_rule(structural);
         self.check_allowed(draft, &listed, rule, links)?;
@@ -179,7 +191,13 @@ impl Schema {
     }
 
     /// Syntax, single value, and no value twice.
-    fn check_values(&self, draft: &Draft, links: &dyn Fn(AttributeId) -> usize, options: SealOptions) -> Result<(), Violation> {
+    fn check_values(
+        &self,
+        before: Option<&Entry>,
+        draft: &Draft,
+        links: &dyn Fn(AttributeId) -> usize,
+        options: SealOptions,
+    ) -> Result<(), Violation> {
         let mut scratch = Vec::new();
         for held in &draft.attributes {
             let kind = self.attribute_type(held.description.attribute);
@@ -189,6 +207,9 @@ impl Schema {
             let edges = kind.link.map_or(0, |link| links(link.edge));
             if kind.single_value && held.values.len() + edges > 1 {
                 return Err(Violation::SingleValue(format!("{}: only one value is allowed", kind.name())));
+            }
+            if before.is_some_and(|before| has_the_same(before, held)) {
+                continue;
             }
             let syntax = self.syntax_of(kind.id);
             let mut forms = Vec::with_capacity(held.values.len());
@@ -312,6 +333,9 @@ impl Schema {
 
     /// Whether the draft holds a value that equals `value`.
     fn holds(&self, draft: &Draft, attribute: AttributeId, value: &[u8]) -> Result<bool, Violation> {
+        if draft.values(attribute).iter().any(|held| held == value) {
+            return Ok(true);
+        }
         let (mut wanted, mut form) = (Vec::new(), Vec::new());
         let normalized = self.normalize(attribute, value, &mut wanted);
         normalized.map_err(|InvalidValue(reason)| Violation::Naming(format!("{}: {reason}", self.attribute_type(attribute).name())))?;
@@ -345,6 +369,12 @@ impl Schema {
         }
         builder.build(place, kind)
     }
+}
+
+/// Whether the entry has the very values that the draft has of this description.
+fn has_the_same(before: &Entry, held: &DraftAttribute) -> bool {
+    let mut of_type = before.get(held.description.attribute);
+    of_type.any(|was| was.options() == held.description.options && was.values().eq(held.values.iter().map(Vec::as_slice)))
 }
 
 /// A value for a message: text in quotes, cut where it is long.

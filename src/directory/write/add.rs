@@ -138,6 +138,7 @@ impl Work<'_, '_> {
         let mut draft = Draft::default();
         let mut links = Vec::new();
         for (name, values) in attributes {
+            self.look_at(1, draft.attributes.len())?;
             let description = self.writable(&name)?;
             if values.is_empty() {
                 return Err(Error::InvalidSyntax(format!("attribute {} has no value", quoted(&name))));

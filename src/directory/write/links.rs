@@ -1,6 +1,7 @@
 //! Link attributes in a change: names become edges where the entry is there and of the same organisation, and stay
 //! text otherwise, to be joined when the entry appears (design §1.6). What the caller may not see is not there (HC2).
 
+use super::held::Changing;
 use super::{Work, quoted};
 use crate::base::EntryId;
 use crate::directory::Error;
@@ -67,6 +68,7 @@ impl Work<'_, '_> {
         view: LinkView,
         value: Vec<u8>,
     ) -> Result<Target, Error> {
+        self.look_at(1, value.len())?;
         let is_there =
             |id: EntryId| self.may_see(id) || (or_held && self.txn.link(source, view.edge, id).is_some_and(|level| shows(view, level)));
         if view.form == LinkForm::Uid {
@@ -159,7 +161,7 @@ impl Work<'_, '_> {
     }
 
     /// Adds links by a modify.
-    pub(super) fn add_links(&mut self, entry: &Entry, draft: &mut Draft, links: LinkValues) -> Result<(), Error> {
+    pub(super) fn add_links(&mut self, entry: &Entry, changing: &mut Changing, links: LinkValues) -> Result<(), Error> {
         let LinkValues { attribute, view, values } = links;
         let (mut linked, mut names) = (Vec::new(), Vec::new());
         for value in values {
@@ -171,25 +173,38 @@ impl Work<'_, '_> {
                 Target::Name(text) => names.push(text),
             }
         }
-        self.take_out_names(draft, view, &linked);
-        if self.take_out(draft, attribute, &names) > 0 && !self.options.permissive {
-            return Err(self.is_there_already(attribute));
+        self.take_out_names(changing, view, &linked)?;
+        if names.is_empty() {
+            return Ok(());
         }
-        append(draft, attribute, names);
+        let held = self.held(changing, &Description::plain(attribute))?;
+        for name in names {
+            let form = self.form_of(attribute, &name)?;
+            if held.remove(&form) && !self.options.permissive {
+                return Err(self.is_there_already(attribute));
+            }
+            held.insert(form, name);
+        }
         Ok(())
     }
 
     /// Removes the named links, or all that the attribute shows where none is named.
-    pub(super) fn delete_links(&mut self, entry: &Entry, draft: &mut Draft, links: LinkValues, must_exist: bool) -> Result<(), Error> {
+    pub(super) fn delete_links(
+        &mut self,
+        entry: &Entry,
+        changing: &mut Changing,
+        links: LinkValues,
+        must_exist: bool,
+    ) -> Result<(), Error> {
         let LinkValues { attribute, view, values } = links;
         let name = self.core.schema.attribute_type(attribute).name().to_owned();
         if values.is_empty() {
-            let shown = self.shown(entry.id, view);
-            if must_exist && shown.is_empty() && draft.values(attribute).is_empty() {
+            let (shown, texts) = (self.shown(entry.id, view)?, Description::plain(attribute));
+            if must_exist && shown.is_empty() && changing.is_absent(&texts) {
                 return Err(Error::NoSuchAttribute(format!("{name}: the entry has no value of it")));
             }
             shown.into_iter().for_each(|target| self.unset_link(entry.id, view.edge, target));
-            draft.remove(attribute);
+            changing.replace(texts, Vec::new());
             return Ok(());
         }
         let mut names = Vec::new();
@@ -198,41 +213,43 @@ impl Work<'_, '_> {
                 Ok(Target::Entry(target)) if self.txn.link(entry.id, view.edge, target).is_some_and(|level| shows(view, level)) => {
                     self.unset_link(entry.id, view.edge, target);
                 }
+                Err(Error::AdminLimit(text)) => return Err(Error::AdminLimit(text)),
                 _ => names.push(value),
             }
         }
         let wanted = names.len();
-        if self.take_out(draft, attribute, &names) < wanted && must_exist {
+        if self.take_out(changing, attribute, &names)? < wanted && must_exist {
             return Err(Error::NoSuchAttribute(format!("{name}: the value to delete is not there")));
         }
         Ok(())
     }
 
     /// Takes references kept as text out; answers how many there were.
-    fn take_out(&self, draft: &mut Draft, attribute: AttributeId, names: &[Vec<u8>]) -> usize {
-        let normal = |value: &Vec<u8>| {
-            let mut key = Vec::new();
-            self.core.schema.normalize(attribute, value, &mut key).ok().map(|()| key)
-        };
-        let gone: HashSet<Vec<u8>> = names.iter().filter_map(normal).collect();
-        let held = draft.values(attribute);
-        if gone.is_empty() || held.is_empty() {
-            return 0;
+    fn take_out(&self, changing: &mut Changing, attribute: AttributeId, names: &[Vec<u8>]) -> Result<usize, Error> {
+        let texts = Description::plain(attribute);
+        if names.is_empty() || changing.is_absent(&texts) {
+            return Ok(0);
         }
-        let kept: Vec<Vec<u8>> = held.iter().filter(|value| normal(value).is_none_or(|key| !gone.contains(&key))).cloned().collect();
-        let count = held.len() - kept.len();
-        draft.set(Description::plain(attribute), kept);
-        count
+        let held = self.held(changing, &texts)?;
+        let mut count = 0;
+        for name in names {
+            let form = self.form_of(attribute, name)?;
+            count += usize::from(held.remove(&form));
+        }
+        Ok(count)
     }
 
     /// Takes the names of entries that are linked now out of all that the edge shows as, where they were kept as text.
-    fn take_out_names(&self, draft: &mut Draft, view: LinkView, linked: &[EntryId]) {
+    fn take_out_names(&self, changing: &mut Changing, view: LinkView, linked: &[EntryId]) -> Result<(), Error> {
         for definition in self.core.schema.link_types() {
-            if let Some(other) = definition.link.filter(|other| other.edge == view.edge && !draft.values(definition.id).is_empty()) {
+            if let Some(other) = definition.link.filter(|other| other.edge == view.edge)
+                && !changing.is_absent(&Description::plain(definition.id))
+            {
                 let names: Vec<Vec<u8>> = linked.iter().map(|target| self.shown_name(other, *target)).collect();
-                self.take_out(draft, definition.id, &names);
+                self.take_out(changing, definition.id, &names)?;
             }
         }
+        Ok(())
     }
 
     /// What a link to the entry shows as.
@@ -245,13 +262,13 @@ impl Work<'_, '_> {
     }
 
     /// Puts the links in the place of those the attribute shows; those in both stay untouched.
-    pub(super) fn replace_links(&mut self, entry: &Entry, draft: &mut Draft, links: LinkValues) -> Result<(), Error> {
+    pub(super) fn replace_links(&mut self, entry: &Entry, changing: &mut Changing, links: LinkValues) -> Result<(), Error> {
         let LinkValues { attribute, view, values } = links;
-        let before: HashSet<EntryId> = self.shown(entry.id, view).into_iter().collect();
+        let before: HashSet<EntryId> = self.shown(entry.id, view)?.into_iter().collect();
         // Those that the caller may not see stay where they are given as they show; spelled otherwise they are mere names.
         let hidden = before.iter().filter(|id| !self.may_see(**id));
         let hidden: HashMap<Vec<u8>, EntryId> = hidden.map(|id| (self.shown_name(view, *id), *id)).collect();
-        draft.remove(attribute);
+        changing.replace(Description::plain(attribute), Vec::new());
         let (mut after, mut linked, mut names) = (HashSet::new(), Vec::new(), Vec::new());
         for value in values {
             match self.target((entry.id, entry.parent, false), attribute, view, value)? {
@@ -269,8 +286,8 @@ impl Work<'_, '_> {
                 },
             }
         }
-        self.take_out_names(draft, view, &linked);
-        append(draft, attribute, names);
+        self.take_out_names(changing, view, &linked)?;
+        changing.replace(Description::plain(attribute), names);
         before.difference(&after).for_each(|target| self.unset_link(entry.id, view.edge, *target));
         Ok(())
     }
@@ -296,11 +313,12 @@ impl Work<'_, '_> {
         }
     }
 
-    fn shown(&self, source: EntryId, view: LinkView) -> Vec<EntryId> {
+    fn shown(&self, source: EntryId, view: LinkView) -> Result<Vec<EntryId>, Error> {
         let mut links = self.txn.targets(source, view.edge, None, usize::MAX);
+        self.look_at(links.len() + self.unlinked.len(), 0)?;
         links.retain(|(_, level)| shows(view, *level));
         let has_uid = |id: &EntryId| self.txn.entry(*id).is_some_and(|entry| link_view::shown_uid(&self.core.schema, &entry).is_some());
-        links.into_iter().map(|(id, _)| id).filter(|id| view.form == LinkForm::Name || has_uid(id)).collect()
+        Ok(links.into_iter().map(|(id, _)| id).filter(|id| view.form == LinkForm::Name || has_uid(id)).collect())
     }
 
     /// A name has become an entry: references to it that were kept as text become links.

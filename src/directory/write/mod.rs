@@ -3,9 +3,11 @@
 //! change brings with it (sessions that end, references that can be joined, mails) is in the same commit.
 
 mod add;
+mod amount;
 mod collective;
 mod delete;
 mod effects;
+mod held;
 pub(super) mod links;
 mod modify;
 mod password;
@@ -31,6 +33,7 @@ use crate::model::ldap_url::LdapUrl;
 use crate::model::{AttributeId, Dn, Draft, Entry, Facts, Kind, Link};
 use crate::schema::{SealOptions, Violation};
 use crate::store::{StoreError, Transaction};
+use std::cell::Cell;
 use std::sync::Arc;
 
 use password::{Company, Prepared};
@@ -103,8 +106,14 @@ impl Directory {
         let caller = caller.clone();
         let together = move |txn: &mut Transaction<'_>| {
             let mut outcomes = Vec::with_capacity(ready.len());
+            let mut looked_at = 0;
             for (at, (write, options)) in ready.into_iter().enumerate() {
-                let done = Work::begin(&core, txn, &caller, &options).and_then(|mut work| work.run(write));
+                let done = Work::begin(&core, txn, &caller, &options).and_then(|mut work| {
+                    work.go_on_from(looked_at)?;
+                    let done = work.run(write)?;
+                    looked_at = work.looked_at();
+                    Ok(done)
+                });
                 outcomes.push(done.map_err(|error| WriteFailed { at: Some(at), error })?);
             }
             Ok(outcomes)
@@ -151,6 +160,8 @@ pub(crate) struct Work<'a, 't> {
     unlinked: Vec<Link>,
     /// Whether it is known already that somebody's rights change.
     authority_noted: bool,
+    /// Octets that the step has looked at (HA5).
+    looked_at: Cell<usize>,
 }
 
 impl<'a, 't> Work<'a, 't> {
@@ -179,6 +190,7 @@ impl<'a, 't> Work<'a, 't> {
             linked: Vec::new(),
             unlinked: Vec::new(),
             authority_noted: false,
+            looked_at: Cell::default(),
         })
     }
 
@@ -305,7 +317,9 @@ impl<'a, 't> Work<'a, 't> {
             },
             None => 0,
         };
-        let sealed = self.core.schema.seal(draft, place, &edges, relax).map_err(violation)?;
+        let sealed = self.core.schema.reseal(before, draft, place, &edges, relax).map_err(violation)?;
+        self.note_look(0, sealed.octets().len());
+        self.refuse_too_large(before, &sealed)?;
         self.check(before, Some(&sealed))?;
         self.check_place(before, &sealed)?;
         self.check_urls(before, &sealed)?;
@@ -340,7 +354,7 @@ impl<'a, 't> Work<'a, 't> {
             rdn_key: before.rdn_key.clone(),
             revision: before.revision,
         };
-        let sealed = self.core.schema.seal(draft, place, &|_| 0, SealOptions { relax: true }).map_err(violation)?;
+        let sealed = self.core.schema.reseal(Some(before), draft, place, &|_| 0, SealOptions { relax: true }).map_err(violation)?;
         self.txn.put(sealed);
         Ok(())
     }

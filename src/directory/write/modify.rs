@@ -1,5 +1,6 @@
 //! Modifying (RFC 4511 §4.6, increment by RFC 4525).
 
+use super::held::{Changing, Form};
 use super::links::LinkValues;
 use super::schema::names_subschema;
 use super::{Work, quoted};
@@ -7,42 +8,10 @@ use crate::directory::{Error, WriteOutcome, tree};
 use crate::domain::structured;
 use crate::model::{AttributeId, Description, Draft, Entry, Modification, ModificationKind};
 use crate::schema::Syntax;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-/// What makes a value the same as another of its attribute.
-#[derive(PartialEq, Eq, Hash)]
-enum Form {
-    /// The normal form by the equality rule.
-    Normal(Vec<u8>),
-    /// The value itself, where it is none of its type: it was stored under another schema.
-    Octets(Vec<u8>),
-}
-
-/// Values that one modify may look at: each change of an attribute looks at all that it has (HA5).
-const MOST_LOOKED_AT: usize = 1_000_000;
-
-/// The same changes, where neighbours that add to, or take from, one attribute are one.
-fn merged(modifications: &[Modification]) -> Vec<Modification> {
-    let mut out: Vec<Modification> = Vec::new();
-    for change in modifications {
-        let joins = matches!(change.kind, ModificationKind::Add | ModificationKind::Delete) && !change.values.is_empty();
-        match out.last_mut() {
-            Some(last) if joins && last.kind == change.kind && last.attribute == change.attribute && !last.values.is_empty() => {
-                last.values.extend_from_slice(&change.values);
-            }
-            _ => out.push(change.clone()),
-        }
-    }
-    out
-}
-
 impl Work<'_, '_> {
-    /// How many values the draft has of an attribute.
-    fn held(&self, draft: &Draft, attribute: &str) -> usize {
-        self.core.schema.attribute(attribute).map_or(0, |attribute| draft.values(attribute).len())
-    }
-
     pub(super) fn modify(&mut self, text: &str, modifications: &[Modification]) -> Result<WriteOutcome, Error> {
         if names_subschema(&self.core.schema, text) {
             return Err(Error::Unwilling("the schema is changed by a modify of its own, not together with other changes".to_owned()));
@@ -59,17 +28,7 @@ impl Work<'_, '_> {
         let modifications = rest.as_slice();
         self.check_modifications(&entry, modifications)?;
         let before = self.core.schema.unseal(&entry);
-        let mut draft = before.clone();
-        let mut looked_at = 0_usize;
-        for modification in &merged(modifications) {
-            looked_at = looked_at.saturating_add(self.held(&draft, &modification.attribute));
-            if looked_at > MOST_LOOKED_AT {
-                return Err(Error::AdminLimit(
-                    "too many changes of an attribute with too many values: send the values in one change".to_owned(),
-                ));
-            }
-            self.apply(&entry, &mut draft, modification)?;
-        }
+        let mut draft = self.changed(&entry, before.clone(), modifications)?;
         self.keep_rdn(&entry, &before, &draft)?;
         self.stamp_modified(&mut draft, modifications);
         self.state_of_new_user(Some(entry.kind), &mut draft);
@@ -128,9 +87,10 @@ impl Work<'_, '_> {
 
     /// The caller must be allowed to write each attribute it names.
     pub(super) fn check_modifications(&self, entry: &Entry, modifications: &[Modification]) -> Result<(), Error> {
+        let access = self.access(entry);
         for modification in modifications {
             let description = self.writable(&modification.attribute)?;
-            if !self.access(entry).write.contains(description.attribute) {
+            if !access.write.contains(description.attribute) {
                 return Err(self.insufficient(&format!("write {} of", quoted(&modification.attribute)), entry));
             }
         }
@@ -161,7 +121,17 @@ impl Work<'_, '_> {
         Ok(description)
     }
 
-    pub(super) fn apply(&mut self, entry: &Entry, draft: &mut Draft, modification: &Modification) -> Result<(), Error> {
+    /// The draft with the changes made, one after another.
+    pub(super) fn changed(&mut self, entry: &Entry, draft: Draft, modifications: &[Modification]) -> Result<Draft, Error> {
+        let mut changing = Changing::of(draft);
+        for modification in modifications {
+            self.look_at(1, changing.attributes())?;
+            self.apply(entry, &mut changing, modification)?;
+        }
+        Ok(changing.into_draft())
+    }
+
+    fn apply(&mut self, entry: &Entry, changing: &mut Changing, modification: &Modification) -> Result<(), Error> {
         let description = self.writable(&modification.attribute)?;
         let values = modification.values.clone();
         if modification.kind == ModificationKind::Add && values.is_empty() {
@@ -170,24 +140,24 @@ impl Work<'_, '_> {
         if let Some(view) = self.core.schema.attribute_type(description.attribute).link {
             let links = LinkValues { attribute: description.attribute, view, values };
             return match modification.kind {
-                ModificationKind::Add => self.add_links(entry, draft, links),
-                ModificationKind::Delete => self.delete_links(entry, draft, links, !self.options.permissive),
-                ModificationKind::Replace => self.replace_links(entry, draft, links),
+                ModificationKind::Add => self.add_links(entry, changing, links),
+                ModificationKind::Delete => self.delete_links(entry, changing, links, !self.options.permissive),
+                ModificationKind::Replace => self.replace_links(entry, changing, links),
                 ModificationKind::Increment => Err(not_a_number(&modification.attribute)),
             };
         }
         match modification.kind {
-            ModificationKind::Add => self.add_values(draft, description, values),
-            ModificationKind::Delete => self.delete_values(draft, description, values, &modification.attribute),
+            ModificationKind::Add => self.add_values(changing, &description, values),
+            ModificationKind::Delete => self.delete_values(changing, description, values, &modification.attribute),
             ModificationKind::Replace => {
                 self.refuse_twice(description.attribute, &values)?;
-                draft.set(description, values);
+                changing.replace(description, values);
                 Ok(())
             }
             ModificationKind::Increment if self.core.schema.syntax_of(description.attribute) != Syntax::Integer => {
                 Err(not_a_number(&modification.attribute))
             }
-            ModificationKind::Increment => increment(draft, &description, &values, &modification.attribute),
+            ModificationKind::Increment => self.increment(changing, description, &values, &modification.attribute),
         }
     }
 
@@ -195,64 +165,82 @@ impl Work<'_, '_> {
     fn refuse_twice(&self, attribute: AttributeId, values: &[Vec<u8>]) -> Result<(), Error> {
         let mut forms = HashSet::with_capacity(values.len());
         // A value that is none of its type is refused when the entry is sealed.
-        let mut known = values.iter().filter(|_| values.len() > 1).filter_map(|value| self.normal_form(attribute, value).ok());
-        match known.all(|form| forms.insert(form)) {
-            true => Ok(()),
-            false => {
+        for value in values.iter().filter(|_| values.len() > 1) {
+            let form = self.form_of(attribute, value)?;
+            if matches!(form, Form::Normal(_)) && !forms.insert(form) {
                 let name = self.core.schema.attribute_type(attribute).name();
-                Err(Error::AttributeOrValueExists(format!("{name}: a value is there twice")))
+                return Err(Error::AttributeOrValueExists(format!("{name}: a value is there twice")));
             }
         }
-    }
-
-    fn add_values(&self, draft: &mut Draft, description: Description, values: Vec<Vec<u8>>) -> Result<(), Error> {
-        let mut all = draft.get(&description).unwrap_or_default().to_vec();
-        if !all.is_empty() {
-            self.require_equality(&description)?;
-        }
-        let mut forms: HashSet<Form> = all.iter().map(|held| self.form_of(description.attribute, held)).collect();
-        for value in values {
-            if forms.insert(self.form_of(description.attribute, &value)) {
-                self.normal_form(description.attribute, &value)?;
-                all.push(value);
-            } else if !self.options.permissive {
-                let name = self.core.schema.describe(&description);
-                return Err(Error::AttributeOrValueExists(format!("{name}: the value is there already")));
-            }
-        }
-        draft.set(description, all);
         Ok(())
     }
 
-    fn delete_values(&self, draft: &mut Draft, description: Description, values: Vec<Vec<u8>>, name: &str) -> Result<(), Error> {
+    fn add_values(&self, changing: &mut Changing, description: &Description, values: Vec<Vec<u8>>) -> Result<(), Error> {
+        if !changing.is_absent(description) {
+            self.require_equality(description)?;
+        }
+        let held = self.held(changing, description)?;
+        for value in values {
+            let form = self.form_of(description.attribute, &value)?;
+            let is_of_type = matches!(form, Form::Normal(_));
+            if held.contains(&form) {
+                if !self.options.permissive {
+                    let name = self.core.schema.describe(description);
+                    return Err(Error::AttributeOrValueExists(format!("{name}: the value is there already")));
+                }
+            } else if is_of_type {
+                held.insert(form, value);
+            } else {
+                self.normal_form(description.attribute, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_values(&self, changing: &mut Changing, description: Description, values: Vec<Vec<u8>>, name: &str) -> Result<(), Error> {
         // The old password that is to be deleted is what shows who sends it, so it is right or the change fails.
         let proves = description.attribute == self.core.schema.known().user_password && !values.is_empty();
         let permissive = self.options.permissive && !proves;
-        let held = match draft.get(&description) {
-            None if permissive => return Ok(()),
-            held => held.ok_or_else(|| Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name))))?,
-        };
+        if changing.is_absent(&description) {
+            return match permissive {
+                true => Ok(()),
+                false => Err(Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name)))),
+            };
+        }
         if values.is_empty() {
-            draft.set(description, Vec::new());
+            changing.replace(description, Vec::new());
             return Ok(());
         }
         self.require_equality(&description)?;
-        let forms = held.iter().map(|value| self.form_of(description.attribute, value));
-        let mut places: HashMap<Form, usize> = forms.zip(0..).collect();
-        let mut gone = HashSet::with_capacity(values.len());
+        let held = self.held(changing, &description)?;
         for value in values {
-            let form = self.form_of(description.attribute, &value);
-            match (places.remove(&form), form) {
-                (Some(place), _) => drop(gone.insert(place)),
-                (None, Form::Octets(_)) => drop(self.normal_form(description.attribute, &value)?),
-                (None, Form::Normal(_)) if permissive => {}
-                (None, Form::Normal(_)) => {
+            let form = self.form_of(description.attribute, &value)?;
+            match (held.remove(&form), form) {
+                (true, _) => {}
+                (false, Form::Octets(_)) => drop(self.normal_form(description.attribute, &value)?),
+                (false, Form::Normal(_)) if permissive => {}
+                (false, Form::Normal(_)) => {
                     return Err(Error::NoSuchAttribute(format!("{}: the value to delete is not there", quoted(name))));
                 }
             }
         }
-        let kept = held.iter().zip(0..).filter(|(_, place)| !gone.contains(place)).map(|(value, _)| value.clone()).collect();
-        draft.set(description, kept);
+        Ok(())
+    }
+
+    fn increment(&self, changing: &mut Changing, description: Description, values: &[Vec<u8>], name: &str) -> Result<(), Error> {
+        let [by] = values else { return Err(Error::Protocol(format!("{}: an increment takes one value", quoted(name)))) };
+        let by = number(by).ok_or_else(|| Error::InvalidSyntax(format!("{}: an increment is a whole number", quoted(name))))?;
+        if changing.is_absent(&description) {
+            return Err(Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name))));
+        }
+        let held = changing.take(&description);
+        self.look_at(held.len(), held.iter().map(Vec::len).sum())?;
+        let sums = held
+            .iter()
+            .map(|value| number(value).and_then(|value| value.checked_add(by)).map(|sum| sum.to_string().into_bytes()))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| not_a_number(name))?;
+        changing.replace(description, sums);
         Ok(())
     }
 
@@ -275,20 +263,12 @@ impl Work<'_, '_> {
             return Ok(true);
         }
         let form = self.normal_form(attribute, value)?;
-        Ok(held.iter().any(|other| self.form_of(attribute, other) == form))
-    }
-
-    fn form_of(&self, attribute: AttributeId, value: &[u8]) -> Form {
-        self.normal_form(attribute, value).unwrap_or_else(|_| Form::Octets(value.to_vec()))
-    }
-
-    fn normal_form(&self, attribute: AttributeId, value: &[u8]) -> Result<Form, Error> {
-        let schema = &self.core.schema;
-        let mut key = Vec::new();
-        match schema.normalize(attribute, value, &mut key) {
-            Ok(()) => Ok(Form::Normal(key)),
-            Err(error) => Err(Error::InvalidSyntax(format!("{}: {error}", schema.attribute_type(attribute).name()))),
+        for other in held {
+            if self.form_of(attribute, other)? == form {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 
     /// The values of the RDN cannot go but by a rename.
@@ -319,18 +299,6 @@ fn not_a_number(name: &str) -> Error {
     Error::Constraint(format!("{}: only whole numbers can be incremented", quoted(name)))
 }
 
-fn increment(draft: &mut Draft, description: &Description, values: &[Vec<u8>], name: &str) -> Result<(), Error> {
-    let number = |value: &[u8]| std::str::from_utf8(value).ok().and_then(|text| text.parse::<i128>().ok());
-    let [by] = values else { return Err(Error::Protocol(format!("{}: an increment takes one value", quoted(name)))) };
-    let by = number(by).ok_or_else(|| Error::InvalidSyntax(format!("{}: an increment is a whole number", quoted(name))))?;
-    let Some(held) = draft.get(description) else {
-        return Err(Error::NoSuchAttribute(format!("{}: the entry has no value of it", quoted(name))));
-    };
-    let sums = held
-        .iter()
-        .map(|value| number(value).and_then(|value| value.checked_add(by)).map(|sum| sum.to_string().into_bytes()))
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| not_a_number(name))?;
-    draft.set(description.clone(), sums);
-    Ok(())
+fn number(value: &[u8]) -> Option<i128> {
+    std::str::from_utf8(value).ok()?.parse().ok()
 }

@@ -32,9 +32,7 @@ impl Work<'_, '_> {
         self.exchange_rdn(&entry, &mut draft, &rdn, delete_old)?;
         let options = self.options;
         self.check_modifications(&entry, &options.modifications)?;
-        for modification in &options.modifications {
-            self.apply(&entry, &mut draft, modification)?;
-        }
+        let mut draft = self.changed(&entry, draft, &options.modifications)?;
         self.stamp_modified(&mut draft, &options.modifications);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
         self.note_password(Some(&entry), &mut draft, (None, &[]));
@@ -91,7 +89,7 @@ impl Work<'_, '_> {
         if delete_old {
             for ava in &old.0 {
                 let Some(attribute) = schema.attribute(&ava.attribute) else { continue };
-                let kept = self.without(attribute, draft.values(attribute), &ava.value);
+                let kept = self.without(attribute, draft.values(attribute), &ava.value)?;
                 draft.set(Description::plain(attribute), kept);
             }
         }
@@ -108,7 +106,7 @@ impl Work<'_, '_> {
             if !named && !self.access(entry).write.contains(attribute) {
                 return Err(self.insufficient(&format!("write {} of", quoted(definition.name())), entry));
             }
-            let mut values = self.without(attribute, draft.values(attribute), &ava.value);
+            let mut values = self.without(attribute, draft.values(attribute), &ava.value)?;
             if definition.single_value {
                 values.clear();
             }
@@ -118,13 +116,15 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    fn without(&self, attribute: AttributeId, held: &[Vec<u8>], value: &[u8]) -> Vec<Vec<u8>> {
-        let normal = |value: &[u8]| {
-            let mut key = Vec::new();
-            self.core.schema.normalize(attribute, value, &mut key).ok().map(|()| key)
-        };
-        let key = normal(value);
-        held.iter().filter(|other| normal(other) != key).cloned().collect()
+    fn without(&self, attribute: AttributeId, held: &[Vec<u8>], value: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let gone = self.form_of(attribute, value)?;
+        let mut kept = Vec::with_capacity(held.len());
+        for other in held {
+            if self.form_of(attribute, other)? != gone {
+                kept.push(other.clone());
+            }
+        }
+        Ok(kept)
     }
 
     /// The names of everything that moved are new: references that waited for one of them become links. Costs nothing

@@ -35,11 +35,9 @@ impl Work<'_, '_> {
 
     /// The same for a modify; what the operator gives under relaxed rules stays as given.
     pub(super) fn stamp_modified(&self, draft: &mut Draft, modifications: &[Modification]) {
-        let before = draft.clone();
+        let before = self.options.relax.then(|| draft.clone());
         self.stamp_changed(draft);
-        if !self.options.relax {
-            return;
-        }
+        let Some(before) = before else { return };
         let known = *self.core.schema.known();
         for attribute in [known.modify_timestamp, known.modifiers_name, known.entry_csn] {
             if modifications.iter().any(|modification| self.core.schema.attribute(&modification.attribute) == Some(attribute)) {

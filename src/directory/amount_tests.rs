@@ -1,0 +1,161 @@
+//! How much work a change makes for the writer, and how large an entry gets. Work is counted, not timed.
+
+use super::core::Current;
+use super::tests::{Bench, ORGANISATION, user};
+use super::{Caller, Error, Origin, Write, WriteOptions, WriteOutcome};
+use crate::model::{Modification, ModificationKind};
+use std::sync::Arc;
+
+use ModificationKind::{Add, Delete, Increment, Replace};
+
+const ENTRY: usize = 64 << 10;
+
+fn change(kind: ModificationKind, attribute: &str, values: &[&str]) -> Modification {
+    Modification { kind, attribute: attribute.to_owned(), values: values.iter().map(|value| value.as_bytes().to_vec()).collect() }
+}
+
+fn refused(outcome: Result<WriteOutcome, Error>) {
+    assert!(matches!(outcome, Err(Error::AdminLimit(_))), "{outcome:?}");
+}
+
+/// An organisation of which ada is an administrator.
+struct Scene {
+    bench: Bench,
+    ada: Caller,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let bench = Bench::with_organisation("3").await;
+        let role = format!("cn=keepers,ou=roles,{ORGANISATION}");
+        let attributes = [("objectClass", "hcRoleDefinition"), ("cn", "keepers"), ("hcRoleSystem", "organisation-admin")];
+        bench.add(&role, &attributes).await.unwrap();
+        bench.modify(&user("ada"), Add, "hcRole", &[&role]).await.unwrap();
+        let ada = Caller { identity: bench.bind("ada").await.unwrap().identity, origin: Arc::new(Origin::system()) };
+        let core = bench.directory.core();
+        let mut settings = (*core.current().settings).clone();
+        settings.limits.entry = ENTRY;
+        core.replace(Current::compile(&core.schema, settings).unwrap());
+        Self { bench, ada }
+    }
+
+    /// A change by the administrator, and how many octets the writer looked at.
+    async fn counted(&self, dn: &str, modifications: Vec<Modification>) -> (Result<WriteOutcome, Error>, usize) {
+        let looked_at = || usize::try_from(self.bench.directory.core().looked_at.get()).unwrap();
+        let before = looked_at();
+        let done = self.modify(dn, modifications).await;
+        (done, looked_at() - before)
+    }
+
+    async fn modify(&self, dn: &str, modifications: Vec<Modification>) -> Result<WriteOutcome, Error> {
+        let write = Write::Modify { dn: dn.to_owned(), modifications };
+        self.bench.directory.write(&self.ada, write, WriteOptions::default()).await
+    }
+
+    async fn group(&self, members: &[&str]) -> String {
+        let dn = format!("cn=team,ou=groups,{ORGANISATION}");
+        let mut attributes = vec![("objectClass", "hcGroup"), ("cn", "team")];
+        attributes.extend(members.iter().map(|member| ("uniqueMember", *member)));
+        self.bench.add(&dn, &attributes).await.unwrap();
+        dn
+    }
+}
+
+#[tokio::test]
+async fn ha5_the_values_of_an_attribute_are_read_once_however_many_changes_follow() {
+    let scene = Scene::new().await;
+    let large: Vec<String> = (0..10).map(|number| format!("{number} {}", "Äx ".repeat(1_000))).collect();
+    let held: usize = large.iter().map(String::len).sum();
+    let large: Vec<&str> = large.iter().map(String::as_str).collect();
+    scene.modify(&user("bob"), vec![change(Replace, "description", &large)]).await.unwrap();
+    let turns = (0..400).map(|number| change(if number % 2 == 0 { Add } else { Delete }, "description", &[&format!("w{}", number / 2)]));
+    let (done, looked_at) = scene.counted(&user("bob"), turns.collect()).await;
+    done.unwrap();
+    assert!(looked_at < 3 * held + 400 * 100, "{looked_at} octets for {held} held and 400 small changes");
+    let again = scene.modify(&user("bob"), vec![change(Add, "description", &["w0", "w0"])]).await.unwrap_err();
+    assert!(matches!(again, Error::AttributeOrValueExists(_)), "{again:?}");
+}
+
+#[tokio::test]
+async fn ha5_names_kept_as_text_are_read_once_however_many_links_change() {
+    let scene = Scene::new().await;
+    let names: Vec<String> = (0..500).map(|number| format!("uid=ghost{number},ou=users,{ORGANISATION}")).collect();
+    let held: usize = names.iter().map(String::len).sum();
+    let group = scene.group(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let turns = (0..200).map(|number| change(if number % 2 == 0 { Add } else { Delete }, "member", &[&user("bob")]));
+    let (done, looked_at) = scene.counted(&group, turns.collect()).await;
+    done.unwrap();
+    assert!(looked_at < 3 * held + 200 * 300, "{looked_at} octets for {held} held and 200 changes of a link");
+    let ghosts = (0..100).map(|number| change(Delete, "uniqueMember", &[&names[number]]));
+    let (done, looked_at) = scene.counted(&group, ghosts.chain([change(Add, "uniqueMember", &[&names[7]])]).collect()).await;
+    done.unwrap();
+    assert!(looked_at < 3 * held + 101 * 300, "{looked_at} octets for {held} held and 101 names");
+}
+
+#[tokio::test]
+async fn ha5_what_reads_an_attribute_again_and_again_is_refused() {
+    let scene = Scene::new().await;
+    let dn = format!("cn=numbers,{ORGANISATION}");
+    scene.bench.add(&dn, &[("objectClass", "device"), ("objectClass", "extensibleObject")]).await.unwrap();
+    let numbers: Vec<String> = (0..1_000).map(|number| number.to_string()).collect();
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    scene.modify(&dn, vec![change(Replace, "mailPreferenceOption", &numbers)]).await.unwrap();
+    let turns = |count: usize| vec![change(Increment, "mailPreferenceOption", &["1"]); count];
+    scene.modify(&dn, turns(10)).await.unwrap();
+    let (done, looked_at) = scene.counted(&dn, turns(1_000)).await;
+    refused(done);
+    assert!(looked_at < 9 * ENTRY, "{looked_at}");
+}
+
+#[tokio::test]
+async fn ha5_a_transaction_has_one_budget() {
+    let scene = Scene::new().await;
+    scene.modify(&user("bob"), vec![change(Replace, "description", &[&"x".repeat(ENTRY / 2)])]).await.unwrap();
+    let update = |number: usize| {
+        let modifications = vec![change(Replace, "title", &[&number.to_string()])];
+        (Write::Modify { dn: user("bob"), modifications }, WriteOptions::default())
+    };
+    let directory = &scene.bench.directory;
+    directory.write_together(&scene.ada, (0..10).map(update).collect()).await.unwrap();
+    let failed = directory.write_together(&scene.ada, (0..40).map(update).collect()).await.unwrap_err();
+    assert!(matches!(failed.error, Error::AdminLimit(_)) && failed.at.is_some_and(|at| at >= 10), "{failed:?}");
+    directory.write_together(&scene.bench.operator, (0..40).map(update).collect()).await.unwrap();
+}
+
+#[tokio::test]
+async fn hd6_an_entry_is_bounded_and_one_that_is_larger_may_shrink() {
+    let scene = Scene::new().await;
+    let (half, bob) = ("x".repeat(ENTRY / 2), user("bob"));
+    scene.modify(&bob, vec![change(Add, "description", &[&half])]).await.unwrap();
+    refused(scene.modify(&bob, vec![change(Add, "description", &[&half.replace('x', "y")])]).await);
+    let person = [("objectClass", "device"), ("description", &"z".repeat(ENTRY))];
+    let attributes = person.map(|(name, value)| (name.to_owned(), vec![value.as_bytes().to_vec()])).to_vec();
+    let add = Write::Add { dn: format!("cn=large,{ORGANISATION}"), attributes };
+    refused(scene.bench.directory.write(&scene.ada, add, WriteOptions::default()).await);
+    for letter in ["y", "z"] {
+        scene.bench.modify(&bob, Add, "description", &[&half.replace('x', letter)]).await.unwrap();
+    }
+    refused(scene.modify(&bob, vec![change(Add, "title", &["one more"])]).await);
+    scene.modify(&bob, vec![change(Replace, "userPassword", &["another password of some length"])]).await.unwrap();
+    scene.modify(&bob, vec![change(Delete, "description", &[&half])]).await.unwrap();
+    scene.modify(&bob, vec![change(Replace, "description", &["small"]), change(Add, "title", &["one more"])]).await.unwrap();
+}
+
+#[tokio::test]
+async fn hd6_links_are_not_counted_with_an_entry() {
+    let scene = Scene::new().await;
+    let group = scene.group(&[]).await;
+    let mut members = Vec::new();
+    for number in 0..1_000 {
+        let name = format!("cn=a device with a rather long name, so that many names would be too much, {number}");
+        let dn = format!("{},{ORGANISATION}", name.replace(',', "\\,"));
+        scene.bench.add(&dn, &[("objectClass", "device")]).await.unwrap();
+        members.push(dn);
+    }
+    assert!(members.iter().map(String::len).sum::<usize>() > ENTRY);
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
+    scene.modify(&group, vec![change(Add, "member", &members)]).await.unwrap();
+    scene.modify(&group, vec![change(Add, "description", &["large"])]).await.unwrap();
+    let replaced = scene.modify(&group, vec![change(Replace, "member", &members)]).await;
+    replaced.unwrap();
+}
