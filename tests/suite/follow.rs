@@ -2,7 +2,7 @@
 //! cancelled (RFC 3909). slapd as a consumer is tested beside this, in `tests/differential`.
 
 use crate::demo::Demo;
-use crate::house::{ACME, House, OTHER, SUFFIX, group};
+use crate::house::{ACME, House, OTHER, SUFFIX, group, settle, user};
 use crate::server::Server;
 use crate::wire::{
     Answer, Wire, control, delete_request, elements, equal, extended_request, message, number, octets, present, search_request, sequence,
@@ -400,6 +400,29 @@ fn ha5_chains_of_links_are_not_followed() {
             assert_eq!((answer.code(), answer.text().contains("in-chain")), (53, true));
         }
     }
+}
+
+#[test]
+fn hc5_memberships_of_another_organisation_end_no_sync() {
+    let house = House::start("");
+    let mut operator = house.server.as_operator();
+    let people = present("sn");
+    settle(&house, "ada", ACME);
+    let mut consumer = Consumer { wire: house.signed_in("ada", ACME) };
+    consumer.wire.send(&message(77, &search_request(SUFFIX, 2, &people, &["cn"]), &[sync(true, None, false)]));
+    while !matches!(consumer.next(), Told::Refreshed { .. }) {}
+    let role = |organisation: &str| format!("cn=clerk,ou=roles,{organisation}");
+    let (ours, theirs) = (user("bob", ACME), group("team", OTHER));
+    // A role that changes, a group in a group, an organisation that comes, changes and goes, and a group that goes.
+    operator.replace(&role(OTHER), "hcRolePermission", &["people.search"]);
+    operator.add(&group("crew", OTHER), &[("objectClass", "hcGroup"), ("cn", "crew"), ("member", &theirs)]);
+    operator.add("o=Third,dc=example,dc=com", &[("objectClass", "organization"), ("objectClass", "hcOrganisation"), ("o", "Third")]);
+    operator.replace("o=Third,dc=example,dc=com", "description", &["changed"]);
+    delete(&mut operator, &theirs);
+    operator.replace(&ours, "title", &["changed"]);
+    assert_eq!(names(&consumer.change()), [&ours], "nothing else is told, and it goes on");
+    operator.replace(&role(ACME), "hcRolePermission", &["people.search"]);
+    assert_eq!(consumer.change(), [Told::Done { code: REFRESH_REQUIRED, deletes: false, cookie: None }], "what is its own ends it");
 }
 
 #[test]

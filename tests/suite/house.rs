@@ -1,7 +1,8 @@
 //! Two organisations beside each other, with somebody in every role, for tests of who sees what.
 
+use crate::follow::persistent;
 use crate::server::{PASSWORD, Server, salted_hash};
-use crate::wire::{Wire, number, octets, sequence, tlv};
+use crate::wire::{Wire, message, number, octets, present, search_request, sequence, tlv};
 
 /// The suffix of both organisations.
 pub(crate) const SUFFIX: &str = "dc=example,dc=com";
@@ -115,6 +116,16 @@ impl House {
             }
         }
     }
+}
+
+/// Lets a user sign in for the first time and waits until the password is hashed anew by that, which is a change to its entry.
+pub(crate) fn settle(house: &House, uid: &str, organisation: &str) {
+    let mut watching = house.server.as_operator();
+    let search = search_request(&user(uid, organisation), 0, &present("objectClass"), &["1.1"]);
+    watching.send(&message(77, &search, &[persistent(15, true)]));
+    watching.who_am_i_after(78);
+    house.signed_in(uid, organisation);
+    assert_eq!(watching.receive().map(|answer| (answer.id, answer.tag)), Some((77, 0x64)));
 }
 
 /// Adds an entry, and fails unless that works.

@@ -31,8 +31,12 @@ pub(super) struct Digest {
     pub(super) targets: RoaringBitmap,
     /// Of those, the ones whose own links were set or removed.
     relinked: RoaringBitmap,
-    /// Whether memberships may have changed of entries that are not among these.
-    pub(super) upsets: bool,
+    /// By these memberships may have changed of entries that are not among the changed ones.
+    upsetting: Vec<EntryId>,
+    /// Whether entries came to belong to an organisation that they did not belong to.
+    adopts: bool,
+    /// Those that are gone, as they were.
+    gone: HashMap<EntryId, Arc<Entry>>,
 }
 
 impl Digest {
@@ -43,15 +47,18 @@ impl Digest {
             match change {
                 Change::Put { entry, before, moved } => {
                     let is_dynamic = |entry: &Arc<Entry>| schema.attribute("memberURL").is_some_and(|attribute| entry.has(attribute));
-                    digest.upsets |= matches!(entry.kind, Kind::Organisation | Kind::Role);
-                    digest.upsets |= is_dynamic(entry) || before.as_ref().is_some_and(is_dynamic);
+                    let had_kind = |before: &Arc<Entry>| before.kind == entry.kind;
+                    digest.adopts |= entry.kind == Kind::Organisation && !before.as_ref().is_none_or(had_kind);
+                    let dynamic = is_dynamic(entry) || before.as_ref().is_some_and(is_dynamic);
+                    digest.upset(entry.id, dynamic || matches!(entry.kind, Kind::Organisation | Kind::Role));
                     if *moved {
                         touch_below(memory, entry.id, &mut digest.touched);
                     }
                     digest.step(&mut places, entry.id, before.as_ref(), Some(entry), *moved);
                 }
                 Change::Removed { removed, before } => {
-                    digest.upsets |= before.as_ref().is_none_or(|before| upsets_when_gone(schema, before));
+                    digest.upset(removed.id, before.as_ref().is_none_or(|before| upsets_when_gone(schema, before)));
+                    digest.gone.extend(before.as_ref().map(|before| (removed.id, Arc::clone(before))));
                     digest.touched.extend(removed.referred_by.iter().map(|id| id.0));
                     digest.step(&mut places, removed.id, before.as_ref(), None, false);
                 }
@@ -105,8 +112,32 @@ impl Digest {
         self.relinked.insert(source.0);
         self.targets.insert(target.0);
         // A group in a group: the members of one become members of the other.
-        self.upsets |= attribute == member && memory.target_count(target, member) > 0;
-        self.upsets |= schema.attribute("hcParentGroup") == Some(attribute);
+        let nests = attribute == member && memory.target_count(target, member) > 0;
+        self.upset(source, nests || schema.attribute("hcParentGroup") == Some(attribute));
+    }
+
+    fn upset(&mut self, id: EntryId, upsets: bool) {
+        self.upsetting.extend(upsets.then_some(id));
+    }
+
+    /// Whether memberships may have changed of entries that are not among these, as far as they concern who belongs to the
+    /// organisation: those of another organisation do not (O1).
+    pub(super) fn upsets(&self, memory: &Memory, organisation: Option<EntryId>) -> bool {
+        let Some(own) = organisation else { return self.adopts || !self.upsetting.is_empty() };
+        self.adopts || self.upsetting.iter().any(|id| self.concerns(memory, *id, own))
+    }
+
+    fn concerns(&self, memory: &Memory, id: EntryId, own: EntryId) -> bool {
+        let mut at = Some(id);
+        while let Some(id) = at {
+            // What went by a later change set, nobody knows whose it was.
+            let Some(entry) = memory.entry(id).or_else(|| self.gone.get(&id).cloned()) else { return true };
+            if entry.kind == Kind::Organisation {
+                return id == own;
+            }
+            at = entry.parent;
+        }
+        true
     }
 }
 

@@ -403,7 +403,8 @@ impl ContentSync {
         if digest.steps.iter().any(|step| (step.moved && above(step.id)) || (step.after.is_none() && step.id == base)) {
             return Err(Error::RefreshRequired("the base of the content was renamed or deleted"));
         }
-        if digest.upsets && !self.content.rests_on_entries_alone() {
+        let upset = || digest.upsets(self.content.memory(), self.content.grants.subject().organisation);
+        if !self.content.rests_on_entries_alone() && upset() {
             return Err(Error::RefreshRequired("memberships have changed"));
         }
         Ok(())
