@@ -342,6 +342,51 @@ async fn hc5_versions_tell_nothing_of_others() {
 }
 
 #[tokio::test]
+async fn hc5_lists_and_totals_tell_nothing_of_others() {
+    let bench = Bench::new().await;
+    let ada = bench.user("ada").await;
+    for name in ["bob", "cid"] {
+        bench.user(name).await;
+    }
+    bench.group("crew", &[&ada]).await;
+    let queries = [
+        "/Users",
+        "/Users?count=0",
+        "/Users?startIndex=2&count=1",
+        "/Users?sortBy=userName&sortOrder=descending&startIndex=1&count=2",
+        "/Users?filter=userName%20sw%20%22o%22",
+        "/Users?filter=not%20(userName%20eq%20%22ada%22)&count=1",
+        "/Groups",
+        "/Groups?count=1&sortBy=displayName",
+        "/?filter=meta.created%20pr&count=2",
+        "/Sessions",
+    ];
+    let mut told = Vec::new();
+    for round in 0..2 {
+        let mut answers = Vec::new();
+        for query in queries {
+            let answer = bench.get(query).await;
+            answers.push((answer.0, answer.2));
+        }
+        assert!(answers.iter().filter(|(status, _)| status.is_success()).count() > 7, "{answers:?}");
+        told.push(answers);
+        for number in 0..60 * (1 - round) {
+            let (uid, mail) = (format!("o{number}"), format!("o{number}@acme.example"));
+            let person =
+                [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("uid", &*uid), ("cn", &*uid), ("sn", "x"), ("mail", &*mail)];
+            bench.add(&format!("uid={uid},ou=users,o=other,dc=example,dc=com"), &person).await;
+            bench
+                .add(
+                    &format!("cn=g{number},ou=groups,o=other,dc=example,dc=com"),
+                    &[("objectClass", "hcGroup"), ("cn", &format!("g{number}"))],
+                )
+                .await;
+        }
+    }
+    assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test]
 async fn queries_filter_sort_and_page() {
     let bench = Bench::new().await;
     let id = bench.call("POST", "/Users", full_user()).await.id();

@@ -26,6 +26,7 @@ mod isolation;
 mod lockout;
 mod logs;
 mod monitor;
+mod non_interference;
 mod one_time_codes;
 mod oracle_matrix;
 mod oracle_values;
