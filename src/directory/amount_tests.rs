@@ -35,7 +35,7 @@ impl Scene {
         let core = bench.directory.core();
         let mut settings = (*core.current().settings).clone();
         settings.limits.entry = ENTRY;
-        core.replace(Current::compile(&core.schema, settings).unwrap());
+        core.replace(Arc::new(Current::compile(&core.schema, settings).unwrap()));
         Self { bench, ada }
     }
 

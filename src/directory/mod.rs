@@ -8,6 +8,7 @@ mod alias;
 #[cfg(test)]
 mod amount_tests;
 mod authenticate;
+mod begun;
 mod bind;
 mod bounds;
 mod chain;

@@ -2,6 +2,7 @@
 //! fairness come from one loop. Nothing is locked between steps.
 
 use super::alias::Places;
+use super::begun::{Begun, Overtaken};
 use super::collective::Reach;
 use super::dress::Dress;
 use super::dynamic::{DynamicGroups, Reading, most_shown};
@@ -22,7 +23,7 @@ use crate::access::{AttributeSet, EntryAccess, Grants};
 use crate::base::EntryId;
 use crate::model::{AttributeId, Entry, Facts, Filter};
 use crate::schema::Schema;
-use crate::store::{Isolation, Memory, Watch};
+use crate::store::{Isolation, Memory};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +33,11 @@ const STEP: usize = 256;
 /// What dynamic groups may ask in one step before it ends.
 const STEP_QUESTIONS: usize = 2_000;
 /// How long a step goes on, and how long may be planned while others wait for it.
-const STEP_TIME: Duration = Duration::from_millis(10);
+pub(super) const STEP_TIME: Duration = Duration::from_millis(10);
 /// Keys that are looked at in less than a step.
 const MOST_KEYS: usize = 50_000;
 /// Entries looked at between two looks at the clock.
 const LOOKS: usize = 8;
-/// How often a search that takes long to plan is planned before it is taken as it is.
-const ATTEMPTS: usize = 3;
 /// Assertions times octets of an entry from which on it is matched, and links from which on they are shown, outside of the
 /// lane: that alone may take as long as a step.
 const DEAR_MATCH: usize = 1 << 20;
@@ -110,22 +109,6 @@ enum Subentries {
     Only(RoaringBitmap),
 }
 
-/// A moment, and what a plan made from then on rests on.
-#[derive(Clone, Copy)]
-struct Begun {
-    at: Duration,
-    watch: Watch,
-    /// The version of the schema.
-    version: usize,
-    /// The generations of names and links, and of authority.
-    bonds: u64,
-    authority: u64,
-    /// The highest revision of an entry.
-    revision: u64,
-    /// What a list made from then on is good for.
-    stamp: Stamp,
-}
-
 /// What a step has done until now.
 struct Step {
     looked_at: usize,
@@ -167,14 +150,16 @@ impl Directory {
                 Ok(search) => search.still_holds(self, caller, request),
                 Err(_) => begun.is_now(self),
             };
-            // Rights change with every seat that is taken, and whoever asked had those it was planned with.
-            if !holds && (attempt < ATTEMPTS || self.schema().version() != begun.version) {
-                if self.clock().monotonic().saturating_sub(begun.at) > STEP_TIME {
-                    continue;
-                }
-                planned = self.begin_search(caller, request, self.begun());
-                if let Ok(search) = &mut planned {
-                    search.still_holds(self, caller, request);
+            let took = self.clock().monotonic().saturating_sub(begun.at);
+            match Overtaken::of(attempt, took, self.schema().version() == begun.version) {
+                _ if holds => {}
+                Overtaken::Kept => {}
+                Overtaken::Again => continue,
+                Overtaken::AgainHere => {
+                    planned = self.begin_search(caller, request, self.begun());
+                    if let Ok(search) = &mut planned {
+                        search.still_holds(self, caller, request);
+                    }
                 }
             }
             let mut search = planned?;
@@ -189,19 +174,6 @@ impl Directory {
             |wanted: &dyn Fn(AttributeId) -> bool| plan::keys_to_look_at(self.schema(), self.memory(), filter, wanted) > MOST_KEYS;
         // What may be searched nowhere is not planned with.
         takes_long(&|_| true) && takes_long(&|attribute| self.grants(caller).extent().is_far(attribute))
-    }
-
-    fn begun(&self) -> Begun {
-        let memory = self.memory();
-        Begun {
-            at: self.clock().monotonic(),
-            watch: memory.watch(),
-            version: self.schema().version(),
-            bonds: memory.bonds(),
-            authority: self.core().authority(),
-            revision: memory.highest_revision(),
-            stamp: self.stamp(),
-        }
     }
 
     fn begin_search(self: &Arc<Self>, caller: &Caller, request: &SearchRequest<'_>, begun: Begun) -> Result<Search, Error> {
@@ -307,7 +279,7 @@ impl Directory {
     }
 
     /// What a list made now is good for.
-    fn stamp(&self) -> Stamp {
+    pub(super) fn stamp(&self) -> Stamp {
         (self.memory().revision(), self.core().authority())
     }
 
@@ -738,19 +710,6 @@ impl Search {
             }
         }
         Ok(Progress::Done)
-    }
-}
-
-impl Begun {
-    /// Whether nothing has changed since.
-    fn is_now(&self, directory: &Directory) -> bool {
-        let memory = directory.memory();
-        memory.is_as_at(self.watch) && memory.bonds() == self.bonds && self.is_of_rules(directory)
-    }
-
-    /// Whether the schema and what is allowed to whom are still the same.
-    fn is_of_rules(&self, directory: &Directory) -> bool {
-        directory.schema().version() == self.version && directory.core().authority() == self.authority
     }
 }
 
