@@ -248,15 +248,22 @@ impl Work<'_, '_> {
     }
 
     /// Notes on the finished draft that its password has changed: when, who, and what it was before. `parent` is where a
-    /// new entry goes, with these links. An import keeps what it brings.
-    pub(super) fn note_password(&self, before: Option<&Entry>, draft: &mut Draft, (parent, links): (Option<EntryId>, &[LinkValues])) {
+    /// new entry goes, with these links. An import keeps what it brings. Refused where other rules hold than the password was
+    /// judged by.
+    pub(super) fn note_password(
+        &self,
+        before: Option<&Entry>,
+        draft: &mut Draft,
+        (parent, links): (Option<EntryId>, &[LinkValues]),
+    ) -> Result<(), Error> {
         let known = *self.core.schema.known();
         let held: Vec<Vec<u8>> = before.map(|entry| entry.values(known.user_password).map(<[u8]>::to_vec).collect()).unwrap_or_default();
         let new = draft.values(known.user_password).to_vec();
         if held == new || self.options.relax {
-            return;
+            return Ok(());
         }
         let rules = before.map_or_else(|| self.rules_of_new(parent, links), |before| self.rules_of(before));
+        self.keep_judgement(before, &rules)?;
         let gone: Vec<Vec<u8>> = held.into_iter().filter(|stored| !new.contains(stored)).collect();
         match history(draft.values(known.pwd_history), &gone, rules.in_history, self.now) {
             former if former.is_empty() => draft.remove(known.pwd_history),
@@ -266,7 +273,7 @@ impl Work<'_, '_> {
         if new.is_empty() {
             draft.remove(known.pwd_changed_time);
             draft.remove(known.pwd_reset);
-            return;
+            return Ok(());
         }
         draft.set_one(known.pwd_changed_time, self.now.generalized());
         // Whoever follows a link sets the password of its own account.
@@ -279,5 +286,6 @@ impl Work<'_, '_> {
         } else if rules.must_change && !said {
             draft.set_one(known.pwd_reset, "TRUE");
         }
+        Ok(())
     }
 }

@@ -64,6 +64,11 @@ impl<'a> Transaction<'a> {
         self.counters.revision
     }
 
+    /// Whether the entry was added by work that is not published yet.
+    pub fn is_new(&self, id: EntryId) -> bool {
+        self.memory.entry(id).is_none()
+    }
+
     /// Puts an entry in the place of what has its number, or as a new one. Where its parent or RDN differ from
     /// before, it and all below it have moved. The name must be free; nothing else is checked here.
     pub fn put(&mut self, entry: Entry) -> Arc<Entry> {

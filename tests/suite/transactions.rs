@@ -1,6 +1,8 @@
 //! Transactions (RFC 5805): all updates or none, in one step.
 
-use crate::server::Server;
+use crate::house::{ACME, House, passmod_request, put, rename_request, user};
+use crate::schema::modify;
+use crate::server::{OPERATOR, PASSWORD, Server, salted_hash};
 use crate::wire::{
     Answer, Wire, add_request, control, delete_request, elements, extended_request, message, number, octets, present, replace_request,
     search_request, sequence, tlv,
@@ -94,7 +96,7 @@ fn rfc5805_a_transaction_that_is_given_up_leaves_nothing() {
     assert_eq!((answer.code(), answer.extended().1), (0, None));
     let identifier = start(&mut wire);
     assert_eq!(wire.ask(&person("Ada"), &[within(&identifier)]).code(), 0);
-    assert_eq!(wire.bind(crate::server::OPERATOR, crate::server::PASSWORD).code(), 0);
+    assert_eq!(wire.bind(OPERATOR, PASSWORD).code(), 0);
     assert_eq!(end(&mut wire, &identifier, true).code(), 53, "a bind forgets it");
     let identifier = start(&mut wire);
     assert_eq!(wire.ask(&person("Ada"), &[within(&identifier)]).code(), 0);
@@ -168,7 +170,7 @@ fn hd7_nobody_is_kept_a_transaction_without_a_bind() {
     let (server, _operator) = server();
     let mut nobody = server.connect();
     assert_eq!(nobody.ask(&extended_request(START, None), &[]).code(), 8);
-    assert_eq!(nobody.bind(crate::server::OPERATOR, crate::server::PASSWORD).code(), 0);
+    assert_eq!(nobody.bind(OPERATOR, PASSWORD).code(), 0);
     start(&mut nobody);
 }
 
@@ -198,4 +200,102 @@ fn rfc5805_a_password_is_set_with_the_transaction() {
     assert!(binds(), "the one that was there");
     let who = wire.ask(&extended_request("1.3.6.1.4.1.4203.1.11.3", None), &[within(&start(&mut server.as_operator()))]);
     assert_eq!(who.code(), 12, "no update");
+}
+
+/// A house whose organisation has a strict policy, its administrator, and a way to make updates together: the code of the end.
+fn under_policy() -> (House, Wire) {
+    let house = House::start("");
+    let mut operator = house.server.as_operator();
+    let (policy, loose) = (format!("cn=strict,{ACME}"), format!("cn=loose,{ACME}"));
+    let class = [("objectClass", "applicationProcess"), ("objectClass", "pwdPolicy"), ("pwdAttribute", "userPassword")];
+    let rules = [("cn", "strict"), ("pwdMinLength", "30"), ("pwdCheckQuality", "2"), ("pwdSafeModify", "TRUE")];
+    put(&mut operator, &policy, &[&class[..], &rules].concat());
+    put(&mut operator, &loose, &[&class[..], &[("cn", "loose")]].concat());
+    operator.replace(ACME, "pwdPolicySubentry", &[&policy]);
+    let ada = house.signed_in("ada", ACME);
+    (house, ada)
+}
+
+pub(crate) fn together(wire: &mut Wire, updates: &[Vec<u8>]) -> u32 {
+    let identifier = start(wire);
+    for update in updates {
+        let taken = wire.ask(update, &[within(&identifier)]);
+        assert_eq!(taken.code(), 0, "{}", taken.text());
+    }
+    end(wire, &identifier, true).code()
+}
+
+fn new_user() -> Vec<u8> {
+    let attributes: [(&str, &[u8]); 6] = [
+        ("objectClass", b"inetOrgPerson"),
+        ("objectClass", b"hcUser"),
+        ("uid", b"tx"),
+        ("cn", b"t"),
+        ("sn", b"t"),
+        ("mail", b"t@example.com"),
+    ];
+    add_request(&user("tx", ACME), &attributes)
+}
+
+#[test]
+fn rfc5805_the_password_policy_holds_for_an_entry_of_the_same_transaction() {
+    let (house, mut ada) = under_policy();
+    let (tx, short) = (user("tx", ACME), "sixteen letters..");
+    let long = "a passphrase of more than thirty letters";
+    for weak in [short, &salted_hash("x")] {
+        let by_modify = modify(&tx, &[(2, "userPassword", &[weak])]);
+        assert_eq!(together(&mut ada, &[new_user(), by_modify]), 19, "{weak}");
+    }
+    assert_eq!(together(&mut ada, &[new_user(), passmod_request(&tx, short)]), 19);
+    assert_eq!(together(&mut ada, &[new_user(), modify(&tx, &[(2, "userPassword", &[long])])]), 0);
+    assert_eq!(house.server.connect().bind(&tx, long).code(), 0);
+    assert_eq!(together(&mut ada, &[delete_request(&tx), new_user(), modify(&tx, &[(2, "userPassword", &[long])])]), 0);
+    assert_eq!(house.server.connect().bind(&tx, long).code(), 0, "a new one in the place of the old one");
+}
+
+#[test]
+fn rfc5805_a_password_is_not_set_by_a_name_that_the_same_transaction_gives() {
+    let (house, mut ada) = under_policy();
+    let hash = salted_hash("x");
+    let (ann, own) = (user("ann", ACME), user("ada", ACME));
+    house.server.as_operator().replace(&user("bob", ACME), "pwdPolicySubentry", &[&format!("cn=loose,{ACME}")]);
+    let long = "a passphrase of more than thirty letters";
+    for (of, other) in [(&ann, "ann2"), (&own, "ada2")] {
+        let uid = of[4..7].to_owned();
+        for (value, code) in [(hash.as_str(), 19), (long, 53)] {
+            let renamed = modify(&user(other, ACME), &[(2, "userPassword", &[value])]);
+            let there = rename_request(of, &format!("uid={other}"), None);
+            let back = rename_request(&user(other, ACME), &format!("uid={uid}"), None);
+            assert_eq!(together(&mut ada, &[there, renamed, back]), code, "{of}: {value}");
+        }
+        // In the place of one that is under another policy.
+        let updates = [
+            rename_request(&user("bob", ACME), "uid=rob", None),
+            rename_request(of, "uid=bob", None),
+            modify(&user("bob", ACME), &[(2, "userPassword", &[&hash])]),
+            rename_request(&user("bob", ACME), &format!("uid={uid}"), None),
+            rename_request(&user("rob", ACME), "uid=bob", None),
+        ];
+        assert_eq!(together(&mut ada, &updates), 53, "{of}");
+        assert_eq!(house.server.connect().bind(of, PASSWORD).code(), 0, "{of}");
+    }
+    let change = modify(&own, &[(1, "userPassword", &[PASSWORD]), (0, "userPassword", &[long])]);
+    assert_eq!(together(&mut ada, &[change]), 0, "by its own name it is");
+    assert_eq!(house.server.connect().bind(&own, long).code(), 0);
+}
+
+#[test]
+fn o1_hc2_in_a_transaction_the_policy_says_nothing_of_others() {
+    let (house, mut ada) = under_policy();
+    let mut eve = house.signed_in("eve", crate::house::OTHER);
+    let answers = ["ann", "nobody"].map(|uid| {
+        let identifier = start(&mut eve);
+        let weak = modify(&user(uid, ACME), &[(2, "userPassword", &["sixteen letters.."])]);
+        assert_eq!(eve.ask(&weak, &[within(&identifier)]).code(), 0);
+        let answer = end(&mut eve, &identifier, true);
+        (answer.code(), answer.text())
+    });
+    assert_eq!((answers[0].0, &answers[0]), (32, &answers[1]));
+    let missing = modify(&user("nobody", ACME), &[(2, "userPassword", &["a passphrase of more than thirty letters"])]);
+    assert_eq!(together(&mut ada, &[missing]), 32);
 }

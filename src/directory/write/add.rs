@@ -32,7 +32,7 @@ impl Work<'_, '_> {
         self.stamp_new(&mut draft);
         structured::reconcile(&self.core.schema, None, &mut draft)?;
         self.state_of_new_user(None, &mut draft);
-        self.note_password(None, &mut draft, (parent, &links));
+        self.note_password(None, &mut draft, (parent, &links))?;
         let revision = self.txn.new_revision();
         let place = Place { id, parent, rdn, rdn_key, revision };
         let entry = self.put_with_links(draft, place, links)?;

@@ -36,7 +36,7 @@ use crate::store::{StoreError, Transaction};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use password::{Company, Prepared};
+use password::{Company, Judgement, Prepared};
 
 impl Directory {
     /// Makes one change.
@@ -50,12 +50,14 @@ impl Directory {
         if let Some(modifications) = self.schema_change(&write) {
             return self.change_schema(caller, modifications.to_vec(), options).await;
         }
-        let Prepared { write, generated, clear } = self.prepare(caller, write, &mut options, Company::Alone).await?;
+        let Prepared { write, generated, clear, judgement } = self.prepare(caller, write, &mut options, Company::Alone).await?;
         let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
         let caller = caller.clone();
         let work = move |txn: &mut Transaction<'_>| {
-            let done = Work::begin(&core, txn, &caller, &options)?.run(write)?;
+            let mut work = Work::begin(&core, txn, &caller, &options)?;
+            work.judgement = judgement;
+            let done = work.run(write)?;
             // An error takes everything back.
             if options.no_operation { Err(Error::NoOperation) } else { Ok(done) }
         };
@@ -99,7 +101,7 @@ impl Directory {
             let prepared = self.prepare(caller, write, &mut options, Company::Together).await;
             let prepared = prepared.map_err(|error| WriteFailed { at: Some(at), error })?;
             clear.extend(prepared.clear);
-            ready.push((prepared.write, options));
+            ready.push((prepared.write, options, prepared.judgement));
         }
         let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
@@ -107,9 +109,10 @@ impl Directory {
         let together = move |txn: &mut Transaction<'_>| {
             let mut outcomes = Vec::with_capacity(ready.len());
             let mut looked_at = 0;
-            for (at, (write, options)) in ready.into_iter().enumerate() {
+            for (at, (write, options, judgement)) in ready.into_iter().enumerate() {
                 let done = Work::begin(&core, txn, &caller, &options).and_then(|mut work| {
                     work.go_on_from(looked_at)?;
+                    work.judgement = judgement;
                     let done = work.run(write)?;
                     looked_at = work.looked_at();
                     Ok(done)
@@ -155,6 +158,8 @@ pub(crate) struct Work<'a, 't> {
     pub(crate) from_file: bool,
     /// One of many changes of a bulk load: what it brings stands in the file that is loaded, not in the audit log.
     bulk: bool,
+    /// What the passwords of this change were judged by.
+    judgement: Option<Judgement>,
     /// Links that this change sets and removes, for the rules.
     linked: Vec<Link>,
     unlinked: Vec<Link>,
@@ -187,6 +192,7 @@ impl<'a, 't> Work<'a, 't> {
             now: core.clock.now(),
             from_file: false,
             bulk: false,
+            judgement: None,
             linked: Vec::new(),
             unlinked: Vec::new(),
             authority_noted: false,

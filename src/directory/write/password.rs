@@ -2,7 +2,7 @@
 //! thread sees them.
 
 use super::{Work, quoted};
-use crate::base::{Secret, random};
+use crate::base::{EntryId, Secret, random};
 use crate::directory::authenticate::one_time_code;
 use crate::directory::credentials::ClearPassword;
 use crate::directory::lockout::Account;
@@ -11,7 +11,7 @@ use crate::directory::tree::{self, Resolved};
 use crate::directory::{Caller, Directory, Error, Identity, Write, WriteOptions, WriteOutcome};
 use crate::domain::User;
 use crate::domain::password_policy::{self, Demands, Weakness};
-use crate::domain::password_rules::{PasswordProblem, PasswordRules};
+use crate::domain::password_rules::{PasswordNotes, PasswordProblem, PasswordRules};
 use crate::model::{Description, Entry, Facts, Modification, ModificationKind};
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
@@ -36,6 +36,16 @@ pub(super) struct Prepared {
     pub(super) generated: Option<Secret>,
     /// The passwords it sets.
     pub(super) clear: Vec<ClearPassword>,
+    /// What they were judged by; `None` where it sets none.
+    pub(super) judgement: Option<Judgement>,
+}
+
+/// What a change of a password was judged by outside the writer, where names may be those of other entries by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judgement {
+    /// The entry that had the name, if its password is for the caller to write.
+    entry: Option<EntryId>,
+    rules: PasswordRules,
 }
 
 impl Directory {
@@ -49,10 +59,10 @@ impl Directory {
     ) -> Result<Prepared, Error> {
         let mut clear = Vec::new();
         self.check_credentials_change(caller, &write, options)?;
-        match &mut write {
+        let judgement = match &mut write {
             Write::Add { dn, attributes } => {
                 let named = self.named_policy(attributes);
-                let rules = self.password_rules_of_new(dn, named.as_deref());
+                let rules = self.rules_to_come(caller, dn, named.as_deref());
                 let refused = company == Company::Alone && !self.may_add_under(caller, dn);
                 for (name, values) in attributes {
                     match self.is_password(name) {
@@ -61,9 +71,10 @@ impl Directory {
                         false => self.prepare_secrets(caller, name, values)?,
                     }
                 }
+                Some(Judgement { entry: None, rules })
             }
             Write::Modify { dn, modifications } => {
-                self.prepare_modifications(caller, dn, modifications, options, company, &mut clear).await?;
+                self.prepare_modifications(caller, dn, modifications, options, company, &mut clear).await?
             }
             Write::Password { dn: Some(dn), old: None, new: Some(new) }
                 if company == Company::Together && self.account_in_reach(caller, dn).is_none() =>
@@ -73,12 +84,13 @@ impl Directory {
             Write::Password { dn, old, new } => return self.prepare_password(caller, dn.take(), old.take(), new.take()).await,
             Write::Rename { dn, .. } => {
                 let mut modifications = Zeroizing::new(std::mem::take(&mut options.modifications));
-                self.prepare_modifications(caller, dn, &mut modifications, options, company, &mut clear).await?;
+                let judgement = self.prepare_modifications(caller, dn, &mut modifications, options, company, &mut clear).await?;
                 options.modifications = std::mem::take(&mut *modifications);
+                judgement
             }
-            Write::Delete { .. } => {}
-        }
-        Ok(Prepared { write, generated: None, clear })
+            Write::Delete { .. } => None,
+        };
+        Ok(Prepared { write, generated: None, clear, judgement })
     }
 
     async fn prepare_modifications(
@@ -89,14 +101,16 @@ impl Directory {
         options: &WriteOptions,
         company: Company,
         clear: &mut Vec<ClearPassword>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Judgement>, Error> {
         if !modifications.iter().any(|change| self.is_password(&change.attribute)) {
             for change in modifications {
                 self.prepare_other(caller, dn, change)?;
             }
-            return Ok(());
+            return Ok(None);
         }
-        if company == Company::Alone && !self.may_write_password(caller, dn) {
+        // In a transaction an entry that is hidden is judged as one that is yet to come (HC2).
+        let entry = self.password_entry(dn).filter(|entry| self.may_write_password(caller, entry));
+        if company == Company::Alone && entry.is_none() {
             // The writer refuses it, as it refuses any attribute. Nothing is hashed for it, the policy says nothing of an entry
             // that may be hidden (HC2), and should the right come in between, an addition of no value is refused as well.
             for change in modifications.iter_mut().filter(|change| self.is_password(&change.attribute)) {
@@ -104,20 +118,29 @@ impl Directory {
                 change.values.zeroize();
             }
         }
-        self.check_own_modifications(caller, dn, modifications)?;
+        let entry = entry.as_deref();
+        let rules = entry.map_or_else(|| self.rules_to_come(caller, dn, None), |entry| self.password_rules(entry));
+        self.check_own_modifications(caller, entry, modifications)?;
         for change in modifications {
             match self.is_password(&change.attribute) {
-                true => self.prepare_password_change(caller, dn, change, options, clear).await?,
+                true => self.prepare_password_change(caller, (dn, entry), change, options, &rules, clear).await?,
                 false => self.prepare_other(caller, dn, change)?,
             }
         }
-        Ok(())
+        Ok(Some(Judgement { entry: entry.map(|entry| entry.id), rules }))
     }
 
-    fn may_write_password(&self, caller: &Caller, dn: &str) -> bool {
-        let grants = self.grants(caller);
-        let may = |entry: Arc<Entry>| grants.on(self.memory(), &entry).write.contains(self.schema().known().user_password);
-        self.password_entry(dn).is_some_and(may)
+    fn may_write_password(&self, caller: &Caller, entry: &Entry) -> bool {
+        self.grants(caller).on(self.memory(), entry).write.contains(self.schema().known().user_password)
+    }
+
+    /// The rules for an entry that is to be added, or that a change before this one may add. Nobody learns those of a place
+    /// where it may not add.
+    fn rules_to_come(&self, caller: &Caller, dn: &str, named: Option<&[u8]>) -> PasswordRules {
+        match self.may_add_under(caller, dn) {
+            true => self.password_rules_of_new(dn, named),
+            false => PasswordRules::default(),
+        }
     }
 
     /// Whether the caller may add under the nearest entry above the name: containers of an organisation are made as needed.
@@ -150,18 +173,14 @@ impl Directory {
     }
 
     /// The policy on users who change their own passwords.
-    fn check_own_modifications(&self, caller: &Caller, dn: &str, modifications: &[Modification]) -> Result<(), Error> {
-        let mut changes = modifications.iter().filter(|change| self.is_password(&change.attribute)).peekable();
-        if changes.peek().is_none() {
-            return Ok(());
-        }
+    fn check_own_modifications(&self, caller: &Caller, entry: Option<&Entry>, modifications: &[Modification]) -> Result<(), Error> {
+        let mut changes = modifications.iter().filter(|change| self.is_password(&change.attribute));
         // An old one that is wrong is found missing when it is to be deleted.
         let with_old = changes.any(|change| change.kind == ModificationKind::Delete && !change.values.is_empty());
         if caller.identity.through.is_some() && !with_old {
             return Err(without_old());
         }
-        let Some(entry) = self.password_entry(dn) else { return Ok(()) };
-        self.check_own_change(caller, &entry, with_old)
+        entry.map_or(Ok(()), |entry| self.check_own_change(caller, entry, with_old))
     }
 
     /// Secrets of one-time codes and application passwords in the form they are kept in.
@@ -221,27 +240,22 @@ impl Directory {
     async fn prepare_password_change(
         &self,
         caller: &Caller,
-        dn: &str,
+        (dn, entry): (&str, Option<&Entry>),
         change: &mut Modification,
         options: &WriteOptions,
+        rules: &PasswordRules,
         clear: &mut Vec<ClearPassword>,
     ) -> Result<(), Error> {
-        let entry = self.password_entry(dn);
         match change.kind {
             ModificationKind::Add | ModificationKind::Replace => {
-                let rules = entry.as_deref().map_or_else(PasswordRules::default, |entry| self.password_rules(entry));
                 let values = std::mem::take(&mut change.values);
-                change.values = self.hashed(caller, values, options, (dn, entry.as_deref()), &rules, clear).await?;
+                change.values = self.hashed(caller, values, options, (dn, entry), rules, clear).await?;
             }
             // "delete the old one, add the new one": the value to delete is the stored hash of what the client names.
             ModificationKind::Delete => {
-                let access = entry
-                    .as_ref()
-                    .map(|entry| self.grants(caller).on(self.memory(), entry).write.contains(self.schema().known().user_password));
-                let entry = entry.filter(|_| access == Some(true));
                 for value in &mut change.values {
                     let given = Secret::new(std::mem::take(value));
-                    let stored = match &entry {
+                    let stored = match entry {
                         Some(entry) => self.stored_form(caller, entry, &given).await?,
                         None => None,
                     };
@@ -369,8 +383,7 @@ impl Directory {
         }
         let Some(entry) = self.account_in_reach(caller, &dn) else { return Err(Error::NoSuchObject { matched: String::new() }) };
         let own = caller.identity.entry == Some(entry.id);
-        let may_write = self.grants(caller).on(self.memory(), &entry).write.contains(self.schema().known().user_password);
-        if !own && !may_write {
+        if !own && !self.may_write_password(caller, &entry) {
             return Err(Error::InsufficientAccess("no right to set that password".to_owned()));
         }
         self.check_own_change(caller, &entry, old.is_some())?;
@@ -394,22 +407,30 @@ impl Directory {
                 (made.clone(), Some(made))
             }
         };
-        self.ready_password(caller, dn, new, generated).await
+        self.ready_password(caller, dn, new, generated, Judgement { entry: Some(entry.id), rules }).await
     }
 
     /// For an entry that a change before this one in the same step may add; where none does, the writer says so.
     async fn prepare_password_to_come(&self, caller: &Caller, dn: String, new: Secret) -> Result<Prepared, Error> {
+        let rules = self.rules_to_come(caller, &dn, None);
         if !caller.identity.is_operator() {
-            self.check_password(&new, None, &self.password_rules_of_new(&dn, None))?;
+            self.check_password(&new, None, &rules)?;
         }
-        self.ready_password(caller, dn, new, None).await
+        self.ready_password(caller, dn, new, None, Judgement { entry: None, rules }).await
     }
 
-    async fn ready_password(&self, caller: &Caller, dn: String, new: Secret, generated: Option<Secret>) -> Result<Prepared, Error> {
+    async fn ready_password(
+        &self,
+        caller: &Caller,
+        dn: String,
+        new: Secret,
+        generated: Option<Secret>,
+        judgement: Judgement,
+    ) -> Result<Prepared, Error> {
         let mut clear = Vec::new();
         let hashed = self.hash_password(caller.origin.address, new, &mut clear).await?;
         let write = Write::Password { dn: Some(dn), old: None, new: Some(Secret::new(hashed)) };
-        Ok(Prepared { write, generated, clear })
+        Ok(Prepared { write, generated, clear, judgement: Some(judgement) })
     }
 }
 
@@ -432,7 +453,25 @@ fn made_up(length: usize, most: usize) -> Secret {
 }
 
 impl Work<'_, '_> {
-    /// Puts a hash in the place of the passwords there are.
+    /// A password was judged before the writer had its hash. That counts if the entry is the one it was judged for, or a new
+    /// one, and is under the same rules. What the operator sets is under none.
+    pub(in crate::directory) fn keep_judgement(&self, before: Option<&Entry>, rules: &PasswordRules) -> Result<(), Error> {
+        if self.caller.identity.is_operator() {
+            return Ok(());
+        }
+        let is_judged = |entry: Option<EntryId>| before.is_none_or(|before| entry == Some(before.id) || self.txn.is_new(before.id));
+        if !self.judgement.is_some_and(|judgement| judgement.rules == *rules && is_judged(judgement.entry)) {
+            let text =
+                "userPassword: the name became that of another entry, or another policy holds for it; send the change once more, by itself";
+            return Err(Error::Unwilling(text.to_owned()));
+        }
+        match before.filter(|before| self.caller.identity.entry == Some(before.id)) {
+            // Whether the old one came with it is settled. A change before this one may have been made in the same step.
+            Some(own) => Ok(rules.own_change(&PasswordNotes::of(&self.core.schema, own), true, self.now)?),
+            None => Ok(()),
+        }
+    }
+
     /// Who changes its own password has one after that: with none it is shut out, and a second one would go on opening when
     /// the first is changed.
     pub(super) fn keep_one_own_password(&self, before: &Entry, after: &Entry) -> Result<(), Error> {
@@ -446,6 +485,7 @@ impl Work<'_, '_> {
         }
     }
 
+    /// Puts a hash in the place of the passwords there are.
     pub(super) fn set_password(&mut self, dn: Option<&str>, hashed: Option<Secret>) -> Result<WriteOutcome, Error> {
         let (Some(dn), Some(hashed)) = (dn, hashed) else { return Err(Error::Internal) };
         let parsed = tree::parse_dn(dn)?;
@@ -462,7 +502,7 @@ impl Work<'_, '_> {
         let pre_read = self.precondition(&entry)?;
         let mut draft = self.core.schema.unseal(&entry);
         draft.set(Description::plain(known.user_password), vec![hashed.expose().to_vec()]);
-        self.note_password(Some(&entry), &mut draft, (None, &[]));
+        self.note_password(Some(&entry), &mut draft, (None, &[]))?;
         self.stamp_changed(&mut draft);
         let place = self.place_of(&entry);
         let after = self.put(Some(&entry), &draft, place)?;
