@@ -6,10 +6,12 @@
 //!
 //! Fair share: where the queue is full, the youngest waiting job of the address that holds the most places gives way
 //! to an address that holds at least two fewer. And a free thread takes the oldest job of another address than the
-//! last one, where there is one. So an address has the whole queue only as long as nobody else wants in.
+//! last one, where there is one. So an address has the whole queue only as long as nobody else wants in. Of IPv6 it
+//! is the network of 64 bits that counts, since one peer has all of it.
 
 use super::settings::Hashing;
 use crate::base::counts::COUNTS;
+use crate::base::network::peer_network;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
@@ -55,7 +57,7 @@ struct State {
     stopped: bool,
 }
 
-/// Whom a place in the queue counts for; what comes from no address counts together.
+/// Whom a place in the queue counts for, by [`peer_network`]; what comes from no address counts together.
 type Source = Option<IpAddr>;
 
 /// Hands the result over. It is called when the thread counts as free again, so that who has an answer finds the place
@@ -86,7 +88,7 @@ impl HashPool {
 
     /// Runs `work` on one of the threads. Busy where the queue is full, where no thread was free before the deadline,
     /// and where `work` panicked. A job that nobody waits for any more leaves the queue; one that runs goes on.
-    pub async fn run<T: Send + 'static>(&self, source: Option<IpAddr>, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    pub async fn run<T: Send + 'static>(&self, address: Option<IpAddr>, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let (sender, mut receiver) = oneshot::channel();
         let job = Box::new(move || {
             COUNTS.hashes.one();
@@ -97,7 +99,7 @@ impl HashPool {
             });
             answer
         });
-        let place = self.shared.enter(source, job).inspect_err(|_| COUNTS.shed.one())?;
+        let place = self.shared.enter(address.map(peer_network), job).inspect_err(|_| COUNTS.shed.one())?;
         match tokio::time::timeout(self.deadline, &mut receiver).await {
             Ok(answer) => answer.map_err(|_| Busy),
             Err(_) if place.leave() => {
@@ -335,6 +337,31 @@ mod tests {
             assert_eq!(task.await.unwrap(), Ok(()));
         }
         assert_eq!(*order.lock(), [1, 2, 1, 3], "sources take turns");
+    }
+
+    #[tokio::test]
+    async fn hb4_the_addresses_of_one_network_are_one() {
+        let pool = pool(1, 4, LONG);
+        let release = occupy(&pool).await;
+        let of_network = |last: u16| Some(IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]));
+        let mut flood: Vec<_> = Vec::new();
+        for last in 1..=4 {
+            flood.push(tokio::spawn({
+                let pool = Arc::clone(&pool);
+                async move { pool.run(of_network(last), || ()).await }
+            }));
+            until_waiting(&pool, last.into()).await;
+        }
+        assert_eq!(pool.run(of_network(5), || ()).await, Err(Busy), "another address of it is no other peer");
+        let other = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { pool.run(address(1), || ()).await }
+        });
+        assert_eq!(flood.pop().unwrap().await.unwrap(), Err(Busy));
+        release.send(()).unwrap();
+        for task in flood.into_iter().chain([other]) {
+            assert_eq!(task.await.unwrap(), Ok(()));
+        }
     }
 
     #[tokio::test]
