@@ -537,8 +537,9 @@ impl Connection {
 
     /// Stops a search (RFC 4511 §4.11). Changes are not stopped: they may be made already.
     fn abandon(&mut self, content: &[u8]) {
-        if let Some(id) = decode::abandon(content) {
-            self.stop_search(id);
+        if let Some(id) = decode::abandon(content)
+            && self.stop_search(id)
+        {
             self.tally.dropped(id);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::house::{ACME, House, SUFFIX};
 use crate::server::{Server, free_port, write_private};
-use crate::wire::{Wire, equal, message, present, search_request};
+use crate::wire::{Wire, equal, message, present, replace_request, search_request, tlv};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -39,6 +39,27 @@ fn base(wire: &mut Wire, dn: &str, attributes: &[&str]) -> crate::wire::Answer {
 
 fn counted(wire: &mut Wire, dn: &str, attribute: &str) -> u64 {
     base(wire, dn, &[attribute]).values(attribute)[0].parse().unwrap()
+}
+
+#[test]
+fn a_change_that_was_abandoned_while_it_was_made_is_counted_once() {
+    let server = Server::start([127, 0, 0, 1].into(), "");
+    let mut wire = server.as_operator();
+    wire.add(SUFFIX, &[("objectClass", "domain")]);
+    let counts = |wire: &mut Wire| {
+        let entry = base(wire, "cn=Modify,cn=Operations,cn=Monitor", &["monitorOpInitiated", "monitorOpCompleted"]);
+        ["monitorOpInitiated", "monitorOpCompleted"].map(|name| entry.values(name)[0].parse::<u64>().unwrap())
+    };
+    assert_eq!(counts(&mut wire), [0, 0]);
+    let mut other = server.as_operator();
+    // Each is behind the change it is about in one piece, so that it comes while that is under way.
+    for id in 60..110_u8 {
+        let change = message(id.into(), &replace_request(SUFFIX, "description", &[&id.to_string()]), &[]);
+        let abandon = message(i64::from(id) + 100, &tlv(0x50, &[id]), &[]);
+        other.send(&[change, abandon].concat());
+        assert_eq!(other.receive().unwrap().code(), 0, "a change is made, and answered");
+    }
+    assert_eq!(counts(&mut wire), [50, 50]);
 }
 
 #[test]

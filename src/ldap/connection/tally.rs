@@ -56,7 +56,7 @@ impl Tally {
         }
     }
 
-    /// An operation has ended without an answer: it was abandoned.
+    /// An operation has ended and gets no answer: a search was abandoned.
     pub(super) fn dropped(&mut self, id: i32) {
         self.waiting.extract_if(.., |(waiting, ..)| *waiting == id).for_each(|(_, operation, _)| ended(operation));
     }
