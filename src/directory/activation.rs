@@ -13,6 +13,7 @@ use crate::model::{Draft, Entry, Facts, Kind};
 use crate::schema::Schema;
 use crate::store::Transaction;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -238,9 +239,11 @@ impl Directory {
         self.store().write(write).await
     }
 
-    /// Users whose address of record it is; more than one where organisations share people.
+    /// Users whose address of record it is; more than one where organisations share people. None of these takes the places of
+    /// another.
     fn users_of(&self, address: &str) -> Vec<(EntryId, Purpose)> {
-        const MOST: usize = 8;
+        const MOST: usize = 64;
+        const MOST_OF_ONE_ORGANISATION: usize = 8;
         let (schema, memory, mail) = (self.schema(), self.memory(), self.schema().known().mail);
         let key = |value: &str| {
             let mut key = Vec::new();
@@ -258,7 +261,13 @@ impl Directory {
                 AccountState::NotActivated | AccountState::Active | AccountState::Disabled => None,
             }
         });
-        found.take(MOST).collect()
+        let mut taken: HashMap<Option<EntryId>, usize> = HashMap::new();
+        let fair = found.filter(|(id, _)| {
+            let count = taken.entry(organisation_of(memory, *id)).or_default();
+            *count += 1;
+            *count <= MOST_OF_ONE_ORGANISATION
+        });
+        fair.take(MOST).collect()
     }
 
     /// How many letters wait, and since when the oldest of them does.

@@ -284,3 +284,27 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     found
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o1_who_shares_an_address_does_not_take_the_place_of_another_organisation() {
+    let scene = Scene::new().await;
+    scene.add("ou=others,dc=example,dc=com", &[("objectClass", "organizationalUnit")]).await;
+    for number in 0..9 {
+        let (dn, name) = (format!("uid=u{number},ou=others,dc=example,dc=com"), format!("u{number}"));
+        let attributes =
+            [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", &*name), ("sn", "x"), ("mail", "ann@acme.example")];
+        scene.add(&dn, &attributes).await;
+    }
+    scene.user("ann", None).await;
+    for letter in scene.directory.outbox_due(99) {
+        scene.directory.outbox_settled(letter, Posted::Done).await.unwrap();
+    }
+    scene.ask("ann@acme.example").await;
+    let due = scene.directory.outbox_due(99);
+    assert_eq!(due.len(), 9, "eight of the others");
+    let mut of_acme = 0;
+    for letter in due {
+        of_acme += usize::from(scene.directory.outbox_letter(letter).await.unwrap().unwrap().organisation == "Acme & Sons");
+    }
+    assert_eq!(of_acme, 1);
+}
