@@ -315,8 +315,8 @@ impl Rules<'_> {
         }
         if let Some(organisation) = self.organisation_above(after) {
             // Two users of one number would be one to every machine of the organisation.
-            let number = self.schema.attribute("uidNumber").map(|number| (number, "the uidNumber"));
-            for (attribute, what) in [(known.mail, "the e-mail address"), (known.uid, "the user name")].into_iter().chain(number) {
+            let unique = [(known.mail, "the e-mail address"), (known.uid, "the user name"), (known.uid_number, "the uidNumber")];
+            for (attribute, what) in unique {
                 if self.changes(attribute) || self.begins(Kind::User) || self.moves() {
                     self.unique(after, organisation, attribute, "U3", what)?;
                 }

@@ -66,6 +66,7 @@ known! {
     subtree_specification = "subtreeSpecification",
     telephone_number = "telephoneNumber",
     uid = "uid",
+    uid_number = "uidNumber",
     user_password = "userPassword",
     hc_account_state = "hcAccountState",
     hc_active = "hcActive",

@@ -17,7 +17,6 @@ const ADD: i64 = 0;
 const DELETE: i64 = 1;
 const REPLACE: i64 = 2;
 
-/// A modify request of several changes: kind, attribute, values.
 /// A modify request of several changes: kind (0 adds, 1 deletes, 2 replaces), attribute and values.
 pub(crate) fn modify(dn: &str, changes: &[(i64, &str, &[&str])]) -> Vec<u8> {
     let change = |(kind, attribute, values): &(i64, &str, &[&str])| {
@@ -167,6 +166,9 @@ fn wrong_definitions_are_refused_and_change_nothing() {
     }
     refused(&mut wire, &[(ADD, "objectClasses", &["( 1.2.3.4 NAME 'x' SUP top AUXILIARY X-KIND 'user' )"])], 53, "X-KIND");
     refused(&mut wire, &[(ADD, "attributeTypes", &["( 1.2.3.4 NAME 'x' SUP userPassword )"])], 53, "userPassword");
+    for unique in ["mail", "uid", "uidNumber"] {
+        refused(&mut wire, &[(ADD, "attributeTypes", &[&format!("( 1.2.3.4 NAME 'x' SUP {unique} )")])], 53, unique);
+    }
     assert_eq!((definitions(&mut wire, "attributeTypes"), definitions(&mut wire, "objectClasses")), all);
     assert!(!wire.who_am_i().is_empty(), "the connection goes on");
 }

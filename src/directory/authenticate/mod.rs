@@ -124,7 +124,7 @@ impl Directory {
 
     /// The account of a local user, if there is exactly one.
     fn posix_account(&self, uid: u32) -> Option<EntryId> {
-        let number = self.schema().attribute("uidNumber")?;
+        let number = self.schema().known().uid_number;
         let found = self.holders(&self.settings().sasl.local_users, number, uid.to_string().as_bytes());
         let is_account = |id: &EntryId| {
             let classes = self.memory().entry(*id);
