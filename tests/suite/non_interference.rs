@@ -225,6 +225,12 @@ impl std::fmt::Debug for Heard {
     }
 }
 
+/// Blanks what stands behind a name.
+fn blank(part: &mut [u8], name: &[u8], length: usize) {
+    let found: Vec<usize> = part.windows(name.len()).enumerate().filter(|(_, here)| *here == name).map(|(at, _)| at + name.len()).collect();
+    found.into_iter().for_each(|at| part[at..at + length].fill(b'x'));
+}
+
 fn heard(answer: &Answer) -> Heard {
     let length = |content: &[u8]| content.len().to_be_bytes().to_vec();
     let parts = |value: &[u8], sealed: &dyn Fn(usize, u8) -> bool| -> Vec<Vec<u8>> {
@@ -247,7 +253,10 @@ fn heard(answer: &Answer) -> Heard {
         0x79 => elements(&answer.content).into_iter().map(|(tag, content)| [&[tag][..], &length(content)].concat()).collect(),
         _ => vec![answer.content.clone()],
     };
-    Heard { id: answer.id, tag: answer.tag, content, controls: controls.collect() }
+    let mut heard = Heard { id: answer.id, tag: answer.tag, content, controls: controls.collect() };
+    // The clock of the own session: tags, lengths and a time.
+    heard.content.iter_mut().for_each(|part| blank(part, b"hcLastActivity", 4 + 19));
+    heard
 }
 
 /// Plays a trace and answers what came back.
@@ -286,7 +295,9 @@ impl Follower {
         let mut wire = house.signed_in(who, ACME);
         let shown = ["cn", "uid", "member", "telephoneNumber"];
         let synced = kind == sync_control(true);
-        wire.send(&message(77, &search_request(SUFFIX, 2, &present("objectClass"), &shown), &[kind]));
+        // But for sessions, whose clocks are written down as time goes by.
+        let followed = not(&equal("objectClass", b"hcSession"));
+        wire.send(&message(77, &search_request(SUFFIX, 2, &followed, &shown), &[kind]));
         wire.send(&message(78, &extended_request(WHO_AM_I, None), &[]));
         let mut follower = Self { who, wire, told: Vec::new() };
         let is_refreshed = |answer: &Answer| answer.tag == 0x79 && matches!(elements(elements(&answer.content)[1].1)[0].0, 0xa1 | 0xa2);
@@ -457,7 +468,8 @@ fn some_change(numbers: &mut Numbers, organisation: &str) -> Request {
     let team = group(&format!("g{}", numbers.below(3)), organisation);
     let whom = [user(&other, organisation), user("eve", OTHER), user("p1", OTHER), user("gil", ACME), user("p1", ACME)];
     let whom = whom[numbers.below(5)].as_str();
-    let operation = match numbers.below(14) {
+    let above = group(&format!("g{}", numbers.below(3)), organisation);
+    let operation = match numbers.below(19) {
         0..=3 => {
             let home = format!("/home/{one}");
             let classes = ["inetOrgPerson", "posixAccount", "hcUser"].map(|class| ("objectClass", class));
@@ -474,6 +486,17 @@ fn some_change(numbers: &mut Numbers, organisation: &str) -> Request {
         10 => modify_request(&team, &[(0, "member", &[whom])]),
         11 => modify_request(&team, &[(1, "member", &[whom])]),
         12 => add_request(&team, &[("objectClass", "hcGroup"), ("description", "a team")]),
+        13 => modify_request(&team, &[(0, "member", &[&above])]),
+        14 => replace_request(&team, "hcParentGroup", &[&above]),
+        15 => {
+            let permissions = [&["people.search"][..], &["people.search", "groups.search-own"], &[]];
+            replace_request(&format!("cn=clerk,ou=roles,{organisation}"), "hcRolePermission", permissions[numbers.below(3)])
+        }
+        16 => {
+            let url = format!("ldap:///{organisation}??sub?(uidNumber={number})");
+            add_request(&group("dynamic", organisation), &[("objectClass", "groupOfURLs"), ("memberURL", &url)])
+        }
+        17 => delete_request(&group("dynamic", organisation)),
         _ => delete_request(&team),
     };
     (operation, vec![])
@@ -481,12 +504,7 @@ fn some_change(numbers: &mut Numbers, organisation: &str) -> Request {
 
 /// The same without message ids and the names of sessions, which differ between stores.
 fn without_chance(mut heard: Heard) -> Heard {
-    const NAME: &[u8] = b"hcSessionId=";
-    for part in &mut heard.content {
-        let found: Vec<usize> =
-            part.windows(NAME.len()).enumerate().filter(|(_, name)| *name == NAME).map(|(at, _)| at + NAME.len()).collect();
-        found.into_iter().for_each(|at| part[at..at + 32].fill(b'x'));
-    }
+    heard.content.iter_mut().for_each(|part| blank(part, b"hcSessionId=", 32));
     Heard { id: 0, ..heard }
 }
 
