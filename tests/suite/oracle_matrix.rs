@@ -371,7 +371,7 @@ fn hc1_no_way_to_ask_tells_of_an_attribute_that_one_may_not_search_or_read() {
             // Of another organisation nobody sees anything, so a short run asks for a part of it.
             let part = if organisation == ACME || who == "operator" || std::env::var("HEADCOUNT_LONG").is_ok() { 1 } else { 4 };
             for (held, value) in types.iter().zip(&values).skip(place % part).step_by(part) {
-                let twins = value.entry == full.first && of_twin.values(&held.name).is_empty();
+                let twins = value.entry == full.first && held.values_of(&of_twin).is_empty();
                 viewer.look(held, value, &full, twins.then_some(&bare));
             }
             if organisation == ACME && matches!(who, "bat" | "owl") {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const RELAX: &str = "1.3.6.1.4.1.4203.666.5.12";
 /// Something for every syntax; the first that the server takes is used.
-const VALUES: [&str; 22] = [
+const VALUES: [&str; 23] = [
     "full of it",
     "7",
     "TRUE",
@@ -33,6 +33,8 @@ const VALUES: [&str; 22] = [
     "internet$full",
     "SHA1$c2FsdA==$aGFzaA==",
     "{}",
+    // A sequence in BER, for certificates and the like.
+    "0\u{4}\u{4}\u{2}ok",
 ];
 /// What would do something else than being there, or takes more than a syntax says.
 const NAMED: [(&str, &str); 6] = [
@@ -57,6 +59,13 @@ pub(crate) struct Type {
     /// Whether its values are names of entries.
     pub(crate) is_name: bool,
     definition: String,
+}
+
+impl Type {
+    /// Its values in an entry as it was shown; certificates and the like travel under an option (RFC 4522).
+    pub(crate) fn values_of(&self, entry: &Answer) -> Vec<String> {
+        [self.name.clone(), format!("{};binary", self.name)].iter().flat_map(|description| entry.values(description)).collect()
+    }
 }
 
 /// Every attribute type of the subschema.
@@ -119,7 +128,7 @@ pub(crate) fn give_all(house: &House, organisation: &str, person: &str, team: &s
     assert_eq!(house.server.connect().bind(person, PASSWORD).code(), 0);
     let before = shown(&mut operator, person, types);
     let mut given = BTreeMap::new();
-    for held in types.iter().filter(|held| before.values(&held.name).is_empty()) {
+    for held in types.iter().filter(|held| held.values_of(&before).is_empty()) {
         given.extend(give(&mut operator, organisation, person, held).map(|value| (held.name.clone(), value)));
     }
     for _ in 0..6 {
@@ -137,7 +146,7 @@ pub(crate) fn give_all(house: &House, organisation: &str, person: &str, team: &s
     let all: Vec<(String, Answer)> =
         (std::iter::once(person.to_owned()).chain(others)).map(|dn| (dn.clone(), shown(&mut operator, &dn, types))).collect();
     let value = |held: &Type| {
-        let has = all.iter().find_map(|(dn, entry)| Some((dn.clone(), entry.values(&held.name).pop()?.into_bytes())));
+        let has = all.iter().find_map(|(dn, entry)| Some((dn.clone(), held.values_of(entry).pop()?.into_bytes())));
         let secret = || Some((person.to_owned(), given.get(&held.name)?.clone().into_bytes()));
         let (entry, value) = has.or_else(secret)?;
         Some(Value { attribute: held.name.clone(), entry, value })
