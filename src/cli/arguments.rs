@@ -163,7 +163,7 @@ pub(super) enum Administration {
         /// Only this entry and what is under it.
         #[arg(long)]
         base: Option<String>,
-        /// Operational attributes too.
+        /// What the server notes too (entryUUID, createTimestamp …).
         #[arg(long)]
         operational: bool,
     },
@@ -229,10 +229,10 @@ pub(super) struct ImportArguments {
     /// Leave out what the schema does not know, and name it at the end.
     #[arg(long)]
     pub(super) skip_unknown: bool,
-    /// Keep operational attributes (entryUUID, createTimestamp …) as given.
+    /// Keep what the server notes (entryUUID, createTimestamp …) as given.
     #[arg(long, conflicts_with = "skip_operational")]
     pub(super) operational: bool,
-    /// Leave operational attributes out.
+    /// Leave out what the server notes.
     #[arg(long)]
     pub(super) skip_operational: bool,
     /// Pass over entries that are there already, as after an import that was interrupted.

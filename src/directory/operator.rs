@@ -2,6 +2,7 @@
 
 use super::authenticate::one_time_code::WITHHELD;
 use super::link_view;
+use super::request::split_attribute;
 pub use super::token::TokenInfo;
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
@@ -9,6 +10,7 @@ use super::{Caller, Directory, Error, OwnedEntry, Write, WriteOptions};
 use crate::access::AttributeSet;
 use crate::base::{EntryId, Secret, Timestamp, ber, random};
 use crate::domain::{AccountState, User, UserType};
+use crate::model::entry::Values;
 use crate::model::{Dn, Facts, Kind};
 use crate::schema::Schema;
 pub use crate::store::{AuditCheck, Compacted};
@@ -63,8 +65,13 @@ impl Export {
         while found.len() < limit {
             let Some(id) = self.waiting.pop() else { break };
             let Some(entry) = memory.entry(id) else { continue };
+            // A seat is held where it was taken, and by nobody else (S3).
+            if entry.kind == Kind::Session {
+                continue;
+            }
             let mut owned = renderer.render(schema, memory, &entry, &self.selection, &everything, |visible| visible.to_owned());
             withhold_codes(&mut owned);
+            sort_references(schema, &mut owned);
             if entry.kind == Kind::Role {
                 leave_out_holders(schema, &mut owned);
             }
@@ -78,11 +85,29 @@ impl Export {
 /// A password leaves as its hash; what codes are made from cannot, so it stays here.
 fn withhold_codes(entry: &mut OwnedEntry) {
     let is_secret = |name: &str| name.split(';').next().is_some_and(|name| name.eq_ignore_ascii_case("hcOneTimeSecret"));
-    let names: Vec<Option<String>> = entry.attributes().map(|(name, _)| Some(name.to_owned()).filter(|name| is_secret(name))).collect();
-    for (attribute, name) in entry.attributes.iter_mut().zip(names) {
-        let Some(name) = name else { continue };
+    rewrite(entry, |name, _| is_secret(name).then(|| vec![WITHHELD.to_vec()]));
+}
+
+/// References are kept in the order in which what they name was made; in that of their names, an export is the same again
+/// wherever it was read in.
+fn sort_references(schema: &Schema, entry: &mut OwnedEntry) {
+    let is_link = |name: &str| schema.description(name).is_some_and(|named| schema.attribute_type(named.attribute).link.is_some());
+    rewrite(entry, |name, values| {
+        is_link(name).then(|| {
+            let mut values: Vec<Vec<u8>> = values.map(<[u8]>::to_vec).collect();
+            values.sort_unstable();
+            values
+        })
+    });
+}
+
+/// Puts other values in the place of those of an attribute, where there are any to put.
+fn rewrite(entry: &mut OwnedEntry, other: impl Fn(&str, Values<'_>) -> Option<Vec<Vec<u8>>>) {
+    for attribute in &mut entry.attributes {
+        let (name, held) = split_attribute(attribute);
+        let Some(others) = other(name, held) else { continue };
         let (mut values, mut content) = (Vec::new(), Vec::new());
-        ber::put(&mut values, ber::OCTET_STRING, WITHHELD);
+        others.iter().for_each(|value| ber::put(&mut values, ber::OCTET_STRING, value));
         ber::put(&mut content, ber::OCTET_STRING, name.as_bytes());
         ber::put(&mut content, ber::SET, &values);
         attribute.clear();
@@ -101,7 +126,7 @@ fn leave_out_holders(schema: &Schema, entry: &mut OwnedEntry) {
 
 impl Directory {
     /// Begins an export of the subtree `base`, or of every suffix: what is stored, passwords as their hashes, links as
-    /// DNs; operational attributes only where asked for. The operator may.
+    /// DNs; what only the server writes where asked for, and no sessions. The operator may.
     pub fn export(self: &Arc<Self>, caller: &Caller, base: Option<&str>, operational: bool) -> Result<Export, Error> {
         only_operator(caller)?;
         let current = self.current();

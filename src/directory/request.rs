@@ -395,7 +395,7 @@ pub(super) fn version_of(csn: &str) -> u64 {
     Sha256::digest(csn.as_bytes()).iter().take(8).fold(0, |sum, octet| sum << 8 | u64::from(*octet))
 }
 
-fn split_attribute(encoded: &[u8]) -> (&str, Values<'_>) {
+pub(super) fn split_attribute(encoded: &[u8]) -> (&str, Values<'_>) {
     let mut outer = Reader::new(encoded);
     let mut inner = Reader::new(outer.element().map_or(&[][..], |element| element.content));
     let name = inner.element().map_or(&[][..], |element| element.content);
@@ -524,6 +524,8 @@ pub struct WriteOptions {
     pub manage_dsa_it: bool,
     /// Operational attributes are taken as given: the operator and imports only.
     pub relax: bool,
+    /// As an export gives it: what is referred to may come later, or be gone where a class asks for it.
+    pub exported: bool,
     /// Adding what is there and deleting what is not is no error.
     pub permissive: bool,
     /// Everything is checked, and nothing is done: [`Error::NoOperation`](super::Error::NoOperation) says that it could be.

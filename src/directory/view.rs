@@ -82,7 +82,7 @@ impl Selection {
     /// All that is kept, secrets too: for the operator's exports.
     pub(crate) fn stored(schema: &Schema, operational: bool) -> Self {
         let mut selection = Self::parse(schema, &["1.1"], false);
-        let kept = |definition: &&crate::schema::AttributeType| !definition.derived && (operational || definition.usage == Usage::User);
+        let kept = |definition: &&crate::schema::AttributeType| !definition.derived && (operational || !definition.no_user_modification);
         for definition in schema.attribute_types().iter().filter(kept) {
             selection.types.insert(definition.id);
             if definition.link.is_some() {

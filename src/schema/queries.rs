@@ -30,10 +30,15 @@ impl Schema {
     /// Whether a class of the entry asks for an attribute that shows these edges, and the entry has no value of it in
     /// text. One without any such edge is a group whose last member is gone.
     pub fn lacks_link(&self, entry: &Entry, edge: AttributeId) -> bool {
-        let classes = entry.values(self.known().object_class).filter_map(|name| self.class(std::str::from_utf8(name).ok()?));
-        let classes: Vec<ClassId> = classes.collect();
-        let shows = |attribute: AttributeId| self.attribute_type(attribute).link.is_some_and(|view| view.edge == edge);
-        self.required(&classes).any(|(_, attribute)| shows(attribute) && !entry.has(attribute))
+        self.required_links(entry.values(self.known().object_class)).any(|(view, shown)| shown == edge && !entry.has(view))
+    }
+
+    /// The attributes of links that one of the object classes asks for, each with the edges it shows.
+    pub fn required_links<'a>(&self, classes: impl Iterator<Item = &'a [u8]>) -> std::vec::IntoIter<(AttributeId, AttributeId)> {
+        let classes: Vec<ClassId> = classes.filter_map(|name| self.class(std::str::from_utf8(name).ok()?)).collect();
+        let edge = |attribute: AttributeId| Some((attribute, self.attribute_type(attribute).link?.edge));
+        let found: Vec<_> = self.required(&classes).filter_map(|(_, attribute)| edge(attribute)).collect();
+        found.into_iter()
     }
 
     /// What these classes of an entry require, each attribute with the class that does.

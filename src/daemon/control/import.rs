@@ -158,7 +158,7 @@ impl Import<'_> {
         if !self.options.operational {
             let is_operational = |name: &str| {
                 let definition = schema.description(name).map(|description| schema.attribute_type(description.attribute));
-                definition.is_some_and(|definition| definition.usage == Usage::Operational || definition.no_user_modification)
+                definition.is_some_and(|definition| definition.no_user_modification)
             };
             if self.options.skip_operational {
                 attributes.retain(|(name, _)| !is_operational(name));
@@ -220,7 +220,14 @@ impl Import<'_> {
 async fn write(directory: &Arc<Directory>, caller: &Caller, options: ImportOptions, batch: Vec<Numbered>) -> Written {
     // Of definitions in a file those that are there already are no news.
     let permissive = batch.iter().any(|(_, write)| directory.is_schema(dn_of(write)));
-    let write_options = || WriteOptions { permissive, relax: options.operational, no_mail: true, ..WriteOptions::default() };
+    let write_options = || WriteOptions {
+        permissive,
+        relax: options.operational,
+        exported: true,
+        manage_dsa_it: true,
+        no_mail: true,
+        ..WriteOptions::default()
+    };
     if batch.is_empty() {
         return (0, Vec::new());
     }

@@ -86,7 +86,8 @@ impl Work<'_, '_> {
         {
             return Ok(Target::Entry(id));
         }
-        if attribute == schema.known().pwd_policy_subentry && !self.options.relax {
+        let anything = self.options.relax || self.options.exported;
+        if attribute == schema.known().pwd_policy_subentry && !anything {
             return Err(Error::Constraint(format!("pwdPolicySubentry: {} is no password policy that holds there", quoted(text))));
         }
         // Asked of the name alone: whether the other organisation has such an entry is not told (O1).
@@ -96,7 +97,7 @@ impl Work<'_, '_> {
             Resolved::Outside => None,
         };
         let of = |id: EntryId| organisation_of(&*self.txn, id);
-        if attribute == schema.known().aliased_object_name && !self.options.relax && nearest.and_then(of) != parent.and_then(of) {
+        if attribute == schema.known().aliased_object_name && !anything && nearest.and_then(of) != parent.and_then(of) {
             return Err(Error::Constraint(format!(
                 "an alias stands for an entry of its own organisation; {} is none (rule O1)",
                 quoted(text)

@@ -315,10 +315,16 @@ impl<'a, 't> Work<'a, 't> {
         let txn = &*self.txn;
         let taken_out = |edge: AttributeId| self.unlinked.iter().any(|link| link.source == id && link.attribute == edge);
         let was_empty = |before: &Entry, edge: AttributeId| self.core.schema.lacks_link(before, edge) && !taken_out(edge);
+        let classes = draft.values(self.core.schema.known().object_class).iter().map(Vec::as_slice);
+        let lacks = |(view, edge): (AttributeId, AttributeId)| draft.values(view).is_empty().then_some(edge);
+        let lost: Vec<AttributeId> = match before {
+            None if self.options.exported => self.core.schema.required_links(classes).filter_map(lacks).collect(),
+            Some(_) | None => Vec::new(),
+        };
         let edges = |attribute: AttributeId| match self.core.schema.attribute_type(attribute).link {
             Some(view) => match txn.target_count(id, view.edge) {
-                // A group whose last member was deleted stays a group: only taking the last one out is refused.
-                0 if before.is_some_and(|before| was_empty(before, view.edge)) => 1,
+                // A group whose last member was deleted stays a group, read in again too: only taking the last one out is refused.
+                0 if before.map_or_else(|| lost.contains(&view.edge), |before| was_empty(before, view.edge)) => 1,
                 count => count,
             },
             None => 0,
