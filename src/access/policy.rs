@@ -53,6 +53,8 @@ type RdnKeys = Vec<Box<[u8]>>;
 /// A name compiled so that it is found by look-ups: where it may begin at a suffix, and the keys below.
 #[derive(Debug)]
 pub(super) struct CompiledName {
+    /// As the config spells it.
+    pub(super) text: Box<str>,
     /// The normal form of the whole name.
     pub(super) key: Vec<u8>,
     monitor: bool,
@@ -69,7 +71,7 @@ impl CompiledName {
             (schema.name_key(&Dn(suffix.to_vec())), keys)
         });
         let monitor = Dn::parse("cn=Monitor").is_ok_and(|monitor| schema.name_key(&monitor) == schema.name_key(&dn));
-        Ok(Self { key: schema.name_key(&dn), monitor, paths: paths.collect() })
+        Ok(Self { text: text.into(), key: schema.name_key(&dn), monitor, paths: paths.collect() })
     }
 
     /// Whether it is the name of the server's monitor, which is made up of no entries.
@@ -206,6 +208,20 @@ impl Policy {
         let subtrees = self.rules.iter().filter_map(|rule| rule.subtree.as_ref());
         let mut names = self.conditions().filter_map(Condition::name).chain(subtrees);
         names.any(|name| name.resolve(facts) == Some(id))
+    }
+
+    /// The names in rules and limits that are no entry's now, each with where the rule stands: until there is such an entry it
+    /// speaks of nobody, or of nothing.
+    pub fn void_names(&self, facts: &dyn Facts) -> Vec<(String, String)> {
+        let rules = self.rules.iter().map(|rule| (rule.place.to_string(), &rule.who, rule.subtree.as_ref()));
+        let limits = self.limits.iter().enumerate().map(|(index, limit)| (format!("limit {}", index + 1), &limit.who, None));
+        let mut void = Vec::new();
+        for (place, who, subtree) in rules.chain(limits) {
+            let names = who.iter().filter_map(Condition::name).chain(subtree);
+            let missing = names.filter(|name| !name.is_monitor() && name.resolve(facts).is_none());
+            void.extend(missing.map(|name| (place.clone(), name.text.to_string())));
+        }
+        void
     }
 
     /// What the rules of `mask` give together: for each attribute, and for the entry, the first that speaks of it. Of those of

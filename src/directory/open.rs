@@ -66,6 +66,7 @@ impl Directory {
         directory.make_cookie_key()?;
         directory.restore_sessions();
         directory.store.write_blocking(directory.putting_in_force(directory.current()))?;
+        directory.warn_of_void_rules();
         Ok(directory)
     }
 
@@ -96,7 +97,15 @@ impl Directory {
         if self.schema().version() != version {
             self.core.schema_changed();
         }
+        self.warn_of_void_rules();
         Ok(())
+    }
+
+    /// A name that is no entry's makes a rule of no account, and nothing else shows that.
+    fn warn_of_void_rules(&self) {
+        for (rule, name) in self.current().policy.void_names(self.memory()) {
+            tracing::warn!(rule, name, "an access rule names an entry that is not there; until it is, the rule does nothing");
+        }
     }
 
     /// Ends the store after what is queued. Not to be called on a thread of the runtime.

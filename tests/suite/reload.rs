@@ -109,3 +109,30 @@ fn hb6_the_config_can_allow_a_password_without_tls() {
     let server = Server::start(address, "passwords = { allow_cleartext = true }");
     assert_eq!(server.connect().bind(OPERATOR, PASSWORD).code(), 0);
 }
+
+#[test]
+fn a_rule_that_names_no_entry_is_told_at_start_and_at_each_reload() {
+    let names = ["uid=nobody,dc=example,dc=com", "cn=none,dc=example,dc=com", "cn=role,dc=example,dc=com", "ou=lab,dc=example,dc=com"];
+    let [nobody, group, role, lab] = names;
+    let rule = |who: &str, subtree: &str| format!("{{ who = [\"{who}\"], subtree = \"{subtree}\", rights = [\"read\"] }}");
+    let rules = [
+        rule(&format!("dn:{nobody}"), "cn=Monitor"),
+        rule(&format!("group:{group}"), lab),
+        rule(&format!("role:{role}"), "cn=Monitor"),
+        rule("users", "cn=Monitor"),
+    ];
+    let access = format!("access = [{}]", rules.join(", "));
+    let server = Server::start(LOOPBACK, &access);
+    let told =
+        |name: &str| server.said().lines().filter(|line| line.contains("WARN") && line.contains(&format!("name=\"{name}\""))).count();
+    let all = || names.map(told);
+    eventually(&server, "it serves", || server.said().contains(" serving "));
+    assert_eq!(all(), [1; 4], "{}", server.said());
+    assert!(server.said().contains("rule=\"headcount.toml:3\""), "{}", server.said());
+    assert!(!server.said().contains("name=\"cn=Monitor\""));
+    add_generic_tree(&server);
+    assert!(!open_to_all(&mut server.connect()));
+    assert_eq!(all(), [1; 4], "requests say nothing");
+    server.signal("HUP");
+    eventually(&server, "it is told again, of those that are not there still", || all() == [2, 2, 2, 1]);
+}
