@@ -1,6 +1,8 @@
 //! Passwords that open one application and nothing else.
 
 use crate::demo::{Demo, headcount};
+use crate::house::rename_request;
+use crate::transactions::together;
 use crate::wire::{SESSION_CONTROL, Wire, bind_request, control, equal, octets, present, replace_request, sequence, tlv};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -111,6 +113,14 @@ fn u5_an_administrator_who_came_in_by_one_does_not_move_its_own_address() {
         sequence(&[&[0x0a, 0x01, 0x02], &sequence(&[&octets("hcEmail"), &tlv(0x31, &octets("{\"value\":\"elsewhere@example.com\"}"))])]);
     assert_eq!(mail(&demo.users[1].dn), 0, "that of others is its work");
     assert_eq!(wire.ask(&tlv(0x66, &[octets(&demo.users[0].dn), tlv(0x30, &hidden)].concat()), &[]).code(), INSUFFICIENT_ACCESS);
+    let (organisation, uid) = (demo.organisation(), demo.users[0].dn.split(',').next().unwrap().to_owned());
+    let other = format!("uid=another,ou=users,{organisation}");
+    let updates = [
+        rename_request(&demo.users[0].dn, "uid=another", None),
+        replace_request(&other, "mail", &["elsewhere2@example.com"]),
+        rename_request(&other, &uid, None),
+    ];
+    assert_eq!(together(&mut wire, &updates), INSUFFICIENT_ACCESS, "by another name neither");
     let own = demo.signed_in(&demo.users[0]).ask(&replace_request(&demo.users[0].dn, "mail", &["moved@example.com"]), &[]);
     assert_eq!(own.code(), 0, "and with the password of the account it may");
 }

@@ -4,12 +4,12 @@
 //! written, as `{SHA256}` when it is kept. They are random and long, so that a plain digest keeps them (as it keeps
 //! tokens), and trying one costs nothing that would tell who has any (HB2).
 
-use crate::base::Secret;
+use crate::base::{EntryId, Secret};
 use crate::directory::password_hash::names_a_scheme;
 use crate::directory::session::application_of;
 use crate::directory::write::Work;
 use crate::directory::{Caller, Directory, Error, Identity, Origin, SessionRequest, Write, WriteOptions};
-use crate::model::{Entry, Rdn};
+use crate::model::{Description, Draft, Entry, Rdn};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -101,16 +101,9 @@ impl Directory {
         if caller.identity.application_password.is_none() {
             return Ok(());
         }
-        // A link to set a password goes to the address of an account (U5).
-        let own = match write {
-            Write::Modify { dn, .. } | Write::Rename { dn, .. } => self.is_own_account(&caller.identity, dn),
-            Write::Add { .. } | Write::Delete { .. } | Write::Password { .. } => false,
-        };
-        let addresses = [self.schema().known().mail, self.schema().known().hc_email];
         let is_credential = |name: &str| {
             let found = self.schema().description(name).map(|description| description.attribute);
-            let listed = || CREDENTIALS.iter().any(|credential| self.schema().attribute(credential) == found);
-            found.is_some_and(|found| (own && addresses.contains(&found)) || listed())
+            found.is_some() && CREDENTIALS.iter().any(|credential| self.schema().attribute(credential) == found)
         };
         let touches = match write {
             Write::Add { attributes, .. } => attributes.iter().any(|(name, _)| is_credential(name)),
@@ -123,13 +116,31 @@ impl Directory {
             Write::Delete { .. } => false,
         };
         match touches {
-            true => Err(Error::InsufficientAccess("an application password does not change credentials".to_owned())),
+            true => Err(no_credentials()),
             false => Ok(()),
         }
     }
 }
 
+fn no_credentials() -> Error {
+    Error::InsufficientAccess("an application password does not change credentials".to_owned())
+}
+
 impl Work<'_, '_> {
+    /// A link to set a password goes to the address of an account (U5): who came in by an application password does not move
+    /// its own, by whatever name the account has at that moment.
+    pub(in crate::directory) fn keep_own_address(&self, entry: EntryId, before: &Draft, after: &Draft) -> Result<(), Error> {
+        let (identity, known) = (&self.caller.identity, self.core.schema.known());
+        let own = identity.application_password.is_some() && identity.entry == Some(entry);
+        let mut held = before.attributes.iter().chain(&after.attributes).map(|held| &held.description);
+        let is_moved =
+            |named: &Description| [known.mail, known.hc_email].contains(&named.attribute) && before.get(named) != after.get(named);
+        match own && held.any(is_moved) {
+            true => Err(no_credentials()),
+            false => Ok(()),
+        }
+    }
+
     /// One for each application, and not too many; who loses one loses the sessions.
     pub(in crate::directory) fn settle_application_passwords(&mut self, before: Option<&Entry>, after: &Entry) -> Result<(), Error> {
         let attribute = self.core.schema.known().hc_application_password;
