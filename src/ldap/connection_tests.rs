@@ -53,7 +53,7 @@ impl Server {
             ..Settings::new(folder.path().join("data"), &["dc=example,dc=com"])
         };
         let connections = Connections::new(Bounds { all: limits.connections, per_network: limits.connections_per_address });
-        let directory = Directory::open(settings, clock).unwrap();
+        let directory = std::thread::spawn(move || Directory::open(settings, clock).unwrap()).join().unwrap();
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let certificate = key.cert.der().clone();
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.signing_key.serialize_der()));
