@@ -200,7 +200,12 @@ enum Folded {
 
 impl Folded {
     fn of(c: char) -> Self {
-        if tables::unassigned_code_point(c) { Self::Lower(c.to_lowercase()) } else { Self::Table(tables::case_fold_for_nfkc(c)) }
+        // No table is needed for ASCII.
+        if c.is_ascii() || tables::unassigned_code_point(c) {
+            Self::Lower(c.to_lowercase())
+        } else {
+            Self::Table(tables::case_fold_for_nfkc(c))
+        }
     }
 }
 
@@ -217,7 +222,8 @@ impl Iterator for Folded {
 
 /// RFC 4518 §2.4 but for unassigned code points: private use, what is no character, and U+FFFD.
 fn is_prohibited(c: char) -> bool {
-    tables::private_use(c) || tables::non_character_code_point(c) || c == '\u{fffd}' || matches!(c, '\u{340}' | '\u{341}')
+    !c.is_ascii()
+        && (tables::private_use(c) || tables::non_character_code_point(c) || c == '\u{fffd}' || matches!(c, '\u{340}' | '\u{341}'))
 }
 
 /// The hyphens of RFC 4518 §2.6.3.

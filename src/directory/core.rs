@@ -17,6 +17,7 @@ use super::specials::SpecialsCache;
 use super::tree::{self, Suffix};
 use super::unseated::Unseated;
 use super::view::Selection;
+use super::write::amount::Turns;
 use crate::access::{AccessSubject, Grants, Policy, Standing};
 use crate::base::counts::Counter;
 use crate::base::{Clock, EntryId, Moment};
@@ -62,6 +63,8 @@ pub(crate) struct Core {
     pub(crate) sorting: Arc<Room>,
     /// How many searches are followed.
     pub(crate) followers: Followers,
+    /// Who changes large entries.
+    pub(crate) turns: Turns,
     /// Octets of values that changes looked at on the writer thread.
     pub(crate) looked_at: Counter,
 }
@@ -151,6 +154,7 @@ impl Core {
             wake: Notify::new(),
             sorting: Arc::default(),
             followers: Followers::default(),
+            turns: Turns::default(),
             looked_at: Counter::default(),
         }
     }

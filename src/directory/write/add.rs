@@ -1,5 +1,6 @@
 //! Adding (RFC 4511 §4.7).
 
+use super::amount::cost;
 use super::links::LinkValues;
 use super::{Work, quoted};
 use crate::base::EntryId;
@@ -138,7 +139,7 @@ impl Work<'_, '_> {
         let mut draft = Draft::default();
         let mut links = Vec::new();
         for (name, values) in attributes {
-            self.look_at(1, draft.attributes.len())?;
+            self.look_at(values.len(), draft.attributes.len() + values.iter().map(|value| cost(value)).sum::<usize>())?;
             let description = self.writable(&name)?;
             if values.is_empty() {
                 return Err(Error::InvalidSyntax(format!("attribute {} has no value", quoted(&name))));

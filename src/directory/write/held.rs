@@ -2,6 +2,7 @@
 //! many changes of it follow. So a request is linear in what is held and what is sent (HA5).
 
 use super::Work;
+use super::amount::cost;
 use crate::directory::Error;
 use crate::model::{AttributeId, Description, Draft};
 use std::collections::HashMap;
@@ -126,7 +127,7 @@ impl Work<'_, '_> {
 
     /// The one place where changes work out the normal form of a value, so that none is without its cost.
     pub(super) fn normal_form(&self, attribute: AttributeId, value: &[u8]) -> Result<Form, Error> {
-        self.look_at(1, value.len())?;
+        self.look_at(1, cost(value))?;
         let schema = &self.core.schema;
         let mut key = Vec::new();
         match schema.normalize(attribute, value, &mut key) {

@@ -1,6 +1,7 @@
 //! Link attributes in a change: names become edges where the entry is there and of the same organisation, and stay
 //! text otherwise, to be joined when the entry appears (design §1.6). What the caller may not see is not there (HC2).
 
+use super::amount::cost;
 use super::held::Changing;
 use super::{Work, quoted};
 use crate::base::EntryId;
@@ -68,7 +69,7 @@ impl Work<'_, '_> {
         view: LinkView,
         value: Vec<u8>,
     ) -> Result<Target, Error> {
-        self.look_at(1, value.len())?;
+        self.look_at(1, cost(&value))?;
         let is_there =
             |id: EntryId| self.may_see(id) || (or_held && self.txn.link(source, view.edge, id).is_some_and(|level| shows(view, level)));
         if view.form == LinkForm::Uid {

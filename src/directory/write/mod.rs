@@ -3,7 +3,7 @@
 //! change brings with it (sessions that end, references that can be joined, mails) is in the same commit.
 
 mod add;
-mod amount;
+pub(super) mod amount;
 mod collective;
 mod delete;
 mod effects;
@@ -51,10 +51,12 @@ impl Directory {
             return self.change_schema(caller, modifications.to_vec(), options).await;
         }
         let Prepared { write, generated, clear, judgement } = self.prepare(caller, write, &mut options, Company::Alone).await?;
+        let turn = self.turn(caller, std::iter::once(&write)).await;
         let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
         let caller = caller.clone();
         let work = move |txn: &mut Transaction<'_>| {
+            let _turn = turn;
             let mut work = Work::begin(&core, txn, &caller, &options)?;
             work.judgement = judgement;
             let done = work.run(write)?;
@@ -103,10 +105,12 @@ impl Directory {
             clear.extend(prepared.clear);
             ready.push((prepared.write, options, prepared.judgement));
         }
+        let turn = self.turn(caller, ready.iter().map(|(write, ..)| write)).await;
         let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
         let caller = caller.clone();
         let together = move |txn: &mut Transaction<'_>| {
+            let _turn = turn;
             let mut outcomes = Vec::with_capacity(ready.len());
             let mut looked_at = 0;
             for (at, (write, options, judgement)) in ready.into_iter().enumerate() {
@@ -329,9 +333,9 @@ impl<'a, 't> Work<'a, 't> {
             },
             None => 0,
         };
+        self.refuse_too_large(before, draft)?;
         let sealed = self.core.schema.reseal(before, draft, place, &edges, relax).map_err(violation)?;
         self.note_look(0, sealed.octets().len());
-        self.refuse_too_large(before, &sealed)?;
         self.check(before, Some(&sealed))?;
         self.check_place(before, &sealed)?;
         self.check_urls(before, &sealed)?;

@@ -1,5 +1,6 @@
 //! Modifying (RFC 4511 §4.6, increment by RFC 4525).
 
+use super::amount::cost;
 use super::held::{Changing, Form};
 use super::links::LinkValues;
 use super::schema::names_subschema;
@@ -164,9 +165,12 @@ impl Work<'_, '_> {
 
     /// The values that a client sends are a set (RFC 4511 §4.1.7), also where a later change takes them away again.
     fn refuse_twice(&self, attribute: AttributeId, values: &[Vec<u8>]) -> Result<(), Error> {
+        if let [only] = values {
+            return self.look_at(1, cost(only));
+        }
         let mut forms = HashSet::with_capacity(values.len());
         // A value that is none of its type is refused when the entry is sealed.
-        for value in values.iter().filter(|_| values.len() > 1) {
+        for value in values {
             let form = self.form_of(attribute, value)?;
             if matches!(form, Form::Normal(_)) && !forms.insert(form) {
                 let name = self.core.schema.attribute_type(attribute).name();

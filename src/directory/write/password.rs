@@ -223,9 +223,11 @@ impl Directory {
 
     /// The same, where it is the caller's own or the caller may do anything with it.
     fn account_in_reach(&self, caller: &Caller, dn: &str) -> Option<Arc<Entry>> {
-        let in_reach =
-            |entry: &Arc<Entry>| caller.identity.entry == Some(entry.id) || self.grants(caller).on(self.memory(), entry).is_within_reach();
-        self.password_entry(dn).filter(in_reach)
+        self.password_entry(dn).filter(|entry| self.is_in_reach(caller, entry))
+    }
+
+    pub(super) fn is_in_reach(&self, caller: &Caller, entry: &Entry) -> bool {
+        caller.identity.entry == Some(entry.id) || self.grants(caller).on(self.memory(), entry).is_within_reach()
     }
 
     fn prepare_other(&self, caller: &Caller, dn: &str, change: &mut Modification) -> Result<(), Error> {
