@@ -35,6 +35,7 @@ use crate::schema::{SealOptions, Violation};
 use crate::store::{StoreError, Transaction};
 use std::cell::Cell;
 use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
 
 use password::{Company, Judgement, Prepared};
 
@@ -56,7 +57,7 @@ impl Directory {
         let core = Arc::clone(self.core());
         let caller = caller.clone();
         let work = move |txn: &mut Transaction<'_>| {
-            let _turn = turn;
+            give_back(txn, turn);
             let mut work = Work::begin(&core, txn, &caller, &options)?;
             work.judgement = judgement;
             let done = work.run(write)?;
@@ -110,7 +111,7 @@ impl Directory {
         let core = Arc::clone(self.core());
         let caller = caller.clone();
         let together = move |txn: &mut Transaction<'_>| {
-            let _turn = turn;
+            give_back(txn, turn);
             let mut outcomes = Vec::with_capacity(ready.len());
             let mut looked_at = 0;
             for (at, (write, options, judgement)) in ready.into_iter().enumerate() {
@@ -131,6 +132,13 @@ impl Directory {
             self.make_scram_keys_later(&origin, outcome.id, &clear);
         }
         Ok(outcomes)
+    }
+}
+
+/// The next large change of the organisation joins no group that this one is in: others in it would wait for both.
+fn give_back(txn: &mut Transaction<'_>, turn: Option<OwnedMutexGuard<()>>) {
+    if let Some(turn) = turn {
+        txn.when_settled(move |_| drop(turn));
     }
 }
 
