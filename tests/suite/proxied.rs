@@ -2,6 +2,7 @@
 
 use crate::demo::{Demo, Person};
 use crate::schema::modify;
+use crate::server::salted_hash;
 use crate::wire::{Answer, Wire, control, delete_request, equal, extended_request, present, replace_request, search_request, tlv};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -165,6 +166,30 @@ fn hb7_changes_are_under_the_persons_rules_and_the_audit_names_both() {
         assert!(started.elapsed() < Duration::from_secs(10), "no line names both:\n{}", audit());
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+#[test]
+fn hb3_hb5_a_stored_hash_is_no_old_password_and_each_try_counts() {
+    let scene = Scene::start();
+    let hash = salted_hash("the one that ben has had");
+    let mut operator = scene.demo.as_operator();
+    operator.replace(&scene.user, "userPassword", &[&hash]);
+    let exchange = |old: &str| modify(&scene.user, &[(1, "userPassword", &[old]), (0, "userPassword", &["yet another long password"])]);
+    let failures = || {
+        let found = scene.demo.as_operator().ask_all(&search_request(&scene.user, 0, &present("objectClass"), &["pwdFailureTime"]), &[]);
+        found[0].values("pwdFailureTime").len()
+    };
+    let mut wire = scene.wire();
+    let ben = acting_as(&format!("dn:{}", scene.user));
+    assert_eq!(wire.ask(&exchange(&hash), std::slice::from_ref(&ben)).code(), 16);
+    assert_eq!(failures(), 1);
+    let admin = scene.demo.users.iter().find(|user| user.dn == scene.admin).unwrap();
+    assert_eq!(scene.demo.signed_in(admin).ask(&exchange(&hash), &[]).code(), 16, "nor for an administrator");
+    assert_eq!(failures(), 2);
+    for old in ["a guess", "a guess", "a guess", &hash, "the one that ben has had"] {
+        assert_eq!(wire.ask(&exchange(old), std::slice::from_ref(&ben)).code(), 16, "{old}");
+    }
+    assert_eq!(operator.ask(&exchange(&hash), &[]).code(), 0, "the operator names the value that is to go");
 }
 
 #[test]

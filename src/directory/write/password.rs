@@ -271,15 +271,16 @@ impl Directory {
         Ok(())
     }
 
-    /// The stored value that a password is right for.
+    /// The stored value that a password is right for. Only the operator in person may name it by what is stored: a hash that
+    /// somebody got hold of is no password, and would be one that no count of attempts holds back (HB3, HB5).
     async fn stored_form(&self, caller: &Caller, entry: &Entry, given: &Secret) -> Result<Option<Vec<u8>>, Error> {
-        let account = Account::Entry(entry.id);
-        for stored in entry.values(self.schema().known().user_password) {
-            if stored == given.expose() || self.prove(&caller.origin, account, &[stored.to_vec()], true, given).await?.is_some() {
-                return Ok(Some(stored.to_vec()));
-            }
+        let stored: Vec<Vec<u8>> = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
+        let in_person = caller.identity.is_operator() && caller.identity.through.is_none();
+        if let Some(named) = stored.iter().find(|stored| in_person && *stored == given.expose()) {
+            return Ok(Some(named.clone()));
         }
-        Ok(None)
+        let found = self.prove(&caller.origin, Account::Entry(entry.id), &stored, true, given).await?;
+        Ok(found.and_then(|found| stored.get(found.index).cloned()))
     }
 
     /// Hashes what is not a hash yet. A hash of a known scheme is taken from those who may import accounts (HB5).
