@@ -27,6 +27,31 @@ impl From<Command> for Request {
     }
 }
 
+/// What goes in. That it cannot be read names it.
+struct Input {
+    inner: Box<dyn Read + Send>,
+    name: String,
+}
+
+impl Input {
+    /// Opens a file; `-` is standard input.
+    fn open(path: &Path) -> Result<Self, String> {
+        let name = path.display().to_string();
+        if path == Path::new("-") {
+            return Ok(Self { inner: Box::new(std::io::stdin()), name });
+        }
+        let file = File::open(path).map_err(|error| format!("{name}: {error}"))?;
+        Ok(Self { inner: Box::new(file), name })
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", self.name));
+        self.inner.read(into).map_err(named)
+    }
+}
+
 /// Does it, and says how it went.
 pub(super) fn run(config: &Path, administration: Administration, json: bool) -> Outcome {
     let config = match load(config) {
@@ -64,19 +89,18 @@ const fn is_list(command: &Command) -> bool {
 }
 
 fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {
-    let input: Box<dyn Read + Send> = match &request.input {
-        Some(path) if path == Path::new("-") => Box::new(std::io::stdin()),
-        Some(path) => Box::new(File::open(path).map_err(|error| format!("{}: {error}", path.display()))?),
-        None => Box::new(std::io::empty()),
-    };
+    let input = request.input.as_deref().map(Input::open).transpose()?;
     let socket = config.settings.folder.join(control::SOCKET);
     match control::socket::connect(&socket) {
         Ok(Some(stream)) => {
-            let took = control::socket::ask(stream, &request.command, input, |reply| output.take(reply));
+            let took = control::socket::ask(stream, &request.command, input.map(|input| Box::new(input) as _), |reply| output.take(reply));
             took.map_err(|error| format!("the daemon at {}: {error}", socket.display()))?;
             Ok(output.outcome())
         }
-        Ok(None) => Ok(here(config, &request.command, &mut BufReader::new(input), output)),
+        Ok(None) => {
+            let input: Box<dyn Read> = input.map_or_else(|| Box::new(std::io::empty()) as _, |input| Box::new(input) as _);
+            Ok(here(config, &request.command, &mut BufReader::new(input), output))
+        }
         Err(error) => {
             tell(format_args!("headcount: {}: {error}", socket.display()));
             Ok(Outcome::Unreachable)

@@ -1,7 +1,7 @@
 //! LDIF (RFC 2849): records in and out, streaming.
 //!
 //! The reader takes what the RFC allows and what files in the wild hold besides: octets of UTF-8 where base64 is
-//! asked for, and a last `-` left out. It never follows a `:<` URL, which could name any file of this machine (HG5).
+//! asked for, and a last `-` left out where it cannot mean a file that was cut off. It never follows a `:<` URL, which could name any file of this machine (HG5).
 //! After a damaged record it goes on with the next one. The writer keeps to the letter.
 
 mod reader;

@@ -22,6 +22,7 @@ mod follow;
 mod framing;
 mod hidden_values;
 mod house;
+mod imports;
 mod isolation;
 mod lockout;
 mod logs;

@@ -2,8 +2,8 @@
 //! (`control.sock`, mode 0600, so only its own user and root reach it); where no daemon runs, the command line opens the
 //! directory itself and executes the very same command in its own process.
 //!
-//! On the socket a command is one line of JSON, then, for an import, the LDIF, then the end of that direction. The
-//! answer is lines of JSON, the last one `done` or `failed`:
+//! On the socket a command is one line of JSON, then, for an import, the LDIF in parts with a mark for its end
+//! (`control::parts`), then the end of that direction. The answer is lines of JSON, the last one `done` or `failed`:
 //!
 //! ```text
 //! → {"command":"sessions"}
@@ -15,6 +15,7 @@ mod execute;
 mod explain;
 mod export;
 mod import;
+mod parts;
 mod shielded;
 pub mod socket;
 

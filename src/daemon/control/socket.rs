@@ -1,5 +1,6 @@
 //! The local socket: both ends. Its mode and that of its folder let only the daemon's own user and root connect.
 
+use super::parts::{self, Parts};
 use super::shielded::{Wiping, wipe};
 use super::{Command, Failure, Reply, execute};
 use crate::directory::Directory;
@@ -33,11 +34,11 @@ pub fn connect(socket: &Path) -> io::Result<Option<UnixStream>> {
     }
 }
 
-/// Sends a command with what goes in, and hands each line of the answer to `take` until that says it was the last.
+/// Sends a command with what goes in, where something does, and hands each line of the answer to `take` until that says it was the last.
 pub fn ask(
     stream: UnixStream,
     command: &Command,
-    mut input: Box<dyn Read + Send>,
+    input: Option<Box<dyn Read + Send>>,
     mut take: impl FnMut(Reply) -> io::Result<bool>,
 ) -> io::Result<()> {
     let mut line = serde_json::to_vec(command)?;
@@ -46,7 +47,7 @@ pub fn ask(
     writing.write_all(&line)?;
     // The answer is read while the input is still being sent: neither side ever waits for the other to read.
     let sending = thread::spawn(move || {
-        let sent = io::copy(&mut input, &mut writing).map(drop);
+        let sent = input.map_or(Ok(()), |mut input| parts::send(&mut input, &mut writing));
         writing.shutdown(Shutdown::Write).and(sent)
     });
     let mut more = true;
@@ -110,6 +111,9 @@ fn answer(mut stream: &UnixStream, directory: &Arc<Directory>, handle: &tokio::r
     stream.set_read_timeout(None)?;
     let mut broken = None;
     let mut send = |reply: Reply| {
+        if let (Some(_), Reply::Failed(failure)) = (&broken, &reply) {
+            tracing::warn!(failure.message, "a command failed and nobody was there to be told");
+        }
         output.clear();
         let written = serde_json::to_writer(&mut *output, &reply);
         output.push(b'\n');
@@ -118,7 +122,7 @@ fn answer(mut stream: &UnixStream, directory: &Arc<Directory>, handle: &tokio::r
         sent.map_err(|error| broken = Some(error)).is_ok()
     };
     match serde_json::from_slice::<Command>(&line) {
-        Ok(command) => execute(directory, handle, &command, &mut input, &mut send),
+        Ok(command) => execute(directory, handle, &command, &mut Parts::new(input), &mut send),
         Err(error) => {
             send(Reply::Failed(Failure::nothing(format!("not a command: {error}"))));
         }

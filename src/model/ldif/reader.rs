@@ -186,6 +186,10 @@ impl<R: BufRead> LdifReader<R> {
                 }
                 values.push(field.value);
             }
+            // A file that was cut off here would take away every value there is.
+            if self.finished && values.is_empty() {
+                return Err(LdifFault::Expected("a value or - before the end of the input"));
+            }
             modifications.push(Modification { kind, attribute, values: std::mem::take(&mut *values) });
             if self.between {
                 break;
@@ -549,6 +553,23 @@ mod tests {
         }
         assert!(read(b"dn: cn=a\ncn: \xff\n")[0].as_ref().unwrap_err().ends_with("value must be given in base64"));
         assert!(read(b"").is_empty() && read(b"\n\n# x\n\r\n").is_empty() && read(b"version: 1\n").is_empty());
+    }
+
+    #[test]
+    fn a_last_change_without_values_needs_its_end() {
+        let change = |end: &str| read(format!("dn: cn=a\nchangetype: modify\n{end}").as_bytes());
+        for cut in ["replace: description", "replace: description\n", "delete: x\n-\ndelete: description\r\n", "add: description\n# x\n"] {
+            let read = change(cut);
+            assert!(
+                matches!(read.as_slice(), [Err(error)] if error.ends_with("expected a value or - before the end of the input")),
+                "{read:?}"
+            );
+        }
+        for whole in
+            ["replace: description\n-", "replace: description\n-\n", "delete: description\n\n", "replace: description\ndescription: x"]
+        {
+            assert!(matches!(change(whole).as_slice(), [Ok(_)]), "{whole}");
+        }
     }
 
     #[test]
