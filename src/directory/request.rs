@@ -419,6 +419,11 @@ pub struct OwnedEntry {
 }
 
 impl OwnedEntry {
+    /// The octets of its name and attributes.
+    pub fn size(&self) -> usize {
+        self.dn.len() + self.attributes.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// The attributes: description and values.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, Values<'_>)> {
         self.attributes.iter().map(|encoded| split_attribute(encoded))

@@ -114,6 +114,13 @@ impl<'a> Transaction<'a> {
         self.memory.key_count(attribute).is_none_or(|count| count > 0) || self.overlay.keys.contains_key(&attribute)
     }
 
+    /// The entries that hold a value in an indexed attribute, and perhaps some that did before this transaction.
+    pub fn holders(&self, attribute: AttributeId) -> BTreeSet<EntryId> {
+        let committed = self.memory.present(attribute).into_iter().flat_map(|found| found.ids).map(EntryId);
+        let pending = self.overlay.keys.get(&attribute).into_iter().flat_map(BTreeMap::values).flat_map(|held| held.keys().copied());
+        committed.chain(pending).collect()
+    }
+
     /// Sets a link, or changes its level.
     pub fn set_link(&mut self, link: Link) {
         if self.link(link.source, link.attribute, link.target) != Some(link.level) {

@@ -45,7 +45,7 @@ impl Work<'_, '_> {
         self.after_add(&entry)?;
         let names = entry.attributes().map(|held| held.description().to_owned()).collect();
         self.audit_change("add", (None, Some(&entry)), names);
-        Ok(self.outcome(&entry, None))
+        self.outcome(&entry, None)
     }
 
     /// The entry to add under, where the caller may add. Nothing about the name is said to one who may not.

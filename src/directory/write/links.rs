@@ -31,6 +31,9 @@ enum Target {
     Name(Vec<u8>),
 }
 
+/// What it costs to look for an entry by its name, in things of [`Work::look_at`].
+const RESOLVED: usize = 8;
+
 impl Work<'_, '_> {
     /// Seals a new entry with its links.
     pub(super) fn put_with_links(&mut self, mut draft: Draft, place: Place, links: Vec<LinkValues>) -> Result<Arc<Entry>, Error> {
@@ -337,6 +340,24 @@ impl Work<'_, '_> {
                 if self.may_refer((source, entry.parent), definition.id, id) {
                     self.join(&entry, definition.id, view, &key, id)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the entry refers to by names that are those of `top` or of entries below it now becomes links.
+    pub(super) fn join_waiting(&mut self, source: EntryId, attribute: AttributeId, view: LinkView, top: EntryId) -> Result<(), Error> {
+        let Some(held) = self.txn.entry(source) else { return Ok(()) };
+        for value in held.values(attribute) {
+            self.look_at(RESOLVED, value.len())?;
+            let Some(dn) = std::str::from_utf8(value).ok().and_then(|text| Dn::parse(text).ok()) else { continue };
+            let Resolved::Found(target) = self.resolve(&dn) else { continue };
+            let (Some(entry), mut key) = (self.txn.entry(source), Vec::new()) else { continue };
+            if tree::is_within(&*self.txn, target, top)
+                && self.may_refer((entry.id, entry.parent), attribute, target)
+                && self.core.schema.normalize(attribute, value, &mut key).is_ok()
+            {
+                self.join(&entry, attribute, view, &key, target)?;
             }
         }
         Ok(())

@@ -290,14 +290,16 @@ impl<'a, 't> Work<'a, 't> {
             let access = self.access(entry);
             let shared = matcher.asks_shared(&self.core.schema).then(|| self.with_shared(entry)).flatten();
             let entry = shared.as_ref().unwrap_or(entry);
+            self.look_at(matcher.assertions(), matcher.assertions().saturating_mul(entry.size()))?;
             if matcher.matches(&self.core.schema, &*self.txn, entry, access.search) != Truth::True {
                 return Err(Error::AssertionFailed("the assertion does not hold for the entry".to_owned()));
             }
         }
-        Ok(self.options.pre_read.as_deref().map(|attributes| self.read(entry, attributes)))
+        self.options.pre_read.as_deref().map(|attributes| self.read(entry, attributes)).transpose()
     }
 
-    fn read(&self, entry: &Entry, attributes: &[String]) -> OwnedEntry {
+    /// What the caller may read of it. All that is read in one step is kept until its end, so it counts too.
+    fn read(&self, entry: &Entry, attributes: &[String]) -> Result<OwnedEntry, Error> {
         let names: Vec<&str> = attributes.iter().map(String::as_str).collect();
         let selection = Selection::parse(&self.core.schema, &names, false);
         let access = self.access(entry);
@@ -308,16 +310,18 @@ impl<'a, 't> Work<'a, 't> {
         if let Err(error) = renderer.find_members(&self.reading(), &selection, entry) {
             tracing::warn!(%error, "an entry is shown without the members of dynamic groups");
         }
-        renderer.render(&self.core.schema, facts, entry, &selection, access.read, |visible| visible.to_owned())
+        let read = renderer.render(&self.core.schema, facts, entry, &selection, access.read, |visible| visible.to_owned());
+        self.look_at(0, read.size())?;
+        Ok(read)
     }
 
     fn reading(&self) -> Reading<'_> {
         Reading { context: self.current.context(&self.core.schema, &*self.txn), memory: None, grants: &self.grants }
     }
 
-    fn outcome(&self, entry: &Entry, pre_read: Option<OwnedEntry>) -> WriteOutcome {
-        let post_read = self.options.post_read.as_deref().map(|attributes| self.read(entry, attributes));
-        WriteOutcome { id: entry.id, pre_read, post_read, generated_password: None }
+    fn outcome(&self, entry: &Entry, pre_read: Option<OwnedEntry>) -> Result<WriteOutcome, Error> {
+        let post_read = self.options.post_read.as_deref().map(|attributes| self.read(entry, attributes)).transpose()?;
+        Ok(WriteOutcome { id: entry.id, pre_read, post_read, generated_password: None })
     }
 
     /// Domain rules and schema on the finished draft, then put. Links have been changed already, so that both count them.

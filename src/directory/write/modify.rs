@@ -23,7 +23,7 @@ impl Work<'_, '_> {
         if !unlocking.is_empty() {
             self.unlock_by_request(&entry, &unlocking)?;
             if rest.is_empty() {
-                return Ok(self.outcome(&entry, pre_read));
+                return self.outcome(&entry, pre_read);
             }
         }
         let modifications = rest.as_slice();
@@ -46,7 +46,7 @@ impl Work<'_, '_> {
         self.after_modify(&entry, &after)?;
         let names = modifications.iter().map(|modification| modification.attribute.clone()).collect();
         self.audit_change("modify", (Some(&entry), Some(&after)), names);
-        Ok(self.outcome(&after, pre_read))
+        self.outcome(&after, pre_read)
     }
 
     /// Whether it takes `pwdAccountLockedTime` away, the one change there is to what the server notes of attempts to sign in.

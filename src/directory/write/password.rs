@@ -511,6 +511,6 @@ impl Work<'_, '_> {
         let after = self.put(Some(&entry), &draft, place)?;
         self.after_modify(&entry, &after)?;
         self.audit_change("password", (Some(&entry), Some(&after)), vec!["userPassword".to_owned()]);
-        Ok(self.outcome(&after, pre_read))
+        self.outcome(&after, pre_read)
     }
 }

@@ -8,6 +8,7 @@ use crate::directory::{Error, WriteOutcome};
 use crate::domain::{organisation_of, structured};
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Rdn, upwards};
+use crate::schema::LinkForm;
 use std::sync::Arc;
 
 impl Work<'_, '_> {
@@ -44,7 +45,7 @@ impl Work<'_, '_> {
         self.join_uid(Some(&entry), &after)?;
         self.after_modify(&entry, &after)?;
         self.audit_change_with("rename", (Some(&entry), Some(&after)), Vec::new(), format!("from {}", tree::shorten(text)));
-        Ok(self.outcome(&after, pre_read))
+        self.outcome(&after, pre_read)
     }
 
     fn new_parent(&self, dn: &Dn) -> Result<EntryId, Error> {
@@ -128,17 +129,19 @@ impl Work<'_, '_> {
         Ok(kept)
     }
 
-    /// The names of everything that moved are new: references that waited for one of them become links. Costs nothing
-    /// where no reference waits.
+    /// The names of everything that moved are new: references of the organisation that waited for one of them become links. Goes
+    /// through what waits, and not through what moved: that may be much, and what waits elsewhere is nobody's here (O1, HC5).
     fn join_subtree(&mut self, top: EntryId) -> Result<(), Error> {
-        if !self.core.schema.link_types().any(|definition| self.txn.may_hold(definition.id)) {
-            return Ok(());
-        }
-        let mut next = vec![top];
-        while let Some(id) = next.pop() {
-            let dn = Dn::parse(&tree::dn_of(&*self.txn, id)).map_err(|_| Error::Internal)?;
-            self.join_references(&dn, id)?;
-            next.extend(self.txn.children(id, None, usize::MAX));
+        let core = Arc::clone(self.core);
+        let home = organisation_of(&*self.txn, top);
+        for definition in core.schema.link_types() {
+            let Some(view) = definition.link.filter(|view| view.form == LinkForm::Name) else { continue };
+            for source in self.txn.holders(definition.id) {
+                let parent = self.txn.entry(source).and_then(|entry| entry.parent);
+                if organisation_of(&*self.txn, source) == home || parent.and_then(|parent| organisation_of(&*self.txn, parent)) == home {
+                    self.join_waiting(source, definition.id, view, top)?;
+                }
+            }
         }
         Ok(())
     }
