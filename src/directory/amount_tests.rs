@@ -2,8 +2,8 @@
 
 use super::core::Current;
 use super::tests::{Bench, ORGANISATION, user};
-use super::{Caller, Error, Origin, Write, WriteOptions, WriteOutcome};
-use crate::model::{Modification, ModificationKind};
+use super::{Caller, Error, Origin, Scope, Write, WriteOptions, WriteOutcome};
+use crate::model::{Filter, Modification, ModificationKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,7 +15,7 @@ fn change(kind: ModificationKind, attribute: &str, values: &[&str]) -> Modificat
     Modification { kind, attribute: attribute.to_owned(), values: values.iter().map(|value| value.as_bytes().to_vec()).collect() }
 }
 
-fn refused(outcome: Result<WriteOutcome, Error>) {
+fn refused(outcome: &Result<WriteOutcome, Error>) {
     assert!(matches!(outcome, Err(Error::AdminLimit(_))), "{outcome:?}");
 }
 
@@ -51,6 +51,14 @@ impl Scene {
     async fn modify(&self, dn: &str, modifications: Vec<Modification>) -> Result<WriteOutcome, Error> {
         let write = Write::Modify { dn: dn.to_owned(), modifications };
         self.bench.directory.write(&self.ada, write, WriteOptions::default()).await
+    }
+
+    /// Any change, and how many octets the writer looked at.
+    async fn counted_write(&self, caller: &Caller, write: Write, options: WriteOptions) -> (Result<WriteOutcome, Error>, usize) {
+        let looked_at = || usize::try_from(self.bench.directory.core().looked_at.get()).unwrap();
+        let before = looked_at();
+        let done = self.bench.directory.write(caller, write, options).await;
+        (done, looked_at() - before)
     }
 
     async fn group(&self, members: &[&str]) -> String {
@@ -105,7 +113,7 @@ async fn ha5_what_reads_an_attribute_again_and_again_is_refused() {
     let turns = |count: usize| vec![change(Increment, "mailPreferenceOption", &["1"]); count];
     scene.modify(&dn, turns(10)).await.unwrap();
     let (done, looked_at) = scene.counted(&dn, turns(1_000)).await;
-    refused(done);
+    refused(&done);
     assert!(looked_at < 9 * ENTRY, "{looked_at}");
 }
 
@@ -129,15 +137,15 @@ async fn hd6_an_entry_is_bounded_and_one_that_is_larger_may_shrink() {
     let scene = Scene::new().await;
     let (half, bob) = ("x".repeat(ENTRY / 2), user("bob"));
     scene.modify(&bob, vec![change(Add, "description", &[&half])]).await.unwrap();
-    refused(scene.modify(&bob, vec![change(Add, "description", &[&half.replace('x', "y")])]).await);
+    refused(&scene.modify(&bob, vec![change(Add, "description", &[&half.replace('x', "y")])]).await);
     let person = [("objectClass", "device"), ("description", &"z".repeat(ENTRY))];
     let attributes = person.map(|(name, value)| (name.to_owned(), vec![value.as_bytes().to_vec()])).to_vec();
     let add = Write::Add { dn: format!("cn=large,{ORGANISATION}"), attributes };
-    refused(scene.bench.directory.write(&scene.ada, add, WriteOptions::default()).await);
+    refused(&scene.bench.directory.write(&scene.ada, add, WriteOptions::default()).await);
     for letter in ["y", "z"] {
         scene.bench.modify(&bob, Add, "description", &[&half.replace('x', letter)]).await.unwrap();
     }
-    refused(scene.modify(&bob, vec![change(Add, "title", &["one more"])]).await);
+    refused(&scene.modify(&bob, vec![change(Add, "title", &["one more"])]).await);
     scene.modify(&bob, vec![change(Replace, "userPassword", &["another password of some length"])]).await.unwrap();
     scene.modify(&bob, vec![change(Delete, "description", &[&half])]).await.unwrap();
     scene.modify(&bob, vec![change(Replace, "description", &["small"]), change(Add, "title", &["one more"])]).await.unwrap();
@@ -199,7 +207,72 @@ async fn ha5_an_entry_to_be_added_is_read_once_and_not_at_all_where_it_is_too_mu
     };
     let many: Vec<(String, Vec<Vec<u8>>)> = (0..2_000).map(|number| (format!("description;x-{number}"), vec![b"x".to_vec()])).collect();
     let directory = &scene.bench.directory;
-    refused(directory.write(&scene.ada, add("one".to_owned(), many), WriteOptions::default()).await);
-    refused(directory.write(&scene.ada, add("\u{fdfa}".repeat(ENTRY / 3), Vec::new()), WriteOptions::default()).await);
+    refused(&directory.write(&scene.ada, add("one".to_owned(), many), WriteOptions::default()).await);
+    refused(&directory.write(&scene.ada, add("\u{fdfa}".repeat(ENTRY / 3), Vec::new()), WriteOptions::default()).await);
     directory.write(&scene.ada, add("\u{fdfa}".repeat(ENTRY / 4), Vec::new()), WriteOptions::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn o1_a_rename_looks_at_the_names_that_wait_in_its_organisation_and_not_at_what_moves() {
+    let scene = Scene::new().await;
+    scene.bench.add(&format!("ou=stuff,{ORGANISATION}"), &[("objectClass", "organizationalUnit")]).await.unwrap();
+    for number in 0..50 {
+        scene.bench.add(&format!("cn=d{number},ou=stuff,{ORGANISATION}"), &[("objectClass", "device")]).await.unwrap();
+    }
+    let other = "o=other,dc=example,dc=com";
+    scene.bench.add(other, &[("objectClass", "organization"), ("objectClass", "hcOrganisation"), ("o", "other")]).await.unwrap();
+    let waiting: Vec<String> = (0..50).map(|number| format!("cn=d{number},ou=moved,{other}")).collect();
+    let mut theirs = vec![("objectClass", "hcGroup"), ("cn", "theirs")];
+    theirs.extend(waiting.iter().map(|name| ("member", name.as_str())));
+    scene.bench.add(&format!("cn=theirs,ou=groups,{other}"), &theirs).await.unwrap();
+    let rename = |from: &str, to: &str| Write::Rename {
+        dn: format!("ou={from},{ORGANISATION}"),
+        new_rdn: format!("ou={to}"),
+        delete_old_rdn: true,
+        new_superior: None,
+    };
+    let (done, alone) = scene.counted_write(&scene.bench.operator, rename("stuff", "former"), WriteOptions::default()).await;
+    done.unwrap();
+    let moved = format!("cn=d7,ou=moved,{ORGANISATION}");
+    let group = scene.group(&[&moved, &format!("uid=ghost,ou=users,{ORGANISATION}")]).await;
+    let (done, looked_at) = scene.counted_write(&scene.bench.operator, rename("former", "moved"), WriteOptions::default()).await;
+    done.unwrap();
+    assert!(looked_at - alone < 1_000, "{looked_at} octets, where two names wait; {alone} where none does");
+    let member_of = |dn: &str| scene.bench.search(&scene.bench.operator, dn, Scope::Base, "(objectClass=*)", &["memberOf"]);
+    assert_eq!(member_of(&moved).unwrap()[0].attributes.len(), 1, "the name is a link now: {group}");
+}
+
+#[tokio::test]
+async fn ha5_assertions_are_counted_by_what_they_look_at() {
+    let scene = Scene::new().await;
+    scene.modify(&user("bob"), vec![change(Replace, "description", &[&"ab".repeat(ENTRY / 4)])]).await.unwrap();
+    let terms = |count: usize| (0..count).map(|number| format!("(description=*a*c*q{number}*)")).collect::<String>();
+    let write = || Write::Modify { dn: user("bob"), modifications: vec![change(Replace, "title", &["x"])] };
+    let asserting = |text: &str| WriteOptions { assertion: Some(Filter::parse(text).unwrap().into_owned()), ..WriteOptions::default() };
+    let (done, _) = scene.counted_write(&scene.ada, write(), asserting(&format!("(!(|{}))", terms(3)))).await;
+    done.unwrap();
+    let (done, _) = scene.counted_write(&scene.ada, write(), asserting(&format!("(!(|{}))", terms(100)))).await;
+    refused(&done);
+}
+
+#[tokio::test]
+async fn hd1_what_a_transaction_reads_is_counted() {
+    let scene = Scene::new().await;
+    let names: Vec<String> = (0..300).map(|number| format!("uid=ghost{number},ou=users,{ORGANISATION}")).collect();
+    scene.group(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let bob = user("bob");
+    scene.modify(&bob, vec![change(Replace, "description", &[&"x".repeat(ENTRY / 4)])]).await.unwrap();
+    let reading = |attributes: &[&str]| WriteOptions {
+        pre_read: Some(attributes.iter().map(|name| (*name).to_owned()).collect()),
+        post_read: Some(attributes.iter().map(|name| (*name).to_owned()).collect()),
+        ..WriteOptions::default()
+    };
+    let updates = |attributes: &[&str]| -> Vec<(Write, WriteOptions)> {
+        let update = |number: usize| vec![change(Replace, "title", &[&number.to_string()])];
+        (0..15).map(|number| (Write::Modify { dn: bob.clone(), modifications: update(number) }, reading(attributes))).collect()
+    };
+    let directory = &scene.bench.directory;
+    directory.write_together(&scene.ada, updates(&["title"])).await.unwrap();
+    let failed = directory.write_together(&scene.ada, updates(&["description"])).await.unwrap_err();
+    assert!(matches!(failed.error, Error::AdminLimit(_)), "{failed:?}");
 }

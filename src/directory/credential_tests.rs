@@ -84,7 +84,7 @@ async fn hb3_a_flood_of_names_leaves_no_queue_behind() {
     assert_eq!(bench.directory.core().lockouts.queues(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn hb4_attempts_that_wait_for_others_come_in_turn() {
     let bench = Bench::with_organisation("3").await;
     bench.modify(&user("bob"), ModificationKind::Replace, "hcUserType", &["service"]).await.unwrap();
