@@ -108,6 +108,15 @@ fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outc
     }
 }
 
+/// A folder that was named wrongly, or that is on a disk that is not mounted, must not pass for a directory without entries.
+fn may_open(folder: &Path, command: &Command) -> Result<(), String> {
+    let begins = matches!(command, Command::Bootstrap { .. } | Command::Import(_));
+    match Directory::is_there(folder).map_err(|error| error.to_string())? || begins {
+        true => Ok(()),
+        false => Err("no directory is here; `serve`, `import`, `bootstrap` and `restore` begin one".to_owned()),
+    }
+}
+
 /// Opens the directory in this process: no daemon runs.
 fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mut Output) -> Outcome {
     // What the store has to say about its files is for whoever sits here.
@@ -120,10 +129,15 @@ fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mu
         }
     };
     let _entered = runtime.enter();
+    let folder = &config.settings.folder;
+    if let Err(reason) = may_open(folder, command) {
+        tell(format_args!("headcount: {}: {reason}", folder.display()));
+        return Outcome::Unreachable;
+    }
     let directory = match Directory::open(config.settings.clone(), Arc::new(SystemClock::default())) {
         Ok(directory) => directory,
         Err(error) => {
-            tell(format_args!("headcount: {}: {error}", config.settings.folder.display()));
+            tell(format_args!("headcount: {}: {error}", folder.display()));
             return Outcome::Unreachable;
         }
     };

@@ -268,6 +268,14 @@ impl Directory {
         Store::renew_audit(folder, key).map_err(for_operator)
     }
 
+    /// Whether a data folder is one already; where it is not, opening it begins a directory without entries.
+    pub fn is_there(folder: &Path) -> Result<bool, Error> {
+        match Store::is_there(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            found => found.map_err(|error| Error::Unavailable(error.to_string())),
+        }
+    }
+
     /// Puts a backup into a data folder that is empty or absent; the whole file is checked first. Nobody may have the
     /// folder open.
     pub fn restore(backup: &Path, folder: &Path, key: Option<&Secret>) -> Result<(), Error> {

@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 /// What there must be in the log of changes, and in that of logins and refusals. Where the checkpoint of the store is damaged
 /// the next start tells.
 fn expected(folder: &Path) -> [Expected; 2] {
-    let is_there = [journal::segments(&MachineDisk, folder), snapshot::list(&MachineDisk, folder)]
-        .into_iter()
-        .any(|found| found.is_ok_and(|found| !found.is_empty()));
+    let is_there = holds_changes(folder).unwrap_or_default();
     let checkpoint = Checkpoint::read(&MachineDisk, folder).ok().flatten();
     checkpoint.map_or_else(Default::default, |found| found.logged).map(|logged| Expected { is_there, logged })
+}
+
+/// Whether there is a journal or a snapshot.
+pub(super) fn holds_changes(folder: &Path) -> io::Result<bool> {
+    Ok(!journal::segments(&MachineDisk, folder)?.is_empty() || !snapshot::list(&MachineDisk, folder)?.is_empty())
 }
 
 /// Checks the log of changes, with the older files given, the oldest first.

@@ -128,6 +128,11 @@ impl Store {
         recovery::open_on(recovery::Ground::default(), options, schema, clock)
     }
 
+    /// Whether a folder holds a store, good or damaged. Where it holds none [`Store::open`] begins one.
+    pub fn is_there(folder: &Path) -> std::io::Result<bool> {
+        Ok(audit_folder::holds_changes(folder)? || !matches!(checkpoint::Checkpoint::read(&disk::MachineDisk, folder), Ok(None)))
+    }
+
     /// Puts a snapshot into an empty or absent folder, from which [`Store::open`] then opens. The whole file is
     /// checked first. Answers the change it ends with. Both logs begin with that.
     pub fn restore(snapshot: &Path, folder: &Path, key: Option<&Secret>) -> Result<Revision, StoreError> {

@@ -11,6 +11,7 @@ mod access_rules;
 mod application_passwords;
 mod audit;
 mod certificates;
+mod commands;
 mod config;
 mod credentials;
 mod declared;
