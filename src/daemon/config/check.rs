@@ -124,13 +124,14 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
     let catalog = load_catalog(&mut checker, file);
     let around = access::Surroundings { schema: schema.as_ref(), suffixes: &suffixes, catalog: &catalog };
     let access = access::rules(&mut checker, &file.access, &around);
+    limit::check(&mut checker, &file.limits);
     let limits_for = limit::limits(&mut checker, &file.limits_for, &around);
     let listeners = listeners(&mut checker, file);
     let applications = file.applications.iter().map(|table| application(&mut checker, table, &listeners)).collect();
     let indexes = indexes(&mut checker, file, schema.as_ref());
     let tls = file.tls.as_ref().map(|table| tls(&mut checker, table));
     let mail = file.mail.as_ref().and_then(|table| mail(&mut checker, table));
-    let organisations = organisations(&mut checker, file, &catalog, &suffixes);
+    let organisations = organisations(&mut checker, file, &around);
     let operate = operate::check(&mut checker, file);
     let settings = Settings {
         audit_key: operate.audit_key.clone(),
@@ -456,11 +457,12 @@ fn load_catalog(checker: &mut Checker, file: &ServerFile) -> Catalog {
     source.map_or_else(Catalog::default, |source| catalog::load(checker, &source))
 }
 
-fn organisations(checker: &mut Checker, file: &ServerFile, catalog: &Catalog, suffixes: &[String]) -> Vec<DeclaredEntry> {
+fn organisations(checker: &mut Checker, file: &ServerFile, around: &access::Surroundings<'_>) -> Vec<DeclaredEntry> {
     let mut out = Vec::new();
+    let mut owners = organisation::Owners::default();
     for table in &file.organisations {
         if let Some(source) = checker.read(&table.file) {
-            out.extend(organisation::load(checker, &source, catalog, suffixes));
+            out.extend(organisation::load(checker, &source, around, &mut owners));
         }
     }
     out

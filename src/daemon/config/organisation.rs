@@ -1,12 +1,15 @@
 //! An organisation declared by file, with its licences (O3, O4).
 
+use super::access::Surroundings;
 use super::check::Checker;
 use super::problem::{Problem, SourceFile};
 use super::units::Period;
 use crate::base::Timestamp;
 use crate::directory::settings::{Catalog, DeclaredEntry};
 use crate::model::Dn;
+use crate::schema::Schema;
 use serde::Deserialize;
+use std::collections::HashMap;
 use toml::Spanned;
 
 /// The containers of an organisation (design §7).
@@ -73,8 +76,25 @@ enum WhenFull {
     Overdraft,
 }
 
+/// Which file declares each entry, by the normal form of its name.
+#[derive(Default)]
+pub(super) struct Owners(HashMap<Vec<u8>, String>);
+
+impl Owners {
+    /// Notes the entries of a file. Answers the first that another file declares, with that file.
+    fn note<'a>(&mut self, schema: &Schema, entries: &'a [DeclaredEntry]) -> Option<(&'a str, String)> {
+        let mut twice = None;
+        for entry in entries {
+            let Ok(dn) = Dn::parse(&entry.dn) else { continue };
+            let former = self.0.insert(schema.name_key(&dn), entry.file.clone());
+            twice = twice.or_else(|| former.map(|former| (entry.dn.as_str(), former)));
+        }
+        twice
+    }
+}
+
 /// Reads and checks one; what is wrong goes to the checker.
-pub(super) fn load(checker: &mut Checker, source: &SourceFile, catalog: &Catalog, suffixes: &[String]) -> Vec<DeclaredEntry> {
+pub(super) fn load(checker: &mut Checker, source: &SourceFile, around: &Surroundings<'_>, owners: &mut Owners) -> Vec<DeclaredEntry> {
     let file: OrganisationFile = match toml::from_str(&source.text) {
         Ok(file) => file,
         Err(error) => {
@@ -82,9 +102,10 @@ pub(super) fn load(checker: &mut Checker, source: &SourceFile, catalog: &Catalog
             return Vec::new();
         }
     };
+    let known = checker.count();
     let Some(dn) = checker.dn(source, &file.dn) else { return Vec::new() };
-    under_a_suffix(checker, source, &file.dn, &dn, suffixes);
-    check_licences(checker, source, &file, catalog);
+    under_a_suffix(checker, source, &file.dn, &dn, around.suffixes);
+    check_licences(checker, source, &file, around.catalog);
     let owner = source.path.display().to_string();
     let entry = |dn: String, attributes: Vec<(String, Vec<String>)>| DeclaredEntry { file: owner.clone(), dn, attributes };
     let base = file.dn.get_ref();
@@ -97,6 +118,13 @@ pub(super) fn load(checker: &mut Checker, source: &SourceFile, catalog: &Catalog
         let name =
             crate::model::Rdn(vec![crate::model::Ava { attribute: "cn".to_owned(), value: table.name.get_ref().clone().into_bytes() }]);
         out.push(entry(format!("{name},ou=licences,{base}"), licence(checker, source, table, single)));
+    }
+    // One of the two would win, and at each reload anew. Two licences of one name are told about by themselves.
+    if checker.count() == known
+        && let Some(schema) = around.schema
+        && let Some((name, other)) = owners.note(schema, &out)
+    {
+        checker.problem(Problem::at(source, &file.dn.span(), format!("`{name}` is declared by {other} too")));
     }
     out
 }
@@ -201,6 +229,12 @@ fn licence(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, sin
         pair("hcSelfService", truth(table.self_service)),
         pair("hcLicenceDefault", truth(table.default || single)),
     ];
+    let [start, end] = [&table.start, &table.end].map(|date| date.as_ref().and_then(|date| instant(checker, source, table, date)));
+    if let (Some(start), Some(end), Some(given)) = (start, end, &table.end)
+        && end <= start
+    {
+        checker.problem(Problem::at(source, &given.span(), "a licence ends after it starts"));
+    }
     attributes.extend([
         optional("hcPackage", table.package.as_ref().map(|package| package.get_ref().clone())),
         optional("hcIdleTimeout", table.idle_timeout.as_ref().map(|timeout| seconds(*timeout.get_ref()))),
@@ -211,8 +245,8 @@ fn licence(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, sin
         optional("hcTimeZone", table.time_zone.as_ref().map(|zone| zone.get_ref().clone())),
         optional("hcPartner", table.partner.clone()),
         optional("hcWhenFull", table.when_full.as_ref().map(|when| when_full(*when.get_ref()).to_owned())),
-        optional("hcStartDate", table.start.as_ref().and_then(|date| instant(checker, source, table, date))),
-        optional("hcEndDate", table.end.as_ref().and_then(|date| instant(checker, source, table, date))),
+        optional("hcStartDate", start.map(Timestamp::generalized)),
+        optional("hcEndDate", end.map(Timestamp::generalized)),
     ]);
     attributes
 }
@@ -225,8 +259,8 @@ const fn when_full(when: WhenFull) -> &'static str {
     }
 }
 
-/// A date of the file as generalizedTime: a day begins in the licence's time zone, and a time needs an offset.
-fn instant(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, date: &Spanned<toml::value::Datetime>) -> Option<String> {
+/// A date of the file: a day begins in the licence's time zone, and a time needs an offset.
+fn instant(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, date: &Spanned<toml::value::Datetime>) -> Option<Timestamp> {
     let text = date.get_ref().to_string();
     let zone = table.time_zone.as_ref().and_then(|zone| jiff::tz::TimeZone::get(zone.get_ref()).ok()).unwrap_or(jiff::tz::TimeZone::UTC);
     let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(zone).ok().map(|zoned| zoned.timestamp().as_millisecond());
@@ -234,7 +268,7 @@ fn instant(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, dat
         toml::value::Datetime { date: Some(_), time: None, offset: None } => day(),
         _ => Timestamp::parse_rfc3339(&text.replace(' ', "T")).and_then(|time| i64::try_from(time.millis()).ok()),
     };
-    let found = millis.and_then(|millis| u64::try_from(millis).ok()).map(|millis| Timestamp::from_millis(millis).generalized());
+    let found = millis.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis);
     if found.is_none() {
         checker.problem(Problem::at(source, &date.span(), "not a date as 2026-03-01, nor a time with offset as 2026-03-01T00:00:00Z"));
     }

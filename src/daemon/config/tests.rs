@@ -96,11 +96,46 @@ fn hd6_a_limit_that_cannot_be_meant_is_named_with_its_place() {
         ("who = [\"users\"]", "headcount.toml:10:1: limit 2: it bounds nothing;"),
         ("size = 1", "headcount.toml:10:1: limit 2: it does not say who\n"),
         ("who = [\"users\"]\npending = 0", "headcount.toml:12:11: at least one operation\n"),
+        ("who = [\"users\"]\nsize = 0", "headcount.toml:12:8: at least one entry\n"),
+        ("who = [\"users\"]\nlook_through = 0", "headcount.toml:12:16: at least one entry\n"),
+        ("who = [\"users\"]\ntime = \"0s\"", "headcount.toml:12:8: longer than 0s\n"),
         ("who = [\"users\"]\nsise = 1", "headcount.toml:12:1: unknown key `sise`\n"),
         ("who = [\"users\"]\nsize = -1", "headcount.toml:12:8: "),
     ] {
         let shown = shown(limit);
         assert!(shown.starts_with(expected) && shown.contains('^'), "{shown}");
+    }
+}
+
+#[test]
+fn hg3_bounds_that_would_let_nothing_be_done_are_refused() {
+    let shown = |limit: &str| told(&format!("{GOOD}[limits]\n{limit}\n"), &[]);
+    assert_eq!(shown("entry = \"64KiB\"\nsize = 1\nlook_through = 1\ntime = \"1s\"\npaged_size = 0"), "good");
+    for (limit, expected) in [
+        ("entry = 10", "headcount.toml:8:9: at least 64KiB"),
+        ("entry = \"63KiB\"", "headcount.toml:8:9: at least 64KiB"),
+        ("size = 0", "headcount.toml:8:8: at least one entry\n"),
+        ("look_through = 0", "headcount.toml:8:16: at least one entry\n"),
+        ("time = \"0s\"", "headcount.toml:8:8: longer than 0s\n"),
+        ("pending_anonymous = 0", "headcount.toml:8:21: at least one operation\n"),
+        ("pending_bound = 0", "headcount.toml:8:17: at least one operation\n"),
+    ] {
+        let shown = shown(limit);
+        assert!(shown.starts_with(expected) && shown.contains('^'), "{shown}");
+    }
+}
+
+#[test]
+fn o3_a_declared_licence_ends_after_it_starts() {
+    let shown = |dates: &str| {
+        let organisation = format!("dn = \"o=Acme,dc=example,dc=com\"\n[[licence]]\nname = \"main\"\nsession_limit = 1\n{dates}\n");
+        told(&format!("{GOOD}[[organisation]]\nfile = \"acme.toml\"\n"), &[("acme.toml", &organisation)])
+    };
+    assert_eq!(shown("start = 2026-01-01\nend = 2026-01-02"), "good");
+    assert_eq!(shown("end = 2020-01-01"), "good");
+    for dates in ["start = 2026-01-01\nend = 2025-12-31", "start = 2026-01-01T00:00:00Z\nend = 2026-01-01"] {
+        let shown = shown(dates);
+        assert!(shown.starts_with("acme.toml:6:7: a licence ends after it starts\n") && shown.contains('^'), "{shown}");
     }
 }
 
@@ -123,6 +158,25 @@ fn o4_a_declared_organisation_must_fit_catalog_and_suffixes() {
     assert!(shown.contains("example.toml:1:6: `o=Example,dc=exampel,dc=com` is under no suffix of the server file"), "{shown}");
     assert!(shown.contains("the catalog has no package `Standart`") && shown.contains("did you mean `Standard`?"), "{shown}");
     assert!(shown.contains("`overdraft` needs `when_full = \"overdraft\"`"), "{shown}");
+}
+
+#[test]
+fn o4_two_files_that_declare_the_same_entry_are_both_named() {
+    let declared = |dn: &str| format!("dn = \"{dn}\"\n[[licence]]\nname = \"main\"\nsession_limit = 1\n");
+    let both = |one: &str, other: &str| {
+        let server = format!("{GOOD}[[organisation]]\nfile = \"one.toml\"\n[[organisation]]\nfile = \"two.toml\"\n");
+        told(&server, &[("one.toml", &declared(one)), ("two.toml", &declared(other))])
+    };
+    assert_eq!(both("o=Acme,dc=example,dc=com", "o=Other,dc=example,dc=com"), "good");
+    for (other, twice) in [
+        ("o=Acme,dc=example,dc=com", "o=Acme,dc=example,dc=com"),
+        ("organizationName=acme, DC=example,dc=com", "organizationName=acme, DC=example,dc=com"),
+        ("ou=users,o=Acme,dc=example,dc=com", "ou=users,o=Acme,dc=example,dc=com"),
+    ] {
+        let shown = both("o=Acme,dc=example,dc=com", other);
+        assert!(shown.starts_with(&format!("two.toml:1:6: `{twice}` is declared by one.toml too\n")), "{shown}");
+        assert!(shown.contains("1 | dn = ") && shown.contains('^'), "{shown}");
+    }
 }
 
 #[test]
