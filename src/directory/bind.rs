@@ -9,6 +9,7 @@ use super::logins::Claimed;
 use super::tree::{self, Resolved};
 use super::{Bound, Directory, SessionRequest};
 use crate::base::{EntryId, SearchLimits, Secret};
+use crate::domain::lockout::Merit;
 use crate::domain::password_rules::PasswordUse;
 use crate::domain::{AccountState, User, UserType, organisation_of};
 use crate::model::{Dn, Entry, Facts, Kind};
@@ -82,7 +83,7 @@ impl Directory {
         if let Some(entry) = candidate.entry.as_deref().filter(|_| candidate.usable)
             && let Some(value) = self.opens(origin, &request, entry, password)
         {
-            let found = self.count(origin, account, |_| std::future::ready(Ok(Some(value)))).await?;
+            let found = self.count(origin, account, Merit::Application, |_| std::future::ready(Ok(Some(value)))).await?;
             let value = found.ok_or(Error::InvalidCredentials)?;
             return match self.admit_to_application(origin, entry, value, &candidate.hashes, request).await {
                 Ok(bound) => Ok(bound),

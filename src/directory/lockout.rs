@@ -13,7 +13,7 @@ use super::write::Work;
 use super::{Directory, Error, Origin};
 use crate::base::counts::COUNTS;
 use crate::base::{EntryId, Secret, random};
-use crate::domain::lockout::{Attempts, Begun, Lockout, LockoutRules, Place, PolicyLockouts};
+use crate::domain::lockout::{Attempts, Begun, Lockout, LockoutRules, Merit, Place, PolicyLockouts};
 use crate::domain::password_rules::PasswordProblem;
 use crate::model::{Dn, Entry, Facts};
 use crate::store::Transaction;
@@ -297,15 +297,16 @@ impl Directory {
             let stored = if held { &[] } else { stored };
             Ok(self.match_password(origin, stored, password).await?.filter(|_| usable))
         };
-        self.count(origin, account, proof).await
+        self.count(origin, account, Merit::Whole, proof).await
     }
 
-    /// The same for any proof of a password: what it gives, where the account may be tried now. The proof is told whether it
+    /// The same for any proof, of whatever worth: what it gives, where the account may be tried now. The proof is told whether it
     /// is held: then it verifies nothing, and takes as long.
     pub(super) async fn count<T, P: Future<Output = Result<Option<T>, Error>>>(
         &self,
         origin: &Origin,
         account: Account,
+        merit: Merit,
         proof: impl FnOnce(bool) -> P,
     ) -> Result<Option<T>, Error> {
         let lockouts = &self.core().lockouts;
@@ -325,8 +326,8 @@ impl Directory {
             under_way.failed();
             return self.failed_durably(origin, account, under_way.begun).await.map(|()| None);
         };
-        let now = self.clock().now();
-        match under_way.end(|attempts, policy, place| attempts.succeeded(policy, place, now)) {
+        let (now, begun) = (self.clock().now(), under_way.begun);
+        match under_way.end(|attempts, policy, place| attempts.proven(merit, policy, place, begun, now)) {
             Some(changed) => {
                 lockouts.note(account, !changed);
                 Ok(Some(found))
@@ -349,7 +350,7 @@ impl Directory {
             told.store(found.is_some() && locked, Ordering::Relaxed);
             Ok(found.filter(|_| !locked))
         };
-        match self.count(origin, account, proof).await? {
+        match self.count(origin, account, Merit::Whole, proof).await? {
             _ if told.load(Ordering::Relaxed) => Err(PasswordProblem::AccountLocked.into()),
             found => Ok(found),
         }

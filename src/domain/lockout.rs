@@ -158,6 +158,17 @@ pub enum Begun {
     Later,
 }
 
+/// What a right proof is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merit {
+    /// All that is asked for to sign in: failures before it are forgotten.
+    Whole,
+    /// A password of one application, which is no proof of the password: failures stay, and the place becomes a known one.
+    Application,
+    /// The old password at a change of it, to which a one-time code may be missing: failures stay, and that is all.
+    Part,
+}
+
 /// The attempts to sign in to one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
@@ -210,6 +221,35 @@ impl Attempts {
             track.waits = track.waits.saturating_sub(1);
         }
         self.recent.pop();
+    }
+
+    /// What was given was right, and is worth so much; answers as [`Self::succeeded`] does.
+    pub fn proven(&mut self, merit: Merit, policy: &PolicyLockouts, place: &Place, begun: Begun, now: Timestamp) -> Option<bool> {
+        if merit == Merit::Whole || self.is_held(policy, place, now) {
+            return self.succeeded(policy, place, now);
+        }
+        self.withdraw(place, begun);
+        if merit == Merit::Application {
+            self.last_success = Some(now);
+            self.seen_at(place, now);
+        }
+        Some(true)
+    }
+
+    /// The account is used from this place: those who guess elsewhere do not keep it out there any more. Failures so far count at
+    /// either from now on, and no other place is forgotten for it, or whoever has many could begin anew.
+    fn seen_at(&mut self, place: &Place, now: Timestamp) {
+        let room = self.known.len() < KNOWN_LIMIT;
+        match self.known.iter_mut().find(|known| known.place == *place) {
+            Some(known) => known.last_success = now,
+            None if room => {
+                self.known.push(KnownPlace { place: place.clone(), last_success: now, track: self.others.clone() });
+                let moved = self.under_way.iter().filter(|held| *held == place).count();
+                let count = &mut self.others.general.count;
+                *count = count.saturating_sub(u32::try_from(moved).unwrap_or(u32::MAX));
+            }
+            None => {}
+        }
     }
 
     /// The password was right. Answers whether anything but the time of the last success changed; `None` where the policy
@@ -368,6 +408,38 @@ mod tests {
                 break;
             }
         }
+    }
+
+    #[test]
+    fn hb3_what_is_not_the_whole_proof_forgets_no_failure_wherever_it_comes_from() {
+        for merit in [Merit::Application, Merit::Part] {
+            let (mut attempts, rules) = (Attempts::default(), LockoutRules::default());
+            let mut verified = 0;
+            for try_ in 0..200_u8 {
+                let from = place(try_ % 20);
+                for _ in 0..4 {
+                    verified += u32::from(guess(&mut attempts, &rules, &from, at(0)) != Begun::Refused);
+                }
+                let begun = attempts.begin(&rules, &from, at(0));
+                if begun != Begun::Refused {
+                    assert!(attempts.proven(merit, &rules.policy, &from, begun, at(0)).is_some());
+                }
+            }
+            assert!(verified <= 5 + 8, "{merit:?}: {verified}");
+        }
+    }
+
+    #[test]
+    fn hb4_where_an_application_signs_in_it_is_not_kept_out_from_elsewhere() {
+        let (mut attempts, rules) = (Attempts::default(), LockoutRules::default());
+        let mut sign_in = |attempts: &mut Attempts| {
+            let begun = attempts.begin(&rules, &place(1), at(0));
+            (begun != Begun::Refused).then(|| attempts.proven(Merit::Application, &rules.policy, &place(1), begun, at(0)))
+        };
+        assert!(sign_in(&mut attempts).is_some());
+        assert_eq!((attempts.last_success(), attempts.failures()), (Some(at(0)), &[][..]));
+        (0..50).for_each(|_| drop(guess(&mut attempts, &LockoutRules::default(), &place(2), at(0))));
+        assert!(sign_in(&mut attempts).is_some());
     }
 
     /// An attempt whose password turns out to be wrong.

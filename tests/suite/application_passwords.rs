@@ -3,7 +3,7 @@
 use crate::demo::{Demo, headcount};
 use crate::house::rename_request;
 use crate::transactions::together;
-use crate::wire::{SESSION_CONTROL, Wire, bind_request, control, equal, octets, present, replace_request, sequence, tlv};
+use crate::wire::{SESSION_CONTROL, Wire, bind_request, control, equal, octets, present, replace_request, search_request, sequence, tlv};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,20 @@ fn a_revoked_one_ends_its_sessions_and_opens_nothing() {
     wire.send(&crate::wire::message(9, &crate::wire::search_request(&demo.users[0].dn, 0, &present("objectClass"), &["1.1"]), &[]));
     assert!(wire.receive().is_none_or(|answer| answer.tag != 0x64), "its connection is over");
     assert!(!command(&demo, &["mail", "--remove"]).0, "it is gone");
+}
+
+#[test]
+fn hb3_one_forgets_no_failures_of_the_password() {
+    let demo = start();
+    let (user, password) = (&demo.users[0], made(&demo, "mail"));
+    for _ in 0..4 {
+        assert_eq!(from(&demo, None, "a guess").0, INVALID_CREDENTIALS);
+    }
+    assert_eq!(from(&demo, Some("mail"), &password).0, 0);
+    let failures = demo.as_operator().ask_all(&search_request(&user.dn, 0, &present("objectClass"), &["pwdFailureTime"]), &[]);
+    assert_eq!(failures[0].values("pwdFailureTime").len(), 4);
+    assert_eq!(from(&demo, None, "a guess").0, INVALID_CREDENTIALS);
+    assert_eq!(from(&demo, None, &user.password).0, INVALID_CREDENTIALS, "it has to wait");
 }
 
 #[test]

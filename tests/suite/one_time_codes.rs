@@ -1,7 +1,7 @@
 //! One-time codes behind the password (RFC 6238), by an authenticator of the test's own.
 
 use crate::demo::{Demo, Person, headcount};
-use crate::wire::{Wire, bind_request, equal, message, octets, present, search_request, sequence, tlv};
+use crate::wire::{Wire, bind_request, equal, extended_request, message, octets, present, search_request, sequence, tlv};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -101,6 +101,20 @@ fn hb1_hb3_a_wrong_code_is_a_wrong_password_and_counts() {
         assert_eq!(answer(&user.dn, &format!("{}000000", user.password)), unknown);
     }
     assert_eq!(answer(&user.dn, &with_code(&user, step())), unknown, "it has to wait");
+}
+
+#[test]
+fn hb3_the_old_password_without_its_code_forgets_no_failures() {
+    let (demo, user) = enrolled();
+    let now = step();
+    let mut wire = demo.connect();
+    assert_eq!(wire.bind(&user.dn, &with_code(&user, now)).code(), 0);
+    let wrong = || assert_eq!(demo.connect().bind(&user.dn, &format!("{}000000", user.password)).code(), INVALID_CREDENTIALS);
+    (0..4).for_each(|_| wrong());
+    let value = sequence(&[&tlv(0x81, user.password.as_bytes()), &tlv(0x82, b"short")]);
+    assert_eq!(wire.ask(&extended_request("1.3.6.1.4.1.4203.1.11.1", Some(&value)), &[]).code(), CONSTRAINT_VIOLATION);
+    wrong();
+    assert_eq!(demo.connect().bind(&user.dn, &with_code(&user, now + 1)).code(), INVALID_CREDENTIALS, "it has to wait");
 }
 
 #[test]

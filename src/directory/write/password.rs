@@ -10,6 +10,7 @@ use crate::directory::password_hash::names_a_scheme;
 use crate::directory::tree::{self, Resolved};
 use crate::directory::{Caller, Directory, Error, Identity, Write, WriteOptions, WriteOutcome};
 use crate::domain::User;
+use crate::domain::lockout::Merit;
 use crate::domain::password_policy::{self, Demands, Weakness};
 use crate::domain::password_rules::{PasswordNotes, PasswordProblem, PasswordRules};
 use crate::model::{Description, Entry, Facts, Modification, ModificationKind};
@@ -274,13 +275,24 @@ impl Directory {
     /// The stored value that a password is right for. Only the operator in person may name it by what is stored: a hash that
     /// somebody got hold of is no password, and would be one that no count of attempts holds back (HB3, HB5).
     async fn stored_form(&self, caller: &Caller, entry: &Entry, given: &Secret) -> Result<Option<Vec<u8>>, Error> {
-        let stored: Vec<Vec<u8>> = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
         let in_person = caller.identity.is_operator() && caller.identity.through.is_none();
-        if let Some(named) = stored.iter().find(|stored| in_person && *stored == given.expose()) {
-            return Ok(Some(named.clone()));
+        let mut stored = entry.values(self.schema().known().user_password);
+        if let Some(named) = stored.find(|stored| in_person && *stored == given.expose()) {
+            return Ok(Some(named.to_vec()));
         }
-        let found = self.prove(&caller.origin, Account::Entry(entry.id), &stored, true, given).await?;
-        Ok(found.and_then(|found| stored.get(found.index).cloned()))
+        self.prove_old(caller, entry, given).await
+    }
+
+    /// The stored value that the old password is right for, where the account may be tried now.
+    async fn prove_old(&self, caller: &Caller, entry: &Entry, given: &Secret) -> Result<Option<Vec<u8>>, Error> {
+        let stored: Vec<Vec<u8>> = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
+        let stored = &stored;
+        let proof = |held: bool| async move {
+            let tried = if held { &[] } else { stored.as_slice() };
+            let found = self.match_password(&caller.origin, tried, given).await?;
+            Ok(found.and_then(|found| stored.get(found.index).cloned()))
+        };
+        self.count(&caller.origin, Account::Entry(entry.id), Merit::Part, proof).await
     }
 
     /// Hashes what is not a hash yet. A hash of a known scheme is taken from those who may import accounts (HB5).
@@ -391,11 +403,10 @@ impl Directory {
         }
         self.check_own_change(caller, &entry, old.is_some())?;
         let rules = self.password_rules(&entry);
-        if let Some(old) = old {
-            let hashes: Vec<Vec<u8>> = entry.values(self.schema().known().user_password).map(<[u8]>::to_vec).collect();
-            if self.prove(&caller.origin, Account::Entry(entry.id), &hashes, true, &old).await?.is_none() {
-                return Err(Error::InvalidCredentials);
-            }
+        if let Some(old) = old
+            && self.prove_old(caller, &entry, &old).await?.is_none()
+        {
+            return Err(Error::InvalidCredentials);
         }
         let (new, generated) = match new {
             Some(new) => {
