@@ -9,7 +9,7 @@ use super::{Caller, Directory, Error, Identity, Method, Origin, Protocol, Write,
 use crate::base::{EntryId, Secret, Timestamp};
 use crate::domain::activation::{LinkRecord, Purpose};
 use crate::domain::{AccountState, User, UserType, organisation_of};
-use crate::model::{Draft, Entry, Facts, Kind};
+use crate::model::{AttributeId, Draft, Entry, Facts, Kind};
 use crate::schema::Schema;
 use crate::store::Transaction;
 use serde::{Deserialize, Serialize};
@@ -406,21 +406,23 @@ impl Work<'_, '_> {
         }
     }
 
-    /// U5: whoever changes the address of a user by LDAP or on a page takes away the old credentials with it; the link to
-    /// the new address gives new ones. By SCIM they stay, because the provider vouches for the address. `None` where
-    /// nothing is to be taken.
+    /// U5: whoever changes the address of a user by LDAP or on a page takes away the old credentials with it, all that open
+    /// the account without what the new address is sent; the link to it gives new ones. What the same change sets anew stays.
+    /// By SCIM they stay, because the provider vouches for the address. `None` where nothing is to be taken.
     pub(super) fn without_credentials(&self, entry: &Entry, before: &Draft, after: &Draft) -> Option<Draft> {
         let known = self.core.schema.known();
         let user = User::of(&self.core.schema, entry)?;
         let other = self.caller.origin.protocol != Protocol::Scim && self.writes_letters();
         let address = after.text(known.mail).is_some() && before.text(known.mail) != after.text(known.mail);
-        let kept = before.values(known.user_password) == after.values(known.user_password);
-        let applies = user.user_type() == UserType::App && user.state() == AccountState::Active && user.takes_mail();
-        if !(other && address && kept && applies) {
+        let applies = user.user_type() == UserType::App && user.state() != AccountState::Disabled && user.takes_mail();
+        if !(other && address && applies) {
             return None;
         }
+        let credentials = [known.user_password, known.auth_password, known.hc_application_password];
+        let kept = |attribute: &AttributeId| !after.values(*attribute).is_empty() && before.values(*attribute) == after.values(*attribute);
+        let taken: Vec<AttributeId> = credentials.into_iter().filter(kept).collect();
         let mut without = after.clone();
-        without.remove(known.user_password);
-        Some(without)
+        taken.iter().for_each(|attribute| without.remove(*attribute));
+        (!taken.is_empty()).then_some(without)
     }
 }

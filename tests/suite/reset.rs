@@ -2,6 +2,7 @@
 
 use crate::house::{ACME, House, user};
 use crate::monitor::http;
+use crate::schema::modify;
 use crate::server::{PASSWORD, free_port};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,11 +19,15 @@ struct Scene {
 
 impl Scene {
     fn start() -> Self {
+        Self::with("")
+    }
+
+    fn with(more: &str) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let config = format!(
             "[[listener]]\nkind = \"http\"\naddress = \"127.0.0.1:{port}\"\n\
              [activation]\npublic_url = \"https://id.example.com\"\n\
-             [mail]\nfrom = \"Directory <directory@example.com>\"\ndrop_folder = {:?}\n",
+             [mail]\nfrom = \"Directory <directory@example.com>\"\ndrop_folder = {:?}\n{more}",
             folder.path()
         );
         Self { house: House::start(&config), port, folder }
@@ -141,4 +146,23 @@ fn hb8_a_link_dies_with_the_address_it_went_to_and_with_the_account() {
     assert_eq!(scene.set(&after, NEW), 404, "the account was disabled");
     wire.replace(&user("ann", ACME), "hcActive", &["TRUE"]);
     assert_eq!(scene.bind(NEW), 49);
+}
+
+#[test]
+fn u5_application_passwords_go_with_the_address_and_open_nothing_for_its_new_owner() {
+    let scene = Scene::with("[[application]]\nname = \"till\"\nnetwork = \"127.0.0.0/8\"\n");
+    let mut wire = scene.house.server.as_operator();
+    let (first, second) = ("1".repeat(40), "2".repeat(40));
+    wire.replace(&user("ann", ACME), "hcApplicationPassword", &[&format!("till${first}")]);
+    assert_eq!(scene.bind(&first), 0);
+    wire.replace(&user("ann", ACME), "mail", &["ann@elsewhere.example"]);
+    assert_eq!((scene.bind(PASSWORD), scene.bind(&first)), (49, 49));
+    assert_eq!(scene.set(&link(&scene.mails_until(1)[0]), NEW), 200);
+    assert_eq!((scene.bind(NEW), scene.bind(&first)), (0, 49));
+    // They go too where a new password comes with the new address.
+    let value = format!("till${second}");
+    let changes: [(i64, &str, &[&str]); 2] = [(2, "mail", &["ann@third.example"]), (2, "userPassword", &["another seven purple otters"])];
+    wire.replace(&user("ann", ACME), "hcApplicationPassword", &[&value]);
+    assert_eq!(wire.ask(&modify(&user("ann", ACME), &changes), &[]).code(), 0);
+    assert_eq!((scene.bind("another seven purple otters"), scene.bind(&second)), (0, 49));
 }
