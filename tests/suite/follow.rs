@@ -426,6 +426,45 @@ fn hc5_memberships_of_another_organisation_end_no_sync() {
 }
 
 #[test]
+fn o1_a_service_account_learns_that_a_subtree_became_an_organisation_or_ceased_to_be_one() {
+    let rule = format!("[[access]]\nwho = [\"services\"]\nsubtree = \"{SUFFIX}\"\nattributes = [\"*\"]\nrights = [\"read\", \"search\"]\n");
+    let house = House::start(&rule);
+    let mut operator = house.server.as_operator();
+    let (site, device) = (format!("ou=site,{SUFFIX}"), format!("cn=device,ou=site,{SUFFIX}"));
+    operator.add(&site, &[("objectClass", "organizationalUnit"), ("ou", "site")]);
+    operator.add(&device, &[("objectClass", "device"), ("cn", "device")]);
+    settle(&house, "svc", ACME);
+    let devices = equal("objectClass", b"device");
+    let began = |wire: Wire| {
+        let mut consumer = Consumer { wire };
+        consumer.wire.send(&message(77, &search_request(SUFFIX, 2, &devices, &["*"]), &[sync(true, None, false)]));
+        let mut all = vec![consumer.next()];
+        while !matches!(all.last(), Some(Told::Refreshed { .. })) {
+            all.push(consumer.next());
+        }
+        (consumer, all)
+    };
+    let ended = [Told::Done { code: REFRESH_REQUIRED, deletes: false, cookie: None }];
+    let (mut service, first) = began(house.signed_in("svc", ACME));
+    assert_eq!(names(&first), [&device]);
+    let (mut all, _) = began(house.server.as_operator());
+    operator.replace(&site, "objectClass", &["organizationalUnit", "hcOrganisation"]);
+    assert_eq!(service.change(), ended, "what is in another organisation is not for it");
+
+    let mut wire = house.signed_in("svc", ACME);
+    let (told, end) = refresh(&mut wire, &devices, None, false);
+    assert!(names(&told).is_empty(), "{told:?}");
+    let (mut service, first) = began(house.signed_in("svc", ACME));
+    assert!(names(&first).is_empty(), "{first:?}");
+    operator.replace(&site, "objectClass", &["organizationalUnit"]);
+    assert_eq!(service.change(), ended, "and what ceased to be may be for it again");
+    let (told, _) = refresh(&mut wire, &devices, Some(&cookie_of(&end)), false);
+    assert_eq!(names(&told), [&device], "with a cookie it is sent too");
+    operator.replace(&device, "description", &["changed"]);
+    assert_eq!(names(&all.change()), [&device], "the operator's goes on: nothing became hidden from it");
+}
+
+#[test]
 fn hc5_dynamic_groups_of_another_organisation_stop_nobody_from_following() {
     let house = House::start("");
     let (mut ada, mut operator) = (house.signed_in("ada", ACME), house.server.as_operator());

@@ -33,7 +33,7 @@ pub(super) struct Digest {
     relinked: RoaringBitmap,
     /// By these memberships may have changed of entries that are not among the changed ones.
     upsetting: Vec<EntryId>,
-    /// Whether entries came to belong to an organisation that they did not belong to.
+    /// Whether an entry that was there became an organisation or ceased to be one: what is below it came to belong elsewhere.
     adopts: bool,
     /// Those that are gone, as they were.
     gone: HashMap<EntryId, Arc<Entry>>,
@@ -47,8 +47,8 @@ impl Digest {
             match change {
                 Change::Put { entry, before, moved } => {
                     let is_dynamic = |entry: &Arc<Entry>| schema.attribute("memberURL").is_some_and(|attribute| entry.has(attribute));
-                    let had_kind = |before: &Arc<Entry>| before.kind == entry.kind;
-                    digest.adopts |= entry.kind == Kind::Organisation && !before.as_ref().is_none_or(had_kind);
+                    let is_organisation = |entry: &Arc<Entry>| entry.kind == Kind::Organisation;
+                    digest.adopts |= before.as_ref().is_some_and(|before| is_organisation(before) != is_organisation(entry));
                     let dynamic = is_dynamic(entry) || before.as_ref().is_some_and(is_dynamic);
                     digest.upset(entry.id, dynamic || matches!(entry.kind, Kind::Organisation | Kind::Role));
                     if *moved {
@@ -118,6 +118,11 @@ impl Digest {
 
     fn upset(&mut self, id: EntryId, upsets: bool) {
         self.upsetting.extend(upsets.then_some(id));
+    }
+
+    /// Whether what some entry belongs to has changed without a change of that entry (O1).
+    pub(super) const fn adopts(&self) -> bool {
+        self.adopts
     }
 
     /// Whether memberships may have changed of entries that are not among these, as far as they concern who belongs to the

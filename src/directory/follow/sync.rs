@@ -148,7 +148,9 @@ impl Directory {
         let mut cookies = Cookies::new(self.cookie_key()?, content.context(&request.digest), Arc::clone(self.clock()));
         let position = content.subscription.position();
         let stage = match cookies.redeem(sync.cookie.unwrap_or_default(), position) {
-            Redeemed::Known(known) if content.rests_on_entries_alone() => Stage::Reading(read(self, known, position)),
+            Redeemed::Known(known) if content.rests_on_entries_alone() => {
+                Stage::Reading(read(self, known, position, content.is_of_operator()))
+            }
             Redeemed::Known(_) | Redeemed::Nothing => Stage::refresh(&content, News::All),
             Redeemed::Stale if sync.reload_hint => Stage::refresh(&content, News::All),
             Redeemed::Stale => return Err(Error::RefreshRequired("the cookie is not good for this content any more")),
@@ -159,13 +161,15 @@ impl Directory {
 }
 
 /// Reads the journal between two revisions, on a thread that may wait.
-fn read(directory: &Arc<Directory>, from: Revision, to: Revision) -> JoinHandle<Result<News, StoreError>> {
+fn read(directory: &Arc<Directory>, from: Revision, to: Revision, of_operator: bool) -> JoinHandle<Result<News, StoreError>> {
     let directory = Arc::clone(directory);
-    tokio::task::spawn_blocking(move || news(&directory, from, to))
+    tokio::task::spawn_blocking(move || news(&directory, from, to, of_operator))
 }
 
-fn news(directory: &Directory, from: Revision, to: Revision) -> Result<News, StoreError> {
+fn news(directory: &Directory, from: Revision, to: Revision, of_operator: bool) -> Result<News, StoreError> {
     let (mut changed, mut gone, mut moved) = (RoaringBitmap::new(), Vec::new(), RoaringBitmap::new());
+    // It may have ceased to be an organisation, so that what is below it is shown to others: the journal does not say what it was.
+    let released = |entry: &Entry| !of_operator && directory.memory().child_count(entry.id) > 0;
     let (mut at, mut count) = (from, 0);
     while at < to {
         let Changes::Events(events) = directory.store().changes_after(at, PIECE)? else { return Ok(News::All) };
@@ -176,7 +180,7 @@ fn news(directory: &Directory, from: Revision, to: Revision) -> Result<News, Sto
             match change {
                 Change::Put { entry, moved: has_moved, .. } => {
                     changed.insert(entry.id.0);
-                    if *has_moved {
+                    if *has_moved || released(entry) {
                         moved.insert(entry.id.0);
                     }
                 }
@@ -402,6 +406,9 @@ impl ContentSync {
         let above = |id: EntryId| id == base || crate::directory::tree::is_within(self.content.memory(), base, id);
         if digest.steps.iter().any(|step| (step.moved && above(step.id)) || (step.after.is_none() && step.id == base)) {
             return Err(Error::RefreshRequired("the base of the content was renamed or deleted"));
+        }
+        if digest.adopts() && !self.content.is_of_operator() {
+            return Err(Error::RefreshRequired("an entry became an organisation, or ceased to be one"));
         }
         let upset = || digest.upsets(self.content.memory(), self.content.grants.subject().organisation);
         if !self.content.rests_on_entries_alone() && upset() {
