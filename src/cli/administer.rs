@@ -1,7 +1,7 @@
 //! Commands that work on the directory: to the running daemon, or here where none runs.
 
 use super::arguments::{AccessAction, Administration, GroupAction, LicenceAction, RoleAction, SessionAction, TokenAction, UserAction};
-use super::output::{Output, tell};
+use super::output::{Output, complain, warn};
 use super::{Outcome, load, local};
 use crate::base::{Secret, SystemClock};
 use crate::daemon::config::Config;
@@ -54,7 +54,7 @@ impl Read for Input {
 
 /// Does it, and says how it went.
 pub(super) fn run(config: &Path, administration: Administration, json: bool) -> Outcome {
-    let config = match load(config) {
+    let config = match load(config, json) {
         Ok(config) => config,
         Err(outcome) => return outcome,
     };
@@ -71,13 +71,13 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
         carry(&config, &request, &mut output)
     });
     let outcome = carried.unwrap_or_else(|message| {
-        tell(format_args!("headcount: {message}"));
+        complain(json, message);
         Outcome::Failed
     });
     if let (Outcome::Done, Some(file)) = (outcome, spent)
         && let Err(error) = std::fs::remove_file(&file)
     {
-        tell(format_args!("headcount: {}: {error}; the token in it is of no use any more", file.display()));
+        warn(json, format!("{}: {error}; the token in it is of no use any more", file.display()));
     }
     outcome
 }
@@ -102,7 +102,7 @@ fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outc
             Ok(here(config, &request.command, &mut BufReader::new(input), output))
         }
         Err(error) => {
-            tell(format_args!("headcount: {}: {error}", socket.display()));
+            complain(output.is_json(), format_args!("{}: {error}", socket.display()));
             Ok(Outcome::Unreachable)
         }
     }
@@ -120,24 +120,25 @@ fn may_open(folder: &Path, command: &Command) -> Result<(), String> {
 /// Opens the directory in this process: no daemon runs.
 fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mut Output) -> Outcome {
     // What the store has to say about its files is for whoever sits here.
-    drop(logging::begin(LogFormat::Text, "warn", 0));
+    let json = output.is_json();
+    drop(logging::begin(if json { LogFormat::Json } else { LogFormat::Text }, "warn", 0));
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tell(format_args!("headcount: {error}"));
+            complain(json, error);
             return Outcome::Failed;
         }
     };
     let _entered = runtime.enter();
     let folder = &config.settings.folder;
     if let Err(reason) = may_open(folder, command) {
-        tell(format_args!("headcount: {}: {reason}", folder.display()));
+        complain(json, format_args!("{}: {reason}", folder.display()));
         return Outcome::Unreachable;
     }
     let directory = match Directory::open(config.settings.clone(), Arc::new(SystemClock::default())) {
         Ok(directory) => directory,
         Err(error) => {
-            tell(format_args!("headcount: {}: {error}", folder.display()));
+            complain(json, format_args!("{}: {error}", folder.display()));
             return Outcome::Unreachable;
         }
     };
@@ -152,7 +153,7 @@ fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mu
     directory.close();
     match broken {
         Some(error) => {
-            tell(format_args!("headcount: {error}"));
+            complain(json, error);
             Outcome::Failed
         }
         None => output.outcome(),

@@ -1,7 +1,7 @@
 //! The audit log, read where it lies: the daemon need not run, and may.
 
 use super::arguments::{AuditAction, AuditQuery};
-use super::output::{Output, answer, tell};
+use super::output::{Output, answer, complain};
 use super::{Outcome, load};
 use crate::base::{Secret, Timestamp};
 use crate::daemon::control::Reply;
@@ -18,7 +18,7 @@ type Record = Map<String, Value>;
 
 /// Does it, and says how it went.
 pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
-    let config = match load(config) {
+    let config = match load(config, json) {
         Ok(config) => config,
         Err(outcome) => return outcome,
     };
@@ -31,7 +31,7 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
         }
     };
     done.unwrap_or_else(|error| {
-        tell(format_args!("headcount: {}: {error}", folder.display()));
+        complain(json, format_args!("{}: {error}", folder.display()));
         Outcome::Failed
     })
 }
@@ -43,7 +43,7 @@ fn renew(folder: &Path, json: bool, key: Option<&Secret>) -> Outcome {
             answer(json, "message", line)
         }
         Err(error) => {
-            tell(format_args!("headcount: {error}"));
+            complain(json, error);
             Outcome::Failed
         }
     }
@@ -57,7 +57,7 @@ fn verify(folder: &Path, json: bool, (older, from_the_middle): (&[PathBuf], bool
         (Ok(changes), Ok(security)) => answer(json, "message", format_args!("{changes}\nlogins and refusals: {security}")),
         (changes, security) => {
             for problem in [changes, security].into_iter().filter_map(Result::err) {
-                tell(format_args!("headcount: {problem}"));
+                complain(json, problem);
             }
             Outcome::Failed
         }

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::arguments::PasswordOptions;
-use super::output::{answer, tell};
+use super::output::{answer, complain};
 use crate::base::Secret;
 use crate::daemon::config::Config;
 use crate::directory::password_hash::PasswordHasher;
@@ -57,7 +57,7 @@ pub(super) fn passwd(config: &Path, options: &PasswordOptions, json: bool) -> Ou
     match password.map_err(|error| error.to_string()).and_then(|password| hash(&password, &hashing)) {
         Ok(hash) => answer(json, "password", hash),
         Err(error) => {
-            tell(format_args!("headcount: {error}"));
+            complain(json, error);
             Outcome::Failed
         }
     }

@@ -15,7 +15,7 @@ use crate::daemon::config::Config;
 use crate::directory::Directory;
 use arguments::{Action, Arguments};
 use clap::Parser;
-use output::{answer, tell};
+use output::{answer, complain, tell};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -51,24 +51,27 @@ pub fn run() -> ExitCode {
         Action::Check => check(&arguments.config, arguments.json).into(),
         Action::Demo(options) => serve::demo(options, arguments.json).into(),
         Action::Restore { file } => restore(&arguments.config, &file, arguments.json).into(),
-        Action::Serve => serve::serve(&arguments.config).into(),
+        Action::Serve => serve::serve(&arguments.config, arguments.json).into(),
         Action::Passwd(options) => local::passwd(&arguments.config, &options, arguments.json).into(),
         Action::Administer(command) => administer::run(&arguments.config, command, arguments.json).into(),
     }
 }
 
 /// Reads the config, or says what is wrong with it.
-fn load(path: &Path) -> Result<Config, Outcome> {
+fn load(path: &Path, json: bool) -> Result<Config, Outcome> {
     Config::load(path).map_err(|problems| {
-        tell(&problems);
         let count = problems.0.len();
-        tell(format_args!("\n{}: {count} {} found", path.display(), if count == 1 { "problem" } else { "problems" }));
+        let summary = format!("{}: {count} {} found", path.display(), if count == 1 { "problem" } else { "problems" });
+        match json {
+            true => complain(true, format_args!("{problems}\n\n{summary}")),
+            false => tell(format_args!("{problems}\n\n{summary}")),
+        }
         Outcome::BadConfig
     })
 }
 
 fn restore(path: &Path, file: &Path, json: bool) -> Outcome {
-    let config = match load(path) {
+    let config = match load(path, json) {
         Ok(config) => config,
         Err(outcome) => return outcome,
     };
@@ -76,14 +79,14 @@ fn restore(path: &Path, file: &Path, json: bool) -> Outcome {
     match Directory::restore(file, folder, config.settings.audit_key.as_ref()) {
         Ok(()) => answer(json, "message", format_args!("{} is in {}", file.display(), folder.display())),
         Err(error) => {
-            tell(format_args!("headcount: {}: {error}", folder.display()));
+            complain(json, format_args!("{}: {error}", folder.display()));
             Outcome::Failed
         }
     }
 }
 
 fn check(path: &Path, json: bool) -> Outcome {
-    match load(path) {
+    match load(path, json) {
         Ok(config) => {
             let settings = &config.settings;
             let line = format!(

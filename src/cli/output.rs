@@ -50,8 +50,7 @@ impl Output {
             Reply::Progress(done) => self.progress.iter().for_each(|bar| bar.set_position(done)),
             Reply::Row(row) if self.json => say(&format!("{}\n", line::one_line(&Value::Object(row).to_string())))?,
             Reply::Row(row) => self.rows.push(row),
-            Reply::Warning(text) if self.json => self.warn(object("warning", text).trim_end()),
-            Reply::Warning(text) => self.warn(&text),
+            Reply::Warning(text) => self.warn(text),
             Reply::Done(text) => {
                 self.finish()?;
                 match self.json {
@@ -63,10 +62,7 @@ impl Output {
             }
             Reply::Failed(failure) => {
                 self.finish()?;
-                match self.json {
-                    true => tell(object("error", failure.message).trim_end()),
-                    false => tell(format_args!("headcount: {}", failure.message)),
-                }
+                complain(self.json, failure.message);
                 self.outcome = if failure.partly { Outcome::Partly } else { Outcome::Failed };
                 return Ok(false);
             }
@@ -79,15 +75,20 @@ impl Output {
         Self { begun: true, ..self }
     }
 
+    /// Whether it prints JSON.
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// How it ended.
     pub(super) const fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    fn warn(&self, text: &str) {
+    fn warn(&self, text: String) {
         match &self.progress {
-            Some(bar) => bar.suspend(|| tell(text)),
-            None => tell(text),
+            Some(bar) => bar.suspend(|| warn(self.json, text)),
+            None => warn(self.json, text),
         }
     }
 
@@ -121,9 +122,25 @@ pub(super) fn answer(json: bool, key: &str, line: impl Display) -> Outcome {
     match say(&line) {
         Ok(()) => Outcome::Done,
         Err(error) => {
-            tell(format_args!("headcount: {error}"));
+            complain(json, error);
             Outcome::Failed
         }
+    }
+}
+
+/// Says on standard error what is no failure and is to be known, as JSON under `warning` where that is asked for.
+pub(super) fn warn(json: bool, text: String) {
+    match json {
+        true => tell(object("warning", text).trim_end()),
+        false => tell(text),
+    }
+}
+
+/// Says on standard error why it failed, as JSON under `error` where that is asked for.
+pub(super) fn complain(json: bool, message: impl Display) {
+    match json {
+        true => tell(object("error", message.to_string()).trim_end()),
+        false => tell(format_args!("headcount: {message}")),
     }
 }
 

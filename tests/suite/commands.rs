@@ -70,3 +70,35 @@ fn a_command_makes_no_data_folder() {
     assert!(place.run(&["import", ldif.to_str().unwrap()]).status.success());
     assert!(place.run(&["verify"]).status.success());
 }
+
+#[test]
+fn what_goes_wrong_here_is_json_too_where_that_is_asked_for() {
+    let place = Place::new();
+    let (absent, empty) = (place.file("absent"), place.file("empty"));
+    std::fs::write(&empty, "").unwrap();
+    let (absent, empty) = (absent.to_str().unwrap(), empty.to_str().unwrap());
+    let error = |arguments: &[&str]| {
+        let output = place.run(&[&["--json"], arguments].concat());
+        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}: {output:?}");
+        let said = said(&output);
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+        (told["error"].as_str().unwrap().to_owned(), output.status.code())
+    };
+    for (arguments, expected, code) in [
+        (&["restore", absent][..], "absent", 1),
+        (&["passwd", "--password-file", empty], "the password is empty", 1),
+        (&["import", absent], "absent: ", 1),
+        (&["import", "/tmp"], "/tmp: ", 1),
+    ] {
+        let (error, found) = error(arguments);
+        assert!(error.contains(expected) && !error.starts_with("headcount: "), "{error}");
+        assert_eq!(found, Some(code), "{error}");
+    }
+    place.write("no_such_key = 1");
+    for command in [&["check"][..], &["serve"], &["verify"], &["audit", "verify"], &["restore", absent]] {
+        let (error, code) = error(command);
+        assert!(error.contains("unknown key `no_such_key`") && error.contains("1 problem found"), "{error}");
+        assert_eq!(code, Some(3));
+    }
+}
