@@ -200,7 +200,8 @@ pub struct Application {
     pub network: Option<String>,
     /// The licence it draws on, by name; the organisation's default where absent.
     pub licence: Option<String>,
-    /// Binds of administrators through it take no seat (S7).
+    /// Binds of administrators through it take no seat (S7), and who comes in by its application passwords may change addresses
+    /// and roles of others.
     pub administrative: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Passwords that open one application and nothing else.
 
 use crate::demo::{Demo, headcount};
-use crate::house::rename_request;
+use crate::house::{add_request, rename_request};
 use crate::transactions::together;
 use crate::wire::{SESSION_CONTROL, Wire, bind_request, control, equal, octets, present, replace_request, search_request, sequence, tlv};
 use std::io::Write;
@@ -15,7 +15,7 @@ const CONSTRAINT_VIOLATION: u32 = 19;
 fn start() -> Demo {
     let demo = Demo::start();
     let mut config = std::fs::OpenOptions::new().append(true).open(demo.config()).unwrap();
-    config.write_all(b"\n[[application]]\nname = \"mail\"\n\n[[application]]\nname = \"wiki\"\n").unwrap();
+    config.write_all(b"\n[[application]]\nname = \"mail\"\n\n[[application]]\nname = \"wiki\"\n\n[[application]]\nname = \"console\"\nadministrative = true\n").unwrap();
     drop(config);
     let begun = Instant::now();
     // The config is taken over while it runs.
@@ -111,32 +111,73 @@ fn who_came_in_by_one_changes_no_credentials() {
     assert_eq!(from(&demo, None, &demo.users[0].password).0, 0, "the password is what it was");
 }
 
-#[test]
-fn u5_an_administrator_who_came_in_by_one_does_not_move_its_own_address() {
-    let demo = start();
-    let password = made(&demo, "mail");
+/// The first user, made an administrator, come in by an application password.
+fn administrator(demo: &Demo, application: &str) -> Wire {
+    let password = made(demo, application);
     let role = format!("cn=application-administrator,ou=roles,{}", demo.organisation());
     let mut operator = demo.as_operator();
     let class = ("objectClass", "hcRoleDefinition");
-    operator.add(&role, &[class, ("cn", "application-administrator"), ("hcRoleSystem", "organisation-admin")]);
+    let attributes = [class, ("cn", "application-administrator"), ("hcRoleSystem", "organisation-admin")];
+    assert!(matches!(operator.ask(&add_request(&role, &attributes), &[]).code(), 0 | 68));
     operator.replace(&demo.users[0].dn, "hcRole", &[&role]);
-    let (_, mut wire) = from(&demo, Some("mail"), &password);
-    let mut mail = |dn: &str| wire.ask(&replace_request(dn, "mail", &["elsewhere@example.com"]), &[]).code();
-    assert_eq!(mail(&demo.users[0].dn), INSUFFICIENT_ACCESS);
-    let hidden =
-        sequence(&[&[0x0a, 0x01, 0x02], &sequence(&[&octets("hcEmail"), &tlv(0x31, &octets("{\"value\":\"elsewhere@example.com\"}"))])]);
-    assert_eq!(mail(&demo.users[1].dn), 0, "that of others is its work");
-    assert_eq!(wire.ask(&tlv(0x66, &[octets(&demo.users[0].dn), tlv(0x30, &hidden)].concat()), &[]).code(), INSUFFICIENT_ACCESS);
-    let (organisation, uid) = (demo.organisation(), demo.users[0].dn.split(',').next().unwrap().to_owned());
-    let other = format!("uid=another,ou=users,{organisation}");
-    let updates = [
-        rename_request(&demo.users[0].dn, "uid=another", None),
-        replace_request(&other, "mail", &["elsewhere2@example.com"]),
-        rename_request(&other, &uid, None),
-    ];
-    assert_eq!(together(&mut wire, &updates), INSUFFICIENT_ACCESS, "by another name neither");
+    from(demo, Some(application), &password).1
+}
+
+#[test]
+fn u5_an_administrator_who_came_in_by_one_does_not_move_its_own_address() {
+    let demo = start();
+    for application in ["mail", "console"] {
+        let mut wire = administrator(&demo, application);
+        let mut mail = |dn: &str| wire.ask(&replace_request(dn, "mail", &["elsewhere@example.com"]), &[]).code();
+        assert_eq!(mail(&demo.users[0].dn), INSUFFICIENT_ACCESS);
+        let hidden = sequence(&[
+            &[0x0a, 0x01, 0x02],
+            &sequence(&[&octets("hcEmail"), &tlv(0x31, &octets("{\"value\":\"elsewhere@example.com\"}"))]),
+        ]);
+        assert_eq!(wire.ask(&tlv(0x66, &[octets(&demo.users[0].dn), tlv(0x30, &hidden)].concat()), &[]).code(), INSUFFICIENT_ACCESS);
+        let (organisation, uid) = (demo.organisation(), demo.users[0].dn.split(',').next().unwrap().to_owned());
+        let other = format!("uid=another,ou=users,{organisation}");
+        let updates = [
+            rename_request(&demo.users[0].dn, "uid=another", None),
+            replace_request(&other, "mail", &["elsewhere2@example.com"]),
+            rename_request(&other, &uid, None),
+        ];
+        assert_eq!(together(&mut wire, &updates), INSUFFICIENT_ACCESS, "by another name neither");
+    }
     let own = demo.signed_in(&demo.users[0]).ask(&replace_request(&demo.users[0].dn, "mail", &["moved@example.com"]), &[]);
     assert_eq!(own.code(), 0, "and with the password of the account it may");
+}
+
+#[test]
+fn u5_who_came_in_by_one_gives_nobody_an_address_or_a_role_but_to_administer() {
+    let demo = start();
+    let organisation = demo.organisation();
+    let role = format!("cn=application-administrator,ou=roles,{organisation}");
+    let new = |uid: &str, more: &[(&str, &str)]| {
+        let given = [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("uid", uid), ("cn", uid), ("sn", uid)];
+        add_request(&format!("uid={uid},ou=users,{organisation}"), &[&given, more].concat())
+    };
+    let other = &demo.users[1].dn;
+    let tried = |wire: &mut Wire| {
+        let one = new("one", &[("mail", "one@example.com")]);
+        let role_of_new = new("two", &[("hcRole", &role)]);
+        let added =
+            sequence(&[&[0x0a, 0x01, 0x00], &sequence(&[&octets("hcEmail"), &tlv(0x31, &octets("{\"value\":\"x@example.com\"}"))])]);
+        let hidden = tlv(0x66, &[octets(other), tlv(0x30, &added)].concat());
+        let later = replace_request(other, "hcRole", &[&format!("cn=to-come,ou=roles,{organisation}")]);
+        [replace_request(other, "mail", &["elsewhere@example.com"]), hidden, replace_request(other, "hcRole", &[&role]), one, role_of_new]
+            .into_iter()
+            .chain([later])
+            .map(|request| wire.ask(&request, &[]).code())
+            .collect::<Vec<u32>>()
+    };
+    let mut wire = administrator(&demo, "mail");
+    let refused = tried(&mut wire);
+    assert!(refused.iter().all(|code| *code == INSUFFICIENT_ACCESS), "{refused:?}");
+    assert_eq!(wire.ask(&replace_request(other, "description", &["seen"]), &[]).code(), 0, "the rest is its work");
+    assert_eq!(wire.ask(&new("bare", &[]), &[]).code(), 0);
+    let taken = tried(&mut administrator(&demo, "console"));
+    assert!(taken.iter().all(|code| *code == 0), "{taken:?}");
 }
 
 #[test]

@@ -4,12 +4,12 @@
 //! written, as `{SHA256}` when it is kept. They are random and long, so that a plain digest keeps them (as it keeps
 //! tokens), and trying one costs nothing that would tell who has any (HB2).
 
-use crate::base::{EntryId, Secret};
+use crate::base::Secret;
 use crate::directory::password_hash::names_a_scheme;
 use crate::directory::session::application_of;
 use crate::directory::write::Work;
 use crate::directory::{Caller, Directory, Error, Identity, Origin, SessionRequest, Write, WriteOptions};
-use crate::model::{Description, Draft, Entry, Rdn};
+use crate::model::{AttributeId, Entry, Kind, Rdn};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -127,18 +127,36 @@ fn no_credentials() -> Error {
 }
 
 impl Work<'_, '_> {
-    /// A link to set a password goes to the address of an account (U5): who came in by an application password does not move
-    /// its own, by whatever name the account has at that moment.
-    pub(in crate::directory) fn keep_own_address(&self, entry: EntryId, before: &Draft, after: &Draft) -> Result<(), Error> {
+    /// A link to set a password goes to the address of an account (U5), and a role is what an account may do: who came in by an
+    /// application password gives neither to anybody, unless its application is there to administer. Its own address it never
+    /// moves, by whatever name the account has at that moment.
+    pub(in crate::directory) fn keep_accounts(&self, before: Option<&Entry>, after: &Entry) -> Result<(), Error> {
         let (identity, known) = (&self.caller.identity, self.core.schema.known());
-        let own = identity.application_password.is_some() && identity.entry == Some(entry);
-        let mut held = before.attributes.iter().chain(&after.attributes).map(|held| &held.description);
-        let is_moved =
-            |named: &Description| [known.mail, known.hc_email].contains(&named.attribute) && before.get(named) != after.get(named);
-        match own && held.any(is_moved) {
-            true => Err(no_credentials()),
-            false => Ok(()),
+        let Some(value) = &identity.application_password else { return Ok(()) };
+        let was_user = before.is_some_and(|before| before.kind == Kind::User);
+        let same = |attribute: AttributeId| match before.filter(|_| was_user) {
+            Some(before) => before.values(attribute).eq(after.values(attribute)),
+            None => !after.has(attribute),
+        };
+        let moves_address = after.kind == Kind::User && !(same(known.mail) && same(known.hc_email));
+        if moves_address && identity.entry == Some(after.id) {
+            return Err(no_credentials());
         }
+        let gives_role = self.has_changed_links(known.hc_role);
+        let names_role = !before.map(|before| before.values(known.hc_role)).into_iter().flatten().eq(after.values(known.hc_role));
+        match moves_address || gives_role || names_role {
+            true if !self.administers(value) => {
+                let text =
+                    "an application password changes no address that links go to and no role, but that of an administrative application";
+                Err(Error::InsufficientAccess(text.to_owned()))
+            }
+            true | false => Ok(()),
+        }
+    }
+
+    /// Whether the application of this value is there to administer.
+    fn administers(&self, value: &[u8]) -> bool {
+        self.current.settings.applications.iter().any(|application| application.administrative && is_of(value, &application.name))
     }
 
     /// One for each application, and not too many; who loses one loses the sessions.

@@ -14,11 +14,13 @@ impl Work<'_, '_> {
         if entry.kind == Kind::Session {
             return Err(Error::Unwilling("sessions are made by signing in, not by adding entries".to_owned()));
         }
+        self.keep_accounts(None, entry)?;
         self.settle_application_passwords(None, entry)?;
         self.post_welcome(None, entry)
     }
 
     pub(super) fn after_modify(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
+        self.keep_accounts(Some(before), after)?;
         let schema = std::sync::Arc::clone(&self.core.schema);
         let user_password = schema.known().user_password;
         let another_password = !before.values(user_password).eq(after.values(user_password));

@@ -311,6 +311,11 @@ impl Work<'_, '_> {
         }
     }
 
+    /// Whether links of this type came or went, from whichever end.
+    pub(in crate::directory) fn has_changed_links(&self, attribute: AttributeId) -> bool {
+        self.linked.iter().chain(&self.unlinked).any(|link| link.attribute == attribute)
+    }
+
     /// Groups of any class say what their members may do.
     fn note_membership(&mut self, attribute: AttributeId) {
         if attribute == self.core.schema.known().member {

@@ -34,7 +34,6 @@ impl Work<'_, '_> {
         self.stamp_modified(&mut draft, modifications);
         self.state_of_new_user(Some(entry.kind), &mut draft);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
-        self.keep_own_address(entry.id, &before, &draft)?;
         self.note_password(Some(&entry), &mut draft, (None, &[]))?;
         let after = self.put_modified(&entry, &before, &draft)?;
         if modifications.iter().any(|change| self.core.schema.attribute(&change.attribute) == Some(self.core.schema.known().user_password))

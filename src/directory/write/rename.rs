@@ -36,7 +36,6 @@ impl Work<'_, '_> {
         let mut draft = self.changed(&entry, draft, &options.modifications)?;
         self.stamp_modified(&mut draft, &options.modifications);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
-        self.keep_own_address(entry.id, &before, &draft)?;
         self.note_password(Some(&entry), &mut draft, (None, &[]))?;
         let revision = self.txn.new_revision();
         let place = Place { id: entry.id, parent: Some(parent), rdn: rdn.to_string().into(), rdn_key, revision };
