@@ -2,7 +2,7 @@
 
 use super::arguments::{AccessAction, Administration, GroupAction, LicenceAction, RoleAction, SessionAction, TokenAction, UserAction};
 use super::output::{Output, complain, warn};
-use super::{Outcome, load, local};
+use super::{Outcome, data_folder, load, local};
 use crate::base::{Secret, SystemClock};
 use crate::daemon::config::Config;
 use crate::daemon::config::file::LogFormat;
@@ -64,7 +64,10 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
     };
     let carried = request(administration, &config).and_then(|request| {
         let counts = matches!(request.command, Command::Import(_)) || request.output.is_some();
-        let mut output = Output::new(json, request.output.as_deref(), counts).map_err(|error| error.to_string())?;
+        let mut output = Output::new(json, request.output.as_deref(), counts).map_err(|error| match &request.output {
+            Some(file) => format!("{}: {error}", file.display()),
+            None => error.to_string(),
+        })?;
         if is_list(&request.command) {
             output = output.of_list();
         }
@@ -108,15 +111,6 @@ fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outc
     }
 }
 
-/// A folder that was named wrongly, or that is on a disk that is not mounted, must not pass for a directory without entries.
-fn may_open(folder: &Path, command: &Command) -> Result<(), String> {
-    let begins = matches!(command, Command::Bootstrap { .. } | Command::Import(_));
-    match Directory::is_there(folder).map_err(|error| error.to_string())? || begins {
-        true => Ok(()),
-        false => Err("no directory is here; `serve`, `import`, `bootstrap` and `restore` begin one".to_owned()),
-    }
-}
-
 /// Opens the directory in this process: no daemon runs.
 fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mut Output) -> Outcome {
     // What the store has to say about its files is for whoever sits here.
@@ -131,8 +125,9 @@ fn here(config: &Config, command: &Command, input: &mut dyn BufRead, output: &mu
     };
     let _entered = runtime.enter();
     let folder = &config.settings.folder;
-    if let Err(reason) = may_open(folder, command) {
-        complain(json, format_args!("{}: {reason}", folder.display()));
+    let begins = matches!(command, Command::Bootstrap { .. } | Command::Import(_));
+    if !begins && let Err(reason) = data_folder(folder) {
+        complain(json, reason);
         return Outcome::Unreachable;
     }
     let directory = match Directory::open(config.settings.clone(), Arc::new(SystemClock::default())) {

@@ -2,7 +2,7 @@
 
 use super::arguments::{AuditAction, AuditQuery};
 use super::output::{Output, answer, complain};
-use super::{Outcome, load};
+use super::{Outcome, data_folder, load};
 use crate::base::{Secret, Timestamp};
 use crate::daemon::control::Reply;
 use crate::directory::{AuditCheck, Directory, Error};
@@ -23,6 +23,10 @@ pub(super) fn run(config: &Path, action: AuditAction, json: bool) -> Outcome {
         Err(outcome) => return outcome,
     };
     let folder = &config.settings.folder;
+    if let Err(reason) = data_folder(folder) {
+        complain(json, reason);
+        return Outcome::Unreachable;
+    }
     let done = match action {
         AuditAction::Show(query) => show(folder, &query, json),
         AuditAction::Renew => return renew(folder, json, config.settings.audit_key.as_ref()),

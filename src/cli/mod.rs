@@ -70,6 +70,15 @@ fn load(path: &Path, json: bool) -> Result<Config, Outcome> {
     })
 }
 
+/// A folder that was named wrongly, or that is on a disk that is not mounted, must not pass for a directory without entries.
+fn data_folder(folder: &Path) -> Result<(), String> {
+    match Directory::is_there(folder) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("{}: no directory is here; `serve`, `import`, `bootstrap` and `restore` begin one", folder.display())),
+        Err(error) => Err(format!("{}: {error}", folder.display())),
+    }
+}
+
 fn restore(path: &Path, file: &Path, json: bool) -> Outcome {
     let config = match load(path, json) {
         Ok(config) => config,

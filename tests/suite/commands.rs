@@ -49,8 +49,17 @@ fn said(output: &Output) -> String {
 fn a_command_makes_no_data_folder() {
     let place = Place::new();
     let backup = place.file("all.backup");
-    let commands: [&[&str]; 6] =
-        [&["verify"], &["export"], &["sessions", "list"], &["user", "list"], &["compact"], &["backup", backup.to_str().unwrap()]];
+    let commands = [
+        &["verify"][..],
+        &["export"],
+        &["sessions", "list"],
+        &["user", "list"],
+        &["compact"],
+        &["backup", backup.to_str().unwrap()],
+        &["audit", "verify"],
+        &["audit", "show"],
+        &["audit", "renew"],
+    ];
     let data = place.file("data");
     for is_there in [false, true] {
         for arguments in commands {
