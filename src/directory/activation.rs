@@ -188,7 +188,8 @@ impl Directory {
         let mut clear = Vec::new();
         let hashed = async {
             self.check_password(&password, Some(&entry), &self.password_rules(&entry))?;
-            self.refuse_former(&caller, &entry, &password).await?;
+            // Whoever has the link needs no guess, and one that is none of the former uses it up.
+            self.refuse_former(&caller, &entry, &password, true).await?;
             self.hash_password(origin.address, password, &mut clear).await
         };
         let hashed = hashed.await.map_err(|error| match error {

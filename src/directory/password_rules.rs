@@ -2,7 +2,7 @@
 //! with the right password meets, and what a change of it is asked for and leaves behind on the entry.
 
 use super::activation::ACTOR;
-use super::lockout;
+use super::lockout::{self, Account};
 use super::referral::is_of_class;
 use super::session::system_caller;
 use super::tree::{self, Resolved, Suffix};
@@ -10,13 +10,14 @@ use super::write::Work;
 use super::write::links::LinkValues;
 use super::{Bound, Caller, Directory, Error, Identity, Origin, WriteOptions};
 use crate::base::{EntryId, Secret};
+use crate::domain::lockout::Merit;
 use crate::domain::password_rules::{
     POLICY, PasswordNotes, PasswordProblem, PasswordRules, PasswordUse, Usability, history, stored_in_history,
 };
 use crate::domain::{AccountState, Rights, User, organisation_of};
 use crate::model::{Description, Draft, Entry, Facts};
 use crate::schema::Schema;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Entries of those under a policy that are looked at for one to name.
 const MOST_ASKED: usize = 1_000;
@@ -161,13 +162,39 @@ impl Directory {
         Ok(self.password_rules(entry).own_change(&noted, with_old, self.clock().now())?)
     }
 
-    /// A password that its user had before is not taken again, nor the one it has, where the policy remembers any.
-    pub(super) async fn refuse_former(&self, caller: &Caller, entry: &Entry, password: &Secret) -> Result<(), Error> {
+    /// A password that its user had before is not taken again, nor the one it has, where the policy remembers any. Where the old
+    /// one was not `proven` with the change, each that is compared is an attempt like a bind, whatever comes of it, and none is
+    /// while the account has to wait: who has the session of somebody could guess the password so, with changes that fail. A
+    /// change that is made forgets what was counted.
+    pub(super) async fn refuse_former(&self, caller: &Caller, entry: &Entry, password: &Secret, proven: bool) -> Result<(), Error> {
         let keep = self.password_rules(entry).in_history;
         let own = caller.identity.entry == Some(entry.id) || caller.identity.name == ACTOR;
         if keep == 0 || !own {
             return Ok(());
         }
+        let found = match proven {
+            true => Some(self.is_former(caller, entry, password, keep).await?),
+            false => {
+                let compared = &OnceLock::new();
+                let proof = |held: bool| async move {
+                    if !held {
+                        let _ = compared.set(self.is_former(caller, entry, password, keep).await?);
+                    }
+                    Ok(None::<()>)
+                };
+                self.count(&caller.origin, Account::Entry(entry.id), Merit::Part, proof).await?;
+                compared.get().copied()
+            }
+        };
+        match found {
+            Some(true) => Err(PasswordProblem::InHistory.into()),
+            Some(false) => Ok(()),
+            None => Err(Error::Unwilling("after so many failed attempts the password cannot be changed yet; try again later".to_owned())),
+        }
+    }
+
+    /// Whether it is the password of the entry, or one of the `keep` last ones before.
+    async fn is_former(&self, caller: &Caller, entry: &Entry, password: &Secret, keep: usize) -> Result<bool, Error> {
         let known = self.schema().known();
         // Each begins with its time, and they are kept in that order.
         let mut former: Vec<&[u8]> = entry.values(known.pwd_history).collect();
@@ -175,10 +202,10 @@ impl Directory {
         let remembered = former.into_iter().rev().take(keep).filter_map(stored_in_history);
         for stored in entry.values(known.user_password).chain(remembered) {
             if self.match_password(&caller.origin, &[stored.to_vec()], password).await?.is_some() {
-                return Err(PasswordProblem::InHistory.into());
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 

@@ -157,6 +157,28 @@ fn former_passwords_are_not_taken_again_and_never_shown() {
 }
 
 #[test]
+fn hb3_hb7_nobody_guesses_by_the_history_without_being_counted() {
+    let server = start(&[("pwdInHistory", "2")]);
+    let mut wire = server.connect();
+    assert_eq!(bind(&mut wire, FIRST).code(), 0);
+    let failures = || read(&server, "pwdFailureTime").len();
+    let mut ask = |changes: &[(i64, &str, &[&str])]| wire.ask(&modify(ADA, changes), &ask()).code();
+    // A wrong old password says nothing of the new one, in whatever order they come.
+    assert_eq!(ask(&[(0, "userPassword", &[FIRST]), (1, "userPassword", &["a guess"])]), 16);
+    assert_eq!(failures(), 1);
+    assert_eq!(ask(&[(2, "userPassword", &[SECOND])]), 0);
+    assert_eq!(failures(), 0, "a change that is made forgets them");
+    // Changes that fail for another reason.
+    let mut guess = |password: &str| ask(&[(2, "userPassword", &[password]), (0, "objectClass", &["nothing"])]);
+    for counted in 1..=5 {
+        assert_eq!(guess(&format!("Seven kettles, {counted} otters")), 50);
+        assert_eq!(failures(), counted);
+    }
+    assert_eq!((guess("Seven kettles, 6 otters"), guess(SECOND)), (53, 53), "right and wrong are the same while it has to wait");
+    assert_eq!(server.connect().bind(ADA, SECOND).code(), 49, "as it has to for a bind");
+}
+
+#[test]
 fn a_password_is_long_old_and_changed_by_its_user_as_the_policy_says() {
     let server = start(&[("pwdMinLength", "20"), ("pwdMinAge", "3600"), ("pwdSafeModify", "TRUE")]);
     let mut wire = server.connect();

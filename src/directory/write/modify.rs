@@ -224,7 +224,7 @@ impl Work<'_, '_> {
                 (false, Form::Octets(_)) => drop(self.normal_form(description.attribute, &value)?),
                 (false, Form::Normal(_)) if permissive => {}
                 (false, Form::Normal(_)) => {
-                    return Err(Error::NoSuchAttribute(format!("{}: the value to delete is not there", quoted(name))));
+                    return Err(not_there(name));
                 }
             }
         }
@@ -297,6 +297,10 @@ impl Work<'_, '_> {
             false => Err(Error::ObjectClassModification(format!("the structural class cannot change from {was} to {is}"))),
         }
     }
+}
+
+pub(super) fn not_there(name: &str) -> Error {
+    Error::NoSuchAttribute(format!("{}: the value to delete is not there", quoted(name)))
 }
 
 fn not_a_number(name: &str) -> Error {

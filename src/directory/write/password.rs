@@ -1,6 +1,7 @@
 //! Passwords on their way in (RFC 3062, RFC 4511 §4.6): never stored as they come, and hashed before the writer
 //! thread sees them.
 
+use super::modify::not_there;
 use super::{Work, quoted};
 use crate::base::{EntryId, Secret, random};
 use crate::directory::authenticate::one_time_code;
@@ -49,6 +50,15 @@ pub(super) struct Judgement {
     rules: PasswordRules,
 }
 
+/// Whose password a change sets.
+#[derive(Clone, Copy)]
+struct Whose<'a> {
+    dn: &'a str,
+    entry: Option<&'a Entry>,
+    /// Whether the old one came with the change, and was right.
+    proven: bool,
+}
+
 impl Directory {
     /// What takes time is done here, outside the writer thread: hashing, and checking an old password.
     pub(super) async fn prepare(
@@ -65,10 +75,11 @@ impl Directory {
                 let named = self.named_policy(attributes);
                 let rules = self.rules_to_come(caller, dn, named.as_deref());
                 let refused = company == Company::Alone && !self.may_add_under(caller, dn);
+                let whose = Whose { dn, entry: None, proven: false };
                 for (name, values) in attributes {
                     match self.is_password(name) {
                         true if refused => values.zeroize(),
-                        true => *values = self.hashed(caller, std::mem::take(values), options, (dn, None), &rules, &mut clear).await?,
+                        true => *values = self.hashed(caller, std::mem::take(values), options, whose, &rules, &mut clear).await?,
                         false => self.prepare_secrets(caller, name, values)?,
                     }
                 }
@@ -122,9 +133,10 @@ impl Directory {
         let entry = entry.as_deref();
         let rules = entry.map_or_else(|| self.rules_to_come(caller, dn, None), |entry| self.password_rules(entry));
         self.check_own_modifications(caller, entry, modifications)?;
+        let whose = Whose { dn, entry, proven: self.prepare_old_passwords(caller, entry, modifications).await? };
         for change in modifications {
             match self.is_password(&change.attribute) {
-                true => self.prepare_password_change(caller, (dn, entry), change, options, &rules, clear).await?,
+                true => self.prepare_new_passwords(caller, whose, change, options, &rules, clear).await?,
                 false => self.prepare_other(caller, dn, change)?,
             }
         }
@@ -240,10 +252,34 @@ impl Directory {
         Ok(())
     }
 
-    async fn prepare_password_change(
+    /// "Delete the old one, add the new one": the value to delete is the stored hash of what the client names. This comes before
+    /// anything is said of a new one, and nothing is where the old one is wrong. Answers whether one came.
+    async fn prepare_old_passwords(
         &self,
         caller: &Caller,
-        (dn, entry): (&str, Option<&Entry>),
+        entry: Option<&Entry>,
+        modifications: &mut [Modification],
+    ) -> Result<bool, Error> {
+        let mut proven = false;
+        let deleted = |change: &&mut Modification| change.kind == ModificationKind::Delete && self.is_password(&change.attribute);
+        for change in modifications.iter_mut().filter(deleted) {
+            for value in &mut change.values {
+                let given = Secret::new(std::mem::take(value));
+                // The writer sees no password, and finds what is right for none as little as that.
+                *value = match entry {
+                    Some(entry) => self.stored_form(caller, entry, &given).await?.ok_or_else(|| not_there(&change.attribute))?,
+                    None => random::token().as_bytes().to_vec(),
+                };
+                proven |= entry.is_some();
+            }
+        }
+        Ok(proven)
+    }
+
+    async fn prepare_new_passwords(
+        &self,
+        caller: &Caller,
+        whose: Whose<'_>,
         change: &mut Modification,
         options: &WriteOptions,
         rules: &PasswordRules,
@@ -252,20 +288,9 @@ impl Directory {
         match change.kind {
             ModificationKind::Add | ModificationKind::Replace => {
                 let values = std::mem::take(&mut change.values);
-                change.values = self.hashed(caller, values, options, (dn, entry), rules, clear).await?;
+                change.values = self.hashed(caller, values, options, whose, rules, clear).await?;
             }
-            // "delete the old one, add the new one": the value to delete is the stored hash of what the client names.
-            ModificationKind::Delete => {
-                for value in &mut change.values {
-                    let given = Secret::new(std::mem::take(value));
-                    let stored = match entry {
-                        Some(entry) => self.stored_form(caller, entry, &given).await?,
-                        None => None,
-                    };
-                    // The writer sees no password, and finds what is right for none as little as that.
-                    *value = stored.unwrap_or_else(|| random::token().as_bytes().to_vec());
-                }
-            }
+            ModificationKind::Delete => {}
             // There is no such change, and the values are none to keep.
             ModificationKind::Increment => change.values.zeroize(),
         }
@@ -301,7 +326,7 @@ impl Directory {
         caller: &Caller,
         values: Vec<Vec<u8>>,
         options: &WriteOptions,
-        (dn, entry): (&str, Option<&Entry>),
+        Whose { dn, entry, proven }: Whose<'_>,
         rules: &PasswordRules,
         clear: &mut Vec<ClearPassword>,
     ) -> Result<Vec<Vec<u8>>, Error> {
@@ -332,7 +357,7 @@ impl Directory {
                 self.check_password(&password, entry, rules)?;
             }
             if let Some(entry) = entry {
-                self.refuse_former(caller, entry, &password).await?;
+                self.refuse_former(caller, entry, &password, proven).await?;
             }
             out.push(self.hash_password(caller.origin.address, password, clear).await?);
         }
@@ -403,6 +428,7 @@ impl Directory {
         }
         self.check_own_change(caller, &entry, old.is_some())?;
         let rules = self.password_rules(&entry);
+        let proven = old.is_some();
         if let Some(old) = old
             && self.prove_old(caller, &entry, &old).await?.is_none()
         {
@@ -413,7 +439,7 @@ impl Directory {
                 if !caller.identity.is_operator() {
                     self.check_password(&new, Some(&entry), &rules)?;
                 }
-                self.refuse_former(caller, &entry, &new).await?;
+                self.refuse_former(caller, &entry, &new, proven).await?;
                 (new, None)
             }
             None => {
