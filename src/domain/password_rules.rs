@@ -216,7 +216,8 @@ impl PasswordRules {
     /// §8.2). Whoever has to change it need not wait.
     pub fn own_change(&self, noted: &PasswordNotes, with_old: bool, now: Timestamp) -> Result<(), PasswordProblem> {
         let must = self.must_change && noted.reset;
-        let too_young = noted.changed.is_some_and(|changed| now < changed.plus(self.minimum_age));
+        // One that a clock ahead has set is as old as need be: nobody waits until that day.
+        let too_young = noted.changed.is_some_and(|changed| changed <= now && now < changed.plus(self.minimum_age));
         match () {
             () if !self.allow_user_change => Err(PasswordProblem::ModificationNotAllowed),
             () if self.safe_modify && !with_old => Err(PasswordProblem::MustSupplyOld),
@@ -425,6 +426,7 @@ mod tests {
         assert_eq!(rules.own_change(&reset, false, at(0)), Ok(()), "and need not wait");
         assert_eq!(rules.own_change(&changed(0), false, at(0)), Err(PasswordProblem::TooYoung));
         assert_eq!(rules.own_change(&changed(0), false, at(1)), Ok(()));
+        assert_eq!(rules.own_change(&changed(30), false, at(1)), Ok(()), "set by a clock that was ahead");
     }
 
     #[test]

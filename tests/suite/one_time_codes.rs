@@ -118,6 +118,19 @@ fn hb3_the_old_password_without_its_code_forgets_no_failures() {
 }
 
 #[test]
+fn a_new_secret_begins_anew_whatever_step_was_used_of_the_one_before() {
+    let (demo, user) = enrolled();
+    let now = step();
+    assert_eq!(demo.connect().bind(&user.dn, &with_code(&user, now + 1)).code(), 0, "by a clock that is ahead");
+    demo.as_operator().replace(&user.dn, "hcOneTimeSecret", &["GIZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"]);
+    let given = |step| format!("{}{}", user.password, code(b"22345678901234567890", step));
+    assert_eq!(demo.connect().bind(&user.dn, &given(now)).code(), 0);
+    assert_eq!(demo.connect().bind(&user.dn, &given(now)).code(), INVALID_CREDENTIALS, "once");
+    demo.as_operator().replace(&user.dn, "description", &["another"]);
+    assert_eq!(demo.connect().bind(&user.dn, &given(now)).code(), INVALID_CREDENTIALS, "any other change leaves it at that");
+}
+
+#[test]
 fn hc1_nobody_reads_searches_or_compares_the_secret() {
     let (demo, user) = enrolled();
     let mut operator = demo.as_operator();

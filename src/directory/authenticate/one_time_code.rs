@@ -120,8 +120,15 @@ fn record(entry: EntryId) -> String {
     format!("code/{:08x}", entry.0)
 }
 
-fn used_step(facts: &dyn Facts, entry: EntryId) -> Option<u64> {
-    Some(u64::from_be_bytes(facts.meta(&record(entry))?.as_ref().try_into().ok()?))
+/// The last step that was used. One that is yet to come is of a clock that was ahead, and holds nobody up.
+fn used_step(facts: &dyn Facts, entry: EntryId, now: Timestamp) -> Option<u64> {
+    let used = u64::from_be_bytes(facts.meta(&record(entry))?.as_ref().try_into().ok()?);
+    Some(used).filter(|used| is_near(*used, now))
+}
+
+/// Whether the step has been, is now, or is the next.
+const fn is_near(step: u64, now: Timestamp) -> bool {
+    step <= now.millis() / STEP + 1
 }
 
 /// A value of `hcOneTimeSecret` as it is kept.
@@ -164,10 +171,10 @@ impl Directory {
         let Some((secret, entry)) = secret else {
             return Given { password: password.clone(), step: None, acceptable: true };
         };
-        let octets = password.expose();
+        let (octets, now) = (password.expose(), self.clock().now());
         let parts = octets.len().checked_sub(DIGITS).and_then(|at| octets.split_at_checked(at));
         let right = parts.and_then(|(password, code)| {
-            let step = step_of(&secret_octets(secret)?, code, self.clock().now(), used_step(self.memory(), entry))?;
+            let step = step_of(&secret_octets(secret)?, code, now, used_step(self.memory(), entry, now))?;
             Some(Given { password: Secret::new(password), step: Some(step), acceptable: true })
         });
         // Something is checked all the same, and it is wrong: the answer comes no sooner, and tells nothing of the password.
@@ -176,10 +183,11 @@ impl Directory {
 
     /// Uses a code up, durably; false where somebody else was first.
     async fn use_code(&self, entry: EntryId, step: u64) -> Result<bool, Error> {
+        let now = self.clock().now();
         self.store()
             .write(move |txn| {
                 txn.may_use_reserve();
-                let free = used_step(&*txn, entry).is_none_or(|used| used < step);
+                let free = used_step(&*txn, entry, now).is_none_or(|used| used < step);
                 if free {
                     txn.put_meta(&record(entry), Some(step.to_be_bytes().to_vec()));
                 }
@@ -195,7 +203,7 @@ impl Directory {
 }
 
 impl Work<'_, '_> {
-    /// The account is gone, and what is kept of its codes.
+    /// The secret is another one, or gone, and what was used of its codes counts no more.
     pub(in crate::directory) fn forget_codes(&mut self, entry: EntryId) {
         self.txn.put_meta(&record(entry), None);
     }
@@ -236,6 +244,12 @@ mod tests {
         assert_eq!((good(100, Some(99)), good(100, Some(100)), good(100, Some(101))), (Some(100), None, None));
         assert_eq!(step_of(SECRET, b"75522", at(0), None), None);
         assert_eq!(step_of(SECRET, code(SECRET, 0).unwrap().as_bytes(), at(0), None), Some(0));
+    }
+
+    #[test]
+    fn a_step_that_a_clock_ahead_has_used_holds_nobody_up() {
+        let now = Timestamp::from_millis(100 * STEP + 7);
+        assert_eq!([99, 100, 101, 102, 2_980].map(|step| is_near(step, now)), [true, true, true, false, false]);
     }
 
     #[test]

@@ -28,6 +28,10 @@ impl Work<'_, '_> {
             self.unlock(after.id);
         }
         self.settle_application_passwords(Some(before), after)?;
+        let secret = schema.known().hc_one_time_secret;
+        if !before.values(secret).eq(after.values(secret)) {
+            self.forget_codes(after.id);
+        }
         self.settle_policy(before, after)?;
         let Some(was) = User::of(&schema, before) else {
             if another_password {
