@@ -81,7 +81,7 @@ fn a_revoked_one_ends_its_sessions_and_opens_nothing() {
     assert!(command(&demo, &["MAIL", "--remove"]).0);
     assert!(demo.sessions().is_empty());
     assert_eq!(from(&demo, Some("mail"), &password).0, INVALID_CREDENTIALS);
-    wire.send(&crate::wire::message(9, &crate::wire::search_request(&demo.users[0].dn, 0, &present("objectClass"), &["1.1"]), &[]));
+    wire.send(&crate::wire::message(9, &search_request(&demo.users[0].dn, 0, &present("objectClass"), &["1.1"]), &[]));
     assert!(wire.receive().is_none_or(|answer| answer.tag != 0x64), "its connection is over");
     assert!(!command(&demo, &["mail", "--remove"]).0, "it is gone");
 }
