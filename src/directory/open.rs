@@ -101,8 +101,11 @@ impl Directory {
         Ok(())
     }
 
-    /// A name that is no entry's makes a rule of no account, and nothing else shows that.
+    /// A name that is no entry's makes a rule of no account, and nothing else shows that. Where there is no entry yet, all are to come.
     fn warn_of_void_rules(&self) {
+        if self.memory().entry_count() == 0 {
+            return;
+        }
         for (rule, name) in self.current().policy.void_names(self.memory()) {
             tracing::warn!(rule, name, "an access rule names an entry that is not there; until it is, the rule does nothing");
         }
