@@ -40,6 +40,21 @@ pub struct Server {
     running: Vec<Running>,
     level: Option<Level>,
     watch: Option<Watch>,
+    signals: Option<Signals>,
+}
+
+/// What the machine tells us. It is kept from here on until it is asked for.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, String> {
+        let of = |kind: SignalKind| signal(kind).map_err(|error| error.to_string());
+        Ok(Self { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())?, hangup: of(SignalKind::hangup())? })
+    }
 }
 
 /// A listener that accepts.
@@ -80,6 +95,8 @@ impl Server {
             running: Vec::new(),
             level,
             watch,
+            // Who sees that it serves may end it.
+            signals: Some(Signals::new()?),
         };
         // Now that whoever connects is answered, and the command line is.
         for (listener, socket) in listen_all(bound)? {
@@ -96,10 +113,7 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then lets what is under way finish.
     pub async fn run(mut self) -> Result<(), String> {
-        let signal = |kind: SignalKind| signal(kind).map_err(|error| error.to_string());
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+        let Signals { mut terminate, mut interrupt, mut hangup } = self.signals.take().map_or_else(Signals::new, Ok)?;
         let mut watch = self.watch.take().unwrap_or_else(|| Watch::new(self.config.files.clone()));
         let watchdog = tokio::spawn(beat());
         let repeats = self.level.as_ref().map(|level| tokio::spawn(level.repeats().watch()));

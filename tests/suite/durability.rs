@@ -149,3 +149,11 @@ fn who_can_connect_can_reach_it_by_the_command_line() {
         assert!(std::os::unix::net::UnixStream::connect(&socket).is_ok(), "a client was let in before {}", socket.display());
     }
 }
+
+#[test]
+fn whoever_sees_that_it_serves_may_end_it_cleanly() {
+    for _ in 0..8 {
+        // The stop asserts how the server ended.
+        Demo::start().stop();
+    }
+}
