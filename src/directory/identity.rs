@@ -1,5 +1,6 @@
 //! Who is asking, and from where.
 
+use super::client::Client;
 use super::unseated::SignIn;
 use crate::access::Grants;
 pub use crate::access::Standing;
@@ -167,6 +168,8 @@ pub struct Identity {
     pub must_change: bool,
     /// The application password it came in by, as it is kept.
     pub(super) application_password: Option<Arc<[u8]>>,
+    /// The provisioning client whose token it came in by.
+    pub client: Option<Arc<Client>>,
     /// The hash of the config that the operator's password was right for.
     pub(super) operator_password: Option<Arc<str>>,
     /// How it has proven who it is, or who acts as it has.
@@ -193,6 +196,7 @@ impl Identity {
             sign_in: None,
             must_change: false,
             application_password: None,
+            client: None,
             operator_password: None,
             method: Method::None,
             through: None,

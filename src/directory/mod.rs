@@ -12,6 +12,7 @@ mod begun;
 mod bind;
 mod bounds;
 mod chain;
+pub mod client;
 mod collective;
 #[cfg(test)]
 mod collective_tests;

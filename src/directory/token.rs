@@ -1,6 +1,7 @@
 //! Bearer tokens of provisioning clients: `hc_<id>_<secret>`, shown once, kept as a hash, good for one organisation
 //! (HE9). They are records outside the tree, `token/<id>`.
 
+use super::client::{self, Client};
 use super::identity::{Caller, Identity, Method, Standing};
 use super::tree::{self, Resolved};
 use super::{Directory, Error, NewToken};
@@ -24,6 +25,9 @@ struct Record {
     name: String,
     created: Timestamp,
     expires: Option<Timestamp>,
+    /// The client whose token it is; a token from before there were clients is one of its own.
+    #[serde(default)]
+    client: Option<String>,
 }
 
 /// A token as its keepers see it.
@@ -45,26 +49,42 @@ fn digest(secret: &[u8]) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 
+fn random_id() -> String {
+    random::bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn octets(record: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(record).map_err(|_| Error::Internal)
+}
+
 impl Directory {
-    /// Makes a provisioning client's token for an organisation (shown once, stored as a hash).
+    /// Makes a token of the provisioning client `name` of an organisation (shown once, stored as a hash), and the client
+    /// where there is none of that name yet.
     pub async fn mint_token(&self, caller: &Caller, organisation: &str, name: &str, lifetime: Option<Duration>) -> Result<NewToken, Error> {
         let entry = self.organisation_for(caller, organisation)?;
-        let id: String = random::bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
-        let secret = random::token();
+        let (id, secret) = (random_id(), random::token());
         let now = self.clock().now();
+        let client = Client::new(random_id(), entry, name.to_owned(), now);
         let record = Record {
             hash: digest(secret.as_bytes()),
             organisation: entry,
             name: name.to_owned(),
             created: now,
             expires: lifetime.map(|lifetime| now.plus(lifetime)),
+            client: None,
         };
-        let octets = serde_json::to_vec(&record).map_err(|_| Error::Internal)?;
         let key = format!("{PREFIX}{id}");
         let told = self.token_record(caller, "token-mint", &id, entry, name);
         self.store()
             .write(move |txn| {
-                txn.put_meta(&key, Some(octets));
+                let client = match client::named(txn, entry, &client.name) {
+                    Some(known) => known.id,
+                    None => {
+                        txn.put_meta(&Client::key(&client.id), Some(octets(&client)?));
+                        client.id
+                    }
+                };
+                txn.put_meta(&key, Some(octets(&Record { client: Some(client), ..record })?));
                 txn.audit(told);
                 Ok::<_, Error>(())
             })
@@ -163,9 +183,15 @@ impl Directory {
             name: format!("token:{id}"),
             method: Method::Token,
             organisation: Some(record.organisation),
+            client: Some(Arc::new(self.client_of(id, record))),
             generation,
             ..Identity::anonymous()
         }))
+    }
+
+    fn client_of(&self, token: &str, record: Record) -> Client {
+        let known = record.client.as_deref().and_then(|id| self.client(id));
+        known.unwrap_or_else(|| Client::new(token.to_owned(), record.organisation, record.name, record.created))
     }
 
     fn live_record(&self, id: &str) -> Option<Record> {

@@ -4,6 +4,7 @@ use super::error::ScimError;
 use super::json::Object;
 use super::mapping::{self, Changes, Lookup, Reference};
 use super::schema::{Catalogue, ResourceType};
+use crate::directory::client::ClientSettings;
 use crate::directory::{
     Caller, Directory, EntrySink, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
 };
@@ -23,6 +24,8 @@ pub struct Gateway {
     pub catalogue: Arc<Catalogue>,
     /// Who asks.
     pub caller: Caller,
+    /// How requests of the client behind the token are dealt with.
+    pub settings: ClientSettings,
     /// The DN of the organisation of the token.
     pub organisation: String,
     /// What locations begin with.

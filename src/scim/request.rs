@@ -83,6 +83,7 @@ impl FromRequestParts<Arc<Scim>> for Gateway {
         Ok(Self {
             directory: state.directory.clone(),
             catalogue: state.catalogue.clone(),
+            settings: caller.identity.client.as_ref().map(|client| client.settings.clone()).unwrap_or_default(),
             caller,
             organisation,
             base_url: state.base_url.clone(),

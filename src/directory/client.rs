@@ -1,0 +1,180 @@
+//! Provisioning clients: what an identity provider is to one organisation, and how it is dealt with. A client has any
+//! number of tokens, so that one can follow another without a gap (HE9). They are records outside the tree, `client/<id>`.
+
+use super::Directory;
+use crate::base::{EntryId, Timestamp};
+use crate::model::Facts;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+const PREFIX: &str = "client/";
+
+/// How a client's requests are read where identity providers and the RFCs disagree; docs/scim.md has the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// As the RFCs have it, and what they do not forbid is accepted.
+    #[default]
+    Rfc,
+    /// What the interoperability profile asks for: what is not known is refused.
+    Strict,
+    /// What Microsoft Entra ID sends.
+    Entra,
+    /// What Okta sends.
+    Okta,
+}
+
+/// What a client may do, each by an explicit grant (HE3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Read what is there.
+    Read,
+    /// Make and change users and staff.
+    Users,
+    /// Make and change groups and memberships.
+    Groups,
+    /// Assign licensee roles, and keep the organisation's own.
+    Roles,
+    /// Set passwords.
+    Passwords,
+    /// List and end sessions.
+    Sessions,
+    /// Read and write content.
+    Content,
+}
+
+/// What becomes of a user that a client deletes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deletion {
+    /// It is put away: gone for everybody, its name free, and an administrator can bring it back as it was.
+    #[default]
+    Keep,
+    /// It is deleted for good.
+    Delete,
+    /// It is disabled, and the client sees it as deleted.
+    Deactivate,
+}
+
+/// Whom a client may change (HE2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// The users and groups it made or was given.
+    #[default]
+    Own,
+    /// Every user and group of the organisation but administrators.
+    Organisation,
+}
+
+/// What becomes of a user's credentials where a client changes the address (U5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressChange {
+    /// They stay, and both addresses are told.
+    #[default]
+    Keep,
+    /// They end, and the new address is sent a link.
+    Renew,
+}
+
+/// How a client is dealt with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientSettings {
+    /// How its requests are read.
+    pub profile: Profile,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+    /// What its DELETE does to a user.
+    pub deletion: Deletion,
+    /// Whether a POST with the externalId of a user it deleted or disabled brings that user back (quirk 31).
+    pub restore_on_create: bool,
+    /// Whom it may change.
+    pub reach: Reach,
+    /// What a change of the address does.
+    pub address_change: AddressChange,
+    /// Whether users it makes are sent a welcome mail (U4).
+    pub welcome_mail: bool,
+    /// Users it may disable or delete within [`window`](Self::window) before it is paused; none: as many as it likes.
+    pub deactivation_ceiling: Option<u32>,
+    /// The window of the ceiling, in seconds.
+    pub window: u64,
+    /// Requests a second that it may make in the long run; a burst of as many again on top.
+    pub rate: u32,
+    /// Everything is checked and answered as if it were done, and nothing is.
+    pub dry_run: bool,
+    /// Whether `/ServiceProviderConfig` tells of roles and entitlements, which some clients abort on.
+    pub tells_roles: bool,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            scopes: BTreeSet::from([Scope::Read, Scope::Users, Scope::Groups, Scope::Passwords, Scope::Sessions]),
+            deletion: Deletion::default(),
+            restore_on_create: false,
+            reach: Reach::default(),
+            address_change: AddressChange::default(),
+            welcome_mail: true,
+            deactivation_ceiling: None,
+            window: 3_600,
+            rate: 50,
+            dry_run: false,
+            tells_roles: false,
+        }
+    }
+}
+
+/// A provisioning client of one organisation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Client {
+    /// Its id; also the `client_id` of OAuth.
+    #[serde(skip)]
+    pub id: String,
+    /// The organisation it belongs to.
+    pub(super) organisation: EntryId,
+    /// The name it was given; one of a kind in its organisation.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// How it is dealt with.
+    #[serde(default)]
+    pub settings: ClientSettings,
+}
+
+impl Client {
+    /// Where it is kept.
+    pub(super) fn key(id: &str) -> String {
+        format!("{PREFIX}{id}")
+    }
+
+    /// A client that is just made, with the settings that all begin with.
+    pub(super) fn new(id: String, organisation: EntryId, name: String, created: Timestamp) -> Self {
+        Self { id, organisation, name, created, settings: ClientSettings::default() }
+    }
+
+    fn read(id: &str, octets: &[u8]) -> Option<Self> {
+        let client: Self = serde_json::from_slice(octets).ok()?;
+        Some(Self { id: id.to_owned(), ..client })
+    }
+}
+
+/// All clients among `records`, which are those of the store or of a step of the writer.
+fn read(records: &dyn Facts) -> impl Iterator<Item = Client> + use<> {
+    records.meta_range(PREFIX).into_iter().filter_map(|(key, octets)| Client::read(key.strip_prefix(PREFIX)?, &octets))
+}
+
+/// The client of that name in an organisation.
+pub(super) fn named(records: &dyn Facts, organisation: EntryId, name: &str) -> Option<Client> {
+    read(records).find(|client| client.organisation == organisation && client.name == name)
+}
+
+impl Directory {
+    /// The client of that id.
+    pub(super) fn client(&self, id: &str) -> Option<Client> {
+        Client::read(id, &self.memory().meta(&Client::key(id))?)
+    }
+}
