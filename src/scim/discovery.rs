@@ -71,7 +71,7 @@ pub fn list(resources: &[Value]) -> Value {
 
 /// `/ResourceTypes`.
 pub fn resource_types(catalogue: &Catalogue, base_url: &str) -> Vec<Value> {
-    catalogue.types().into_iter().map(|held| resource_type(held, base_url)).collect()
+    catalogue.types.iter().map(|held| resource_type(held, base_url)).collect()
 }
 
 /// `/Schemas`.

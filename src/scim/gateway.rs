@@ -2,7 +2,7 @@
 
 use super::error::ScimError;
 use super::json::Object;
-use super::mapping::{self, Changes, Lookup, Reference};
+use super::mapping::{self, Changes, Computed, Lookup, Part, Reference};
 use super::schema::{Catalogue, ResourceType};
 use crate::directory::client::ClientSettings;
 use crate::directory::{
@@ -93,9 +93,9 @@ impl Gateway {
         if uuid::Uuid::try_parse(id).is_err() {
             return Ok(None);
         }
-        let class = equals("objectClass", mapping::object_class(resource_type));
+        let class = equals("objectClass", resource_type.mapping.object_class);
         let filter = Filter::And(vec![equals("entryUUID", id), class]);
-        let mut attributes = mapping::attributes_to_read(resource_type);
+        let mut attributes = resource_type.mapping.attributes_to_read();
         attributes.extend(also);
         self.first(&self.organisation, Scope::Subtree, &filter, &attributes)
     }
@@ -107,8 +107,8 @@ impl Gateway {
 
     /// The id of another entry of the type that holds the value, for a 409 that says which (quirk 31).
     pub(super) fn holder(&self, resource_type: &ResourceType, value: &str) -> Result<Option<String>, ScimError> {
-        let class = equals("objectClass", mapping::object_class(resource_type));
-        let filter = Filter::And(vec![equals(mapping::naming(resource_type).0, value), class]);
+        let class = equals("objectClass", resource_type.mapping.object_class);
+        let filter = Filter::And(vec![equals(resource_type.mapping.naming.ldap, value), class]);
         let found = self.first(&self.organisation, Scope::Subtree, &filter, &["entryUUID"])?;
         Ok(found.and_then(|entry| entry.text("entryUUID").map(str::to_owned)))
     }
@@ -148,11 +148,11 @@ impl Gateway {
 
     /// Makes an entry of the type out of attributes. Answers it as it is afterwards.
     pub(super) async fn add(&self, resource_type: &ResourceType, changes: Changes) -> Result<OwnedEntry, ScimError> {
-        let (naming, container) = mapping::naming(resource_type);
+        let mapping::Naming { ldap: naming, container, .. } = resource_type.mapping.naming;
         let name = changes.iter().find(|(held, _)| *held == naming).and_then(|(_, values)| values.first().cloned()).unwrap_or_default();
         let rdn = Rdn(vec![crate::model::Ava { attribute: naming.to_owned(), value: name }]);
         let dn = format!("{rdn},{container},{}", self.organisation);
-        let classes = mapping::object_classes(resource_type).iter().map(|class| class.as_bytes().to_vec()).collect();
+        let classes = resource_type.mapping.object_classes.iter().map(|class| class.as_bytes().to_vec()).collect();
         let mut attributes = vec![("objectClass".to_owned(), classes)];
         attributes.extend(changes.into_iter().map(|(name, values)| (name.to_owned(), values)));
         let options = WriteOptions { post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
@@ -191,7 +191,7 @@ impl Gateway {
     }
 
     fn read_back(&self, resource_type: &ResourceType) -> Vec<String> {
-        mapping::attributes_to_read(resource_type).into_iter().chain(["memberOf"]).map(str::to_owned).collect()
+        resource_type.mapping.attributes_to_read().into_iter().chain(resource_type.mapping.also(&|_| true)).map(str::to_owned).collect()
     }
 
     /// An entry as a resource, as far as `wants` asks for what is costly.
@@ -199,21 +199,20 @@ impl Gateway {
         &self,
         resource_type: &ResourceType,
         entry: &OwnedEntry,
-        wants: &dyn Fn(&str) -> bool,
+        wants: &dyn Fn(&Computed) -> bool,
     ) -> Result<Object, ScimError> {
         let mut resource = mapping::to_resource(entry, resource_type, &self.base_url, self);
-        let list = match resource_type.name {
-            "User" if wants("groups") => Some(("groups", self.groups_value(entry)?)),
-            "Group" if wants("members") => {
-                Some(("members", self.members(entry, usize::MAX)?.iter().map(|member| self.member_value(member)).collect()))
+        let meta = resource.shift_remove("meta").unwrap_or_default();
+        for computed in resource_type.mapping.computed.iter().filter(|computed| wants(computed)) {
+            let values: Vec<serde_json::Value> = match computed.part {
+                Part::Groups => self.groups_value(entry)?,
+                Part::Members => self.members(entry, usize::MAX)?.iter().map(|member| self.member_value(member)).collect(),
+            };
+            if !values.is_empty() {
+                mapping::place(&mut resource, computed.extension.as_slice(), computed.name, serde_json::Value::Array(values));
             }
-            _ => None,
-        };
-        if let Some((name, values)) = list.filter(|(_, values)| !values.is_empty()) {
-            let meta = resource.shift_remove("meta").unwrap_or_default();
-            resource.insert(name.to_owned(), serde_json::Value::Array(values));
-            resource.insert("meta".to_owned(), meta);
         }
+        resource.insert("meta".to_owned(), meta);
         super::resource::set_schemas(&mut resource, resource_type);
         Ok(resource)
     }

@@ -9,11 +9,12 @@ use super::evaluate::{self, Location, Operand, Predicate};
 use super::filter::{Filter as ScimFilter, Operator};
 use super::gateway::{Gateway, equals};
 use super::json::{self, Object};
-use super::mapping::{self, Lookup};
+use super::mapping::{Computed, Finds, Lookup, Searchable};
 use super::path::Path;
 use super::project::Projection;
 use super::resource::is_primary;
-use super::schema::{DataType, ResourceType, Returned, Target};
+use super::schema::{DataType, ResourceType, Returned, Source, Target};
+use super::sessions;
 use crate::directory::{OwnedEntry, Scope};
 use crate::model::Filter;
 use crate::model::filter::Substrings;
@@ -134,6 +135,14 @@ pub fn predicate(query: &Query, resource_type: &ResourceType) -> Result<Option<P
     Predicate::compile(&filter, resource_type).map(Some)
 }
 
+/// Answers a query of the endpoint of a type. Runs as long as the search takes.
+pub fn of_type(gateway: &Gateway, resource_type: &ResourceType, query: &Query) -> Result<Value, ScimError> {
+    match resource_type.source {
+        Source::Entries => stored(gateway, &[resource_type], query),
+        Source::Sessions => at_hand(sessions::all(gateway, resource_type), resource_type, query),
+    }
+}
+
 /// Answers a query over one type, or over several as one list (RFC 7644 §3.4.2.1). Runs as long as the search takes.
 pub fn stored(gateway: &Gateway, types: &[&ResourceType], query: &Query) -> Result<Value, ScimError> {
     let mut found = Found { query, total: 0, resources: Vec::new() };
@@ -188,18 +197,17 @@ impl Found<'_> {
             None => (None, None),
             Some(predicate) => narrow(predicate, resource_type, gateway)?,
         };
-        let class = equals("objectClass", mapping::object_class(resource_type));
+        let mapping = resource_type.mapping;
+        let class = equals("objectClass", mapping.object_class);
         let filter = Filter::And(std::iter::once(class).chain(narrowed).collect());
         let sorted = self.query.sort_by.clone();
-        let wants = |name: &str| {
-            resource_type.core_attribute(name).is_some_and(|attribute| projection.wants(attribute))
-                || rest.as_ref().is_some_and(|rest| mentions(rest, name))
-                || sorted.as_ref().is_some_and(|sorted| sorted.to_ascii_lowercase().contains(name))
+        let wants = |computed: &Computed| {
+            projection.wants(resource_type, computed)
+                || rest.as_ref().is_some_and(|rest| mentions(rest, computed))
+                || sorted.as_ref().is_some_and(|sorted| sorted.to_ascii_lowercase().contains(&computed.name.to_ascii_lowercase()))
         };
-        let mut attributes = mapping::attributes_to_read(resource_type);
-        if wants("groups") {
-            attributes.push("memberOf");
-        }
+        let mut attributes = mapping.attributes_to_read();
+        attributes.extend(mapping.also(&wants));
         let too_many = |error: ScimError| match error.status {
             StatusCode::PAYLOAD_TOO_LARGE => ScimError::of(ScimType::TooMany, "the filter selects too many entries to look at: narrow it"),
             _ => error,
@@ -303,13 +311,14 @@ fn sort(resources: &mut Vec<Object>, sort_by: &str, descending: bool, types: &[&
     Ok(())
 }
 
-/// Whether a predicate asks about an attribute of the core schema.
-fn mentions(predicate: &Predicate, name: &str) -> bool {
+/// Whether a predicate asks about what is computed.
+fn mentions(predicate: &Predicate, computed: &Computed) -> bool {
     match predicate {
-        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(|part| mentions(part, name)),
-        Predicate::Not(inner) => mentions(inner, name),
+        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(|part| mentions(part, computed)),
+        Predicate::Not(inner) => mentions(inner, computed),
         Predicate::Compare(location, ..) | Predicate::Present(location) | Predicate::Element(location, _) => {
-            location.extension.is_none() && location.attribute.as_deref() == Some(name)
+            location.extension.as_deref() == computed.extension
+                && location.attribute.as_ref().is_none_or(|attribute| attribute == computed.name)
         }
     }
 }
@@ -403,29 +412,25 @@ fn comparison(
     lookup: &dyn Lookup,
 ) -> Result<Option<(Filter<'static>, bool)>, ScimError> {
     let nothing = Some((Filter::Or(Vec::new()), true));
-    let linked = |attributes: &[&'static str]| -> Result<Option<(Filter<'static>, bool)>, ScimError> {
-        let dn = lookup.person_dn(value)?;
-        Ok(match dn {
-            Some(dn) => Some((Filter::Or(attributes.iter().map(|&name| equals(name, &dn)).collect()), true)),
-            None => nothing.clone(),
-        })
-    };
-    let user = resource_type.name == "User";
-    Ok(match place(location) {
-        Some(("id", None)) if uuid::Uuid::try_parse(value).is_err() => nothing,
-        Some(("id", None)) => Some((equals("entryUUID", value), false)),
-        Some(("externalId", None)) => Some((equals("hcExternalId", value), false)),
-        Some(("userName", None)) if user => Some((equals("uid", value), false)),
-        Some(("emails", Some("value"))) if user && value.is_ascii() => Some((equals("mail", value), false)),
-        Some(("displayName", None)) if user => Some((Filter::Or(vec![equals("displayName", value), equals("cn", value)]), false)),
-        Some(("displayName", None)) => Some((equals("cn", value), false)),
-        Some(("members", Some("value"))) if !user => return linked(&["member", "hcViewOnlyMember"]),
-        Some(_) | None => None,
+    let by = |searchable: &Searchable, value: &str| one_of(searchable.ldap.iter().map(|&name| equals(name, value)).collect());
+    if place(location) == Some(("id", None)) {
+        return Ok(if uuid::Uuid::try_parse(value).is_err() { nothing } else { Some((equals("entryUUID", value), false)) });
+    }
+    let Some(searchable) = searchable(location, resource_type) else { return Ok(None) };
+    Ok(match searchable.finds {
+        Finds::Link => lookup.person_dn(value)?.map_or(nothing, |dn| Some((by(searchable, &dn), true))),
+        Finds::Ascii if !value.is_ascii() => None,
+        Finds::Ascii | Finds::Text => Some((by(searchable, value), false)),
     })
 }
 
+/// How entries are found by what is in that place.
+fn searchable<'t>(location: &Location, resource_type: &'t ResourceType) -> Option<&'t Searchable> {
+    let (name, sub) = place(location)?;
+    resource_type.mapping.searchable.iter().find(|held| held.name == name && held.sub == sub)
+}
+
 fn prefix(location: &Location, value: &str, resource_type: &ResourceType) -> Option<Filter<'static>> {
-    let user = resource_type.name == "User";
     let starts = |attribute: &'static str| {
         let parts = Substrings { initial: Some(Cow::Owned(value.as_bytes().to_vec())), ..Substrings::default() };
         Filter::Substrings(Cow::Borrowed(attribute), parts)
@@ -434,10 +439,18 @@ fn prefix(location: &Location, value: &str, resource_type: &ResourceType) -> Opt
     if value.is_empty() || value.trim() != value {
         return None;
     }
-    match place(location)? {
-        ("userName", None) if user => Some(starts("uid")),
-        ("displayName", None) if !user => Some(starts("cn")),
-        _ => None,
+    let searchable = searchable(location, resource_type).filter(|held| held.by_prefix)?;
+    Some(one_of(searchable.ldap.iter().map(|&attribute| starts(attribute)).collect()))
+}
+
+/// Any of the filters; a single one as it is.
+fn one_of(mut filters: Vec<Filter<'static>>) -> Filter<'static> {
+    match (filters.len(), filters.pop()) {
+        (1, Some(single)) => single,
+        (_, last) => {
+            filters.extend(last);
+            Filter::Or(filters)
+        }
     }
 }
 

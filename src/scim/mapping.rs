@@ -6,8 +6,8 @@
 //! per value, names in order, so that equal values are equal octets.
 
 use super::error::ScimError;
-use super::json::Object;
-use super::schema::ResourceType;
+use super::json::{Object, is_unassigned};
+use super::schema::{self, Mutability, ResourceType};
 use crate::base::Timestamp;
 use crate::directory::OwnedEntry;
 use crate::model::Kind;
@@ -75,34 +75,179 @@ const USER: &[Row] = &[
 
 const GROUP: &[Row] = &[row(&[], "externalId", "hcExternalId", Codec::Text), row(&[], "displayName", "cn", Codec::Text)];
 
-/// Attributes that are read besides those of the table.
-const ALSO_READ: &[&str] = &["entryUUID", "createTimestamp", "modifyTimestamp", "cn", "mail", "manager", "hcRole"];
-
-fn rows(resource_type: &ResourceType) -> &'static [Row] {
-    if resource_type.name == "Group" { GROUP } else { USER }
+/// A reference to another entry, or several: an id in SCIM, a name in LDAP. It is written where the schema lets clients.
+struct Link {
+    /// The extension.
+    holder: &'static [&'static str],
+    name: &'static str,
+    ldap: &'static str,
+    /// The sub-attribute with the name for people.
+    display: &'static str,
 }
 
-/// The attributes to ask the directory for. Membership is read apart, because it can be large.
-pub fn attributes_to_read(resource_type: &ResourceType) -> Vec<&'static str> {
-    let stored = rows(resource_type).iter().map(|row| row.ldap).filter(|ldap| *ldap != "userPassword");
-    let user = resource_type.name == "User";
-    let also = ALSO_READ.iter().copied().filter(|name| user || !matches!(*name, "mail" | "manager" | "hcRole" | "cn"));
-    stored.chain(also).collect()
+/// How a condition on an attribute finds entries by an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finds {
+    /// By the text as it is.
+    Text,
+    /// By the text, where it is ASCII.
+    Ascii,
+    /// By the name of the entry of that id; exactly those.
+    Link,
 }
 
-/// The object classes of a new entry.
-pub fn object_classes(resource_type: &ResourceType) -> &'static [&'static str] {
-    if resource_type.name == "Group" { &["groupOfNames", "groupOfUniqueNames", "hcGroup"] } else { &["inetOrgPerson", "hcUser"] }
+/// An attribute that entries are found by.
+pub struct Searchable {
+    /// The attribute of the core schema or a common one.
+    pub name: &'static str,
+    /// The sub-attribute.
+    pub sub: Option<&'static str>,
+    /// The LDAP attributes, any of which may hold it.
+    pub ldap: &'static [&'static str],
+    /// How.
+    pub finds: Finds,
+    /// Whether the beginning of a value finds them too.
+    pub by_prefix: bool,
 }
 
-/// The object class by which entries of the type are found.
-pub fn object_class(resource_type: &ResourceType) -> &'static str {
-    if resource_type.name == "Group" { "hcGroup" } else { "hcUser" }
+/// What is put together of more than the attributes of the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The groups of a user.
+    Groups,
+    /// The members of a group.
+    Members,
 }
 
-/// The attribute that names new entries, and the container they go to.
-pub fn naming(resource_type: &ResourceType) -> (&'static str, &'static str) {
-    if resource_type.name == "Group" { ("cn", "ou=groups") } else { ("uid", "ou=users") }
+/// A part of a resource that is costly, and so is made only where it is asked for.
+pub struct Computed {
+    /// The URN of its extension.
+    pub extension: Option<&'static str>,
+    /// The attribute.
+    pub name: &'static str,
+    /// What it is.
+    pub part: Part,
+    /// What is read of the entry for it.
+    pub reads: &'static [&'static str],
+}
+
+/// How entries of a type are named.
+pub struct Naming {
+    /// The attribute of the resource, one of a kind within the organisation.
+    pub name: &'static str,
+    /// The LDAP attribute.
+    pub ldap: &'static str,
+    /// Where new entries go, under the organisation.
+    pub container: &'static str,
+}
+
+/// An LDAP attribute, and the text of the resource that it follows.
+type Follows = (&'static str, fn(&Object) -> Option<&str>);
+
+/// How resources of a type are kept as entries.
+pub struct Mapping {
+    rows: &'static [Row],
+    links: &'static [Link],
+    /// What required LDAP attributes follow from.
+    follows: &'static [Follows],
+    /// Attributes that are read besides those of the rows.
+    also_read: &'static [&'static str],
+    /// The object class by which entries are found.
+    pub object_class: &'static str,
+    /// The object classes of a new entry.
+    pub object_classes: &'static [&'static str],
+    /// How it is named.
+    pub naming: Naming,
+    /// Attributes that are true where a new resource does not say, so that clients that look for them find them (U6).
+    pub true_by_default: &'static [&'static str],
+    /// What is made only where it is asked for.
+    pub computed: &'static [Computed],
+    /// What entries are found by beside their id.
+    pub searchable: &'static [Searchable],
+}
+
+impl std::fmt::Debug for Mapping {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.object_class)
+    }
+}
+
+/// Attributes that are read of every entry.
+const READ_OF_ALL: &[&str] = &["entryUUID", "createTimestamp", "modifyTimestamp"];
+
+const EXTERNAL_ID: Searchable = Searchable { name: "externalId", sub: None, ldap: &["hcExternalId"], finds: Finds::Text, by_prefix: false };
+
+/// Users.
+pub static USERS: Mapping = Mapping {
+    rows: USER,
+    links: &[
+        Link { holder: &[ENTERPRISE], name: "manager", ldap: "manager", display: "displayName" },
+        Link { holder: &[], name: "roles", ldap: "hcRole", display: "display" },
+    ],
+    follows: &[("cn", common_name), ("sn", surname)],
+    also_read: &["cn", "mail"],
+    object_class: "hcUser",
+    object_classes: &["inetOrgPerson", "hcUser"],
+    naming: Naming { name: "userName", ldap: "uid", container: "ou=users" },
+    true_by_default: &["active"],
+    computed: &[Computed { extension: None, name: "groups", part: Part::Groups, reads: &["memberOf"] }],
+    searchable: &[
+        EXTERNAL_ID,
+        Searchable { name: "userName", sub: None, ldap: &["uid"], finds: Finds::Text, by_prefix: true },
+        Searchable { name: "emails", sub: Some("value"), ldap: &["mail"], finds: Finds::Ascii, by_prefix: false },
+        Searchable { name: "displayName", sub: None, ldap: &["displayName", "cn"], finds: Finds::Text, by_prefix: false },
+    ],
+};
+
+/// Groups.
+pub static GROUPS: Mapping = Mapping {
+    rows: GROUP,
+    links: &[],
+    follows: &[],
+    also_read: &[],
+    object_class: "hcGroup",
+    object_classes: &["groupOfNames", "groupOfUniqueNames", "hcGroup"],
+    naming: Naming { name: "displayName", ldap: "cn", container: "ou=groups" },
+    true_by_default: &[],
+    computed: &[Computed { extension: None, name: "members", part: Part::Members, reads: &[] }],
+    searchable: &[
+        EXTERNAL_ID,
+        Searchable { name: "displayName", sub: None, ldap: &["cn"], finds: Finds::Text, by_prefix: true },
+        Searchable { name: "members", sub: Some("value"), ldap: &["member", "hcViewOnlyMember"], finds: Finds::Link, by_prefix: false },
+    ],
+};
+
+/// Sessions, which the server makes: nothing of them is written here.
+pub static SESSIONS: Mapping = Mapping {
+    rows: &[],
+    links: &[],
+    follows: &[],
+    also_read: &[],
+    object_class: "hcSession",
+    object_classes: &["hcSession"],
+    naming: Naming { name: "id", ldap: "hcSessionId", container: "ou=sessions" },
+    true_by_default: &[],
+    computed: &[],
+    searchable: &[],
+};
+
+impl Mapping {
+    /// The attributes to ask the directory for. What is computed is read apart, because it can be large.
+    pub fn attributes_to_read(&self) -> Vec<&'static str> {
+        let stored = self.rows.iter().map(|row| row.ldap).filter(|ldap| *ldap != "userPassword");
+        let links = self.links.iter().map(|link| link.ldap);
+        stored.chain(READ_OF_ALL.iter().copied()).chain(links).chain(self.also_read.iter().copied()).collect()
+    }
+
+    /// What is read beyond that for what is computed and wanted.
+    pub fn also(&self, wants: &dyn Fn(&Computed) -> bool) -> Vec<&'static str> {
+        self.computed.iter().filter(|computed| wants(computed)).flat_map(|computed| computed.reads.iter().copied()).collect()
+    }
+
+    /// Whether its resources have members, which are written one by one.
+    pub fn has_members(&self) -> bool {
+        self.computed.iter().any(|computed| computed.part == Part::Members)
+    }
 }
 
 /// Another entry, as a reference shows it.
@@ -118,27 +263,16 @@ pub struct Reference {
 
 impl Reference {
     /// The name of its resource type, where SCIM serves it.
-    pub const fn type_name(&self) -> Option<&'static str> {
-        match self.kind {
-            Kind::User => Some("User"),
-            Kind::Group => Some("Group"),
-            Kind::Content
-            | Kind::Generic
-            | Kind::Licence
-            | Kind::Organisation
-            | Kind::Person
-            | Kind::Role
-            | Kind::Session
-            | Kind::Staff => None,
-        }
+    pub fn type_name(&self) -> Option<&'static str> {
+        schema::of_kind(self.kind).map(|served| served.name)
     }
 
     /// As an element of `members`, `groups`, or as `manager` and `user`.
     pub fn to_value(&self, base_url: &str, display: &str) -> Object {
         let mut members = Object::new();
         members.insert("value".to_owned(), self.id.clone().into());
-        if let Some(name) = self.type_name() {
-            members.insert("$ref".to_owned(), format!("{base_url}/{name}s/{}", self.id).into());
+        if let Some(served) = schema::of_kind(self.kind) {
+            members.insert("$ref".to_owned(), format!("{base_url}{}/{}", served.endpoint, self.id).into());
         }
         members.insert(display.to_owned(), self.display.clone().into());
         members
@@ -158,18 +292,24 @@ pub fn version(version: u64) -> String {
     format!("W/\"{version:016x}\"")
 }
 
-/// An entry as a resource, without `schemas`, `groups` and `members`.
+/// An entry as a resource, without `schemas` and what is computed.
 pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &str, lookup: &dyn Lookup) -> Object {
     let mut resource = Object::new();
     let id = entry.text("entryUUID").unwrap_or_default();
     resource.insert("id".to_owned(), id.into());
-    for row in rows(resource_type) {
+    for row in resource_type.mapping.rows {
         if let Some(value) = shown(entry, row) {
             place(&mut resource, row.holder, row.name, value);
         }
     }
-    if resource_type.name == "User" {
-        add_user_references(&mut resource, entry, base_url, lookup);
+    for link in resource_type.mapping.links {
+        let found = entry.values(link.ldap).filter_map(|dn| lookup.reference(std::str::from_utf8(dn).ok()?));
+        let mut found = found.map(|reference| Value::Object(reference.to_value(base_url, link.display)));
+        let many = resource_type.placed(link.holder.first().copied(), link.name).is_some_and(|attribute| attribute.multi_valued);
+        let value = if many { Some(Value::Array(found.collect())).filter(|found| !is_unassigned(found)) } else { found.next() };
+        if let Some(value) = value {
+            place(&mut resource, link.holder, link.name, value);
+        }
     }
     let time = |name: &str| entry.text(name).and_then(Timestamp::parse_generalized).map(Timestamp::rfc3339);
     let mut meta = Object::new();
@@ -183,17 +323,6 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
     meta.insert("version".to_owned(), version(entry.version).into());
     resource.insert("meta".to_owned(), Value::Object(meta));
     resource
-}
-
-fn add_user_references(resource: &mut Object, entry: &OwnedEntry, base_url: &str, lookup: &dyn Lookup) {
-    if let Some(manager) = entry.text("manager").and_then(|dn| lookup.reference(dn)) {
-        place(resource, &[ENTERPRISE], "manager", Value::Object(manager.to_value(base_url, "displayName")));
-    }
-    let roles = entry.values("hcRole").filter_map(|dn| lookup.reference(std::str::from_utf8(dn).ok()?));
-    let roles: Vec<Value> = roles.map(|role| json!({"value": role.id, "display": role.display})).collect();
-    if !roles.is_empty() {
-        resource.insert("roles".to_owned(), Value::Array(roles));
-    }
 }
 
 /// The value of a row, or `None` where the entry has none to show.
@@ -224,8 +353,8 @@ fn own_common_name(entry: &OwnedEntry) -> Option<&str> {
     entry.text("cn").filter(|name| !given.contains(&Some(*name)))
 }
 
-/// Puts a value where its row belongs.
-fn place(resource: &mut Object, holder: &[&str], name: &str, value: Value) {
+/// Puts a value where it belongs.
+pub(super) fn place(resource: &mut Object, holder: &[&str], name: &str, value: Value) {
     match holder.split_first() {
         None => drop(resource.insert(name.to_owned(), value)),
         Some((outer, inner)) => {
@@ -244,24 +373,29 @@ pub type Changes = Vec<(&'static str, Vec<Vec<u8>>)>;
 /// is 400 invalidValue.
 pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lookup: &dyn Lookup) -> Result<Changes, ScimError> {
     let mut changes = Changes::new();
-    for row in rows(resource_type).iter().filter(|row| row.ldap != "sn") {
+    let mapping = resource_type.mapping;
+    for row in mapping.rows.iter().filter(|row| mapping.follows.iter().all(|(ldap, _)| *ldap != row.ldap)) {
         let (old, new) = (stored(before, row), stored(after, row));
         if old != new {
             changes.push((row.ldap, new));
         }
     }
-    if resource_type.name != "User" {
-        return Ok(changes);
-    }
-    for (ldap, name) in [("cn", common_name as fn(&Object) -> Option<&str>), ("sn", surname)] {
+    for (ldap, name) in mapping.follows {
         let (old, new) = (name(before), name(after));
         if old != new {
             changes.push((ldap, new.iter().map(|text| text.as_bytes().to_vec()).collect()));
         }
     }
-    if manager(before) != manager(after) {
-        let dn = manager(after).map(|id| found(lookup.person_dn(id)?, "manager", id)).transpose()?;
-        changes.push(("manager", dn.into_iter().collect()));
+    for link in mapping.links {
+        let attribute = resource_type.placed(link.holder.first().copied(), link.name);
+        if attribute.is_none_or(|attribute| attribute.mutability == Mutability::ReadOnly) {
+            continue;
+        }
+        let (old, new) = (linked(before, link), linked(after, link));
+        if old != new {
+            let names = new.into_iter().map(|id| found(lookup.person_dn(id)?, link.name, id));
+            changes.push((link.ldap, names.collect::<Result<_, _>>()?));
+        }
     }
     Ok(changes)
 }
@@ -270,9 +404,13 @@ fn found(dn: Option<String>, attribute: &str, id: &str) -> Result<Vec<u8>, ScimE
     dn.map(String::into_bytes).ok_or_else(|| ScimError::value(format!("{attribute}: there is no {id}")))
 }
 
+/// What a resource has in that place.
+fn held<'r>(resource: &'r Object, holder: &[&str], name: &str) -> Option<&'r Value> {
+    holder.iter().try_fold(resource, |held, name| held.get(*name)?.as_object())?.get(name)
+}
+
 fn stored(resource: &Object, row: &Row) -> Vec<Vec<u8>> {
-    let found = row.holder.iter().try_fold(resource, |held, name| held.get(*name)?.as_object()).and_then(|held| held.get(row.name));
-    match (row.codec, found) {
+    match (row.codec, held(resource, row.holder, row.name)) {
         (_, None) => Vec::new(),
         (Codec::Boolean, Some(value)) => vec![if value == &Value::Bool(true) { b"TRUE".to_vec() } else { b"FALSE".to_vec() }],
         (Codec::Text, Some(value)) => value.as_str().map(|text| text.as_bytes().to_vec()).into_iter().collect(),
@@ -308,11 +446,17 @@ fn surname(resource: &Object) -> Option<&str> {
     text(resource, Some("name"), "familyName").or_else(|| text(resource, None, "userName"))
 }
 
-/// The id of the manager; the end of its URI where a client gives that alone.
-fn manager(resource: &Object) -> Option<&str> {
-    let manager = resource.get(ENTERPRISE)?.get("manager")?;
-    let text = |name: &str| manager.get(name).and_then(Value::as_str);
-    text("value").or_else(|| text("$ref").and_then(|uri| uri.trim_end_matches('/').rsplit('/').next()))
+/// The ids of a reference; the end of its URI where a client gives that alone.
+fn linked<'r>(resource: &'r Object, link: &Link) -> Vec<&'r str> {
+    let id = |element: &'r Value| -> Option<&'r str> {
+        let text = |name: &str| element.get(name).and_then(Value::as_str);
+        text("value").or_else(|| text("$ref").and_then(|uri| uri.trim_end_matches('/').rsplit('/').next()))
+    };
+    match held(resource, link.holder, link.name) {
+        None => Vec::new(),
+        Some(Value::Array(elements)) => elements.iter().filter_map(id).collect(),
+        Some(single) => id(single).into_iter().collect(),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::error::ScimError;
 use super::evaluate::Predicate;
 use super::json::Object;
+use super::mapping::Computed;
 use super::path::Path;
 use super::schema::{Attribute, ResourceType, Returned, Target};
 use serde_json::Value;
@@ -44,9 +45,9 @@ impl Projection {
         Ok(Self { include, exclude: look_up(excluded, resource_type)? })
     }
 
-    /// Whether an attribute of the core schema is in the answer at all, so that what is costly is read only then.
-    pub fn wants(&self, attribute: &Attribute) -> bool {
-        self.decide(None, attribute) != Say::Nothing
+    /// Whether what is computed is in the answer at all, so that what is costly is read only then.
+    pub fn wants(&self, resource_type: &ResourceType, computed: &Computed) -> bool {
+        resource_type.computed(computed).is_some_and(|attribute| self.decide(computed.extension, attribute) != Say::Nothing)
     }
 
     /// Whether a selection was made.

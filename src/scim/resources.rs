@@ -1,4 +1,4 @@
-//! Users and groups: made, read, replaced, patched and deleted (RFC 7644 §3.3–§3.6).
+//! Resources: made, read, replaced, patched and deleted (RFC 7644 §3.3–§3.6).
 
 use super::error::{ScimError, ScimType};
 use super::gateway::Gateway;
@@ -10,8 +10,9 @@ use super::patch::{self, Operation};
 use super::project::Projection;
 use super::request::{if_match, prefers_minimal};
 use super::resource::{check_required, normalize};
-use super::routes::{Family, versioned};
-use super::schema::ResourceType;
+use super::routes::{scim, versioned};
+use super::schema::{ResourceType, Source};
+use super::sessions;
 use crate::directory::{Error, OwnedEntry, Write, WriteOptions};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -29,12 +30,6 @@ fn projection(parameters: &Parameters, resource_type: &ResourceType) -> Result<P
     Projection::new(&query.attributes, &query.excluded, resource_type)
 }
 
-/// Attributes read beyond those of the table, where they are asked for.
-fn also(projection: &Projection, resource_type: &ResourceType) -> &'static [&'static str] {
-    let groups = resource_type.name == "User" && resource_type.core_attribute("groups").is_some_and(|groups| projection.wants(groups));
-    if groups { &["memberOf"] } else { &[] }
-}
-
 fn respond(
     gateway: &Gateway,
     resource_type: &ResourceType,
@@ -43,21 +38,23 @@ fn respond(
     status: StatusCode,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
-    let wants = |name: &str| resource_type.core_attribute(name).is_some_and(|attribute| projection.wants(attribute));
-    let resource = gateway.resource(resource_type, entry, &wants)?;
+    let resource = gateway.resource(resource_type, entry, &|computed| projection.wants(resource_type, computed))?;
     let location = format!("{}{}/{}", gateway.base_url, resource_type.endpoint, entry.text("entryUUID").unwrap_or_default());
     Ok(versioned(status, entry.version, projection.apply(resource, resource_type), &location, headers))
 }
 
-/// `POST /Users`, `POST /Groups`.
-pub async fn create(gateway: &Gateway, family: Family, mut body: Object, parameters: &Parameters) -> Result<Response, ScimError> {
-    let resource_type = family.of(&gateway.catalogue);
+/// `POST /Users` and the like.
+pub async fn create(
+    gateway: &Gateway,
+    resource_type: &ResourceType,
+    mut body: Object,
+    parameters: &Parameters,
+) -> Result<Response, ScimError> {
     let projection = projection(parameters, resource_type)?;
-    let member_ids = if family == Family::Group { members::take(&mut body, resource_type)? } else { None };
+    let member_ids = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { None };
     let mut resource = normalize(&body, resource_type)?;
-    if family == Family::User {
-        // Said outright, so that clients that look for it find it (U6).
-        resource.entry("active").or_insert(true.into());
+    for name in resource_type.mapping.true_by_default {
+        resource.entry(*name).or_insert(true.into());
     }
     check_required(&resource, resource_type)?;
     check_unique(gateway, resource_type, &resource, None)?;
@@ -72,7 +69,7 @@ pub async fn create(gateway: &Gateway, family: Family, mut body: Object, paramet
 
 /// 409 where the name is in use, with the id of who has it.
 fn check_unique(gateway: &Gateway, resource_type: &ResourceType, resource: &Object, own: Option<&str>) -> Result<(), ScimError> {
-    let naming = if resource_type.name == "Group" { "displayName" } else { "userName" };
+    let naming = resource_type.mapping.naming.name;
     let Some(name) = resource.get(naming).and_then(serde_json::Value::as_str) else { return Ok(()) };
     match gateway.holder(resource_type, name)?.filter(|holder| Some(holder.as_str()) != own) {
         Some(holder) => Err(ScimError::of(ScimType::Uniqueness, format!("{naming} is in use by {holder}"))),
@@ -80,20 +77,39 @@ fn check_unique(gateway: &Gateway, resource_type: &ResourceType, resource: &Obje
     }
 }
 
-/// `GET /Users/{id}`, `GET /Groups/{id}`.
-pub fn read(gateway: &Gateway, family: Family, id: &str, parameters: &Parameters, headers: &HeaderMap) -> Result<Response, ScimError> {
-    let resource_type = family.of(&gateway.catalogue);
+/// `GET /Users/{id}` and the like.
+pub fn read(
+    gateway: &Gateway,
+    resource_type: &ResourceType,
+    id: &str,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+) -> Result<Response, ScimError> {
     let projection = projection(parameters, resource_type)?;
-    let entry = gateway.get(resource_type, id, also(&projection, resource_type))?;
-    respond(gateway, resource_type, &entry, &projection, StatusCode::OK, headers)
+    match resource_type.source {
+        Source::Entries => {
+            let also = resource_type.mapping.also(&|computed| projection.wants(resource_type, computed));
+            let entry = gateway.get(resource_type, id, &also)?;
+            respond(gateway, resource_type, &entry, &projection, StatusCode::OK, headers)
+        }
+        Source::Sessions => {
+            let session = sessions::one(gateway, resource_type, id)?;
+            Ok(scim(StatusCode::OK, &projection.apply(session, resource_type).into()))
+        }
+    }
 }
 
-/// `DELETE /Users/{id}`, `DELETE /Groups/{id}`.
-pub async fn delete(gateway: &Gateway, family: Family, id: &str, headers: &HeaderMap) -> Result<Response, ScimError> {
-    let entry = gateway.get(family.of(&gateway.catalogue), id, &[])?;
-    let expected_version = if_match(headers, entry.version)?.then_some(entry.version);
-    let options = WriteOptions { expected_version, ..WriteOptions::default() };
-    gateway.directory.write(&gateway.caller, Write::Delete { dn: entry.dn }, options).await?;
+/// `DELETE /Users/{id}` and the like; of a session it is its end (S6).
+pub async fn delete(gateway: &Gateway, resource_type: &ResourceType, id: &str, headers: &HeaderMap) -> Result<Response, ScimError> {
+    match resource_type.source {
+        Source::Entries => {
+            let entry = gateway.get(resource_type, id, &[])?;
+            let expected_version = if_match(headers, entry.version)?.then_some(entry.version);
+            let options = WriteOptions { expected_version, ..WriteOptions::default() };
+            gateway.directory.write(&gateway.caller, Write::Delete { dn: entry.dn }, options).await?;
+        }
+        Source::Sessions => gateway.directory.end_session(&gateway.caller, id, None).await?,
+    }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -132,43 +148,42 @@ impl Change {
     }
 }
 
-/// `PUT /Users/{id}`, `PUT /Groups/{id}`.
+/// `PUT /Users/{id}` and the like.
 pub async fn replace(
     gateway: &Gateway,
-    family: Family,
+    resource_type: &ResourceType,
     id: &str,
     mut body: Object,
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
-    let resource_type = family.of(&gateway.catalogue);
     let projection = projection(parameters, resource_type)?;
-    let member_ids = if family == Family::Group { members::take(&mut body, resource_type)? } else { None };
+    let member_ids = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { None };
     let change = Change::Replace(normalize(&body, resource_type)?, member_ids.into_iter().map(Step::Replace).collect());
     let entry = update(gateway, resource_type, id, &change, headers).await?;
     respond(gateway, resource_type, &entry, &projection, StatusCode::OK, &HeaderMap::new())
 }
 
-/// `PATCH /Users/{id}`, `PATCH /Groups/{id}`.
+/// `PATCH /Users/{id}` and the like.
 pub async fn patch(
     gateway: &Gateway,
-    family: Family,
+    resource_type: &ResourceType,
     id: &str,
     body: &Object,
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
-    let resource_type = family.of(&gateway.catalogue);
     let projection = projection(parameters, resource_type)?;
     let (mut operations, mut steps) = (patch::parse(body)?, Vec::new());
-    if family == Family::Group {
+    if resource_type.mapping.has_members() {
         let split = operations.into_iter().map(|operation| members::split(operation, resource_type));
         let (found, left): (Vec<_>, Vec<_>) = split.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         steps = found.into_iter().flatten().collect();
         operations = left.into_iter().flatten().collect();
     }
     let entry = update(gateway, resource_type, id, &Change::Patch(operations, steps), headers).await?;
-    let large = || Ok::<_, ScimError>(family == Family::Group && gateway.members(&entry, MEMBERS_SHOWN + 1)?.len() > MEMBERS_SHOWN);
+    let large =
+        || Ok::<_, ScimError>(resource_type.mapping.has_members() && gateway.members(&entry, MEMBERS_SHOWN + 1)?.len() > MEMBERS_SHOWN);
     if projection.is_default() && (prefers_minimal(headers) || large()?) {
         return Ok((StatusCode::NO_CONTENT, [(header::ETAG, mapping::version(entry.version))]).into_response());
     }
@@ -185,12 +200,12 @@ async fn update(
     headers: &HeaderMap,
 ) -> Result<OwnedEntry, ScimError> {
     for _ in 0..ATTEMPTS {
-        let entry = gateway.get(resource_type, id, &["memberOf"])?;
+        let entry = gateway.get(resource_type, id, &resource_type.mapping.also(&|_| true))?;
         let conditional = if_match(headers, entry.version)?;
         let before = gateway.resource(resource_type, &entry, &|_| false)?;
         let after = change.apply(&before, resource_type)?;
         let changes = mapping::changes(&before, &after, resource_type, gateway)?;
-        if changes.iter().any(|(name, _)| *name == mapping::naming(resource_type).0) {
+        if changes.iter().any(|(name, _)| *name == resource_type.mapping.naming.ldap) {
             check_unique(gateway, resource_type, &after, Some(id))?;
         }
         let modifications = members::modifications(gateway, &entry, change.steps())?;

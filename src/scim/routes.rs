@@ -36,31 +36,13 @@ impl Scim {
     }
 }
 
-/// The two types of resources that clients make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// `/Users`.
-    User,
-    /// `/Groups`.
-    Group,
-}
-
-impl Family {
-    /// Its type in the catalogue.
-    pub fn of(self, catalogue: &Catalogue) -> &ResourceType {
-        match self {
-            Self::User => &catalogue.user,
-            Self::Group => &catalogue.group,
-        }
-    }
-}
-
 /// All of SCIM under `/scim/v2` (and `/scim`, for clients that leave the version out), and the calls for applications
 /// under `/sessions`.
 pub fn router(state: Arc<Scim>) -> Router {
     // The base with a slash is no path of the nested router.
     let base = finish(Routes::new().route("/scim/v2/", get(list_all)).route("/scim/", get(list_all)));
-    let nested = Routes::new().nest("/scim/v2", endpoints()).nest("/scim", endpoints()).nest("/sessions", sessions::calls());
+    let endpoints = endpoints(&state.catalogue);
+    let nested = Routes::new().nest("/scim/v2", endpoints.clone()).nest("/scim", endpoints).nest("/sessions", sessions::calls());
     base.reset_fallback().merge(nested).with_state(state)
 }
 
@@ -71,11 +53,8 @@ fn at(routes: Routes, path: &str, methods: MethodRouter<Arc<Scim>>) -> Routes {
     routes.route(&format!("{path}/"), methods.clone()).route(path, methods)
 }
 
-fn endpoints() -> Routes {
-    let mut routes = family(family(Routes::new(), "/Users", Family::User), "/Groups", Family::Group);
-    routes = at(routes, "/Sessions", get(sessions::list));
-    routes = at(routes, "/Sessions/.search", post(sessions::search));
-    routes = at(routes, "/Sessions/{id}", get(sessions::read).delete(sessions::end));
+fn endpoints(catalogue: &Catalogue) -> Routes {
+    let mut routes = catalogue.types.iter().fold(Routes::new(), of_type);
     routes = at(routes, "/.search", post(search_all));
     routes = routes.route("/", get(list_all));
     routes = at(routes, "/ServiceProviderConfig", get(service_provider_config));
@@ -94,37 +73,56 @@ pub(super) fn finish(routes: Routes) -> Routes {
         .layer(axum::middleware::from_fn(negotiate))
 }
 
-fn family(routes: Routes, path: &str, family: Family) -> Routes {
-    let list = move |gateway: Gateway, Parameters(parameters): Parameters| async move {
-        query(gateway, family, Query::of_parameters(&parameters)?).await
+/// The endpoints of a type, with the methods that it has.
+fn of_type(routes: Routes, held: &Arc<ResourceType>) -> Routes {
+    let of = Arc::clone(held);
+    let list = async move |gateway: Gateway, Parameters(parameters): Parameters| {
+        query(gateway, of.clone(), Query::of_parameters(&parameters)?).await
     };
-    let search = move |gateway: Gateway, Json(body): Json| async move { query(gateway, family, search_request(&body)?).await };
-    let create = move |gateway: Gateway, Parameters(parameters): Parameters, Json(body): Json| async move {
-        resources::create(&gateway, family, body, &parameters).await
-    };
-    let read = move |gateway: Gateway, Path(id): Path<String>, Parameters(parameters): Parameters, headers: HeaderMap| async move {
-        resources::read(&gateway, family, &id, &parameters, &headers)
-    };
-    let replace = move |gateway: Gateway,
+    let of = Arc::clone(held);
+    let search = async move |gateway: Gateway, Json(body): Json| query(gateway, of.clone(), search_request(&body)?).await;
+    let mut collection = get(list);
+    if held.verbs.create {
+        let of = Arc::clone(held);
+        collection = collection.post(async move |gateway: Gateway, Parameters(parameters): Parameters, Json(body): Json| {
+            resources::create(&gateway, &of, body, &parameters).await
+        });
+    }
+    let routes = at(routes, held.endpoint, collection);
+    let routes = at(routes, &format!("{}/.search", held.endpoint), post(search));
+    at(routes, &format!("{}/{{id}}", held.endpoint), of_resource(held))
+}
+
+fn of_resource(held: &Arc<ResourceType>) -> MethodRouter<Arc<Scim>> {
+    let of = Arc::clone(held);
+    let mut single = get(async move |gateway: Gateway, Path(id): Path<String>, Parameters(parameters): Parameters, headers: HeaderMap| {
+        resources::read(&gateway, &of, &id, &parameters, &headers)
+    });
+    if held.verbs.change {
+        let of = Arc::clone(held);
+        single = single.put(
+            async move |gateway: Gateway,
                         Path(id): Path<String>,
                         Parameters(parameters): Parameters,
                         headers: HeaderMap,
-                        Json(body): Json| async move {
-        resources::replace(&gateway, family, &id, body, &parameters, &headers).await
-    };
-    let patch = move |gateway: Gateway,
-                      Path(id): Path<String>,
-                      Parameters(parameters): Parameters,
-                      headers: HeaderMap,
-                      Json(body): Json| async move {
-        resources::patch(&gateway, family, &id, &body, &parameters, &headers).await
-    };
-    let delete = move |gateway: Gateway, Path(id): Path<String>, headers: HeaderMap| async move {
-        resources::delete(&gateway, family, &id, &headers).await
-    };
-    let routes = at(routes, path, get(list).post(create));
-    let routes = at(routes, &format!("{path}/.search"), post(search));
-    at(routes, &format!("{path}/{{id}}"), get(read).put(replace).patch(patch).delete(delete))
+                        Json(body): Json| { resources::replace(&gateway, &of, &id, body, &parameters, &headers).await },
+        );
+        let of = Arc::clone(held);
+        single = single.patch(
+            async move |gateway: Gateway,
+                        Path(id): Path<String>,
+                        Parameters(parameters): Parameters,
+                        headers: HeaderMap,
+                        Json(body): Json| { resources::patch(&gateway, &of, &id, &body, &parameters, &headers).await },
+        );
+    }
+    if held.verbs.delete {
+        let of = Arc::clone(held);
+        single = single.delete(async move |gateway: Gateway, Path(id): Path<String>, headers: HeaderMap| {
+            resources::delete(&gateway, &of, &id, &headers).await
+        });
+    }
+    single
 }
 
 /// A SearchRequest (RFC 7644 §3.4.3).
@@ -151,13 +149,13 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, ScimError> + 
     }
 }
 
-async fn query(gateway: Gateway, family: Family, query: Query) -> Result<Response, ScimError> {
-    let found = aside(move || list::stored(&gateway, &[family.of(&gateway.catalogue)], &query)).await?;
+async fn query(gateway: Gateway, held: Arc<ResourceType>, query: Query) -> Result<Response, ScimError> {
+    let found = aside(move || list::of_type(&gateway, &held, &query)).await?;
     Ok(scim(StatusCode::OK, &found))
 }
 
 async fn all(gateway: Gateway, query: Query) -> Result<Response, ScimError> {
-    let found = aside(move || list::stored(&gateway, &[&gateway.catalogue.user, &gateway.catalogue.group], &query)).await?;
+    let found = aside(move || list::stored(&gateway, &gateway.catalogue.stored(), &query)).await?;
     Ok(scim(StatusCode::OK, &found))
 }
 
@@ -203,7 +201,7 @@ async fn resource_types(State(state): State<Arc<Scim>>, Parameters(parameters): 
 }
 
 async fn resource_type(State(state): State<Arc<Scim>>, Path(id): Path<String>) -> Result<Response, ScimError> {
-    let held = state.catalogue.types().into_iter().find(|held| held.name == id).ok_or_else(ScimError::not_found)?;
+    let held = state.catalogue.types.iter().find(|held| held.name == id).ok_or_else(ScimError::not_found)?;
     Ok(scim(StatusCode::OK, &discovery::resource_type(held, &state.base_url)))
 }
 

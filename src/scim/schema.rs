@@ -2,8 +2,11 @@
 //! enforcement reads the characteristics from here, and the discovery endpoints publish the same data.
 
 use super::filter::AttributePath;
+use super::mapping::{self, Computed, Mapping};
+use crate::model::Kind;
 use serde::Deserialize;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Data types (RFC 7643 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -136,6 +139,32 @@ pub struct ResourceType {
     pub schema: Schema,
     /// Its extensions; none is required.
     pub extensions: Vec<Schema>,
+    /// What can be done with its resources beside reading them.
+    pub verbs: Verbs,
+    /// Where they come from.
+    pub source: Source,
+    /// How they are kept.
+    pub mapping: &'static Mapping,
+}
+
+/// What clients may do with resources of a type beside reading them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verbs {
+    /// POST.
+    pub create: bool,
+    /// PUT and PATCH.
+    pub change: bool,
+    /// DELETE.
+    pub delete: bool,
+}
+
+/// Where resources of a type come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Each is an entry.
+    Entries,
+    /// They are the sessions of the organisation.
+    Sessions,
 }
 
 /// What a path names.
@@ -174,9 +203,97 @@ impl ResourceType {
         self.schema.attribute(name).or_else(|| self.common.attribute(name))
     }
 
+    /// An attribute by its place: of an extension, or of the schema itself.
+    pub fn placed(&self, extension: Option<&str>, name: &str) -> Option<&Attribute> {
+        match extension {
+            None => self.core_attribute(name),
+            Some(urn) => self.extension(urn)?.attribute(name),
+        }
+    }
+
+    /// The attribute of what is computed.
+    pub fn computed(&self, computed: &Computed) -> Option<&Attribute> {
+        self.placed(computed.extension, computed.name)
+    }
+
     /// The extension of that URN, in any case.
     pub fn extension(&self, urn: &str) -> Option<&Schema> {
         self.extensions.iter().find(|extension| extension.id.eq_ignore_ascii_case(urn))
+    }
+}
+
+/// A type as it is defined, before its schemas are read.
+pub struct Definition {
+    /// Its id and name.
+    pub name: &'static str,
+    /// Where its resources are, under the base URL.
+    pub endpoint: &'static str,
+    description: &'static str,
+    kind: Kind,
+    schema: &'static str,
+    extensions: &'static [&'static str],
+    verbs: Verbs,
+    source: Source,
+    mapping: &'static Mapping,
+}
+
+const ALL_VERBS: Verbs = Verbs { create: true, change: true, delete: true };
+
+/// All types of resources, in the order in which they are listed.
+static DEFINITIONS: &[Definition] = &[
+    Definition {
+        name: "User",
+        endpoint: "/Users",
+        description: "People who may sign in",
+        kind: Kind::User,
+        schema: include_str!("../../schema/scim/user.json"),
+        extensions: &[include_str!("../../schema/scim/enterprise_user.json")],
+        verbs: ALL_VERBS,
+        source: Source::Entries,
+        mapping: &mapping::USERS,
+    },
+    Definition {
+        name: "Group",
+        endpoint: "/Groups",
+        description: "Groups of users",
+        kind: Kind::Group,
+        schema: include_str!("../../schema/scim/group.json"),
+        extensions: &[],
+        verbs: ALL_VERBS,
+        source: Source::Entries,
+        mapping: &mapping::GROUPS,
+    },
+    Definition {
+        name: "Session",
+        endpoint: "/Sessions",
+        description: "Sessions, each of which holds a seat; they can be listed, read and ended",
+        kind: Kind::Session,
+        schema: include_str!("../../schema/scim/session.json"),
+        extensions: &[],
+        verbs: Verbs { create: false, change: false, delete: true },
+        source: Source::Sessions,
+        mapping: &mapping::SESSIONS,
+    },
+];
+
+/// The type that serves entries of a kind.
+pub fn of_kind(kind: Kind) -> Option<&'static Definition> {
+    DEFINITIONS.iter().find(|definition| definition.kind == kind)
+}
+
+impl Definition {
+    fn load(&self, common: &Schema) -> Result<ResourceType, serde_json::Error> {
+        Ok(ResourceType {
+            name: self.name,
+            endpoint: self.endpoint,
+            description: self.description,
+            common: common.clone(),
+            schema: Schema::load(self.schema)?,
+            extensions: self.extensions.iter().map(|text| Schema::load(text)).collect::<Result<_, _>>()?,
+            verbs: self.verbs,
+            source: self.source,
+            mapping: self.mapping,
+        })
     }
 }
 
@@ -184,54 +301,38 @@ impl ResourceType {
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     /// `/Users`.
-    pub user: ResourceType,
+    pub user: Arc<ResourceType>,
     /// `/Groups`.
-    pub group: ResourceType,
-    /// `/Sessions`.
-    pub session: ResourceType,
+    pub group: Arc<ResourceType>,
+    /// All types, those two among them.
+    pub types: Vec<Arc<ResourceType>>,
 }
 
 impl Catalogue {
     /// Reads the data that comes with Headcount; fails only where that data is damaged.
     pub fn load() -> Result<Self, serde_json::Error> {
         let common = Schema::load(include_str!("../../schema/scim/common.json"))?;
-        let enterprise = Schema::load(include_str!("../../schema/scim/enterprise_user.json"))?;
-        Ok(Self {
-            user: ResourceType {
-                name: "User",
-                endpoint: "/Users",
-                description: "People who may sign in",
-                common: common.clone(),
-                schema: Schema::load(include_str!("../../schema/scim/user.json"))?,
-                extensions: vec![enterprise],
-            },
-            group: ResourceType {
-                name: "Group",
-                endpoint: "/Groups",
-                description: "Groups of users",
-                common: common.clone(),
-                schema: Schema::load(include_str!("../../schema/scim/group.json"))?,
-                extensions: Vec::new(),
-            },
-            session: ResourceType {
-                name: "Session",
-                endpoint: "/Sessions",
-                description: "Sessions, each of which holds a seat; they can be listed, read and ended",
-                common,
-                schema: Schema::load(include_str!("../../schema/scim/session.json"))?,
-                extensions: Vec::new(),
-            },
-        })
+        let types = DEFINITIONS.iter().map(|definition| definition.load(&common).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        let named = |name: &str| {
+            let found = types.iter().find(|held| held.name == name).cloned();
+            found.ok_or_else(|| serde::de::Error::custom(format!("there is no type {name}")))
+        };
+        Ok(Self { user: named("User")?, group: named("Group")?, types })
     }
 
-    /// All of them.
-    pub fn types(&self) -> [&ResourceType; 3] {
-        [&self.user, &self.group, &self.session]
+    /// The type whose resources are at that endpoint, such as `/Users`.
+    pub fn at(&self, endpoint: &str) -> Option<&Arc<ResourceType>> {
+        self.types.iter().find(|held| held.endpoint == endpoint)
+    }
+
+    /// The types that a query of the base goes over (RFC 7644 §3.4.2.1).
+    pub fn stored(&self) -> Vec<&ResourceType> {
+        self.types.iter().filter(|held| held.source == Source::Entries).map(AsRef::as_ref).collect()
     }
 
     /// The published schemas, each once.
     pub fn schemas(&self) -> impl Iterator<Item = &Schema> {
-        self.types().into_iter().flat_map(|held| std::iter::once(&held.schema).chain(&held.extensions))
+        self.types.iter().flat_map(|held| std::iter::once(&held.schema).chain(&held.extensions))
     }
 }
 

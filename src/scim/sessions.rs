@@ -3,12 +3,11 @@
 use super::error::ScimError;
 use super::gateway::Gateway;
 use super::json::{self, Object};
-use super::list::{self, Query};
 use super::mapping::Lookup;
-use super::project::Projection;
-use super::request::{Authenticated, Json, Parameters};
+use super::request::{Authenticated, Json};
 use super::resource::set_schemas;
 use super::routes::{self, Scim};
+use super::schema::ResourceType;
 use crate::directory::SessionInfo;
 use crate::model::Dn;
 use axum::Router;
@@ -20,8 +19,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// A session as a resource.
-fn resource(gateway: &Gateway, session: &SessionInfo) -> Object {
-    let held = &gateway.catalogue.session;
+fn resource(gateway: &Gateway, held: &ResourceType, session: &SessionInfo) -> Object {
     let mut resource = Object::new();
     resource.insert("id".to_owned(), session.id.clone().into());
     if let Some(user) = gateway.reference(&session.user) {
@@ -49,36 +47,16 @@ fn leaf(dn: &str) -> String {
     value.unwrap_or_else(|| dn.to_owned())
 }
 
-fn query(gateway: &Gateway, query: &Query) -> Result<Response, ScimError> {
-    let sessions = gateway.directory.sessions(&gateway.caller);
-    let resources = sessions.iter().map(|session| resource(gateway, session)).collect();
-    Ok(routes::scim(StatusCode::OK, &list::at_hand(resources, &gateway.catalogue.session, query)?))
+/// The sessions that the caller may see.
+pub(super) fn all(gateway: &Gateway, held: &ResourceType) -> Vec<Object> {
+    gateway.directory.sessions(&gateway.caller).iter().map(|session| resource(gateway, held, session)).collect()
 }
 
-/// `GET /Sessions`.
-pub(super) async fn list(gateway: Gateway, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
-    query(&gateway, &Query::of_parameters(&parameters)?)
-}
-
-/// `POST /Sessions/.search`.
-pub(super) async fn search(gateway: Gateway, Json(body): Json) -> Result<Response, ScimError> {
-    query(&gateway, &routes::search_request(&body)?)
-}
-
-/// `GET /Sessions/{id}`.
-pub(super) async fn read(gateway: Gateway, Path(id): Path<String>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
-    let asked = Query::of_parameters(&parameters)?;
-    let projection = Projection::new(&asked.attributes, &asked.excluded, &gateway.catalogue.session)?;
+/// One of them, or 404.
+pub(super) fn one(gateway: &Gateway, held: &ResourceType, id: &str) -> Result<Object, ScimError> {
     let sessions = gateway.directory.sessions(&gateway.caller);
     let session = sessions.iter().find(|session| session.id == id).ok_or_else(ScimError::not_found)?;
-    let resource = projection.apply(resource(&gateway, session), &gateway.catalogue.session);
-    Ok(routes::scim(StatusCode::OK, &Value::Object(resource)))
-}
-
-/// `DELETE /Sessions/{id}` (S6).
-pub(super) async fn end(gateway: Gateway, Path(id): Path<String>) -> Result<Response, ScimError> {
-    gateway.directory.end_session(&gateway.caller, &id, None).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(resource(gateway, held, session))
 }
 
 /// The calls for applications: `POST /sessions/{id}/renew`, `POST /sessions/{id}/end`, `DELETE /sessions/{id}`.

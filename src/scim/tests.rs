@@ -464,6 +464,13 @@ async fn hd8_bodies_are_limited_and_errors_have_the_form_of_scim() {
     let refused = bench.call("DELETE", "/Users", Value::Null).await;
     refused.refused(405, None);
     assert!(refused.1["allow"].to_str().unwrap().contains("POST"));
+    // A type has the methods that its rules leave it.
+    let refused = bench.call("POST", "/Sessions", json!({})).await;
+    refused.refused(405, None);
+    assert_eq!(refused.1["allow"].to_str().unwrap(), "GET,HEAD");
+    let refused = bench.call("PATCH", "/Sessions/x", json!({})).await;
+    refused.refused(405, None);
+    assert_eq!(refused.1["allow"].to_str().unwrap(), "GET,HEAD,DELETE");
     assert_eq!(bench.send("GET", "/scim/v2/Users/", &[], Body::empty()).await.0, StatusCode::OK);
     assert_eq!(bench.send("GET", "/scim/Users", &[], Body::empty()).await.0, StatusCode::OK);
 }
