@@ -3,10 +3,16 @@
 
 use super::{Access, AccessSubject, AttributeSet, Standing};
 use crate::base::EntryId;
-use crate::domain::lens::{AccountState, Group, Licence, User, UserType};
+use crate::domain::content::{self, Audience, Content, Visibility};
+use crate::domain::lens::{AccountState, Group, Licence, User, UserType, organisation_of};
 use crate::domain::password_rules::POLICY;
 use crate::model::{AttributeId, Entry, Facts, Kind, Level};
 use crate::schema::{Schema, Usage};
+
+/// The permission to read what anyone may read (C4).
+const READ_CONTENT: &str = "content.read";
+/// The permission to write notes, to-dos and communications.
+const WRITE_CONTENT: &str = "content.write";
 
 /// The answers there are. Each is worked out once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,18 @@ pub(super) enum Profile {
     Person,
     /// A group one runs: reading, members and names.
     RunGroup,
+    /// What somebody wrote, but for its completion note.
+    Content,
+    /// What somebody wrote, whole.
+    WholeContent,
+    /// What one wrote oneself.
+    OwnContent,
+    /// What its author alone saw, who is gone: that it is there, and who is to be its author (C8).
+    LeftContent,
+    /// What rules of the config let one write, and nobody but its author reads.
+    Unread,
+    /// The container of content, under which one may write.
+    ContentHolder,
 }
 
 /// Why the rules of the domain give what they give.
@@ -42,6 +60,18 @@ pub(super) enum Profile {
 pub enum Ground {
     /// Nobody has signed in.
     Anonymous,
+    /// It wrote this (C2).
+    Author,
+    /// It is content, and for its author alone (C2).
+    AuthorOnly,
+    /// It is content for members of a group in which it is none (C3).
+    GroupOnly,
+    /// It is content about somebody it may not see (C5).
+    HiddenPerson,
+    /// It is content whose author is gone, for an Organisation Admin to take over (C8).
+    LeftBehind,
+    /// It is administrator or full member of the group that sees it (C3).
+    VisibleGroup(EntryId),
     /// A provisioning client keeps the people and groups of its organisation.
     Client,
     /// It is an administrator of the group (G2, G5).
@@ -72,6 +102,34 @@ pub enum Ground {
     SharedGroup(EntryId),
 }
 
+/// What there is of an item of content: what the server keeps of it, what its author writes, and what is said of its
+/// completion, which shows to whom that says (C6).
+const CONTENT: [&[&str]; 3] = [
+    &["entryUUID", "entryDN", "structuralObjectClass", "createTimestamp", "modifyTimestamp", "subschemaSubentry"],
+    &[
+        "objectClass",
+        "cn",
+        "displayName",
+        "description",
+        "hcContentType",
+        "hcVisibility",
+        "hcVisibleTo",
+        "hcAuthor",
+        "hcSubject",
+        "hcBody",
+        "hcDue",
+        "hcCompleted",
+        "hcChannel",
+        "hcDirection",
+        "hcExternalId",
+    ],
+    &["hcCompletionNote", "hcCompletionVisibility", "hcCompletionVisibleTo"],
+];
+
+/// What an Organisation Admin sees of what somebody left behind.
+const LEFT_CONTENT: &[&str] =
+    &["objectClass", "structuralObjectClass", "entryUUID", "entryDN", "hcContentType", "createTimestamp", "hcAuthor"];
+
 /// The profiles for one schema.
 pub(super) struct DomainAccess {
     nothing: Access,
@@ -86,6 +144,11 @@ pub(super) struct DomainAccess {
     signpost: Access,
     person: Access,
     run_group: Access,
+    content: Access,
+    whole_content: Access,
+    own_content: Access,
+    left_content: Access,
+    content_holder: Access,
 }
 
 impl DomainAccess {
@@ -107,7 +170,7 @@ impl DomainAccess {
             set
         };
         let view = reading(&open);
-        let own = Access { write: named(&["userPassword"]), ..view.clone() };
+        let own = Access { write: named(&["userPassword", "hcDefaultVisibility"]), ..view.clone() };
         let hold = Access { may_add_children: true, ..view.clone() };
         let mut kept = all.clone();
         kept.subtract(&named(&["pwdPolicySubentry"]));
@@ -122,8 +185,18 @@ impl DomainAccess {
         member_views(schema).into_iter().for_each(|attribute| run.insert(attribute));
         let signpost =
             named(&["objectClass", "structuralObjectClass", "o", "ou", "dc", "description", "entryDN", "entryUUID", "subschemaSubentry"]);
+        let whole_content = named(&CONTENT.concat());
+        let mut content = whole_content.clone();
+        content.subtract(&named(CONTENT[2]));
+        let mut written = named(CONTENT[1]);
+        written.unite(&named(CONTENT[2]));
         Self {
             nothing: Access::none(count),
+            content: reading(&content),
+            own_content: Access { write: written, may_delete: true, ..reading(&whole_content) },
+            whole_content: reading(&whole_content),
+            left_content: Access { write: named(&["hcAuthor"]), ..reading(&named(LEFT_CONTENT)) },
+            content_holder: Access { may_add_children: true, ..reading(&signpost) },
             everything,
             keep,
             self_service: Access { write: named(&["hcSessionLimit", "hcPackage"]), ..view.clone() },
@@ -140,7 +213,12 @@ impl DomainAccess {
 
     pub(super) const fn get(&self, profile: Profile) -> &Access {
         match profile {
-            Profile::Nothing => &self.nothing,
+            Profile::Content => &self.content,
+            Profile::WholeContent => &self.whole_content,
+            Profile::OwnContent => &self.own_content,
+            Profile::LeftContent => &self.left_content,
+            Profile::ContentHolder => &self.content_holder,
+            Profile::Nothing | Profile::Unread => &self.nothing,
             Profile::Everything => &self.everything,
             Profile::Keep => &self.keep,
             Profile::View => &self.view,
@@ -162,12 +240,16 @@ impl DomainAccess {
         let person = subject.may("people.search") || subject.may("people.search-any");
         let group = subject.may("groups.search-any") || subject.may("groups.maintain-all");
         let profiles = match subject.standing {
-            Standing::Operator => [Some(Profile::Everything), None, None],
-            Standing::Anonymous => [None; 3],
-            Standing::Client => [Some(Profile::Everything), None, None],
-            Standing::User if subject.organisation_admin => [Some(Profile::Everything), None, None],
-            Standing::User => [Some(Profile::Signpost), person.then_some(Profile::Person), group.then_some(Profile::View)],
-            Standing::Service => [Some(Profile::Signpost), None, None],
+            Standing::Operator => [Some(Profile::Everything), None, None, None],
+            Standing::Anonymous => [None; 4],
+            Standing::Client => [Some(Profile::Everything), None, None, None],
+            Standing::User if subject.organisation_admin => [Some(Profile::Everything), None, None, None],
+            // Content of others is about people one may see.
+            Standing::User => {
+                let content = person.then_some(Profile::WholeContent);
+                [Some(Profile::Signpost), person.then_some(Profile::Person), group.then_some(Profile::View), content]
+            }
+            Standing::Service => [Some(Profile::Signpost), None, None, None],
         };
         profiles
             .into_iter()
@@ -221,6 +303,7 @@ impl Subject<'_> {
             Standing::Anonymous => (Profile::Nothing, Ground::Anonymous),
             _ if !same && self.above.contains(&entry.id) => (Profile::Signpost, Ground::OnTheWay),
             Standing::Client if same => (self.client(entry), Ground::Client),
+            Standing::User if same && entry.kind == Kind::Content => self.content(entry),
             Standing::User if same && self.subject.organisation_admin => (self.administrator(entry), Ground::OrganisationAdmin),
             Standing::User if same => self.user(entry, own),
             Standing::Service if same && self.is_container(entry) => (Profile::Signpost, Ground::OnTheWay),
@@ -276,6 +359,9 @@ impl Subject<'_> {
                 if self.subject.entry.is_some_and(held) { (Profile::View, Ground::OwnRole) } else { (Profile::Nothing, Ground::NoRule) }
             }
             Kind::Organisation => (Profile::Signpost, Ground::OnTheWay),
+            Kind::Generic if self.is_container(entry) && self.may_write_under(entry) => {
+                (Profile::ContentHolder, Ground::Permission(WRITE_CONTENT))
+            }
             Kind::Generic if self.is_container(entry) => (Profile::Signpost, Ground::OnTheWay),
             Kind::Generic | Kind::Licence | Kind::Content => (Profile::Nothing, Ground::NoRule),
         }
@@ -322,6 +408,51 @@ impl Subject<'_> {
             (false, Some(Level::Full)) => (Profile::Nothing, Ground::Lacks("groups.search-own")),
             (false, _) => (Profile::Nothing, Ground::Lacks("groups.search-any")),
         }
+    }
+
+    /// C1-C8. What others wrote shows to whom it is for, as far as they may see all whom it is about (C5).
+    fn content(&self, entry: &Entry) -> (Profile, Ground) {
+        let Some(content) = Content::of(self.schema, entry) else { return (Profile::Nothing, Ground::NoRule) };
+        let author = content.author(self.facts);
+        if author.is_some() && author == self.subject.entry {
+            return (Profile::OwnContent, Ground::Author);
+        }
+        let audience = content.audience(self.facts);
+        if audience.visibility == Visibility::JustMe && author.is_none() && self.subject.organisation_admin {
+            return (Profile::LeftContent, Ground::LeftBehind);
+        }
+        let (seen, ground) = self.is_for(audience);
+        if !seen {
+            return (Profile::Nothing, ground);
+        }
+        if !content.subjects(self.facts).is_some_and(|people| people.into_iter().all(|person| self.sees_person(person))) {
+            return (Profile::Nothing, Ground::HiddenPerson);
+        }
+        let (whole, _) = self.is_for(content.completion_audience(self.facts));
+        (if whole { Profile::WholeContent } else { Profile::Content }, ground)
+    }
+
+    /// Whether the subject, who is not the author, is of an audience.
+    fn is_for(&self, audience: Audience) -> (bool, Ground) {
+        match (audience.visibility, audience.group) {
+            (Visibility::Anyone, _) if self.subject.may(READ_CONTENT) => (true, Ground::Permission(READ_CONTENT)),
+            (Visibility::Anyone, _) => (false, Ground::Lacks(READ_CONTENT)),
+            (Visibility::Group, Some(group)) if self.subject.groups.get(&group).is_some_and(|level| *level >= Level::Full) => {
+                (true, Ground::VisibleGroup(group))
+            }
+            (Visibility::Group, _) => (false, Ground::GroupOnly),
+            (Visibility::JustMe, _) => (false, Ground::AuthorOnly),
+        }
+    }
+
+    fn sees_person(&self, person: EntryId) -> bool {
+        let Some(person) = self.facts.entry(person) else { return false };
+        let (profile, _) = self.profile(&person, organisation_of(self.facts, person.id));
+        profile != Profile::Nothing
+    }
+
+    fn may_write_under(&self, entry: &Entry) -> bool {
+        self.subject.may(WRITE_CONTENT) && content::is_container(self.schema, self.facts, entry)
     }
 
     fn user_type(&self, entry: &Entry) -> UserType {

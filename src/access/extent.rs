@@ -64,6 +64,7 @@ impl Grants {
         let mut found = vec![entry];
         if self.subject().standing == Standing::User {
             found.extend(facts.sources(entry, known.hc_session_user).into_iter().map(|(session, _)| session));
+            found.extend(facts.sources(entry, known.hc_author).into_iter().map(|(content, _)| content));
             found.extend(facts.targets(entry, known.hc_role, None, usize::MAX).into_iter().map(|(role, _)| role));
             found.extend(self.subject().groups.keys());
         }

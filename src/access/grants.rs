@@ -4,9 +4,10 @@ use super::domain::{Ground, Profile, Subject};
 use super::policy::{CompiledName, Rule, RuleRights, Speaking};
 use super::{Access, AccessSubject, EntryAccess, Extent, Policy, Standing};
 use crate::base::{EntryId, SearchLimits};
+use crate::domain::content::{Content, Visibility};
 use crate::domain::roles::is_organisation_admin;
 use crate::domain::{AccountState, User, UserType, organisation_of};
-use crate::model::{Entry, Facts, Kind, upwards};
+use crate::model::{Dn, Entry, Facts, Kind, upwards};
 use std::sync::{Arc, OnceLock};
 
 /// What one identity may do. Made by [`Policy::grants`]; good as long as the authority it rests on.
@@ -127,7 +128,10 @@ impl Grants {
         if found.mask == 0 {
             return domain.get(found.profile).view();
         }
-        let make = || domain.get(found.profile).united(&self.policy.combine(found.mask, self.speaking.undecided));
+        let make = || {
+            let both = domain.get(found.profile).united(&self.policy.combine(found.mask, self.speaking.undecided));
+            if found.profile == Profile::Unread { both.without_reading() } else { both }
+        };
         self.combined.get(found.profile, found.mask, make).view()
     }
 
@@ -143,7 +147,29 @@ impl Grants {
         }
         let asked = Subject { schema: &self.policy.schema, facts, subject: &self.subject, above: &self.above };
         let (profile, ground) = asked.profile(entry, lineage.organisation);
+        if entry.kind == Kind::Content {
+            return self.look_at_content(facts, entry, &lineage, Found { profile, ground, mask: 0 });
+        }
         Found { profile, ground, mask: self.matching(facts, entry, &lineage) }
+    }
+
+    /// No rule shows content to more people than C1 to C8 do; rules open it to applications, but for what is its author's
+    /// alone: that a form may write, and never read (C6).
+    fn look_at_content(&self, facts: &dyn Facts, entry: &Entry, lineage: &Lineage, found: Found) -> Found {
+        let schema = &self.policy.schema;
+        if self.subject.standing != Standing::Service {
+            return found;
+        }
+        let mask = self.matching(facts, entry, lineage);
+        let audience = Content::of(schema, entry).map(|content| content.audience(facts).visibility);
+        if audience != Some(Visibility::JustMe) {
+            return Found { mask, ..found };
+        }
+        let creator = entry.text(schema.known().creators_name).and_then(|name| Dn::parse(name).ok());
+        match creator.is_some_and(|name| schema.name_key(&name) == self.subject.name_key) {
+            true => Found { profile: Profile::Unread, ground: found.ground, mask },
+            false => found,
+        }
     }
 
     /// Whether the subject may act for the user `entry` (RFC 4370): a service account that a rule names, for a user of its own

@@ -254,6 +254,12 @@ impl Access {
         }
     }
 
+    /// The same, with nothing of it to be seen.
+    fn without_reading(self) -> Self {
+        let none = AttributeSet { bits: vec![0; self.read.bits.len()].into() };
+        Self { read: none.clone(), search: none.clone(), compare: none, disclosed: false, ..self }
+    }
+
     /// Everything that this or `other` gives.
     fn united(&self, other: &Self) -> Self {
         let mut both = self.clone();

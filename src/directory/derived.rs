@@ -3,6 +3,7 @@
 
 use super::{lockout, structure, tree};
 use crate::base::{EntryId, Timestamp};
+use crate::domain::content;
 use crate::domain::seats::Counting;
 use crate::domain::{Catalog, Licence, Rights, Session, User, groups};
 use crate::model::{AttributeId, Entry, Facts, Kind, Level};
@@ -17,6 +18,10 @@ pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entr
     let known = schema.known();
     if attribute == known.entry_dn {
         return vec![tree::dn_of(facts, entry.id).into_bytes()];
+    }
+    // How much of what one may not see there is, is not told either (C7).
+    if [known.has_subordinates, known.num_subordinates].contains(&attribute) && content::is_container(schema, facts, entry) {
+        return Vec::new();
     }
     if attribute == known.has_subordinates {
         return vec![if facts.child_count(entry.id) > 0 { b"TRUE".to_vec() } else { b"FALSE".to_vec() }];

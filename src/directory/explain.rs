@@ -141,6 +141,11 @@ impl Directory {
             None => name.to_owned(),
         };
         match ground {
+            Ground::Author => "wrote it (C2)".to_owned(),
+            Ground::AuthorOnly => "it is for its author alone (C2)".to_owned(),
+            Ground::GroupOnly => "it is for members of a group (C3)".to_owned(),
+            Ground::HiddenPerson => "it is about somebody who may not be seen (C5)".to_owned(),
+            Ground::LeftBehind => "its author is gone, and an Organisation Admin may take it over (C8)".to_owned(),
             Ground::Anonymous => "nobody has signed in".to_owned(),
             Ground::Client => "provisioning client of the organisation".to_owned(),
             Ground::GroupAdministrator => "administrator of the group (G2)".to_owned(),
@@ -155,6 +160,7 @@ impl Directory {
             Ground::OwnRole => "holds the role".to_owned(),
             Ground::OwnSession => "its own session".to_owned(),
             Ground::Permission(name) => permission(name),
+            Ground::VisibleGroup(group) => format!("member of {} (C3)", tree::dn_of(self.memory(), group)),
             Ground::SharedGroup(group) => {
                 format!("{}, both in {}", permission("people.search"), tree::dn_of(self.memory(), group))
             }

@@ -5,6 +5,7 @@
 //! it. An entry that goes, and its links, must still be there to look up. The rules ask the indexes of `mail`, `uid`,
 //! `hcUserType` and `hcRoleSystem`, so the directory keeps those whatever the config says.
 
+use super::content::{ContentRules, Visibility};
 use super::groups;
 use super::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
 use super::licence;
@@ -79,7 +80,7 @@ pub struct Breach {
     pub text: String,
 }
 
-fn breach<T>(cause: Cause, rule: &'static str, text: impl Into<String>) -> Result<T, Breach> {
+pub(super) fn breach<T>(cause: Cause, rule: &'static str, text: impl Into<String>) -> Result<T, Breach> {
     Err(Breach { cause, rule, text: text.into() })
 }
 
@@ -89,7 +90,8 @@ pub fn check(schema: &Schema, facts: &dyn Facts, proposal: Proposal<'_>) -> Resu
     if let Some(after) = proposal.after {
         rules.password_policy(after)?;
         match after.kind {
-            Kind::Content | Kind::Generic | Kind::Person => Ok(()),
+            Kind::Content => ContentRules { schema, facts, proposal, after }.check(),
+            Kind::Generic | Kind::Person => Ok(()),
             Kind::Group => rules.group(after),
             Kind::Licence => rules.licence(after),
             Kind::Organisation => rules.organisation(after),
@@ -322,6 +324,7 @@ impl Rules<'_> {
                 }
             }
         }
+        self.default_visibility(after)?;
         self.staff_link(after)?;
         if self.proposal.actor == Actor::Client {
             self.roles_by_client()?;
@@ -351,6 +354,16 @@ impl Rules<'_> {
             }
         }
         Ok(())
+    }
+
+    /// C2: there is no group that a default could be about.
+    fn default_visibility(&self, after: &Entry) -> Result<(), Breach> {
+        let attribute = self.schema.known().hc_default_visibility;
+        let Some(given) = after.text(attribute).filter(|_| self.changes(attribute)) else { return Ok(()) };
+        match Visibility::parse(given) {
+            Some(Visibility::Anyone | Visibility::JustMe) => Ok(()),
+            Some(Visibility::Group) | None => breach(Cause::Constraint, "C2", "hcDefaultVisibility is just-me or anyone"),
+        }
     }
 
     /// U7: one user, one staff record.

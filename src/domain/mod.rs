@@ -9,6 +9,7 @@
 pub mod activation;
 pub mod catalog;
 pub mod check;
+pub mod content;
 pub mod groups;
 pub mod lens;
 pub mod licence;
@@ -22,6 +23,7 @@ pub mod structured;
 
 pub use catalog::Catalog;
 pub use check::{Actor, Breach, Cause, Proposal, check};
+pub use content::Content;
 pub use lens::{AccountState, Group, Licence, Role, Session, User, UserType, organisation_of};
 pub use roles::Rights;
 pub use seats::{Decision, LicenceTerms, Seat, SeatBook};

@@ -48,6 +48,8 @@ pub enum Change {
         removed: Removed,
         /// As it was; only for live followers.
         before: Option<Arc<Entry>>,
+        /// The links that went with it, on which rights to it may have rested; only for live followers, and not of what has many.
+        links: Vec<Link>,
     },
     /// A link was set.
     Linked(Link),
@@ -92,7 +94,7 @@ pub(super) fn change(operation: Operation, before: Option<Arc<Entry>>) -> Change
     match operation {
         Operation::PutEntry(entry) => Change::Put { entry, before, moved: false },
         Operation::MoveEntry(entry) => Change::Put { entry, before, moved: true },
-        Operation::DeleteEntry(removed) => Change::Removed { removed, before },
+        Operation::DeleteEntry(removed) => Change::Removed { removed, before, links: Vec::new() },
         Operation::PutLink(link) => Change::Linked(link),
         Operation::DeleteLink(source, attribute, target) => Change::Unlinked(source, attribute, target),
         Operation::PutMeta(key, _) => Change::Meta(key),

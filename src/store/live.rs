@@ -11,7 +11,7 @@ use super::feed::{self, Change, ChangeEvent};
 use super::memory::Memory;
 use super::shared::Shared;
 use crate::base::EntryId;
-use crate::model::{Entry, Facts};
+use crate::model::{Entry, Facts, Link};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
@@ -23,6 +23,9 @@ use std::task::Context;
 const MOST_EVENTS: usize = if cfg!(test) { 64 } else { 1 << 16 };
 /// Octets of entries that only the ring may keep alive, at most.
 const MOST_OCTETS: usize = 32 << 20;
+
+/// Links of an entry that goes, at most; of what has more followers get none.
+const MOST_LINKS: usize = 64;
 
 /// The change sets of late, for those who follow.
 #[derive(Default)]
@@ -82,8 +85,22 @@ impl Images {
             Operation::PutLink(_) | Operation::DeleteLink(..) | Operation::PutMeta(..) => return feed::change(operation.clone(), None),
         };
         let before = self.0.insert(id, after).unwrap_or_else(|| memory.entry(id));
-        feed::change(operation.clone(), before)
+        let mut change = feed::change(operation.clone(), before);
+        if let Change::Removed { removed, links, .. } = &mut change {
+            *links = links_of(memory, removed.id);
+        }
+        change
     }
+}
+
+/// The links of an entry, where they are few.
+fn links_of(memory: &Memory, source: EntryId) -> Vec<Link> {
+    let of = |attribute| {
+        let targets = memory.targets(source, attribute, None, MOST_LINKS + 1).into_iter();
+        targets.map(move |(target, level)| Link { source, attribute, target, level })
+    };
+    let links: Vec<Link> = memory.link_attributes(source).into_iter().flat_map(of).take(MOST_LINKS + 1).collect();
+    if links.len() > MOST_LINKS { Vec::new() } else { links }
 }
 
 fn sequence(revision: Revision) -> u64 {
@@ -94,7 +111,9 @@ fn sequence(revision: Revision) -> u64 {
 fn size(event: &ChangeEvent) -> usize {
     let of_change = |change: &Change| match change {
         Change::Put { entry, before, .. } => entry.size() + before.as_ref().map_or(0, |before| before.size()),
-        Change::Removed { removed, before } => 4 * removed.referred_by.len() + before.as_ref().map_or(0, |before| before.size()),
+        Change::Removed { removed, before, links } => {
+            size_of_val(&links[..]) + 4 * removed.referred_by.len() + before.as_ref().map_or(0, |before| before.size())
+        }
         Change::Linked(_) | Change::Unlinked(..) | Change::Meta(_) => 0,
     };
     size_of::<ChangeEvent>() + event.changes.iter().map(|change| size_of::<Change>() + of_change(change)).sum::<usize>()

@@ -13,6 +13,7 @@ mod audit;
 mod certificates;
 mod commands;
 mod config;
+mod content;
 mod credentials;
 mod declared;
 mod demo;

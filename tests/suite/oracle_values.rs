@@ -37,8 +37,9 @@ const VALUES: [&str; 23] = [
     "0\u{4}\u{4}\u{2}ok",
 ];
 /// What would do something else than being there, or takes more than a syntax says.
-const NAMED: [(&str, &str); 6] = [
+const NAMED: [(&str, &str); 7] = [
     ("hcApplicationPassword", "mail$a password that nobody has ever had for anything"),
+    ("hcDefaultVisibility", "just-me"),
     ("hcEndDate", "20990101000000Z"),
     ("hcOneTimeSecret", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"),
     ("hcTimeZone", "Pacific/Auckland"),

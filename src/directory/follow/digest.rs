@@ -56,7 +56,7 @@ impl Digest {
                     }
                     digest.step(&mut places, entry.id, before.as_ref(), Some(entry), *moved);
                 }
-                Change::Removed { removed, before } => {
+                Change::Removed { removed, before, .. } => {
                     digest.upset(removed.id, before.as_ref().is_none_or(|before| upsets_when_gone(schema, before)));
                     digest.gone.extend(before.as_ref().map(|before| (removed.id, Arc::clone(before))));
                     digest.touched.extend(removed.referred_by.iter().map(|id| id.0));

@@ -2,7 +2,7 @@
 //! told before: an entry is not sent under a name that its consumer will hear of only later.
 
 use crate::base::EntryId;
-use crate::model::{AttributeId, Entry, Facts, Level};
+use crate::model::{AttributeId, Entry, Facts, Level, Link};
 use crate::store::{Change, ChangeEvent, Memory, Revision, Subscription};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,13 +14,15 @@ pub(super) struct Past {
     seen: Revision,
     /// Entries that move or go later: as they are now, and when that happens for the last time.
     later: HashMap<EntryId, (Arc<Entry>, Revision)>,
+    /// The links of entries that went with the event that was taken last.
+    gone: HashMap<EntryId, Vec<Link>>,
     /// Entries that were sent as they are after changes that have yet to be told, with their revision.
     ahead: HashMap<EntryId, u64>,
 }
 
 impl Past {
     pub(super) fn new(memory: &Arc<Memory>) -> Self {
-        Self { memory: Arc::clone(memory), seen: Revision(0), later: HashMap::new(), ahead: HashMap::new() }
+        Self { memory: Arc::clone(memory), seen: Revision(0), later: HashMap::new(), gone: HashMap::new(), ahead: HashMap::new() }
     }
 
     /// Takes note that an entry was sent as it is in memory.
@@ -65,7 +67,11 @@ impl Past {
     /// Goes on to the state right after an event that was just taken.
     pub(super) fn advance(&mut self, event: &ChangeEvent, subscription: &Subscription) {
         self.look_at_coming(subscription);
+        self.gone.clear();
         for change in &event.changes {
+            if let Change::Removed { removed, links, .. } = change {
+                self.gone.insert(removed.id, links.clone());
+            }
             let (id, after) = match change {
                 Change::Put { entry, .. } => (entry.id, Some(entry)),
                 Change::Removed { removed, .. } => (removed.id, None),
@@ -87,7 +93,7 @@ impl Past {
                 }
                 (entry.id, before)
             }
-            Change::Removed { removed, before: Some(before) } => (removed.id, before),
+            Change::Removed { removed, before: Some(before), .. } => (removed.id, before),
             Change::Put { .. } | Change::Removed { .. } | Change::Linked(_) | Change::Unlinked(..) | Change::Meta(_) => return,
         };
         self.later.entry(id).or_insert_with(|| (Arc::clone(now), revision)).1 = revision;
@@ -119,7 +125,9 @@ impl Facts for Past {
     }
 
     fn targets(&self, source: EntryId, attribute: AttributeId, after: Option<EntryId>, limit: usize) -> Vec<(EntryId, Level)> {
-        self.memory.targets(source, attribute, after, limit)
+        let Some(links) = self.gone.get(&source) else { return self.memory.targets(source, attribute, after, limit) };
+        let of = links.iter().filter(|link| link.attribute == attribute && after.is_none_or(|after| link.target > after));
+        of.map(|link| (link.target, link.level)).take(limit).collect()
     }
 
     fn sources(&self, target: EntryId, attribute: AttributeId) -> Vec<(EntryId, Level)> {
@@ -127,7 +135,8 @@ impl Facts for Past {
     }
 
     fn link(&self, source: EntryId, attribute: AttributeId, target: EntryId) -> Option<Level> {
-        self.memory.link(source, attribute, target)
+        let Some(links) = self.gone.get(&source) else { return self.memory.link(source, attribute, target) };
+        links.iter().find(|link| link.attribute == attribute && link.target == target).map(|link| link.level)
     }
 
     fn target_count(&self, source: EntryId, attribute: AttributeId) -> usize {

@@ -65,7 +65,8 @@ impl Work<'_, '_> {
         }
         self.note_shared(Some(entry), None)?;
         self.note_authority_of_deleted(entry);
+        let bereft = self.bereft(entry);
         self.txn.remove(entry.id);
-        Ok(())
+        self.settle_content(&bereft)
     }
 }

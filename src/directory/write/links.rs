@@ -316,6 +316,11 @@ impl Work<'_, '_> {
         self.linked.iter().chain(&self.unlinked).any(|link| link.attribute == attribute)
     }
 
+    /// Whether links of this type went.
+    pub(super) fn takes_links(&self, attribute: AttributeId) -> bool {
+        self.unlinked.iter().any(|link| link.attribute == attribute)
+    }
+
     /// Groups of any class say what their members may do.
     fn note_membership(&mut self, attribute: AttributeId) {
         if attribute == self.core.schema.known().member {

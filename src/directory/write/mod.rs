@@ -5,6 +5,7 @@
 mod add;
 pub(super) mod amount;
 mod collective;
+mod content;
 mod delete;
 mod effects;
 mod held;

@@ -34,6 +34,8 @@ impl Work<'_, '_> {
         self.stamp_modified(&mut draft, modifications);
         self.state_of_new_user(Some(entry.kind), &mut draft);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
+        self.complete_content(&entry, &mut draft);
+        self.check_author_change(&entry)?;
         self.note_password(Some(&entry), &mut draft, (None, &[]))?;
         let after = self.put_modified(&entry, &before, &draft)?;
         if modifications.iter().any(|change| self.core.schema.attribute(&change.attribute) == Some(self.core.schema.known().user_password))

@@ -36,6 +36,8 @@ impl Work<'_, '_> {
         let mut draft = self.changed(&entry, draft, &options.modifications)?;
         self.stamp_modified(&mut draft, &options.modifications);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
+        self.complete_content(&entry, &mut draft);
+        self.check_author_change(&entry)?;
         self.note_password(Some(&entry), &mut draft, (None, &[]))?;
         let revision = self.txn.new_revision();
         let place = Place { id: entry.id, parent: Some(parent), rdn: rdn.to_string().into(), rdn_key, revision };
