@@ -1,6 +1,7 @@
 //! Commands that work on the directory: to the running daemon, or here where none runs.
 
-use super::arguments::{AccessAction, Administration, GroupAction, LicenceAction, RoleAction, SessionAction, TokenAction, UserAction};
+use super::arguments::{AccessAction, Administration, GroupAction, LicenceAction, RoleAction, SessionAction, UserAction};
+use super::client::{client, token};
 use super::output::{Output, complain, warn};
 use super::{Outcome, data_folder, load, local};
 use crate::base::{Secret, SystemClock};
@@ -87,8 +88,8 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
 
 /// Whether the command is answered with any number of rows.
 const fn is_list(command: &Command) -> bool {
-    use Command::{AccessExplain, Groups, Licences, Roles, Sessions, Tokens, Users};
-    matches!(command, AccessExplain(_) | Groups(_) | Licences(_) | Roles(_) | Sessions | Tokens | Users(_))
+    use Command::{AccessExplain, Clients, Groups, Licences, Roles, Sessions, Tokens, Users};
+    matches!(command, AccessExplain(_) | Clients(_) | Groups(_) | Licences(_) | Roles(_) | Sessions | Tokens | Users(_))
 }
 
 fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {
@@ -175,6 +176,7 @@ fn request(administration: Administration, config: &Config) -> Result<Request, S
             let dn = dn.unwrap_or_else(|| format!("uid=operator,{suffix}"));
             Request { command: Command::Bootstrap { dn }, input: None, output: Some(file) }
         }
+        Administration::Client(action) => client(action)?.into(),
         Administration::Compact => Command::Compact.into(),
         Administration::Export { file, base, operational } => {
             Request { command: Command::Export { base, operational }, input: None, output: file }
@@ -252,16 +254,6 @@ fn role(action: RoleAction) -> Command {
         RoleAction::Assign { user, role } => Command::RoleAssign { user, role, remove: false },
         RoleAction::List(filter) => Command::Roles(Within { organisation: filter.organisation }),
         RoleAction::Unassign { user, role } => Command::RoleAssign { user, role, remove: true },
-    }
-}
-
-fn token(action: TokenAction) -> Command {
-    match action {
-        TokenAction::List => Command::Tokens,
-        TokenAction::Mint { organisation, name, lifetime } => {
-            Command::TokenMint { organisation, name, lifetime: lifetime.map(|lifetime| lifetime.0.as_secs()) }
-        }
-        TokenAction::Revoke { id } => Command::TokenRevoke { id },
     }
 }
 

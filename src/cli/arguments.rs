@@ -1,5 +1,6 @@
 //! What may stand on the command line.
 
+use super::client::{ClientAction, TokenAction};
 use crate::base::{Clock, SystemClock, Timestamp};
 use crate::daemon::config::{DEFAULT_PATH, units::Period};
 use crate::daemon::control::MembershipLevel;
@@ -152,6 +153,9 @@ pub(super) enum Administration {
         #[arg(long, default_value = "headcount-bootstrap-token")]
         file: PathBuf,
     },
+    /// Provisioning clients: the identity providers that come by SCIM, and how each is dealt with.
+    #[command(subcommand)]
+    Client(ClientAction),
     /// Write what is kept beside journal and snapshots anew, in as little room as it takes, with or without a running
     /// daemon; also where it had failed.
     #[command(visible_alias = "rebuild")]
@@ -365,29 +369,6 @@ pub(super) enum SessionAction {
     List,
 }
 
-/// What to do with tokens.
-#[derive(Debug, Subcommand)]
-pub(super) enum TokenAction {
-    /// List tokens; the tokens themselves are not kept and cannot be shown.
-    List,
-    /// Make a token; it is shown this once.
-    Mint {
-        /// The organisation's DN.
-        #[arg(long, value_name = "DN")]
-        organisation: String,
-        /// What it is for.
-        name: String,
-        /// How long it is good: `90d`; for ever where absent.
-        #[arg(long, value_parser = period)]
-        lifetime: Option<Period>,
-    },
-    /// Revoke a token at once.
-    Revoke {
-        /// Its id.
-        id: String,
-    },
-}
-
 /// What to do with users.
 #[derive(Debug, Subcommand)]
 pub(super) enum UserAction {
@@ -475,7 +456,8 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     whole.ok_or_else(|| "not a time as 2026-03-01, 2026-03-01T08:00:00Z, or 2h for two hours ago".to_owned())
 }
 
-fn period(text: &str) -> Result<Period, String> {
+/// A length of time.
+pub(super) fn period(text: &str) -> Result<Period, String> {
     Period::parse(text).ok_or_else(|| "not a length of time as 30s, 15m, 24h or 90d".to_owned())
 }
 

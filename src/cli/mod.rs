@@ -7,6 +7,7 @@
 mod administer;
 mod arguments;
 mod audit;
+mod client;
 mod local;
 mod output;
 mod serve;

@@ -1,13 +1,13 @@
 //! Bearer tokens of provisioning clients: `hc_<id>_<secret>`, shown once, kept as a hash, good for one organisation
 //! (HE9). They are records outside the tree, `token/<id>`.
 
-use super::client::{self, Client};
+use super::client::{self, Client, Profile};
 use super::identity::{Caller, Identity, Method, Standing};
-use super::tree::{self, Resolved};
+use super::tree;
 use super::{Directory, Error, NewToken};
 use crate::base::{EntryId, Secret, Timestamp, random};
-use crate::model::{Facts, Kind};
-use crate::store::AuditRecord;
+use crate::model::Facts;
+use crate::store::{AuditRecord, Transaction};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -30,6 +30,12 @@ struct Record {
     client: Option<String>,
 }
 
+impl Record {
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
+}
+
 /// A token as its keepers see it.
 #[derive(Clone, Debug)]
 pub struct TokenInfo {
@@ -37,6 +43,8 @@ pub struct TokenInfo {
     pub id: String,
     /// The name it was given.
     pub name: String,
+    /// The name of the client whose token it is.
+    pub client: String,
     /// The DN of its organisation.
     pub organisation: String,
     /// When it was made.
@@ -49,22 +57,49 @@ fn digest(secret: &[u8]) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 
-fn random_id() -> String {
+/// An id that nothing else has, of 64 random bits.
+pub(super) fn random_id() -> String {
     random::bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn octets(record: &impl Serialize) -> Result<Vec<u8>, Error> {
+/// A record as it is kept.
+pub(super) fn octets(record: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(record).map_err(|_| Error::Internal)
+}
+
+/// All tokens with their ids, among `records`, which are those of the store or of a step of the writer.
+fn records(records: &dyn Facts) -> impl Iterator<Item = (String, Record)> + use<> {
+    let id = |key: String| key.strip_prefix(PREFIX).map(str::to_owned);
+    records.meta_range(PREFIX).into_iter().filter_map(move |(key, octets)| Some((id(key)?, serde_json::from_slice(&octets).ok()?)))
+}
+
+/// Revokes all tokens of a client.
+pub(super) fn revoke_all(txn: &mut Transaction<'_>, client: &str) {
+    let of_client = records(txn).filter(|(_, record)| record.client.as_deref() == Some(client));
+    of_client.for_each(|(id, _)| txn.put_meta(&format!("{PREFIX}{id}"), None));
 }
 
 impl Directory {
     /// Makes a token of the provisioning client `name` of an organisation (shown once, stored as a hash), and the client
     /// where there is none of that name yet.
     pub async fn mint_token(&self, caller: &Caller, organisation: &str, name: &str, lifetime: Option<Duration>) -> Result<NewToken, Error> {
+        self.mint_client_token(caller, organisation, name, lifetime, None).await
+    }
+
+    /// The same with the profile of the client. One that is there already must have it.
+    pub async fn mint_client_token(
+        &self,
+        caller: &Caller,
+        organisation: &str,
+        name: &str,
+        lifetime: Option<Duration>,
+        profile: Option<Profile>,
+    ) -> Result<NewToken, Error> {
         let entry = self.organisation_for(caller, organisation)?;
         let (id, secret) = (random_id(), random::token());
         let now = self.clock().now();
-        let client = Client::new(random_id(), entry, name.to_owned(), now);
+        let wanted = profile.map(|profile| ("profile".to_owned(), serde_json::json!(profile)));
+        let client = client::begin(entry, name, now, &wanted.into_iter().collect())?;
         let record = Record {
             hash: digest(secret.as_bytes()),
             organisation: entry,
@@ -78,13 +113,16 @@ impl Directory {
         self.store()
             .write(move |txn| {
                 let client = match client::named(txn, entry, &client.name) {
-                    Some(known) => known.id,
+                    Some(known) if profile.is_some_and(|profile| profile != known.settings.profile) => {
+                        return Err(Error::Constraint(format!("the client {} has another profile", known.name)));
+                    }
+                    Some(known) => known,
                     None => {
-                        txn.put_meta(&Client::key(&client.id), Some(octets(&client)?));
-                        client.id
+                        client::put(txn, &client)?;
+                        client
                     }
                 };
-                txn.put_meta(&key, Some(octets(&Record { client: Some(client), ..record })?));
+                txn.put_meta(&key, Some(octets(&Record { client: Some(client.id), ..record })?));
                 txn.audit(told);
                 Ok::<_, Error>(())
             })
@@ -95,34 +133,14 @@ impl Directory {
 
     /// What the audit log keeps of a token that is made or revoked: its id and name, never the token.
     fn token_record(&self, caller: &Caller, operation: &str, id: &str, organisation: EntryId, name: &str) -> AuditRecord {
-        let entry = self.memory().entry(organisation);
-        let uuid = entry.and_then(|entry| entry.text(self.schema().known().entry_uuid).map(str::to_owned));
-        AuditRecord {
-            time: self.clock().now().millis(),
-            organisation: uuid.clone(),
-            operation: operation.to_owned(),
-            target: tree::dn_of(self.memory(), organisation),
-            target_id: uuid.unwrap_or_default(),
-            detail: format!("token:{id} {}", tree::shorten(name)),
-            ..caller.record()
-        }
+        self.keeping(caller, operation, organisation, format!("token:{id} {}", tree::shorten(name)))
     }
 
-    /// The operator, or an administrator of that organisation, may keep its tokens.
-    fn organisation_for(&self, caller: &Caller, dn: &str) -> Result<EntryId, Error> {
-        let memory = self.memory();
-        let parsed = tree::parse_dn(dn)?;
-        let found = match tree::resolve(self.schema(), &self.current().suffixes, memory, &parsed) {
-            Resolved::Found(id) => memory.entry(id).filter(|entry| entry.kind == Kind::Organisation),
-            Resolved::Missing { .. } | Resolved::Outside => None,
-        };
-        let identity = &caller.identity;
-        match found {
-            Some(entry) if identity.is_operator() || (identity.organisation_admin && identity.organisation == Some(entry.id)) => {
-                Ok(entry.id)
-            }
-            _ => Err(Error::NoSuchObject { matched: String::new() }),
-        }
+    /// How many tokens of a client are good.
+    pub(super) fn live_tokens(&self, client: &str) -> usize {
+        let now = self.clock().now();
+        let records = records(self.memory()).filter(|(_, record)| record.client.as_deref() == Some(client) && record.is_live(now));
+        records.count()
     }
 
     /// The tokens of the organisations the caller keeps.
@@ -132,20 +150,15 @@ impl Directory {
 
     fn token_list(&self, caller: &Caller) -> Vec<TokenInfo> {
         let memory = self.memory();
-        let identity = &caller.identity;
-        let keeps = |organisation| identity.is_operator() || (identity.organisation_admin && identity.organisation == Some(organisation));
-        memory
-            .meta_range(PREFIX)
-            .into_iter()
-            .filter_map(|(key, octets)| {
-                let record: Record = serde_json::from_slice(&octets).ok()?;
-                keeps(record.organisation).then(|| TokenInfo {
-                    id: key.trim_start_matches(PREFIX).to_owned(),
-                    name: record.name,
-                    organisation: tree::dn_of(memory, record.organisation),
-                    created: record.created,
-                    expires: record.expires,
-                })
+        records(memory)
+            .filter(|(_, record)| self.keeps(caller, record.organisation))
+            .map(|(id, record)| TokenInfo {
+                client: self.client_of(&id, &record).name,
+                id,
+                name: record.name,
+                organisation: tree::dn_of(memory, record.organisation),
+                created: record.created,
+                expires: record.expires,
             })
             .collect()
     }
@@ -183,22 +196,25 @@ impl Directory {
             name: format!("token:{id}"),
             method: Method::Token,
             organisation: Some(record.organisation),
-            client: Some(Arc::new(self.client_of(id, record))),
+            client: Some(Arc::new(self.client_of(id, &record))),
             generation,
             ..Identity::anonymous()
         }))
     }
 
-    fn client_of(&self, token: &str, record: Record) -> Client {
-        let known = record.client.as_deref().and_then(|id| self.client(id));
-        known.unwrap_or_else(|| Client::new(token.to_owned(), record.organisation, record.name, record.created))
+    /// The client whose token it is. A token from before there were clients is of the one that has its name since.
+    fn client_of(&self, token: &str, record: &Record) -> Client {
+        let known = match &record.client {
+            Some(id) => self.client(id),
+            None => client::named(self.memory(), record.organisation, &record.name),
+        };
+        known.unwrap_or_else(|| Client::new(token.to_owned(), record.organisation, record.name.clone(), record.created))
     }
 
     fn live_record(&self, id: &str) -> Option<Record> {
         let octets = self.memory().meta(&format!("{PREFIX}{id}"))?;
         let record: Record = serde_json::from_slice(&octets).ok()?;
-        let live = record.expires.is_none_or(|expires| self.clock().now() < expires);
-        (live && self.memory().entry(record.organisation).is_some()).then_some(record)
+        (record.is_live(self.clock().now()) && self.memory().entry(record.organisation).is_some()).then_some(record)
     }
 
     /// Whether the token behind an identity of that name still works.

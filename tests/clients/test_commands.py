@@ -231,6 +231,34 @@ class Commands(unittest.TestCase):
         self.run_it("token", "mint", "--organisation", f"o=No,{SUFFIX}", "x", expect=FAILED)
         self.run_it("token", "mint", "--organisation", ACME, "x", "--lifetime", "soon", expect=WRONG_USAGE)
 
+    def test_he9_a_client_is_made_changed_and_removed_with_its_tokens(self):
+        (made,) = self.rows("client", "add", "--organisation", ACME, "Entra", "--profile", "entra", "--deactivation-ceiling", "20")
+        self.assertEqual((made["profile"], made["deactivation_ceiling"], made["rate"], made["dry_run"]), ("entra", 20, 50, False))
+        self.run_it("client", "add", "--organisation", ACME, "entra", expect=FAILED)
+        tokens = [self.rows("token", "mint", "--organisation", ACME, "Entra")[0]["id"] for _ in range(2)]
+        self.run_it("token", "mint", "--organisation", ACME, "Entra", "--profile", "okta", expect=FAILED)
+        (row,) = [row for row in self.rows("client", "list", "--organisation", ACME) if row["name"] == "Entra"]
+        self.assertEqual((row["id"], row["tokens"], row["organisation"]), (made["id"], 2, ACME))
+        (changed,) = self.rows(
+            "client", "change", "Entra", "--scope", "read,users", "--deletion", "deactivate", "--reach", "organisation", "--window", "2h",
+            "--restore-on-create", "on", "--deactivation-ceiling", "none", "--rate", "100", "--dry-run", "on")
+        expected = {"scopes": ["read", "users"], "deletion": "deactivate", "reach": "organisation", "window": 7200, "rate": 100,
+                    "restore_on_create": True, "deactivation_ceiling": None, "dry_run": True, "profile": "entra", "tokens": 2}
+        self.assertEqual(changed, changed | expected)
+        self.assertEqual(self.rows("client", "show", made["id"]), [changed], "by its id too")
+        for option, value in (("--rate", "24"), ("--profile", "google"), ("--scope", "read,all"), ("--deactivation-ceiling", "few")):
+            self.run_it("client", "change", "Entra", option, value, expect=WRONG_USAGE)
+        self.run_it("client", "change", "Entra", expect=FAILED)
+        self.run_it("client", "change", "Entra", "--window", "30s", expect=FAILED)
+        self.assertIn("Nobody", self.place.tool("client", "show", "Nobody").stderr)
+        self.assertEqual({row["client"] for row in self.rows("token", "list") if row["id"] in tokens}, {"Entra"})
+        self.run_it("client", "remove", "Entra")
+        self.run_it("client", "remove", "Entra", expect=FAILED)
+        self.assertEqual([row for row in self.rows("token", "list") if row["id"] in tokens], [])
+        told = self.rows("audit", "show", "--entry", ACME)
+        self.assertEqual([row["operation"] for row in told if f"client:{made['id']}" in row.get("detail", "")],
+                         ["client-add", "client-change", "client-remove"])
+
     def test_access_is_explained(self):
         fay = self.user("fay")
         self.assertIn("yes", self.run_it("access", "explain", fay, fay, "cn", "--right", "read"))

@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::io::BufRead;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// Executes a command and answers with [`Reply`]s, the last one `Done` or `Failed`. It blocks, so it is called outside
@@ -30,10 +29,11 @@ pub fn execute(
     reply(done.map_or_else(Reply::Failed, Reply::Done));
 }
 
-struct Execution<'a> {
-    directory: &'a Arc<Directory>,
-    handle: &'a Handle,
-    caller: Caller,
+/// A command on its way.
+pub(super) struct Execution<'a> {
+    pub(super) directory: &'a Arc<Directory>,
+    pub(super) handle: &'a Handle,
+    pub(super) caller: Caller,
     reply: &'a mut dyn FnMut(Reply) -> bool,
 }
 
@@ -51,6 +51,11 @@ impl Execution<'_> {
                 Ok(format!("everything is in {}", file.display()))
             }
             Command::Bootstrap { dn } => self.bootstrap(dn),
+            Command::ClientAdd { organisation, name, settings } => self.add_client(organisation, name, settings),
+            Command::ClientChange { client, settings } => self.change_client(client, settings),
+            Command::ClientRemove(client) => self.remove_client(client),
+            Command::ClientShow(client) => self.show_client(client),
+            Command::Clients(within) => self.clients(within),
             Command::Compact => {
                 let compacted = self.handle.block_on(directory.compact(&self.caller))?;
                 self.row(json!({"octets_before": compacted.before, "octets_after": compacted.after}))?;
@@ -73,7 +78,7 @@ impl Execution<'_> {
                 Ok(format!("session {id} has ended"))
             }
             Command::Sessions => self.sessions(),
-            Command::TokenMint { organisation, name, lifetime } => self.mint(organisation, name, *lifetime),
+            Command::TokenMint(new) => self.mint(new),
             Command::TokenRevoke { id } => {
                 self.handle.block_on(directory.revoke_token(&self.caller, id))?;
                 Ok(format!("token {id} is revoked"))
@@ -117,7 +122,7 @@ impl Execution<'_> {
         Ok(format!("{dn} is added"))
     }
 
-    fn row(&mut self, row: Value) -> Result<(), Failure> {
+    pub(super) fn row(&mut self, row: Value) -> Result<(), Failure> {
         let Value::Object(row) = row else { return Ok(()) };
         match (self.reply)(Reply::Row(row)) {
             true => Ok(()),
@@ -126,7 +131,7 @@ impl Execution<'_> {
     }
 
     /// A row with a secret in it, the one answer whose purpose is to show it. Who sends a row wipes it.
-    fn show_once(&mut self, mut row: Value, name: &str, secret: &Secret) -> Result<(), Failure> {
+    pub(super) fn show_once(&mut self, mut row: Value, name: &str, secret: &Secret) -> Result<(), Failure> {
         if let Value::Object(row) = &mut row {
             row.insert(name.to_owned(), Value::String(text_of(secret).into_owned()));
         }
@@ -196,24 +201,6 @@ impl Execution<'_> {
             }))?;
         }
         Ok(count(sessions.len(), "session", "sessions"))
-    }
-
-    fn mint(&mut self, organisation: &str, name: &str, lifetime: Option<u64>) -> Result<String, Failure> {
-        let lifetime = lifetime.map(Duration::from_secs);
-        let token = self.handle.block_on(self.directory.mint_token(&self.caller, organisation, name, lifetime))?;
-        self.show_once(json!({"id": token.id}), "token", &token.secret)?;
-        Ok("the token is shown this once".to_owned())
-    }
-
-    fn tokens(&mut self) -> Result<String, Failure> {
-        let tokens = self.directory.tokens(&self.caller)?;
-        for token in &tokens {
-            self.row(json!({
-                "id": token.id, "name": token.name, "organisation": token.organisation, "created": token.created.rfc3339(),
-                "expires": token.expires.map(|time| time.rfc3339()),
-            }))?;
-        }
-        Ok(count(tokens.len(), "token", "tokens"))
     }
 
     fn set_licence(&mut self, licence: &str, changes: &[(String, Option<String>)], enforce: bool) -> Result<String, Failure> {
@@ -386,6 +373,7 @@ fn ends_with(name: &str, suffix: &str) -> bool {
     name.len() >= suffix.len() && name.get(name.len() - suffix.len()..).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
 }
 
-fn count(number: usize, one: &str, many: &str) -> String {
+/// A number of things in words.
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -11,6 +11,7 @@
 //! ← {"done":"1 session"}
 //! ```
 
+mod clients;
 mod execute;
 mod explain;
 mod export;
@@ -22,6 +23,7 @@ pub mod socket;
 pub use execute::execute;
 pub use shielded::Shielded;
 
+use crate::directory::client::SettingsChange;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -51,6 +53,28 @@ pub enum Command {
         /// The DN of the user of type `admin` that it is for.
         dn: String,
     },
+    /// Make a provisioning client.
+    ClientAdd {
+        /// The organisation's DN.
+        organisation: String,
+        /// Its name.
+        name: String,
+        /// How it is dealt with, as far as that differs from what all begin with.
+        settings: SettingsChange,
+    },
+    /// Change how a client is dealt with.
+    ClientChange {
+        /// Which one.
+        client: WhichClient,
+        /// The settings that change.
+        settings: SettingsChange,
+    },
+    /// Remove a client with its tokens.
+    ClientRemove(WhichClient),
+    /// A client with its settings.
+    ClientShow(WhichClient),
+    /// The clients.
+    Clients(Within),
     /// Write what is kept beside journal and snapshots anew, in as little room as it takes.
     Compact,
     /// Write entries as LDIF.
@@ -125,14 +149,7 @@ pub enum Command {
     /// The sessions.
     Sessions,
     /// Make a token for a provisioning client.
-    TokenMint {
-        /// The organisation's DN.
-        organisation: String,
-        /// What it is for.
-        name: String,
-        /// Seconds it is good for; for ever where absent.
-        lifetime: Option<u64>,
-    },
+    TokenMint(NewToken),
     /// Revoke a token.
     TokenRevoke {
         /// Its id.
@@ -212,6 +229,28 @@ pub struct AccessQuestion {
 pub struct Within {
     /// Its DN; everything where absent.
     pub organisation: Option<String>,
+}
+
+/// One client.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WhichClient {
+    /// Its name or its id.
+    pub name: String,
+    /// The organisation's DN, where several have a client of that name.
+    pub organisation: Option<String>,
+}
+
+/// A token for a provisioning client.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewToken {
+    /// The organisation's DN.
+    pub organisation: String,
+    /// The name of the client; it is made where there is none.
+    pub name: String,
+    /// The profile of the client.
+    pub profile: Option<String>,
+    /// Seconds it is good for; for ever where absent.
+    pub lifetime: Option<u64>,
 }
 
 /// The level of a membership (G1).

@@ -1,6 +1,11 @@
 //! Provisioning clients: what an identity provider is to one organisation, and how it is dealt with. A client has any
 //! number of tokens, so that one can follow another without a gap (HE9). They are records outside the tree, `client/<id>`.
 
+mod keep;
+
+pub use keep::{ClientInfo, SettingsChange};
+pub(super) use keep::{begin, put};
+
 use super::Directory;
 use crate::base::{EntryId, Timestamp};
 use crate::model::Facts;
@@ -156,6 +161,11 @@ impl Client {
         Self { id, organisation, name, created, settings: ClientSettings::default() }
     }
 
+    /// Whether it goes by that name; names differ by more than case.
+    fn is_named(&self, name: &str) -> bool {
+        self.name.to_lowercase() == name.to_lowercase()
+    }
+
     fn read(id: &str, octets: &[u8]) -> Option<Self> {
         let client: Self = serde_json::from_slice(octets).ok()?;
         Some(Self { id: id.to_owned(), ..client })
@@ -169,7 +179,7 @@ fn read(records: &dyn Facts) -> impl Iterator<Item = Client> + use<> {
 
 /// The client of that name in an organisation.
 pub(super) fn named(records: &dyn Facts, organisation: EntryId, name: &str) -> Option<Client> {
-    read(records).find(|client| client.organisation == organisation && client.name == name)
+    read(records).find(|client| client.organisation == organisation && client.is_named(name))
 }
 
 impl Directory {

@@ -1,0 +1,229 @@
+//! What may stand on the command line about provisioning clients and their tokens, and the commands that it becomes.
+
+use super::arguments::{OrganisationFilter, period};
+use crate::daemon::config::units::Period;
+use crate::daemon::control::{Command, NewToken, WhichClient, Within};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+/// What to do with clients.
+#[derive(Debug, Subcommand)]
+pub(super) enum ClientAction {
+    /// Make a client, for an identity provider to be let in by tokens of.
+    Add {
+        /// The organisation's DN.
+        #[arg(long, value_name = "DN")]
+        organisation: String,
+        /// Its name; one of a kind in the organisation.
+        name: String,
+        /// How it is dealt with.
+        #[command(flatten)]
+        options: ClientOptions,
+    },
+    /// Change how a client is dealt with, from its next request on.
+    Change {
+        /// Which one.
+        #[command(flatten)]
+        which: ClientName,
+        /// How it is dealt with.
+        #[command(flatten)]
+        options: ClientOptions,
+    },
+    /// List clients.
+    List(OrganisationFilter),
+    /// Remove a client; all its tokens are revoked at once.
+    Remove(ClientName),
+    /// Show a client with everything that says how it is dealt with.
+    Show(ClientName),
+}
+
+/// One client.
+#[derive(Debug, Args)]
+pub(super) struct ClientName {
+    /// The client's name, or its id.
+    name: String,
+    /// The organisation's DN, where several have a client of that name.
+    #[arg(long, value_name = "DN")]
+    organisation: Option<String>,
+}
+
+impl From<ClientName> for WhichClient {
+    fn from(ClientName { name, organisation }: ClientName) -> Self {
+        Self { name, organisation }
+    }
+}
+
+const SWITCH: [&str; 2] = ["on", "off"];
+
+/// How a client is dealt with.
+#[derive(Debug, Default, Args)]
+pub(super) struct ClientOptions {
+    /// How its requests are read where providers and the RFCs disagree (docs/scim.md has the table). A new client: rfc.
+    #[arg(long, value_parser = PROFILES)]
+    profile: Option<String>,
+    /// All that it may do, of read, users, groups, roles, passwords, sessions and content. A new client: all but roles and content.
+    #[arg(long, value_name = "SCOPE,...", value_delimiter = ',', value_parser = ["read", "users", "groups", "roles", "passwords", "sessions", "content"])]
+    scope: Vec<String>,
+    /// What its DELETE does to a user: put it away to be brought back, delete it for good, or disable it. A new client: keep.
+    #[arg(long, value_parser = ["keep", "delete", "deactivate"])]
+    deletion: Option<String>,
+    /// Whether a POST brings back the user with that externalId which it deleted or disabled. A new client: off.
+    #[arg(long, value_parser = SWITCH)]
+    restore_on_create: Option<String>,
+    /// Whom it may change: the users and groups it made or was given, or all of the organisation. A new client: own.
+    #[arg(long, value_parser = ["own", "organisation"])]
+    reach: Option<String>,
+    /// What becomes of credentials where it changes an address: they stay and both addresses are told, or they end and the
+    /// new address is sent a link. A new client: keep.
+    #[arg(long, value_parser = ["keep", "renew"])]
+    address_change: Option<String>,
+    /// Whether users it makes are sent a welcome mail. A new client: on.
+    #[arg(long, value_parser = SWITCH)]
+    welcome_mail: Option<String>,
+    /// Users it may disable or delete within the window before it is paused; `none` for as many as it likes. A new client: none.
+    #[arg(long, value_name = "NUMBER", value_parser = ceiling)]
+    deactivation_ceiling: Option<Ceiling>,
+    /// The window of the ceiling: `1h`, from a minute to 31 days. A new client: 1h.
+    #[arg(long, value_parser = period)]
+    window: Option<Period>,
+    /// Requests a second that it may make in the long run, from 25 to 10000. A new client: 50.
+    #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(u32).range(25..=10_000))]
+    rate: Option<u32>,
+    /// Everything is checked and answered as if it were done, and nothing is. A new client: off.
+    #[arg(long, value_parser = SWITCH)]
+    dry_run: Option<String>,
+    /// Whether /ServiceProviderConfig tells of roles and entitlements, which some clients cannot read. A new client: off.
+    #[arg(long, value_parser = SWITCH)]
+    tells_roles: Option<String>,
+}
+
+/// The profiles there are.
+const PROFILES: [&str; 4] = ["rfc", "strict", "entra", "okta"];
+
+/// A ceiling, or that there is none.
+#[derive(Clone, Copy, Debug)]
+struct Ceiling(Option<u32>);
+
+fn ceiling(text: &str) -> Result<Ceiling, String> {
+    let number = if text == "none" { Ok(None) } else { text.parse().map(Some) };
+    number.map(Ceiling).map_err(|_| "not a number, nor `none`".to_owned())
+}
+
+impl ClientOptions {
+    /// The settings that are named, as the directory names them.
+    fn change(self) -> Map<String, Value> {
+        let word = |held: Option<String>| held.map(Value::from);
+        let switch = |held: Option<String>| held.map(|held| json!(held == "on"));
+        let named = [
+            ("profile", word(self.profile)),
+            ("scopes", (!self.scope.is_empty()).then(|| json!(self.scope))),
+            ("deletion", word(self.deletion)),
+            ("restore_on_create", switch(self.restore_on_create)),
+            ("reach", word(self.reach)),
+            ("address_change", word(self.address_change)),
+            ("welcome_mail", switch(self.welcome_mail)),
+            ("deactivation_ceiling", self.deactivation_ceiling.map(|ceiling| json!(ceiling.0))),
+            ("window", self.window.map(|window| json!(window.0.as_secs()))),
+            ("rate", self.rate.map(|rate| json!(rate))),
+            ("dry_run", switch(self.dry_run)),
+            ("tells_roles", switch(self.tells_roles)),
+        ];
+        named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// The command about clients.
+pub(super) fn client(action: ClientAction) -> Result<Command, String> {
+    Ok(match action {
+        ClientAction::Add { organisation, name, options } => Command::ClientAdd { organisation, name, settings: options.change() },
+        ClientAction::Change { which, options } => {
+            let settings = options.change();
+            if settings.is_empty() {
+                return Err(format!("nothing to change about {}: name at least one option", which.name));
+            }
+            Command::ClientChange { client: which.into(), settings }
+        }
+        ClientAction::List(filter) => Command::Clients(Within { organisation: filter.organisation }),
+        ClientAction::Remove(which) => Command::ClientRemove(which.into()),
+        ClientAction::Show(which) => Command::ClientShow(which.into()),
+    })
+}
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenAction {
+    /// List tokens; the tokens themselves are not kept and cannot be shown.
+    List,
+    /// Make a token; it is shown this once.
+    Mint {
+        /// The organisation's DN.
+        #[arg(long, value_name = "DN")]
+        organisation: String,
+        /// The name of the client; it is made where there is none. A client can have any number of tokens.
+        name: String,
+        /// The profile of a client that is made with it.
+        #[arg(long, value_parser = PROFILES)]
+        profile: Option<String>,
+        /// How long it is good: `90d`; for ever where absent.
+        #[arg(long, value_parser = period)]
+        lifetime: Option<Period>,
+    },
+    /// Revoke a token at once.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// The command about tokens.
+pub(super) fn token(action: TokenAction) -> Command {
+    match action {
+        TokenAction::List => Command::Tokens,
+        TokenAction::Mint { organisation, name, profile, lifetime } => {
+            Command::TokenMint(NewToken { organisation, name, profile, lifetime: lifetime.map(|lifetime| lifetime.0.as_secs()) })
+        }
+        TokenAction::Revoke { id } => Command::TokenRevoke { id },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::client::ClientSettings;
+    use clap::{FromArgMatches, Parser};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: ClientOptions,
+    }
+
+    #[test]
+    fn every_option_is_a_setting_and_every_word_it_takes_a_value_of_it() {
+        let settings = serde_json::to_value(ClientSettings::default()).unwrap();
+        let mut options = ClientOptions::augment_args(clap::Command::new("x"));
+        options.build();
+        let mut seen = 0;
+        for option in options.get_arguments().filter(|option| option.get_id() != "help") {
+            let name = option.get_long().unwrap();
+            let words: Vec<String> = option.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+            let words = match (name, words.is_empty()) {
+                ("deactivation-ceiling", _) => vec!["7".to_owned(), "none".to_owned()],
+                ("window", _) => vec!["2h".to_owned()],
+                (_, true) => vec!["60".to_owned()],
+                (_, false) => words,
+            };
+            for word in words {
+                let line = Line::try_parse_from(["x", &format!("--{name}"), &word]).unwrap();
+                let change = line.options.change();
+                assert_eq!(change.len(), 1, "{name}");
+                let mut changed = settings.as_object().unwrap().clone();
+                changed.extend(change);
+                assert!(serde_json::from_value::<ClientSettings>(changed.into()).is_ok(), "{name} {word}");
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, settings.as_object().unwrap().len(), "a setting has no option");
+        assert!(ClientOptions::from_arg_matches(&options.get_matches_from(["x"])).unwrap().change().is_empty());
+    }
+}

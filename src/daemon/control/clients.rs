@@ -1,0 +1,77 @@
+//! Commands about provisioning clients and their tokens.
+
+use super::execute::{Execution, count};
+use super::{Failure, NewToken, WhichClient, Within};
+use crate::directory::client::{ClientInfo, SettingsChange};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+impl Execution<'_> {
+    pub(super) fn add_client(&mut self, organisation: &str, name: &str, settings: &SettingsChange) -> Result<String, Failure> {
+        let client = self.handle.block_on(self.directory.add_client(&self.caller, organisation, name, settings))?;
+        self.row(whole(&client))?;
+        Ok(format!("client {name} is added; `headcount token mint` makes a token for it"))
+    }
+
+    pub(super) fn clients(&mut self, within: &Within) -> Result<String, Failure> {
+        let clients = self.directory.clients(&self.caller, within.organisation.as_deref())?;
+        for client in &clients {
+            self.row(json!({
+                "name": client.name, "id": client.id, "organisation": client.organisation, "profile": client.settings.profile,
+                "scopes": client.settings.scopes, "dry_run": client.settings.dry_run, "tokens": client.tokens,
+            }))?;
+        }
+        Ok(count(clients.len(), "client", "clients"))
+    }
+
+    pub(super) fn show_client(&mut self, which: &WhichClient) -> Result<String, Failure> {
+        let client = self.directory.client_named(&self.caller, which.organisation.as_deref(), &which.name)?;
+        self.row(whole(&client))?;
+        Ok(String::new())
+    }
+
+    pub(super) fn change_client(&mut self, which: &WhichClient, settings: &SettingsChange) -> Result<String, Failure> {
+        let change = self.directory.change_client(&self.caller, which.organisation.as_deref(), &which.name, settings.clone());
+        let client = self.handle.block_on(change).map_err(|error| Failure::nothing(format!("client {}: {error}", which.name)))?;
+        self.row(whole(&client))?;
+        Ok(format!("client {} is changed", client.name))
+    }
+
+    pub(super) fn remove_client(&self, which: &WhichClient) -> Result<String, Failure> {
+        self.handle.block_on(self.directory.remove_client(&self.caller, which.organisation.as_deref(), &which.name))?;
+        Ok(format!("client {} is removed, and its tokens are revoked", which.name))
+    }
+
+    pub(super) fn mint(&mut self, new: &NewToken) -> Result<String, Failure> {
+        let profile = new.profile.as_ref().map(|word| serde_json::from_value(Value::from(word.as_str())));
+        let profile = profile.transpose().map_err(|error| Failure::nothing(format!("client {}: {error}", new.name)))?;
+        let lifetime = new.lifetime.map(Duration::from_secs);
+        let minted = self.directory.mint_client_token(&self.caller, &new.organisation, &new.name, lifetime, profile);
+        let token = self.handle.block_on(minted)?;
+        self.show_once(json!({"id": token.id}), "token", &token.secret)?;
+        Ok("the token is shown this once".to_owned())
+    }
+
+    pub(super) fn tokens(&mut self) -> Result<String, Failure> {
+        let tokens = self.directory.tokens(&self.caller)?;
+        for token in &tokens {
+            self.row(json!({
+                "id": token.id, "name": token.name, "client": token.client, "organisation": token.organisation,
+                "created": token.created.rfc3339(), "expires": token.expires.map(|time| time.rfc3339()),
+            }))?;
+        }
+        Ok(count(tokens.len(), "token", "tokens"))
+    }
+}
+
+/// A client with all its settings.
+fn whole(client: &ClientInfo) -> Value {
+    let mut row = json!({
+        "name": client.name, "id": client.id, "organisation": client.organisation, "created": client.created.rfc3339(),
+        "tokens": client.tokens,
+    });
+    if let (Value::Object(row), Ok(Value::Object(settings))) = (&mut row, serde_json::to_value(&client.settings)) {
+        row.extend(settings);
+    }
+    row
+}
