@@ -451,6 +451,38 @@ fn plain_values_are_carried_back_with_their_structure() {
 }
 
 #[test]
+fn certificates_are_der_in_ldap_and_base64_in_scim() {
+    let certificates = schema().description("userCertificate").unwrap();
+    let mut before = person(&[
+        ("hcCertificate", r#"{"value":"MAMCAQE=","display":"Card","primary":true}"#),
+        ("hcCertificate", r#"{"value":"AAEC","type":"other"}"#),
+    ]);
+    structured::reconcile(schema(), None, &mut before).unwrap();
+    assert_eq!(before.get(&certificates), Some(&[b"\x30\x03\x02\x01\x01".to_vec()][..]), "what is no certificate is not shown");
+    let mut after = before.clone();
+    after.set(certificates.clone(), vec![b"\x30\x03\x02\x01\x02".to_vec(), b"\x30\x03\x02\x01\x01".to_vec()]);
+    structured::reconcile(schema(), Some(&before), &mut after).unwrap();
+    assert_eq!(
+        values(&after, "hcCertificate"),
+        [r#"{"value":"MAMCAQE=","display":"Card","primary":true}"#, r#"{"value":"AAEC","type":"other"}"#, r#"{"value":"MAMCAQI="}"#]
+    );
+    after.set(certificates.clone(), vec![b"text".to_vec()]);
+    structured::reconcile(schema(), Some(&before), &mut after).unwrap();
+    assert_eq!(after.get(&certificates), Some(&[b"text".to_vec()][..]), "left for sealing to refuse");
+}
+
+#[test]
+fn telephone_numbers_that_ldap_cannot_show_stay() {
+    let mut before = person(&[("hcPhoneNumber", r#"{"value":"tel:+64-4-1;ext=2","type":"work"}"#), ("hcPhoneNumber", r#"{"value":"+1"}"#)]);
+    structured::reconcile(schema(), None, &mut before).unwrap();
+    assert_eq!(values(&before, "telephoneNumber"), ["+1"]);
+    let mut after = before.clone();
+    after.set(crate::model::Description::plain(id("telephoneNumber")), vec![b"+2".to_vec()]);
+    structured::reconcile(schema(), Some(&before), &mut after).unwrap();
+    assert_eq!(values(&after, "hcPhoneNumber"), [r#"{"value":"tel:+64-4-1;ext=2","type":"work"}"#, r#"{"value":"+2","type":"work"}"#]);
+}
+
+#[test]
 fn adoption_carries_what_is_there_and_plain_people_stay_plain() {
     let before = draft(&[("objectClass", "inetOrgPerson"), ("mail", "a@x.example"), ("street", "1 Main St"), ("street", "Back door")]);
     let mut plain = before.clone();

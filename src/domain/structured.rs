@@ -1,13 +1,16 @@
-//! Structured values (design §1.5): what SCIM has as e-mails, phone numbers and addresses is kept once, as a JSON
-//! object per value in `hcEmail`, `hcPhoneNumber` and `hcPostalAddress`. The plain attributes of LDAP are a projection.
+//! Structured values (design §1.5): what SCIM has as e-mails, phone numbers, certificates and addresses is kept once, as a
+//! JSON object per value in `hcEmail`, `hcPhoneNumber`, `hcCertificate` and `hcPostalAddress`. The plain attributes of LDAP
+//! are a projection.
 //!
 //! [`reconcile`] runs on every draft before it is sealed. Where the structured side was changed, the plain side
 //! follows; where it was not, the plain side is carried back: a value equal under its matching rule keeps its
 //! structure and takes the new spelling, a new one gets the type of its attribute, an absent one goes.
 
 use super::check::{Breach, Cause};
-use crate::model::{AttributeId, Draft};
+use crate::model::{AttributeId, Description, Draft};
 use crate::schema::Schema;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,19 +23,65 @@ const PHONES: [(&str, &str); 5] =
 /// E-mail addresses have one plain attribute.
 const MAILS: [(&str, &str); 1] = [("work", "mail")];
 
+/// Certificates have one plain attribute, and no types.
+const CERTIFICATES: [(&str, &str); 1] = [("", "userCertificate")];
+
 /// The plain attributes of the address that counts, and SCIM's names of its parts.
 const ADDRESS: [(&str, &str); 4] = [("streetAddress", "street"), ("locality", "l"), ("region", "st"), ("postalCode", "postalCode")];
 
-/// Brings the structured attributes of a draft and their plain projection in step.
-pub fn reconcile(schema: &Schema, before: Option<&Draft>, after: &mut Draft) -> Result<(), Breach> {
-    let known = schema.known();
-    let allowed = Allowed::of(schema, after);
-    for (structured, table) in [(known.hc_email, &MAILS[..]), (known.hc_phone_number, &PHONES[..])] {
-        if allowed.holds(structured) {
-            reconcile_values(schema, before, after, structured, &allowed.plain(schema, table))?;
+/// How a value of a plain attribute is in `value` of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// DER, in base64.
+    Der,
+    /// As it is.
+    Text,
+}
+
+impl Form {
+    fn plain(self, value: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Text => Some(value.as_bytes().to_vec()),
+            Self::Der => STANDARD.decode(value).ok(),
         }
     }
-    if allowed.holds(known.hc_postal_address) {
+
+    fn structured(self, value: &[u8]) -> String {
+        match self {
+            Self::Text => String::from_utf8_lossy(value).into_owned(),
+            Self::Der => STANDARD.encode(value),
+        }
+    }
+}
+
+/// A structured attribute whose values are shown one by one in plain attributes.
+#[derive(Clone, Copy)]
+struct Family {
+    structured: AttributeId,
+    form: Form,
+    /// Whether SCIM keeps what LDAP cannot show: `tel:+64-4-1;ext=2` is no telephone number of RFC 4517.
+    holds_more: bool,
+    /// SCIM's type and LDAP's attribute; the first takes what has no type of its own.
+    table: &'static [(&'static str, &'static str)],
+}
+
+fn families(schema: &Schema) -> [Family; 3] {
+    let known = schema.known();
+    [
+        Family { structured: known.hc_email, form: Form::Text, holds_more: false, table: &MAILS },
+        Family { structured: known.hc_phone_number, form: Form::Text, holds_more: true, table: &PHONES },
+        Family { structured: known.hc_certificate, form: Form::Der, holds_more: true, table: &CERTIFICATES },
+    ]
+}
+
+/// Brings the structured attributes of a draft and their plain projection in step.
+pub fn reconcile(schema: &Schema, before: Option<&Draft>, after: &mut Draft) -> Result<(), Breach> {
+    let allowed = Allowed::of(schema, after);
+    for family in families(schema).into_iter().filter(|family| allowed.holds(family.structured)) {
+        let plain = allowed.plain(schema, family.table);
+        reconcile_values(&Values { schema, family, plain }, before, after)?;
+    }
+    if allowed.holds(schema.known().hc_postal_address) {
         reconcile_address(schema, before, after, &allowed.plain(schema, &ADDRESS))?;
     }
     Ok(())
@@ -40,10 +89,9 @@ pub fn reconcile(schema: &Schema, before: Option<&Draft>, after: &mut Draft) -> 
 
 /// The attributes that hold the same as this one in another form: the plain ones of a structured one, and the other way round.
 pub fn other_forms(schema: &Schema, attribute: AttributeId) -> Vec<AttributeId> {
-    let known = schema.known();
-    let families = [(known.hc_email, &MAILS[..]), (known.hc_phone_number, &PHONES[..]), (known.hc_postal_address, &ADDRESS[..])];
+    let tables = families(schema).map(|family| (family.structured, family.table));
     let mut found = Vec::new();
-    for (structured, table) in families {
+    for (structured, table) in tables.into_iter().chain([(schema.known().hc_postal_address, &ADDRESS[..])]) {
         let plain = table.iter().filter_map(|(_, name)| schema.attribute(name));
         match structured == attribute {
             true => found.extend(plain),
@@ -77,9 +125,9 @@ impl Allowed {
     }
 
     /// The rows of a table whose plain attribute the entry may have.
-    fn plain(&self, schema: &Schema, table: &[(&'static str, &str)]) -> Vec<(&'static str, AttributeId)> {
-        let found = table.iter().filter_map(|(kind, name)| Some((*kind, schema.attribute(name)?)));
-        found.filter(|(_, attribute)| self.all || self.attributes.contains(attribute)).collect()
+    fn plain(&self, schema: &Schema, table: &[(&'static str, &str)]) -> Vec<(&'static str, Description)> {
+        let found = table.iter().filter_map(|(kind, name)| Some((*kind, schema.description(name)?)));
+        found.filter(|(_, plain)| self.all || self.attributes.contains(&plain.attribute)).collect()
     }
 }
 
@@ -107,7 +155,7 @@ fn parse(schema: &Schema, draft: &Draft, structured: AttributeId) -> Result<Vec<
 
 fn store(draft: &mut Draft, structured: AttributeId, objects: Vec<Object>) {
     let values = objects.into_iter().map(|object| Value::Object(object).to_string().into_bytes()).collect();
-    draft.set(crate::model::Description::plain(structured), values);
+    draft.set(Description::plain(structured), values);
 }
 
 fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
@@ -127,14 +175,6 @@ fn weight(object: &Object) -> u8 {
     }
 }
 
-/// The plain attribute an object is shown in, or `None` where the entry may not have that.
-fn shown_in(schema: &Schema, structured: AttributeId, object: &Object, plain: &[(&'static str, AttributeId)]) -> Option<AttributeId> {
-    let kind = text(object, "type").unwrap_or_default();
-    let own = |table: &[(&'static str, &str)]| table.iter().any(|(known, _)| known.eq_ignore_ascii_case(kind));
-    let of_kind = |wanted: &str| plain.iter().find(|(known, _)| known.eq_ignore_ascii_case(wanted)).map(|(_, attribute)| *attribute);
-    if structured == schema.known().hc_phone_number && own(&PHONES) { of_kind(kind) } else { of_kind("work") }
-}
-
 fn normal(schema: &Schema, attribute: AttributeId, value: &[u8]) -> Vec<u8> {
     let mut key = Vec::new();
     match schema.normalize(attribute, value, &mut key) {
@@ -144,72 +184,99 @@ fn normal(schema: &Schema, attribute: AttributeId, value: &[u8]) -> Vec<u8> {
     }
 }
 
-fn reconcile_values(
-    schema: &Schema,
-    before: Option<&Draft>,
-    after: &mut Draft,
-    structured: AttributeId,
-    plain: &[(&'static str, AttributeId)],
-) -> Result<(), Breach> {
-    let mut objects = parse(schema, after, structured)?;
+/// A family as far as an entry may have it.
+struct Values<'s> {
+    schema: &'s Schema,
+    family: Family,
+    /// SCIM's type and the plain attribute, of those rows that the entry may have.
+    plain: Vec<(&'static str, Description)>,
+}
+
+impl Values<'_> {
+    /// Where an object is shown, and its value there; `None` where the entry may not have that.
+    fn shown(&self, object: &Object) -> Option<(&Description, Vec<u8>)> {
+        let kind = text(object, "type").unwrap_or_default();
+        let own = self.family.table.iter().map(|(known, _)| *known).find(|known| known.eq_ignore_ascii_case(kind));
+        let kind = own.or_else(|| self.family.table.first().map(|(first, _)| *first))?;
+        let (_, description) = self.plain.iter().find(|(known, _)| *known == kind)?;
+        let value = self.family.form.plain(text(object, "value")?)?;
+        (!self.family.holds_more || self.fits(description, &value)).then_some((description, value))
+    }
+
+    fn fits(&self, description: &Description, value: &[u8]) -> bool {
+        self.schema.syntax_of(description.attribute).check(value).is_ok()
+    }
+
+    /// Whether the plain side has values that sealing will refuse, and say why.
+    fn is_unfit(&self, draft: &Draft) -> bool {
+        let fits = |description: &Description| draft.get(description).unwrap_or_default().iter().all(|value| self.fits(description, value));
+        !self.plain.iter().all(|(_, description)| fits(description))
+    }
+
+    /// The value and its normal form, where the object is shown in that attribute.
+    fn shown_in(&self, object: &Object, wanted: &Description) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (_, value) = self.shown(object).filter(|(description, _)| *description == wanted)?;
+        let key = normal(self.schema, wanted.attribute, &value);
+        Some((key, value))
+    }
+
+    /// The objects as the plain attributes have them.
+    fn carry_back(&self, after: &Draft, mut objects: Vec<Object>) -> Vec<Object> {
+        for (kind, description) in &self.plain {
+            let given: Vec<(Vec<u8>, &Vec<u8>)> = (after.get(description).unwrap_or_default().iter())
+                .map(|value| (normal(self.schema, description.attribute, value), value))
+                .collect();
+            let mut spellings: HashMap<&[u8], &Vec<u8>> = HashMap::with_capacity(given.len());
+            for (key, spelling) in &given {
+                spellings.entry(key).or_insert(spelling);
+            }
+            let mut found = BTreeSet::new();
+            objects.retain_mut(|object| {
+                let Some((key, value)) = self.shown_in(object, description) else { return true };
+                let Some(&spelling) = spellings.get(key.as_slice()) else { return false };
+                if value != *spelling {
+                    object.insert("value".to_owned(), Value::String(self.family.form.structured(spelling)));
+                }
+                found.insert(key);
+                true
+            });
+            for (key, spelling) in given {
+                if found.insert(key) {
+                    let mut object = Object::new();
+                    object.insert("value".to_owned(), Value::String(self.family.form.structured(spelling)));
+                    if !kind.is_empty() {
+                        object.insert("type".to_owned(), Value::String((*kind).to_owned()));
+                    }
+                    objects.push(object);
+                }
+            }
+        }
+        objects
+    }
+}
+
+fn reconcile_values(values: &Values<'_>, before: Option<&Draft>, after: &mut Draft) -> Result<(), Breach> {
+    let structured = values.family.structured;
+    let mut objects = parse(values.schema, after, structured)?;
     let changed = before.map_or(&[][..], |before| before.values(structured)) != after.values(structured);
     if !changed {
-        let carried = carry_back(schema, after, structured, objects.clone(), plain);
+        if values.is_unfit(after) {
+            return Ok(());
+        }
+        let carried = values.carry_back(after, objects.clone());
         if carried != objects {
             objects = carried;
             store(after, structured, objects.clone());
         }
     }
     objects.sort_by_key(weight);
-    for (_, attribute) in plain {
+    for (_, description) in &values.plain {
         let mut seen = BTreeSet::new();
-        let shown = objects.iter().filter(|object| shown_in(schema, structured, object, plain) == Some(*attribute));
-        let values =
-            shown.filter_map(|object| text(object, "value")).filter(|value| seen.insert(normal(schema, *attribute, value.as_bytes())));
-        let values = values.map(|value| value.as_bytes().to_vec()).collect();
-        after.set(crate::model::Description::plain(*attribute), values);
+        let shown = objects.iter().filter_map(|object| values.shown_in(object, description));
+        let shown = shown.filter(|(key, _)| seen.insert(key.clone())).map(|(_, value)| value).collect();
+        after.set(description.clone(), shown);
     }
     Ok(())
-}
-
-fn carry_back(
-    schema: &Schema,
-    after: &Draft,
-    structured: AttributeId,
-    mut objects: Vec<Object>,
-    plain: &[(&'static str, AttributeId)],
-) -> Vec<Object> {
-    for (kind, attribute) in plain {
-        let given: Vec<(Vec<u8>, String)> = (after.values(*attribute).iter())
-            .map(|value| (normal(schema, *attribute, value), String::from_utf8_lossy(value).into_owned()))
-            .collect();
-        let mut spellings: HashMap<&[u8], &String> = HashMap::with_capacity(given.len());
-        for (key, spelling) in &given {
-            spellings.entry(key).or_insert(spelling);
-        }
-        let mut found = BTreeSet::new();
-        objects.retain_mut(|object| {
-            if shown_in(schema, structured, object, plain) != Some(*attribute) {
-                return true;
-            }
-            let Some(held) = text(object, "value").map(|value| normal(schema, *attribute, value.as_bytes())) else { return true };
-            let Some(&spelling) = spellings.get(held.as_slice()) else { return false };
-            if text(object, "value") != Some(spelling) {
-                object.insert("value".to_owned(), Value::String(spelling.clone()));
-            }
-            found.insert(held);
-            true
-        });
-        for (key, spelling) in given {
-            if found.insert(key) {
-                let mut object = Object::new();
-                object.insert("value".to_owned(), Value::String(spelling));
-                object.insert("type".to_owned(), Value::String((*kind).to_owned()));
-                objects.push(object);
-            }
-        }
-    }
-    objects
 }
 
 /// The address that counts is shown in the first values of the plain attributes; further plain values stay as they are.
@@ -217,7 +284,7 @@ fn reconcile_address(
     schema: &Schema,
     before: Option<&Draft>,
     after: &mut Draft,
-    plain: &[(&'static str, AttributeId)],
+    plain: &[(&'static str, Description)],
 ) -> Result<(), Breach> {
     let structured = schema.known().hc_postal_address;
     let mut objects = parse(schema, after, structured)?;
@@ -225,9 +292,9 @@ fn reconcile_address(
     let counts = objects.iter().enumerate().min_by_key(|(_, object)| weight(object)).map(|(at, _)| at);
     if changed {
         let shown = counts.and_then(|at| objects.get(at));
-        for (part, attribute) in plain {
+        for (part, description) in plain {
             let value = shown.and_then(|object| text(object, part));
-            let mut values = after.values(*attribute).to_vec();
+            let mut values = after.get(description).unwrap_or_default().to_vec();
             match value {
                 Some(value) if values.first().is_some_and(|first| *first == value.as_bytes()) => continue,
                 Some(value) if values.is_empty() => values.push(value.into()),
@@ -235,13 +302,13 @@ fn reconcile_address(
                 None if values.is_empty() => continue,
                 None => values.remove(0).clear(),
             }
-            after.set(crate::model::Description::plain(*attribute), values);
+            after.set(description.clone(), values);
         }
         return Ok(());
     }
     let mut object = counts.and_then(|at| objects.get(at).cloned()).unwrap_or_default();
-    for (part, attribute) in plain {
-        match after.text(*attribute) {
+    for (part, description) in plain {
+        match after.text(description.attribute) {
             Some(value) if text(&object, part) == Some(value) => {}
             Some(value) => {
                 object.insert((*part).to_owned(), Value::String(value.to_owned()));

@@ -71,6 +71,7 @@ known! {
     hc_account_state = "hcAccountState",
     hc_active = "hcActive",
     hc_application_password = "hcApplicationPassword",
+    hc_certificate = "hcCertificate",
     hc_counting_mode = "hcCountingMode",
     hc_effective_member = "hcEffectiveMember",
     hc_effective_role = "hcEffectiveRole",
