@@ -170,7 +170,7 @@ impl Gateway {
         mut modifications: Vec<Modification>,
         expected_version: Option<u64>,
     ) -> Result<OwnedEntry, crate::directory::Error> {
-        let (new_rdn, changes) = renamed(&entry.dn, changes);
+        let (new_rdn, changes) = renamed(&entry.dn, mapping::beside_others(entry, resource_type, changes));
         let replace = |(name, values): (&'static str, Vec<Vec<u8>>)| Modification {
             kind: ModificationKind::Replace,
             attribute: name.to_owned(),
@@ -206,6 +206,7 @@ impl Gateway {
         for computed in resource_type.mapping.computed.iter().filter(|computed| wants(computed)) {
             let values: Vec<serde_json::Value> = match computed.part {
                 Part::Groups => self.groups_value(entry)?,
+                Part::Licences => self.entitlements(entry, resource.get(computed.name)),
                 Part::Members => self.members(entry, usize::MAX)?.iter().map(|member| self.member_value(member)).collect(),
             };
             if !values.is_empty() {
@@ -224,6 +225,15 @@ impl Gateway {
             serde_json::Value::Object(members)
         });
         Ok(groups.collect())
+    }
+
+    /// The entitlements that a user was given, and its licences.
+    fn entitlements(&self, user: &OwnedEntry, given: Option<&serde_json::Value>) -> Vec<serde_json::Value> {
+        let mut found = given.and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        let licences = user.values("hcLicence").filter_map(|dn| self.reference(std::str::from_utf8(dn).ok()?));
+        found
+            .extend(licences.map(|licence| serde_json::json!({"value": licence.id, "display": licence.display, "type": mapping::LICENCE})));
+        found
     }
 
     /// A member as an element of `members`.

@@ -6,11 +6,14 @@
 //! per value, names in order, so that equal values are equal octets.
 
 use super::error::ScimError;
+use super::evaluate::folded;
 use super::json::{Object, is_unassigned};
 use super::schema::{self, Mutability, ResourceType};
 use crate::base::Timestamp;
 use crate::directory::OwnedEntry;
 use crate::model::Kind;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -40,6 +43,9 @@ const fn row(holder: &'static [&'static str], name: &'static str, ldap: &'static
     Row { holder, name, ldap, codec }
 }
 
+/// The type of entitlements that are licences.
+pub const LICENCE: &str = "License";
+
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 const USER: &[Row] = &[
@@ -66,6 +72,8 @@ const USER: &[Row] = &[
     row(&[], "ims", "hcInstantMessaging", Codec::Structured),
     row(&[], "photos", "hcPhoto", Codec::Structured),
     row(&[], "addresses", "hcPostalAddress", Codec::Structured),
+    row(&[], "entitlements", "hcEntitlement", Codec::Structured),
+    row(&[], "x509Certificates", "hcCertificate", Codec::Structured),
     row(&[ENTERPRISE], "employeeNumber", "employeeNumber", Codec::Text),
     row(&[ENTERPRISE], "costCenter", "hcCostCenter", Codec::Text),
     row(&[ENTERPRISE], "organization", "o", Codec::Text),
@@ -115,6 +123,8 @@ pub struct Searchable {
 pub enum Part {
     /// The groups of a user.
     Groups,
+    /// The licences of a user, beside the entitlements that it was given.
+    Licences,
     /// The members of a group.
     Members,
 }
@@ -185,12 +195,15 @@ pub static USERS: Mapping = Mapping {
         Link { holder: &[], name: "roles", ldap: "hcRole", display: "display" },
     ],
     follows: &[("cn", common_name), ("sn", surname)],
-    also_read: &["cn", "mail"],
+    also_read: &["cn", "mail", "userCertificate;binary"],
     object_class: "hcUser",
     object_classes: &["inetOrgPerson", "hcUser"],
     naming: Naming { name: "userName", ldap: "uid", container: "ou=users" },
     true_by_default: &["active"],
-    computed: &[Computed { extension: None, name: "groups", part: Part::Groups, reads: &["memberOf"] }],
+    computed: &[
+        Computed { extension: None, name: "groups", part: Part::Groups, reads: &["memberOf"] },
+        Computed { extension: None, name: "entitlements", part: Part::Licences, reads: &["hcLicence"] },
+    ],
     searchable: &[
         EXTERNAL_ID,
         Searchable { name: "userName", sub: None, ldap: &["uid"], finds: Finds::Text, by_prefix: true },
@@ -336,14 +349,22 @@ fn shown(entry: &OwnedEntry, row: &Row) -> Option<Value> {
         ("displayName", _) => text.or_else(|| own_common_name(entry)).map(Value::from),
         (_, Codec::Structured) => {
             let mut values: Vec<Value> = entry.values(row.ldap).filter_map(|value| serde_json::from_slice(value).ok()).collect();
-            if values.is_empty() && row.ldap == "hcEmail" {
-                let mail = entry.values("mail").filter_map(|mail| std::str::from_utf8(mail).ok());
-                values = mail.map(|mail| json!({"value": mail})).collect();
+            if values.is_empty() {
+                values = projected(entry, row.ldap);
             }
-            Some(Value::Array(values)).filter(|values| values.as_array().is_some_and(|values| !values.is_empty()))
+            Some(Value::Array(values)).filter(|values| !is_unassigned(values))
         }
         (_, Codec::Boolean) => text.map(|text| Value::Bool(text.eq_ignore_ascii_case("TRUE"))),
         (_, Codec::Text) => text.map(Value::from),
+    }
+}
+
+/// The plain values of an entry that was written before its structured values were kept.
+fn projected(entry: &OwnedEntry, structured: &str) -> Vec<Value> {
+    match structured {
+        "hcEmail" => entry.values("mail").filter_map(|mail| std::str::from_utf8(mail).ok()).map(|mail| json!({"value": mail})).collect(),
+        "hcCertificate" => entry.values("userCertificate;binary").map(|der| json!({"value": STANDARD.encode(der)})).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -414,8 +435,45 @@ fn stored(resource: &Object, row: &Row) -> Vec<Vec<u8>> {
         (_, None) => Vec::new(),
         (Codec::Boolean, Some(value)) => vec![if value == &Value::Bool(true) { b"TRUE".to_vec() } else { b"FALSE".to_vec() }],
         (Codec::Text, Some(value)) => value.as_str().map(|text| text.as_bytes().to_vec()).into_iter().collect(),
-        (Codec::Structured, Some(value)) => value.as_array().into_iter().flatten().map(|value| canonical(value).into_bytes()).collect(),
+        (Codec::Structured, Some(value)) => {
+            let elements = value.as_array().into_iter().flatten().filter(|element| row.ldap != "hcEntitlement" || !is_licence(element));
+            elements.map(|value| canonical(value).into_bytes()).collect()
+        }
     }
+}
+
+/// Whether an entitlement is a licence: those follow from other attributes and are not kept here.
+fn is_licence(entitlement: &Value) -> bool {
+    entitlement.get("type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case(LICENCE))
+}
+
+/// 400 mutability where a PATCH gave a licence as an entitlement; a PUT only says again what it read.
+pub fn refuse_licences(resource: &Object) -> Result<(), ScimError> {
+    match resource.get("entitlements").and_then(Value::as_array).into_iter().flatten().any(is_licence) {
+        true => Err(ScimError::mutability("entitlements of type License follow from the licences of the user")),
+        false => Ok(()),
+    }
+}
+
+/// What a change leaves of the values of an attribute that LDAP has several of and SCIM one: the first is the one that
+/// SCIM shows, and the others stay.
+pub fn beside_others(entry: &OwnedEntry, resource_type: &ResourceType, changes: Changes) -> Changes {
+    let mapping = resource_type.mapping;
+    let is_single = |ldap: &str| {
+        let row = mapping.rows.iter().any(|row| row.ldap == ldap && row.codec == Codec::Text && row.ldap != "userPassword");
+        row || mapping.follows.iter().any(|(follows, _)| *follows == ldap)
+    };
+    let kept = |(ldap, mut values): (&'static str, Vec<Vec<u8>>)| {
+        if let [value] = values.as_slice()
+            && is_single(ldap)
+        {
+            let folded = |text: &[u8]| folded(&String::from_utf8_lossy(text), false).into_owned();
+            let new = folded(value);
+            values.extend(entry.values(ldap).skip(1).filter(|held| folded(held) != new).map(<[u8]>::to_vec));
+        }
+        (ldap, values)
+    };
+    changes.into_iter().map(kept).collect()
 }
 
 /// A structured value as text: the names in order, no spaces.
@@ -496,6 +554,8 @@ mod tests {
             "preferredLanguage": "en", "locale": "en-NZ", "timezone": "Pacific/Auckland", "active": false,
             "emails": [{"value": "b@x", "type": "work", "primary": true}, {"value": "B@y"}],
             "phoneNumbers": [{"value": "+64 1"}], "ims": [{"value": "i", "type": "xmpp"}], "photos": [{"value": "https://p"}],
+            "entitlements": [{"value": "e1", "display": "E", "type": "newsletter", "primary": true}],
+            "x509Certificates": [{"value": "MAMCAQE=", "display": "Card"}, {"value": "MAMCAQI="}],
             "addresses": [{"locality": "Town", "country": "NZ"}],
             ENTERPRISE: {"employeeNumber": "1", "costCenter": "2", "organization": "o", "division": "d", "department": "t", "manager": {"value": "m1"}}
         })

@@ -134,6 +134,7 @@ impl Change {
             Self::Patch(operations, _) => {
                 let mut after = before.clone();
                 operations.iter().try_for_each(|operation| patch::apply(&mut after, operation, resource_type))?;
+                mapping::refuse_licences(&after)?;
                 after
             }
         };
