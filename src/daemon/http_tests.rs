@@ -130,6 +130,7 @@ fn body(method: &str, path: &str, number: usize) -> Value {
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": [{"op": "replace", "path": "displayName", "value": name}],
         }),
+        _ if path.contains("/Bulk") => json!({"Operations": []}),
         (_, true, _) => json!({"userName": name, "name": {"familyName": "s"}}),
         _ => json!({"displayName": name}),
     }

@@ -1,5 +1,6 @@
 //! What the server can do and which schemas it has (RFC 7644 §4), out of the data it works by.
 
+use super::bulk::{MAX_OPERATIONS, MAX_PAYLOAD};
 use super::list::{DEFAULT_RESULTS, MAX_RESULTS};
 use super::schema::{Catalogue, ResourceType, Schema};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ pub fn service_provider_config(base_url: &str) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "patch": {"supported": true},
-        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": true, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": MAX_PAYLOAD},
         "filter": {"supported": true, "maxResults": MAX_RESULTS},
         "changePassword": {"supported": true},
         "sort": {"supported": true},

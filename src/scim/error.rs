@@ -3,7 +3,7 @@
 use crate::directory;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The media type of everything SCIM sends (RFC 7644 §3.1).
 pub const MEDIA_TYPE: &str = "application/scim+json";
@@ -118,6 +118,19 @@ impl ScimError {
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
+
+    /// The body of the answer.
+    pub fn to_value(&self) -> Value {
+        let mut body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+            "status": self.status.as_str(),
+            "detail": self.detail,
+        });
+        if let (Some(kind), Some(members)) = (self.kind, body.as_object_mut()) {
+            members.insert("scimType".to_owned(), kind.text().into());
+        }
+        body
+    }
 }
 
 impl From<directory::Error> for ScimError {
@@ -165,15 +178,7 @@ impl From<directory::Error> for ScimError {
 
 impl IntoResponse for ScimError {
     fn into_response(self) -> Response {
-        let mut body = json!({
-            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
-            "status": self.status.as_str(),
-            "detail": self.detail,
-        });
-        if let (Some(kind), Some(members)) = (self.kind, body.as_object_mut()) {
-            members.insert("scimType".to_owned(), kind.text().into());
-        }
-        let mut response = (self.status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body.to_string()).into_response();
+        let mut response = (self.status, [(header::CONTENT_TYPE, MEDIA_TYPE)], self.to_value().to_string()).into_response();
         let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {

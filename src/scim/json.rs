@@ -1,5 +1,6 @@
 //! JSON as strict as a request must be (HD8): no name twice in an object, and no deeper than [`MAX_DEPTH`].
 
+use super::error::ScimError;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
@@ -24,6 +25,16 @@ pub fn parse(body: &[u8]) -> Result<Object, String> {
 /// The member of that name, in any case.
 pub fn get<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
     object.get(name).or_else(|| object.iter().find(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+/// Refuses a message whose `schemas` names others than the one it must have; clients that leave it out are understood.
+pub fn require_schema(body: &Object, urn: &str) -> Result<(), ScimError> {
+    let Some(schemas) = get(body, "schemas") else { return Ok(()) };
+    let is_it = |held: &Value| held.as_str().is_some_and(|held| held.eq_ignore_ascii_case(urn));
+    match schemas.as_array().is_some_and(|held| held.iter().any(is_it)) {
+        true => Ok(()),
+        false => Err(ScimError::syntax(format!("schemas does not hold {urn}"))),
+    }
 }
 
 /// Whether a value stands for no value (RFC 7643 §2.5). Identity providers clear an attribute with an empty string too.

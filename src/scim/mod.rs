@@ -6,6 +6,7 @@
 //! goes the other way, is reduced to what was asked for ([`project`]) and found by filters
 //! ([`filter`], [`evaluate`]) that are tested again on the resource, whatever the directory's indexes narrowed it to.
 
+pub mod bulk;
 pub mod discovery;
 pub mod error;
 pub mod evaluate;

@@ -37,14 +37,7 @@ pub struct Operation {
 
 /// Reads the body of a PATCH.
 pub fn parse(body: &Object) -> Result<Vec<Operation>, ScimError> {
-    if let Some(schemas) = json::get(body, "schemas") {
-        let named = schemas
-            .as_array()
-            .is_some_and(|held| held.iter().any(|urn| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(PATCH_SCHEMA))));
-        if !named {
-            return Err(ScimError::syntax(format!("schemas does not hold {PATCH_SCHEMA}")));
-        }
-    }
+    json::require_schema(body, PATCH_SCHEMA)?;
     let operations = json::get(body, "Operations").and_then(Value::as_array).filter(|held| !held.is_empty());
     operations.ok_or_else(|| ScimError::syntax("Operations must be an array with an operation at least"))?.iter().map(operation).collect()
 }

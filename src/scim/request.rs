@@ -7,7 +7,6 @@ use super::routes::Scim;
 use crate::base::Secret;
 use crate::directory::{Caller, Origin, Protocol, RequestId};
 use axum::RequestPartsExt;
-use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -98,13 +97,7 @@ impl FromRequest<Arc<Scim>> for Json {
     type Rejection = ScimError;
 
     async fn from_request(request: Request, _: &Arc<Scim>) -> Result<Self, ScimError> {
-        if let Some(media_type) = request.headers().get(header::CONTENT_TYPE) {
-            let media_type = media_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-            if ![MEDIA_TYPE, "application/json"].iter().any(|known| known.eq_ignore_ascii_case(media_type)) {
-                return Err(ScimError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the body must be {MEDIA_TYPE}")));
-            }
-        }
-        let body = read(request.into_body()).await?;
+        let body = body_of(request, MAX_BODY).await?;
         // Calls that need no body may come without one; the others miss their attributes in an empty object.
         if body.is_empty() {
             return Ok(Self(Object::new()));
@@ -113,14 +106,21 @@ impl FromRequest<Arc<Scim>> for Json {
     }
 }
 
-async fn read(body: Body) -> Result<bytes::Bytes, ScimError> {
-    match axum::body::to_bytes(body, MAX_BODY).await {
+/// The body of a request, of `limit` octets at most: 415 where it is not JSON, 413 where it is longer.
+pub(super) async fn body_of(request: Request, limit: usize) -> Result<bytes::Bytes, ScimError> {
+    if let Some(media_type) = request.headers().get(header::CONTENT_TYPE) {
+        let media_type = media_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if ![MEDIA_TYPE, "application/json"].iter().any(|known| known.eq_ignore_ascii_case(media_type)) {
+            return Err(ScimError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the body must be {MEDIA_TYPE}")));
+        }
+    }
+    match axum::body::to_bytes(request.into_body(), limit).await {
         Ok(body) => Ok(body),
         Err(error) => {
             // Too long and broken off look alike from outside; the source tells them apart.
             let too_long = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
             Err(match too_long {
-                true => ScimError::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 4 MiB"),
+                true => ScimError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit} octets")),
                 false => ScimError::of(ScimType::InvalidSyntax, "the body broke off"),
             })
         }

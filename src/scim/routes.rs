@@ -1,5 +1,6 @@
 //! The endpoints (RFC 7644 §3.2), and the two calls beside SCIM for applications (docs/http-sessions.md).
 
+use super::bulk::bulk;
 use super::discovery;
 use super::error::{MEDIA_TYPE, ScimError};
 use super::gateway::Gateway;
@@ -11,7 +12,7 @@ use super::schema::{Catalogue, ResourceType};
 use super::sessions;
 use crate::directory::Directory;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -41,8 +42,7 @@ impl Scim {
 pub fn router(state: Arc<Scim>) -> Router {
     // The base with a slash is no path of the nested router.
     let base = finish(Routes::new().route("/scim/v2/", get(list_all)).route("/scim/", get(list_all)));
-    let endpoints = endpoints(&state.catalogue);
-    let nested = Routes::new().nest("/scim/v2", endpoints.clone()).nest("/scim", endpoints).nest("/sessions", sessions::calls());
+    let nested = Routes::new().nest("/scim/v2", served(&state)).nest("/scim", served(&state)).nest("/sessions", sessions::calls());
     base.reset_fallback().merge(nested).with_state(state)
 }
 
@@ -53,6 +53,13 @@ fn at(routes: Routes, path: &str, methods: MethodRouter<Arc<Scim>>) -> Routes {
     routes.route(&format!("{path}/"), methods.clone()).route(path, methods)
 }
 
+/// The endpoints of single requests, and the one that sends many to them.
+fn served(state: &Arc<Scim>) -> Routes {
+    let single = finish(endpoints(&state.catalogue)).with_state(Arc::clone(state));
+    let bulk = async move |gateway: Gateway, request: Request| bulk(single.clone(), gateway, request).await;
+    finish(at(endpoints(&state.catalogue), "/Bulk", post(bulk)))
+}
+
 fn endpoints(catalogue: &Catalogue) -> Routes {
     let mut routes = catalogue.types.iter().fold(Routes::new(), of_type);
     routes = at(routes, "/.search", post(search_all));
@@ -61,8 +68,7 @@ fn endpoints(catalogue: &Catalogue) -> Routes {
     routes = at(routes, "/ResourceTypes", get(resource_types));
     routes = at(routes, "/ResourceTypes/{id}", get(resource_type));
     routes = at(routes, "/Schemas", get(schemas));
-    routes = at(routes, "/Schemas/{id}", get(schema));
-    finish(routes)
+    at(routes, "/Schemas/{id}", get(schema))
 }
 
 /// Errors of routing in the form of SCIM.
@@ -128,13 +134,7 @@ fn of_resource(held: &Arc<ResourceType>) -> MethodRouter<Arc<Scim>> {
 /// A SearchRequest (RFC 7644 §3.4.3).
 pub(super) fn search_request(body: &Object) -> Result<Query, ScimError> {
     const SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
-    if let Some(schemas) = super::json::get(body, "schemas") {
-        let named =
-            schemas.as_array().is_some_and(|held| held.iter().any(|urn| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(SCHEMA))));
-        if !named {
-            return Err(ScimError::syntax(format!("schemas does not hold {SCHEMA}")));
-        }
-    }
+    super::json::require_schema(body, SCHEMA)?;
     Query::of_body(body)
 }
 

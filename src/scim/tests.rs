@@ -14,36 +14,36 @@ use tower::ServiceExt;
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-struct Bench {
-    directory: Arc<Directory>,
-    operator: Caller,
-    router: Router,
-    token: String,
+pub(super) struct Bench {
+    pub(super) directory: Arc<Directory>,
+    pub(super) operator: Caller,
+    pub(super) router: Router,
+    pub(super) token: String,
     _folder: tempfile::TempDir,
 }
 
 /// An answer: status, headers, body.
-struct Answer(StatusCode, HeaderMap, Value);
+pub(super) struct Answer(pub(super) StatusCode, pub(super) HeaderMap, pub(super) Value);
 
 impl Answer {
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         assert!(self.0.is_success(), "{} {}", self.0, self.2);
         self.2["id"].as_str().unwrap().to_owned()
     }
 
-    fn ok(self) -> Value {
+    pub(super) fn ok(self) -> Value {
         assert!(self.0.is_success(), "{} {}", self.0, self.2);
         self.2
     }
 
-    fn refused(&self, status: u16, kind: Option<&str>) {
+    pub(super) fn refused(&self, status: u16, kind: Option<&str>) {
         assert_eq!((self.0.as_u16(), self.2["scimType"].as_str()), (status, kind), "{}", self.2);
         assert_eq!(self.2["status"], json!(status.to_string()));
     }
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(folder.path().to_owned(), &["dc=example,dc=com"]);
         settings.hashing.memory = 64;
@@ -63,13 +63,13 @@ impl Bench {
         bench
     }
 
-    async fn token_of(&self, organisation: &str) -> String {
+    pub(super) async fn token_of(&self, organisation: &str) -> String {
         let dn = format!("o={organisation},dc=example,dc=com");
         let token = self.directory.mint_token(&self.operator, &dn, "test", None).await.unwrap();
         String::from_utf8(token.secret.expose().to_vec()).unwrap()
     }
 
-    async fn add(&self, dn: &str, attributes: &[(&str, &str)]) {
+    pub(super) async fn add(&self, dn: &str, attributes: &[(&str, &str)]) {
         let mut grouped: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
         for (name, value) in attributes {
             match grouped.iter_mut().find(|(held, _)| held == name) {
@@ -81,7 +81,7 @@ impl Bench {
         self.directory.write(&self.operator, write, WriteOptions::default()).await.unwrap();
     }
 
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(super) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("content-type", "application/scim+json");
         if !headers.iter().any(|(name, _)| *name == "authorization") {
             request = request.header("authorization", format!("Bearer {}", self.token));
@@ -96,19 +96,19 @@ impl Bench {
         Answer(parts.status, parts.headers, body)
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         self.send("GET", &format!("/scim/v2{path}"), &[], Body::empty()).await
     }
 
-    async fn call(&self, method: &str, path: &str, body: Value) -> Answer {
+    pub(super) async fn call(&self, method: &str, path: &str, body: Value) -> Answer {
         self.send(method, &format!("/scim/v2{path}"), &[], body.to_string()).await
     }
 
-    async fn patch(&self, path: &str, operations: Value) -> Answer {
+    pub(super) async fn patch(&self, path: &str, operations: Value) -> Answer {
         self.call("PATCH", path, json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations})).await
     }
 
-    async fn user(&self, name: &str) -> String {
+    pub(super) async fn user(&self, name: &str) -> String {
         self.call(
             "POST",
             "/Users",
@@ -118,19 +118,19 @@ impl Bench {
         .id()
     }
 
-    async fn group(&self, name: &str, members: &[&String]) -> String {
+    pub(super) async fn group(&self, name: &str, members: &[&String]) -> String {
         let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
         self.call("POST", "/Groups", json!({"displayName": name, "members": members})).await.id()
     }
 
-    async fn found(&self, path: &str, filter: &str) -> Vec<String> {
+    pub(super) async fn found(&self, path: &str, filter: &str) -> Vec<String> {
         let filter: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let list = self.get(&format!("{path}?filter={filter}")).await.ok();
         assert_eq!(list["totalResults"].as_u64().unwrap(), list["Resources"].as_array().unwrap().len() as u64);
         list["Resources"].as_array().unwrap().iter().map(|found| found["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn members(&self, group: &str) -> Vec<String> {
+    pub(super) async fn members(&self, group: &str) -> Vec<String> {
         let group = self.get(&format!("/Groups/{group}")).await.ok();
         let members = group["members"].as_array().cloned().unwrap_or_default();
         let mut ids: Vec<String> = members.iter().map(|member| member["value"].as_str().unwrap().to_owned()).collect();
@@ -479,7 +479,7 @@ async fn hd8_bodies_are_limited_and_errors_have_the_form_of_scim() {
 async fn discovery_is_truthful_and_takes_no_filter() {
     let bench = Bench::new().await;
     let config = bench.get("/ServiceProviderConfig").await.ok();
-    assert_eq!((&config["patch"]["supported"], &config["bulk"]["supported"]), (&json!(true), &json!(false)));
+    assert_eq!((&config["patch"]["supported"], &config["bulk"]["supported"]), (&json!(true), &json!(true)));
     let types = bench.get("/ResourceTypes").await.ok();
     for held in types["Resources"].as_array().unwrap() {
         assert_eq!(held["id"], held["name"]);
