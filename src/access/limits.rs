@@ -35,7 +35,12 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    fn compile(schema: &Schema, settings: &LimitSettings) -> Result<Self, (RulePart, String)> {
+    /// Errors name the limit by its number, from 1.
+    fn compile(schema: &Schema, number: usize, settings: &LimitSettings) -> Result<Self, PolicyError> {
+        Self::read(schema, settings).map_err(|(part, reason)| PolicyError { list: "limit", rule: number, part, reason })
+    }
+
+    fn read(schema: &Schema, settings: &LimitSettings) -> Result<Self, (RulePart, String)> {
         let who = Condition::compile_all(schema, &settings.who)?;
         if let Some(index) = who.iter().position(|condition| matches!(condition, Condition::Itself)) {
             return Err((RulePart::Who(index), "`self` is about entries, and a limit is not".to_owned()));
@@ -63,18 +68,14 @@ impl Limit {
 impl Policy {
     /// With these bounds for everybody, and those of the list for some. Errors name the limit by its number, from 1.
     pub fn with_limits(self, everybody: &Limits, list: &[LimitSettings]) -> Result<Self, PolicyError> {
-        let schema = &self.schema;
-        let compiled = list.iter().zip(1..).map(|(settings, number)| {
-            Limit::compile(schema, settings).map_err(|(part, reason)| PolicyError { list: "limit", rule: number, part, reason })
-        });
-        let limits = compiled.collect::<Result<_, _>>()?;
+        let limits =
+            list.iter().zip(1..).map(|(settings, number)| Limit::compile(&self.schema, number, settings)).collect::<Result<_, _>>()?;
         Ok(Self { everybody: everybody.clone(), limits, ..self })
     }
 
     /// Checks one limit by itself; `number` is its number, from 1.
     pub fn check_limit(schema: &Schema, number: usize, settings: &LimitSettings) -> Result<(), PolicyError> {
-        let compiled = Limit::compile(schema, settings).map(drop);
-        compiled.map_err(|(part, reason)| PolicyError { list: "limit", rule: number, part, reason })
+        Limit::compile(schema, number, settings).map(drop)
     }
 
     /// The bounds of somebody. The operator's searches have none.

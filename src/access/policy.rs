@@ -161,10 +161,7 @@ impl Policy {
             let reason = format!("there may be at most {MOST_RULES} rules");
             return Err(PolicyError { list: RULE, rule: MOST_RULES + 1, part: RulePart::Whole, reason });
         }
-        let compiled = rules.iter().enumerate().map(|(index, rule)| {
-            Rule::compile(schema, rule).map_err(|(part, reason)| PolicyError { list: RULE, rule: index + 1, part, reason })
-        });
-        let rules = compiled.collect::<Result<Vec<_>, _>>()?;
+        let rules = rules.iter().zip(1..).map(|(rule, number)| Rule::compile(schema, number, rule)).collect::<Result<Vec<_>, _>>()?;
         let mut secret = AttributeSet::none(schema.attribute_types().len());
         schema.attribute_types().iter().filter(|definition| definition.secret).for_each(|definition| secret.insert(definition.id));
         let domain = DomainAccess::new(schema, &secret);
@@ -173,7 +170,7 @@ impl Policy {
 
     /// Checks one rule by itself; `number` is its number, from 1.
     pub fn check(schema: &Schema, number: usize, rule: &RuleSettings) -> Result<(), PolicyError> {
-        Rule::compile(schema, rule).map(drop).map_err(|(part, reason)| PolicyError { list: RULE, rule: number, part, reason })
+        Rule::compile(schema, number, rule).map(drop)
     }
 
     /// What an identity may do. Names in rules are looked up now: make it anew where a subtree was renamed or the
@@ -268,7 +265,12 @@ impl Rule {
         if holds == Holds::AtHome && self.rights.is_nothing() { Holds::Everywhere } else { holds }
     }
 
-    fn compile(schema: &Schema, settings: &RuleSettings) -> Result<Self, (RulePart, String)> {
+    /// Errors name the rule by its number, from 1.
+    fn compile(schema: &Schema, number: usize, settings: &RuleSettings) -> Result<Self, PolicyError> {
+        Self::read(schema, settings).map_err(|(part, reason)| PolicyError { list: RULE, rule: number, part, reason })
+    }
+
+    fn read(schema: &Schema, settings: &RuleSettings) -> Result<Self, (RulePart, String)> {
         let who = Condition::compile_all(schema, &settings.who)?;
         let subtree = match settings.subtree.as_str() {
             "" => None,

@@ -216,13 +216,16 @@ impl Work<'_, '_> {
         let dn = tree::parse_dn(&declared.dn)?;
         let octets = |values: &[String]| values.iter().map(|value| value.clone().into_bytes()).collect::<Vec<_>>();
         let attributes = declared.attributes.iter().map(|(name, values)| (name.clone(), octets(values)));
-        let Resolved::Found(id) = self.resolve(&dn) else {
+        let found = match self.resolve(&dn) {
+            Resolved::Found(id) => Some(id),
+            Resolved::Missing { .. } | Resolved::Outside => None,
+        };
+        self.give_default_up(declared, dn.parent(), found)?;
+        let Some(id) = found else {
             self.add_suffix_above(&dn)?;
-            self.give_default_up(declared, dn.parent())?;
             let attributes = attributes.filter(|(_, values)| !values.is_empty()).collect();
             return self.run(Write::Add { dn: declared.dn.clone(), attributes }).map(drop);
         };
-        self.give_default_up(declared, dn.parent())?;
         let entry = self.txn.entry(id).ok_or(Error::Internal)?;
         let differs = |(name, values): &(String, Vec<Vec<u8>>)| {
             let held = self.core.schema.attribute(name).map(|attribute| entry.values(attribute).map(<[u8]>::to_vec).collect::<Vec<_>>());
@@ -240,21 +243,18 @@ impl Work<'_, '_> {
 
     /// Where the file says that this licence is the default one, no other is (O2): neither the one the file said before, nor one that
     /// was made at run time.
-    fn give_default_up(&mut self, declared: &DeclaredEntry, parent: Option<Dn>) -> Result<(), Error> {
+    fn give_default_up(&mut self, declared: &DeclaredEntry, parent: Option<Dn>, own: Option<EntryId>) -> Result<(), Error> {
         const DEFAULT: &str = "hcLicenceDefault";
         let is_default = |(name, values): &(String, Vec<String>)| name == DEFAULT && values.iter().any(|value| value == "TRUE");
         let Some(Resolved::Found(parent)) = parent.map(|parent| self.resolve(&parent)) else { return Ok(()) };
         if !declared.attributes.iter().any(is_default) {
             return Ok(());
         }
-        let key = self.core.schema.name_key(&tree::parse_dn(&declared.dn)?);
         for entry in self.txn.children(parent, None, usize::MAX).into_iter().filter_map(|id| self.txn.entry(id)).collect::<Vec<_>>() {
-            let dn = tree::dn_of(&*self.txn, entry.id);
-            let is_other = self.core.schema.name_key(&tree::parse_dn(&dn)?) != key;
-            if is_other && Licence::of(&self.core.schema, &entry).is_some_and(|licence| licence.is_default()) {
+            if Some(entry.id) != own && Licence::of(&self.core.schema, &entry).is_some_and(|licence| licence.is_default()) {
                 let values = vec![b"FALSE".to_vec()];
                 let modifications = vec![Modification { kind: ModificationKind::Replace, attribute: DEFAULT.to_owned(), values }];
-                self.run(Write::Modify { dn, modifications })?;
+                self.run(Write::Modify { dn: tree::dn_of(&*self.txn, entry.id), modifications })?;
             }
         }
         Ok(())

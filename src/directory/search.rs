@@ -150,15 +150,16 @@ impl Directory {
                 Ok(search) => search.still_holds(self, caller, request),
                 Err(_) => begun.is_now(self),
             };
-            let took = self.clock().monotonic().saturating_sub(begun.at);
-            match Overtaken::of(attempt, took, self.schema().version() == begun.version) {
-                _ if holds => {}
-                Overtaken::Kept => {}
-                Overtaken::Again => continue,
-                Overtaken::AgainHere => {
-                    planned = self.begin_search(caller, request, self.begun());
-                    if let Ok(search) = &mut planned {
-                        search.still_holds(self, caller, request);
+            if !holds {
+                let took = self.clock().monotonic().saturating_sub(begun.at);
+                match Overtaken::of(attempt, took, self.schema().version() == begun.version) {
+                    Overtaken::Kept => {}
+                    Overtaken::Again => continue,
+                    Overtaken::AgainHere => {
+                        planned = self.begin_search(caller, request, self.begun());
+                        if let Ok(search) = &mut planned {
+                            search.still_holds(self, caller, request);
+                        }
                     }
                 }
             }

@@ -1,7 +1,8 @@
 """A reader that pages through 100 000 entries beside 16 searchers: by how much it slows them (issue 3).
 
 The searchers are the load generator of benches/, the reader is a process of its own, and rounds with and without it take
-turns. The goal is 10 %; what fails the test is 35 %, since figures of one machine that runs all sides are noisy.
+turns. Where the reader's own side leaves the processors to the searchers, what is left is what the server does for it: 10 % at
+the most. Where all sides of one machine run at full speed, the reader's own work counts too: 35 % at the most.
 """
 
 import multiprocessing
@@ -23,7 +24,8 @@ ENTRIES = 100_000
 PAGE = 1_000
 ROUNDS = 5
 SECONDS = 3
-GOAL, LIMIT = 0.10, 0.35
+# How nice the reader is, and by how much it may slow the searchers.
+LIMITS = {19: 0.10, 0: 0.35}
 SUFFIX = "dc=example,dc=com"
 READER, PASSWORD = f"cn=reader,{SUFFIX}", "the reader's password"
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
@@ -108,9 +110,8 @@ class Connection:
             count += 1
 
 
-def read(port, pages):
-    # Its own side would take the searchers' processors, where all run on one machine; what the server does for it counts.
-    os.nice(19)
+def read(port, pages, niceness):
+    os.nice(niceness)
     connection = Connection(port)
     while True:
         cookie, found = b"", 0
@@ -152,11 +153,17 @@ def main():
     if done.returncode:
         sys.exit(f"import: {done.stdout}{done.stderr}")
     server.start()
+    verdicts = [measure(generator, server, niceness) for niceness in LIMITS]
+    print(f"{sum(verdicts)} passed, {len(verdicts) - sum(verdicts)} failed")
+    sys.exit(0 if all(verdicts) else 1)
+
+
+def measure(generator, server, niceness):
     alone, beside, rates = [], [], []
     for _ in range(ROUNDS):
         alone.append(searches(generator, server))
         pages = multiprocessing.Value("i", 0)
-        reader = multiprocessing.Process(target=read, args=(server.port, pages), daemon=True)
+        reader = multiprocessing.Process(target=read, args=(server.port, pages, niceness), daemon=True)
         reader.start()
         time.sleep(0.5)
         before, began = pages.value, time.monotonic()
@@ -168,11 +175,10 @@ def main():
         if died:
             sys.exit("the reader failed")
     slower = statistics.median(1 - with_reader / without for without, with_reader in zip(alone, beside))
-    print(f"16 searchers alone {statistics.median(alone):,.0f}/s, beside the reader {statistics.median(beside):,.0f}/s: {slower:.1%} slower "
-          f"(goal {GOAL:.0%}, limit {LIMIT:.0%}); the reader gets {statistics.median(rates):,.0f} entries/s")
-    good = slower <= LIMIT and statistics.median(rates) > 0
-    print(f"{int(good)} passed, {int(not good)} failed")
-    sys.exit(0 if good else 1)
+    print(f"16 searchers alone {statistics.median(alone):,.0f}/s, beside a reader of niceness {niceness} "
+          f"{statistics.median(beside):,.0f}/s: {slower:.1%} slower (limit {LIMITS[niceness]:.0%}); "
+          f"the reader gets {statistics.median(rates):,.0f} entries/s")
+    return slower <= LIMITS[niceness] and statistics.median(rates) > 0
 
 
 if __name__ == "__main__":

@@ -225,9 +225,7 @@ impl Work<'_, '_> {
                 (true, _) => {}
                 (false, Form::Octets(_)) => drop(self.normal_form(description.attribute, &value)?),
                 (false, Form::Normal(_)) if permissive => {}
-                (false, Form::Normal(_)) => {
-                    return Err(not_there(name));
-                }
+                (false, Form::Normal(_)) => return Err(not_there(name)),
             }
         }
         Ok(())
