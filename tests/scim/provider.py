@@ -115,22 +115,26 @@ class Provider(unittest.TestCase):
             cls._demos.popitem()[1].stop()
 
     @classmethod
-    def token(cls, profile):
-        """A fresh token of a client with this profile."""
-        arguments = ("--config", cls.demo.facts["config"], "--json", "token", "mint", "--organisation", cls.demo.organisation)
-        more = () if profile == "rfc" else ("--profile", profile)
-        minted = headcount(*arguments, *more, f"{profile}-{next(cls._numbers)}")
-        if "unexpected argument '--profile'" in minted.stderr:
-            raise unittest.SkipTest("clients have no profiles yet")
-        assert minted.returncode == 0, minted.stderr
-        return json.loads(minted.stdout.splitlines()[0])["token"]
+    def command(cls, *arguments):
+        """A command on the organisation of the demo; what it answers as JSON."""
+        done = headcount("--config", cls.demo.facts["config"], "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     @classmethod
-    def client(cls, profile):
-        """The client of this profile. All that a file makes with one profile is its own (HE2)."""
-        key = (cls.__module__, profile)
+    def token(cls, profile, **settings):
+        """A token of a new client with this profile; `settings` are options of `headcount client add`."""
+        name = f"{profile}-{next(cls._numbers)}"
+        options = [word for option, value in settings.items() for word in ("--" + option.replace("_", "-"), value)]
+        cls.command("client", "add", "--organisation", cls.demo.organisation, "--profile", profile, *options, name)
+        return cls.command("token", "mint", "--organisation", cls.demo.organisation, name)[0]["token"]
+
+    @classmethod
+    def client(cls, profile, **settings):
+        """The client of this profile and these settings. All that a file makes with one is its own (HE2)."""
+        key = (cls.__module__, profile, *sorted(settings.items()))
         if key not in cls._clients:
-            cls._clients[key] = Client(cls.demo.scim, cls.token(profile))
+            cls._clients[key] = Client(cls.demo.scim, cls.token(profile, **settings))
         return cls._clients[key]
 
     def setUp(self):

@@ -119,17 +119,6 @@ class Samples(Provider):
         answer = self.patch(path, operation)
         self.assertEqual((answer.status, answer.text), (204, ""), answer)
 
-    def test_update_group_non_member_attributes(self):
-        group, name = self.grouped(), f"{uuid.uuid4()}updatedDisplayName"
-        self.quietly(f"/Groups/{group['id']}", {"op": "Replace", "path": "displayName", "value": name})
-        self.assertEqual(self.read("Groups", group["id"])["displayName"], name)
-
-    def test_update_group_add_and_remove_members(self):
-        group, user = self.grouped(), self.sampled()
-        for action, expected in (("Add", [user["id"]]), ("Remove", [])):
-            self.quietly(f"/Groups/{group['id']}", {"op": action, "path": "members", "value": [{"$ref": None, "value": user["id"]}]})
-            self.assertEqual(self.members(group), expected)
-
     def test_delete_group(self):
         group = self.grouped()
         self.assertEqual(self.delete(f"/Groups/{group['id']}").status, 204)
@@ -326,17 +315,6 @@ class Collection(Provider):
         sent["addresses"][0]["country"] = "Germany"
         answer = self.put(path, sent)
         self.assertEqual((answer.status, answer["userName"], answer["active"], answer["addresses"][0]["country"]), (200, sent["userName"], False, "Germany"))
-
-    def test_garbage_filters(self):
-        sent = self.person(name={"familyName": self.name("Employee")})
-        made = self.made(self.post("/Users", sent))
-        family, mail = sent["name"]["familyName"], sent["emails"][0]["value"]
-        for text in (
-            f"name.FamilyName eq {family} and (emails.Value co example.com or emails.Value co example.org)",
-            f"userName sw {sent['userName'][:-1]} and userName eq {sent['userName']}",
-            f'meta.Created gt 2015-10-10T14:38:21.8617979-07:00 and emails.value eq "{mail}"',
-        ):
-            self.assertEqual(self.found(text), [made["id"]], text)
 
     def test_garbage_group(self):
         external = str(uuid.uuid4())
