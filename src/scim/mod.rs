@@ -28,4 +28,6 @@ pub mod server;
 mod sessions;
 
 #[cfg(test)]
+mod header_tests;
+#[cfg(test)]
 mod tests;

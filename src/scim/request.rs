@@ -9,7 +9,7 @@ use crate::directory::{Caller, Origin, Protocol, RequestId};
 use axum::RequestPartsExt;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
@@ -139,10 +139,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     }
 }
 
-/// `If-Match` (RFC 9110 §13.1.1) against a version: whether it is there, and 412 where it does not hold. Versions are
+/// `If-Match` (RFC 9110 §13.1.1) against a version: whether it asks for that one, and 412 where it does not hold. Versions are
 /// compared weakly, because ours are weak (RFC 7644 §3.14).
 pub fn if_match(headers: &HeaderMap, version: u64) -> Result<bool, ScimError> {
     match listed(headers, &header::IF_MATCH, version) {
+        // There is the resource, and any version of it will do.
+        Some(true) if headers.get_all(header::IF_MATCH).iter().any(|value| value == "*") => Ok(false),
         None => Ok(false),
         Some(true) => Ok(true),
         Some(false) => Err(ScimError::version()),
@@ -169,9 +171,39 @@ fn bare(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"')
 }
 
-/// Whether the client prefers an answer without a body (RFC 7240).
-pub fn prefers_minimal(headers: &HeaderMap) -> bool {
-    headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains("return=minimal"))
+/// What the answer to a change is to hold (RFC 7240 §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preference {
+    /// `return=minimal`: no body.
+    Minimal,
+    /// `return=representation`: the resource.
+    Representation,
+}
+
+impl Preference {
+    /// What the client prefers; the first counts where it says both.
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        values.filter_map(|preference| preference.split(';').next()?.split_once('=')).find_map(|(name, value)| {
+            let known = name.trim().eq_ignore_ascii_case("return").then(|| value.trim().trim_matches('"'));
+            [Self::Minimal, Self::Representation].into_iter().find(|held| known == Some(held.text()))
+        })
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Minimal => "minimal",
+            Self::Representation => "representation",
+        }
+    }
+
+    /// Says in an answer that it was followed.
+    pub fn applied(self, mut response: Response) -> Response {
+        if let Ok(value) = HeaderValue::try_from(format!("return={}", self.text())) {
+            response.headers_mut().insert("preference-applied", value);
+        }
+        response
+    }
 }
 
 /// Refuses what no SCIM answer can satisfy: 406 for other media types, 415 for compressed bodies (HD8).
@@ -201,7 +233,7 @@ mod tests {
     use super::*;
 
     fn headers(name: &'static str, value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(HeaderName::from_static(name), axum::http::HeaderValue::from_static(value))])
+        HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))])
     }
 
     #[test]
@@ -217,6 +249,19 @@ mod tests {
         }
         assert_eq!(if_match(&HeaderMap::new(), 7), Ok(false));
         assert_eq!(if_match(&headers("if-match", "\"8\""), 7), Err(ScimError::version()));
+    }
+
+    #[test]
+    fn preferences_are_read_among_others() {
+        for (value, expected) in [
+            ("return=minimal", Some(Preference::Minimal)),
+            ("respond-async, Return=\"representation\"; x=y", Some(Preference::Representation)),
+            ("return=minimal, return=representation", Some(Preference::Minimal)),
+            ("return=something, handling=lenient", None),
+            ("no-return=minimal", None),
+        ] {
+            assert_eq!(Preference::of(&headers("prefer", value)), expected, "{value}");
+        }
     }
 
     #[test]

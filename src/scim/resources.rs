@@ -8,13 +8,13 @@ use super::mapping;
 use super::members::{self, Step};
 use super::patch::{self, Operation};
 use super::project::Projection;
-use super::request::{if_match, prefers_minimal};
+use super::request::{Preference, if_match};
 use super::resource::{check_required, normalize};
 use super::routes::{scim, versioned};
 use super::schema::{ResourceType, Source};
 use super::sessions;
 use crate::directory::{Error, OwnedEntry, Write, WriteOptions};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// How often a change is tried again that met another one.
@@ -39,8 +39,45 @@ fn respond(
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
     let resource = gateway.resource(resource_type, entry, &|computed| projection.wants(resource_type, computed))?;
-    let location = format!("{}{}/{}", gateway.base_url, resource_type.endpoint, entry.text("entryUUID").unwrap_or_default());
+    let location = location(gateway, resource_type, entry);
     Ok(versioned(status, entry.version, projection.apply(resource, resource_type), &location, headers))
+}
+
+/// The answer to a change, with the resource unless the client prefers to have none of it; if it names attributes, it has them.
+fn answer(
+    gateway: &Gateway,
+    resource_type: &ResourceType,
+    entry: &OwnedEntry,
+    projection: &Projection,
+    status: StatusCode,
+    preference: Option<Preference>,
+) -> Result<Response, ScimError> {
+    match preference {
+        Some(Preference::Minimal) if projection.is_default() => {
+            let mut response = without_body(entry);
+            if status == StatusCode::CREATED {
+                *response.status_mut() = status;
+                if let Ok(location) = HeaderValue::try_from(location(gateway, resource_type, entry)) {
+                    response.headers_mut().insert(header::LOCATION, location);
+                }
+            }
+            Ok(Preference::Minimal.applied(response))
+        }
+        Some(Preference::Minimal) | None => respond(gateway, resource_type, entry, projection, status, &HeaderMap::new()),
+        Some(Preference::Representation) => {
+            let response = respond(gateway, resource_type, entry, projection, status, &HeaderMap::new())?;
+            Ok(Preference::Representation.applied(response))
+        }
+    }
+}
+
+/// 204 with the version.
+fn without_body(entry: &OwnedEntry) -> Response {
+    (StatusCode::NO_CONTENT, [(header::ETAG, mapping::version(entry.version))]).into_response()
+}
+
+fn location(gateway: &Gateway, resource_type: &ResourceType, entry: &OwnedEntry) -> String {
+    format!("{}{}/{}", gateway.base_url, resource_type.endpoint, entry.text("entryUUID").unwrap_or_default())
 }
 
 /// `POST /Users` and the like.
@@ -49,6 +86,7 @@ pub async fn create(
     resource_type: &ResourceType,
     mut body: Object,
     parameters: &Parameters,
+    headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
     let projection = projection(parameters, resource_type)?;
     let member_ids = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { None };
@@ -64,7 +102,7 @@ pub async fn create(
         changes.push(("member", names));
     }
     let entry = gateway.add(resource_type, changes).await?;
-    respond(gateway, resource_type, &entry, &projection, StatusCode::CREATED, &HeaderMap::new())
+    answer(gateway, resource_type, &entry, &projection, StatusCode::CREATED, Preference::of(headers))
 }
 
 /// 409 where the name is in use, with the id of who has it.
@@ -162,7 +200,7 @@ pub async fn replace(
     let member_ids = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { None };
     let change = Change::Replace(normalize(&body, resource_type)?, member_ids.into_iter().map(Step::Replace).collect());
     let entry = update(gateway, resource_type, id, &change, headers).await?;
-    respond(gateway, resource_type, &entry, &projection, StatusCode::OK, &HeaderMap::new())
+    answer(gateway, resource_type, &entry, &projection, StatusCode::OK, Preference::of(headers))
 }
 
 /// `PATCH /Users/{id}` and the like.
@@ -185,10 +223,11 @@ pub async fn patch(
     let entry = update(gateway, resource_type, id, &Change::Patch(operations, steps), headers).await?;
     let large =
         || Ok::<_, ScimError>(resource_type.mapping.has_members() && gateway.members(&entry, MEMBERS_SHOWN + 1)?.len() > MEMBERS_SHOWN);
-    if projection.is_default() && (prefers_minimal(headers) || large()?) {
-        return Ok((StatusCode::NO_CONTENT, [(header::ETAG, mapping::version(entry.version))]).into_response());
+    let preference = Preference::of(headers);
+    if projection.is_default() && preference.is_none() && large()? {
+        return Ok(without_body(&entry));
     }
-    respond(gateway, resource_type, &entry, &projection, StatusCode::OK, &HeaderMap::new())
+    answer(gateway, resource_type, &entry, &projection, StatusCode::OK, preference)
 }
 
 /// Reads, computes and writes, all or nothing. Where somebody else was faster it begins again, unless the client

@@ -90,9 +90,10 @@ fn of_type(routes: Routes, held: &Arc<ResourceType>) -> Routes {
     let mut collection = get(list);
     if held.verbs.create {
         let of = Arc::clone(held);
-        collection = collection.post(async move |gateway: Gateway, Parameters(parameters): Parameters, Json(body): Json| {
-            resources::create(&gateway, &of, body, &parameters).await
-        });
+        collection =
+            collection.post(async move |gateway: Gateway, Parameters(parameters): Parameters, headers: HeaderMap, Json(body): Json| {
+                resources::create(&gateway, &of, body, &parameters, &headers).await
+            });
     }
     let routes = at(routes, held.endpoint, collection);
     let routes = at(routes, &format!("{}/.search", held.endpoint), post(search));
