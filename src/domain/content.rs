@@ -171,9 +171,9 @@ impl ContentRules<'_> {
     /// What the links of the item are after the change.
     fn links(&self, attribute: AttributeId) -> BTreeSet<EntryId> {
         let of = |link: &&crate::model::Link| link.source == self.after.id && link.attribute == attribute;
-        let mut targets: BTreeSet<EntryId> =
-            self.facts.targets(self.after.id, attribute, None, usize::MAX).into_iter().map(|(target, _)| target).collect();
-        self.proposal.unlinked.iter().filter(of).for_each(|link| drop(targets.remove(&link.target)));
+        let before = self.facts.targets(self.after.id, attribute, None, usize::MAX).into_iter().map(|(target, _)| target);
+        let gone: BTreeSet<EntryId> = self.proposal.unlinked.iter().filter(of).map(|link| link.target).collect();
+        let mut targets: BTreeSet<EntryId> = before.filter(|target| !gone.contains(target)).collect();
         targets.extend(self.proposal.linked.iter().filter(of).map(|link| link.target));
         targets
     }
