@@ -13,6 +13,8 @@ use crate::schema::{Schema, Usage};
 const READ_CONTENT: &str = "content.read";
 /// The permission to write notes, to-dos and communications.
 const WRITE_CONTENT: &str = "content.write";
+/// The permission to keep the records of staff (T2).
+const KEEPS_STAFF: &str = "staff.maintain";
 
 /// The answers there are. Each is worked out once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,17 +241,21 @@ impl DomainAccess {
         let member = subject.organisation.is_some();
         let person = subject.may("people.search") || subject.may("people.search-any");
         let group = subject.may("groups.search-any") || subject.may("groups.maintain-all");
+        let staff = subject.may(KEEPS_STAFF);
         let profiles = match subject.standing {
-            Standing::Operator => [Some(Profile::Everything), None, None, None],
-            Standing::Anonymous => [None; 4],
-            Standing::Client => [Some(Profile::Everything), None, None, None],
-            Standing::User if subject.organisation_admin => [Some(Profile::Everything), None, None, None],
+            Standing::Operator => [Some(Profile::Everything), None, None, None, None],
+            Standing::Anonymous => [None; 5],
+            Standing::Client => [Some(Profile::Everything), None, None, None, None],
+            Standing::User if subject.organisation_admin => [Some(Profile::Everything), None, None, None, None],
             // Content of others is about people one may see.
-            Standing::User => {
-                let content = person.then_some(Profile::WholeContent);
-                [Some(Profile::Signpost), person.then_some(Profile::Person), group.then_some(Profile::View), content]
-            }
-            Standing::Service => [Some(Profile::Signpost), None, None, None],
+            Standing::User => [
+                Some(Profile::Signpost),
+                person.then_some(Profile::Person),
+                group.then_some(Profile::View),
+                person.then_some(Profile::WholeContent),
+                staff.then_some(Profile::Keep),
+            ],
+            Standing::Service => [Some(Profile::Signpost), None, None, None, None],
         };
         profiles
             .into_iter()
@@ -362,6 +368,7 @@ impl Subject<'_> {
             Kind::Generic if self.is_container(entry) && self.may_write_under(entry) => {
                 (Profile::ContentHolder, Ground::Permission(WRITE_CONTENT))
             }
+            Kind::Generic if self.holds_staff(entry) && self.subject.may(KEEPS_STAFF) => (Profile::Hold, Ground::Permission(KEEPS_STAFF)),
             Kind::Generic if self.is_container(entry) => (Profile::Signpost, Ground::OnTheWay),
             Kind::Generic | Kind::Licence | Kind::Content => (Profile::Nothing, Ground::NoRule),
         }
@@ -369,6 +376,9 @@ impl Subject<'_> {
 
     fn person(&self, entry: &Entry) -> (Profile, Ground) {
         let known = self.schema.known();
+        if entry.kind == Kind::Staff && self.subject.may(KEEPS_STAFF) {
+            return (Profile::Keep, Ground::Permission(KEEPS_STAFF));
+        }
         let disabled = User::of(self.schema, entry).is_some_and(|user| user.state() == AccountState::Disabled);
         let inactive = disabled || entry.text(known.hc_active).is_some_and(|text| text.eq_ignore_ascii_case("FALSE"));
         if inactive && !self.subject.may("people.archived") {
@@ -457,6 +467,12 @@ impl Subject<'_> {
 
     fn user_type(&self, entry: &Entry) -> UserType {
         User::of(self.schema, entry).map(|user| user.user_type()).unwrap_or_default()
+    }
+
+    /// Whether it is the container for staff records of the organisation.
+    fn holds_staff(&self, entry: &Entry) -> bool {
+        let named = entry.text(self.schema.known().ou).is_some_and(|name| name.eq_ignore_ascii_case("staff"));
+        named && entry.parent == self.subject.organisation && self.is_container(entry)
     }
 
     fn is_container(&self, entry: &Entry) -> bool {

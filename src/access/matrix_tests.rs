@@ -149,6 +149,11 @@ fn the_domain_gives_what_its_rules_say_and_nothing_of_another_organisation() {
         "suffix:d organisation:d ou=users:d herself:r bob:r disabled:r operator's:r staff:r role:r group:rw+-n locked group:r own session:r-"
     );
     assert_eq!(
+        row(scene.ann(Standing::User, &["staff.maintain"])),
+        "suffix:d organisation:d ou=users:d herself:r staff:rw+-n role:r own session:r-",
+        "T2"
+    );
+    assert_eq!(
         row(AccessSubject { organisation_admin: true, ..scene.ann(Standing::User, &[]) }),
         "suffix:d organisation:r+ ou=users:rw+ herself:rw+-n bob:rw+-n disabled:rw+-n operator's:r staff:rw+-n role:rw+-n group:rw+-n \
          locked group:rw+-n licence:r own session:r- session:r-"

@@ -9,6 +9,9 @@ use crate::store::StoreError;
 /// Why an operation was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// Others refer to what is to go: unwillingToPerform (53), 409.
+    #[error("{0}")]
+    InUse(String),
     /// Abandoned or cancelled by the client.
     #[error("the operation was abandoned")]
     Abandoned,
@@ -191,6 +194,7 @@ impl From<Breach> for Error {
             Cause::Constraint => Self::Constraint(text),
             Cause::Uniqueness => Self::Uniqueness(text),
             Cause::Forbidden => Self::InsufficientAccess(text),
+            Cause::InUse => Self::InUse(text),
             Cause::Unwilling => Self::Unwilling(text),
         }
     }

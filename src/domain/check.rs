@@ -64,6 +64,8 @@ pub enum Cause {
     Uniqueness,
     /// Not for this actor.
     Forbidden,
+    /// Others refer to what is to go.
+    InUse,
     /// Understood, and refused in this state.
     Unwilling,
 }
@@ -97,7 +99,7 @@ pub fn check(schema: &Schema, facts: &dyn Facts, proposal: Proposal<'_>) -> Resu
             Kind::Organisation => rules.organisation(after),
             Kind::Role => rules.role(after),
             Kind::Session => rules.session(),
-            Kind::Staff => Ok(()),
+            Kind::Staff => rules.staff(after),
             Kind::User => rules.user(after),
         }?;
     }
@@ -288,13 +290,24 @@ impl Rules<'_> {
         }
     }
 
+    /// T3: others refer to staff by their number.
+    fn staff(&self, after: &Entry) -> Result<(), Breach> {
+        let Some(number) = self.schema.attribute("employeeNumber") else { return Ok(()) };
+        match self.organisation_above(after) {
+            Some(organisation) if self.changes(number) || self.begins(Kind::Staff) || self.moves() => {
+                self.unique(after, organisation, number, "T3", "the employee number")
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn staff_goes(&self, before: &Entry) -> Result<(), Breach> {
         let kept = |link: &crate::schema::LinkView, id| link.edge == id;
         let edges = self.schema.attribute_types().iter().filter(|of| of.link.as_ref().is_some_and(|link| kept(link, of.id)));
         for definition in edges {
             if self.facts.sources(before.id, definition.id).iter().any(|(source, _)| *source != before.id) {
                 let text = format!("the staff record is referred to by {}; make it inactive instead", definition.name());
-                return breach(Cause::Unwilling, "T2", text);
+                return breach(Cause::InUse, "T2", text);
             }
         }
         Ok(())
@@ -336,7 +349,7 @@ impl Rules<'_> {
         self.proposal.before.map(|before| before.parent) != self.proposal.after.map(|after| after.parent)
     }
 
-    /// Unique among the users of the organisation; what other organisations hold is neither asked nor told (O1).
+    /// Unique among the entries of its kind in the organisation; what other organisations hold is neither asked nor told (O1).
     fn unique(&self, after: &Entry, organisation: EntryId, attribute: AttributeId, rule: &'static str, what: &str) -> Result<(), Breach> {
         let mut key = Vec::new();
         for value in after.values(attribute) {
@@ -345,8 +358,8 @@ impl Rules<'_> {
                 continue;
             }
             let taken = |id: EntryId| {
-                let user = self.facts.entry(id).is_some_and(|entry| entry.kind == Kind::User);
-                id != after.id && user && organisation_of(self.facts, id) == Some(organisation)
+                let alike = self.facts.entry(id).is_some_and(|entry| entry.kind == after.kind);
+                id != after.id && alike && organisation_of(self.facts, id) == Some(organisation)
             };
             if self.facts.equal(attribute, &key).into_iter().any(taken) {
                 let value = String::from_utf8_lossy(value);
@@ -370,6 +383,9 @@ impl Rules<'_> {
     fn staff_link(&self, after: &Entry) -> Result<(), Breach> {
         let staff = self.schema.known().hc_staff;
         for link in self.proposal.linked.iter().filter(|link| link.attribute == staff) {
+            if self.facts.entry(link.target).is_none_or(|entry| entry.kind != Kind::Staff) {
+                return breach(Cause::Constraint, "U7", "a user is linked to a staff record and to nothing else");
+            }
             if self.facts.sources(link.target, staff).iter().any(|(user, _)| *user != after.id) {
                 return breach(Cause::Uniqueness, "U7", "the staff record is linked to another user");
             }

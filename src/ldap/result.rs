@@ -117,6 +117,6 @@ pub(crate) const fn code(error: &Error) -> LdapResultCode {
         Error::TimeLimit => LdapResultCode::TimeLimitExceeded,
         Error::Unavailable(_) => LdapResultCode::Unavailable,
         Error::UndefinedType(_) => LdapResultCode::UndefinedAttributeType,
-        Error::Unwilling(_) => LdapResultCode::UnwillingToPerform,
+        Error::InUse(_) | Error::Unwilling(_) => LdapResultCode::UnwillingToPerform,
     }
 }

@@ -167,7 +167,7 @@ impl From<directory::Error> for ScimError {
             Cause::InappropriateAuthentication(_) | Cause::InvalidCredentials => Self::unauthorized(),
             Cause::AdminLimit(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),
             Cause::NoSuchObject { .. } | Cause::Referral { .. } => Self::not_found(),
-            Cause::AffectsMultipleDsas(_) | Cause::NotAllowedOnNonLeaf(_) => plain(StatusCode::CONFLICT),
+            Cause::AffectsMultipleDsas(_) | Cause::InUse(_) | Cause::NotAllowedOnNonLeaf(_) => plain(StatusCode::CONFLICT),
             Cause::Operations(_) | Cause::Protocol(_) => of(ScimType::InvalidSyntax),
             Cause::Internal | Cause::NoOperation | Cause::RefreshRequired(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
             Cause::SizeLimit => of(ScimType::TooMany),

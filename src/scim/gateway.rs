@@ -1,16 +1,26 @@
 //! What SCIM asks of the directory, on behalf of one caller and within one organisation.
 
-use super::error::ScimError;
-use super::json::Object;
+use super::error::{ScimError, ScimType};
+use super::json::{self, Object};
 use super::mapping::{self, Changes, Computed, Lookup, Part, Reference};
 use super::schema::{Catalogue, ResourceType};
+use crate::base::EntryId;
 use crate::directory::client::ClientSettings;
 use crate::directory::{
-    Caller, Directory, EntrySink, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
+    Caller, Directory, EntrySink, Error, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
+    WriteOutcome,
 };
-use crate::model::{Dn, Filter, Kind, Level, Modification, ModificationKind, Rdn};
+use crate::model::{Ava, Dn, Filter, Kind, Level, Modification, ModificationKind, Rdn};
+use axum::http::StatusCode;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
+
+/// What is read of an entry to refer to it.
+const REFERENCE: &[&str] = &["entryUUID", "displayName", "cn", "uid"];
+
+/// How many entries of a type may have one name, where they may have the same at all.
+const MOST_OF_ONE_NAME: usize = 1_000;
 
 /// Entries asked for in one step of a search.
 const PAGE: usize = 500;
@@ -113,6 +123,68 @@ impl Gateway {
         Ok(found.and_then(|entry| entry.text("entryUUID").map(str::to_owned)))
     }
 
+    /// The user of a staff record (U7).
+    fn login(&self, staff: &str) -> Result<Option<OwnedEntry>, ScimError> {
+        let filter = Filter::And(vec![equals("objectClass", "hcUser"), equals(mapping::LOGIN, staff)]);
+        self.first(&self.organisation, Scope::Subtree, &filter, REFERENCE)
+    }
+
+    /// What sets and cuts the link between a staff record and its user, which the user holds (U7).
+    pub(super) fn relink(&self, staff: &str, before: &Object, after: &Object, login: &Computed) -> Result<Vec<Write>, ScimError> {
+        let id = |resource: &Object| resource.get(login.name)?.get("value")?.as_str().map(str::to_ascii_lowercase);
+        let (old, new) = (id(before), id(after));
+        if old == new {
+            return Ok(Vec::new());
+        }
+        let write = |dn: String, kind| {
+            let values = vec![staff.as_bytes().to_vec()];
+            Write::Modify { dn, modifications: vec![Modification { kind, attribute: mapping::LOGIN.to_owned(), values }] }
+        };
+        let mut writes = Vec::new();
+        if let Some(dn) = old.map(|id| self.dn_of(&id)).transpose()?.flatten() {
+            writes.push(write(dn, ModificationKind::Delete));
+        }
+        if let Some(id) = new {
+            let user = self.find(&self.catalogue.user, &id, &[])?;
+            let user = user.ok_or_else(|| ScimError::value(format!("{}: there is no user {id}", login.name)))?;
+            if let Some(other) = user.text(mapping::LOGIN) {
+                let of = self.reference(other).map(|staff| staff.id).unwrap_or_default();
+                return Err(ScimError::of(ScimType::Uniqueness, format!("the user is linked to the staff record {of} (rule U7)")));
+            }
+            writes.push(write(user.dn, ModificationKind::Add));
+        }
+        Ok(writes)
+    }
+
+    /// Puts a number behind the name of an entry where another has it, for types whose resources may have the same name.
+    pub(super) fn with_free_name(
+        &self,
+        resource_type: &ResourceType,
+        mut changes: Changes,
+        parent: &Dn,
+        own: Option<EntryId>,
+    ) -> Result<Changes, ScimError> {
+        let naming = &resource_type.mapping.naming;
+        let name =
+            changes.iter_mut().filter(|(name, _)| !naming.is_unique && *name == naming.ldap).find_map(|(_, values)| values.first_mut());
+        let Some(name) = name else { return Ok(changes) };
+        let anything = Filter::Present(Cow::Borrowed("objectClass"));
+        for number in 1..=MOST_OF_ONE_NAME {
+            let wanted = if number == 1 { name.clone() } else { [name, format!(" {number}").as_bytes()].concat() };
+            let rdn = Rdn(vec![Ava { attribute: naming.ldap.to_owned(), value: wanted.clone() }]);
+            let taken = self.first(&format!("{rdn},{parent}"), Scope::Base, &anything, &["1.1"]);
+            let taken = match taken {
+                Err(error) if error.status == StatusCode::NOT_FOUND => None,
+                taken => taken?,
+            };
+            if taken.is_none_or(|holder| Some(holder.id) == own) {
+                *name = wanted;
+                return Ok(changes);
+            }
+        }
+        Err(ScimError::of(ScimType::Uniqueness, "too many have the same name"))
+    }
+
     /// The DN of a member, by its id.
     pub(super) fn dn_of(&self, id: &str) -> Result<Option<String>, ScimError> {
         if uuid::Uuid::try_parse(id).is_err() {
@@ -146,22 +218,42 @@ impl Gateway {
         Ok(groups)
     }
 
-    /// Makes an entry of the type out of attributes. Answers it as it is afterwards.
-    pub(super) async fn add(&self, resource_type: &ResourceType, changes: Changes) -> Result<OwnedEntry, ScimError> {
+    /// Makes an entry of the type out of attributes, and what `beside` says of its DN. Answers it as it is afterwards.
+    pub(super) async fn add(
+        &self,
+        resource_type: &ResourceType,
+        changes: Changes,
+        beside: impl FnOnce(&str) -> Result<Vec<Write>, ScimError>,
+    ) -> Result<OwnedEntry, ScimError> {
         let mapping::Naming { ldap: naming, container, .. } = resource_type.mapping.naming;
+        let parent = Dn::parse(&format!("{container},{}", self.organisation)).unwrap_or_default();
+        let changes = self.with_free_name(resource_type, changes, &parent, None)?;
         let name = changes.iter().find(|(held, _)| *held == naming).and_then(|(_, values)| values.first().cloned()).unwrap_or_default();
-        let rdn = Rdn(vec![crate::model::Ava { attribute: naming.to_owned(), value: name }]);
-        let dn = format!("{rdn},{container},{}", self.organisation);
+        let rdn = Rdn(vec![Ava { attribute: naming.to_owned(), value: name }]);
+        let dn = format!("{rdn},{parent}");
         let classes = resource_type.mapping.object_classes.iter().map(|class| class.as_bytes().to_vec()).collect();
         let mut attributes = vec![("objectClass".to_owned(), classes)];
         attributes.extend(changes.into_iter().map(|(name, values)| (name.to_owned(), values)));
         let options = WriteOptions { post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
-        let outcome = self.directory.write(&self.caller, Write::Add { dn, attributes }, options).await?;
-        outcome.post_read.ok_or_else(ScimError::not_found)
+        let after = beside(&dn)?.into_iter().map(|write| (write, WriteOptions::default()));
+        let writes = std::iter::once((Write::Add { dn, attributes }, options)).chain(after).collect();
+        self.write(writes).await?.into_iter().find_map(|done| done.post_read).ok_or_else(ScimError::not_found)
+    }
+
+    /// Several changes in one step, all or nothing.
+    async fn write(&self, mut writes: Vec<(Write, WriteOptions)>) -> Result<Vec<WriteOutcome>, Error> {
+        match (writes.pop(), writes.is_empty()) {
+            (None, _) => Ok(Vec::new()),
+            (Some((write, options)), true) => Ok(vec![self.directory.write(&self.caller, write, options).await?]),
+            (Some(last), false) => {
+                writes.push(last);
+                self.directory.write_together(&self.caller, writes).await.map_err(|failed| failed.error)
+            }
+        }
     }
 
     /// Changes an entry, in one step; where its RDN changes, by a rename that carries the other changes. `modifications`
-    /// come after those of `changes`. Answers the entry as it is afterwards.
+    /// come after those of `changes`, and what changes `beside` it before. Answers the entry as it is afterwards.
     pub(super) async fn change(
         &self,
         resource_type: &ResourceType,
@@ -169,8 +261,9 @@ impl Gateway {
         changes: Changes,
         mut modifications: Vec<Modification>,
         expected_version: Option<u64>,
-    ) -> Result<OwnedEntry, crate::directory::Error> {
-        let (new_rdn, changes) = renamed(&entry.dn, mapping::beside_others(entry, resource_type, changes));
+        beside: Vec<Write>,
+    ) -> Result<OwnedEntry, Error> {
+        let (new_rdn, changes) = renamed(entry, &resource_type.mapping.naming, mapping::beside_others(entry, resource_type, changes));
         let replace = |(name, values): (&'static str, Vec<Vec<u8>>)| Modification {
             kind: ModificationKind::Replace,
             attribute: name.to_owned(),
@@ -186,8 +279,9 @@ impl Gateway {
             }
             None => Write::Modify { dn, modifications },
         };
-        let outcome = self.directory.write(&self.caller, write, options).await?;
-        Ok(outcome.post_read.unwrap_or_else(|| entry.clone()))
+        let before = beside.into_iter().map(|write| (write, WriteOptions::default()));
+        let done = self.write(before.chain([(write, options)]).collect()).await?;
+        Ok(done.into_iter().find_map(|done| done.post_read).unwrap_or_else(|| entry.clone()))
     }
 
     fn read_back(&self, resource_type: &ResourceType) -> Vec<String> {
@@ -204,13 +298,18 @@ impl Gateway {
         let mut resource = mapping::to_resource(entry, resource_type, &self.base_url, self);
         let meta = resource.shift_remove("meta").unwrap_or_default();
         for computed in resource_type.mapping.computed.iter().filter(|computed| wants(computed)) {
-            let values: Vec<serde_json::Value> = match computed.part {
-                Part::Groups => self.groups_value(entry)?,
-                Part::Licences => self.entitlements(entry, resource.get(computed.name)),
+            let value: Value = match computed.part {
+                Part::Groups => self.groups_value(entry)?.into(),
+                Part::Licences => self.entitlements(entry, resource.get(computed.name)).into(),
                 Part::Members => self.members(entry, usize::MAX)?.iter().map(|member| self.member_value(member)).collect(),
+                Part::HasLogin => self.login(&entry.dn)?.is_some().into(),
+                Part::Login => {
+                    let user = self.login(&entry.dn)?.and_then(|user| reference_of(&user));
+                    user.map(|user| user.to_value(&self.base_url, "display").into()).unwrap_or_default()
+                }
             };
-            if !values.is_empty() {
-                mapping::place(&mut resource, computed.extension.as_slice(), computed.name, serde_json::Value::Array(values));
+            if !json::is_unassigned(&value) {
+                mapping::place(&mut resource, computed.extension.as_slice(), computed.name, value);
             }
         }
         resource.insert("meta".to_owned(), meta);
@@ -218,18 +317,18 @@ impl Gateway {
         Ok(resource)
     }
 
-    fn groups_value(&self, user: &OwnedEntry) -> Result<Vec<serde_json::Value>, ScimError> {
+    fn groups_value(&self, user: &OwnedEntry) -> Result<Vec<Value>, ScimError> {
         let groups = self.groups(user)?.into_iter().map(|(group, direct)| {
             let mut members = group.to_value(&self.base_url, "display");
             members.insert("type".to_owned(), if direct { "direct" } else { "indirect" }.into());
-            serde_json::Value::Object(members)
+            Value::Object(members)
         });
         Ok(groups.collect())
     }
 
     /// The entitlements that a user was given, and its licences.
-    fn entitlements(&self, user: &OwnedEntry, given: Option<&serde_json::Value>) -> Vec<serde_json::Value> {
-        let mut found = given.and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+    fn entitlements(&self, user: &OwnedEntry, given: Option<&Value>) -> Vec<Value> {
+        let mut found = given.and_then(Value::as_array).cloned().unwrap_or_default();
         let licences = user.values("hcLicence").filter_map(|dn| self.reference(std::str::from_utf8(dn).ok()?));
         found
             .extend(licences.map(|licence| serde_json::json!({"value": licence.id, "display": licence.display, "type": mapping::LICENCE})));
@@ -237,20 +336,20 @@ impl Gateway {
     }
 
     /// A member as an element of `members`.
-    pub(super) fn member_value(&self, member: &Membership) -> serde_json::Value {
+    pub(super) fn member_value(&self, member: &Membership) -> Value {
         let reference = Reference { id: member.uuid.clone(), kind: member.kind, display: member.display.clone() };
         let mut members = reference.to_value(&self.base_url, "display");
         if let Some(name) = reference.type_name() {
             members.insert("type".to_owned(), name.into());
         }
-        serde_json::Value::Object(members)
+        Value::Object(members)
     }
 }
 
 impl Lookup for Gateway {
     fn reference(&self, dn: &str) -> Option<Reference> {
         let anything = Filter::Present(Cow::Borrowed("objectClass"));
-        let found = self.first(dn, Scope::Base, &anything, &["entryUUID", "displayName", "cn", "uid"]).ok()??;
+        let found = self.first(dn, Scope::Base, &anything, REFERENCE).ok()??;
         reference_of(&found)
     }
 
@@ -264,17 +363,26 @@ fn reference_of(entry: &OwnedEntry) -> Option<Reference> {
     Some(Reference { id: entry.text("entryUUID")?.to_owned(), kind: entry.kind, display: display.to_owned() })
 }
 
-/// The RDN that changes make necessary, and the changes that are left.
-fn renamed(dn: &str, changes: Changes) -> (Option<String>, Changes) {
-    let Some(mut rdn) = Dn::parse(dn).ok().and_then(|dn| dn.rdn().cloned()) else { return (None, changes) };
+/// The RDN that changes make necessary, and the changes that are left. What an entry is named by and loses gives way to
+/// what its type is named by.
+fn renamed(entry: &OwnedEntry, naming: &mapping::Naming, changes: Changes) -> (Option<String>, Changes) {
+    let Some(mut rdn) = Dn::parse(&entry.dn).ok().and_then(|dn| dn.rdn().cloned()) else { return (None, changes) };
     let before = rdn.clone();
     let mut left = Changes::new();
+    let mut is_lost = false;
     for (name, values) in changes {
         let ava = rdn.0.iter_mut().find(|ava| ava.attribute.eq_ignore_ascii_case(name));
         match (ava, values.as_slice()) {
             (Some(ava), [value, ..]) => ava.value.clone_from(value),
+            (Some(_), []) if name != naming.ldap => is_lost = true,
             _ => left.push((name, values)),
         }
+    }
+    if is_lost {
+        let at = left.iter().position(|(name, values)| *name == naming.ldap && !values.is_empty());
+        let given = at.and_then(|at| left.remove(at).1.into_iter().next());
+        let value = given.or_else(|| entry.text(naming.ldap).map(|text| text.as_bytes().to_vec())).unwrap_or_default();
+        rdn = Rdn(vec![Ava { attribute: naming.ldap.to_owned(), value }]);
     }
     ((rdn != before).then(|| rdn.to_string()), left)
 }
@@ -285,11 +393,17 @@ mod tests {
 
     #[test]
     fn u9_a_new_user_name_is_a_rename_and_the_rest_a_modify() {
+        let entry = |dn: &str| OwnedEntry { id: EntryId(1), kind: Kind::User, version: 1, dn: dn.to_owned(), attributes: Vec::new() };
+        let naming = mapping::USERS.naming;
         let changes = vec![("uid", vec![b"b, c".to_vec()]), ("title", vec![b"VP".to_vec()])];
-        let (rdn, left) = renamed("uid=a,ou=users,o=x", changes.clone());
+        let (rdn, left) = renamed(&entry("uid=a,ou=users,o=x"), &naming, changes.clone());
         assert_eq!(rdn.as_deref(), Some("uid=b\\, c"));
         assert_eq!(left, [("title", vec![b"VP".to_vec()])]);
-        let (rdn, left) = renamed("cn=a,ou=users,o=x", changes.clone());
+        let (rdn, left) = renamed(&entry("cn=a,ou=users,o=x"), &naming, changes.clone());
         assert_eq!((rdn, left), (None, changes));
+        // What it was named by goes.
+        let changes = vec![("employeeNumber", Vec::new()), ("uid", vec![b"b".to_vec()])];
+        let (rdn, left) = renamed(&entry("employeeNumber=1,ou=staff,o=x"), &naming, changes);
+        assert_eq!((rdn.as_deref(), left), (Some("uid=b"), Changes::new()));
     }
 }

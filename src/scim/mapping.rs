@@ -8,7 +8,8 @@
 use super::error::ScimError;
 use super::evaluate::folded;
 use super::json::{Object, is_unassigned};
-use super::schema::{self, Mutability, ResourceType};
+use super::schema::{Mutability, ResourceType};
+use super::types;
 use crate::base::Timestamp;
 use crate::directory::OwnedEntry;
 use crate::model::Kind;
@@ -19,17 +20,19 @@ use std::collections::BTreeMap;
 
 /// How a value is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Codec {
+pub enum Codec {
     /// TRUE or FALSE.
     Boolean,
     /// One JSON object per value.
     Structured,
     /// As it is.
     Text,
+    /// xsd:dateTime; a generalizedTime, to the second.
+    Time,
 }
 
 /// One row of the table.
-struct Row {
+pub struct Row {
     /// Extension and attribute.
     holder: &'static [&'static str],
     /// The attribute, or the sub-attribute of the last holder.
@@ -39,7 +42,8 @@ struct Row {
     codec: Codec,
 }
 
-const fn row(holder: &'static [&'static str], name: &'static str, ldap: &'static str, codec: Codec) -> Row {
+/// A row, in short.
+pub const fn row(holder: &'static [&'static str], name: &'static str, ldap: &'static str, codec: Codec) -> Row {
     Row { holder, name, ldap, codec }
 }
 
@@ -47,6 +51,9 @@ const fn row(holder: &'static [&'static str], name: &'static str, ldap: &'static
 pub const LICENCE: &str = "License";
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+/// What Headcount knows of a user beside the core schema.
+const HEADCOUNT: &str = "urn:headcount:scim:schemas:extension:1.0:User";
 
 const USER: &[Row] = &[
     row(&[], "externalId", "hcExternalId", Codec::Text),
@@ -84,13 +91,15 @@ const USER: &[Row] = &[
 const GROUP: &[Row] = &[row(&[], "externalId", "hcExternalId", Codec::Text), row(&[], "displayName", "cn", Codec::Text)];
 
 /// A reference to another entry, or several: an id in SCIM, a name in LDAP. It is written where the schema lets clients.
-struct Link {
+pub struct Link {
     /// The extension.
-    holder: &'static [&'static str],
-    name: &'static str,
-    ldap: &'static str,
+    pub holder: &'static [&'static str],
+    /// The attribute.
+    pub name: &'static str,
+    /// The LDAP attribute.
+    pub ldap: &'static str,
     /// The sub-attribute with the name for people.
-    display: &'static str,
+    pub display: &'static str,
 }
 
 /// How a condition on an attribute finds entries by an index.
@@ -118,6 +127,9 @@ pub struct Searchable {
     pub by_prefix: bool,
 }
 
+/// What makes a part of a resource that other entries hold.
+pub const LOGIN: &str = "hcStaff";
+
 /// What is put together of more than the attributes of the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -125,6 +137,10 @@ pub enum Part {
     Groups,
     /// The licences of a user, beside the entitlements that it was given.
     Licences,
+    /// Whether a staff record has a user.
+    HasLogin,
+    /// The user of a staff record, whose `hcStaff` says so.
+    Login,
     /// The members of a group.
     Members,
 }
@@ -142,26 +158,33 @@ pub struct Computed {
 }
 
 /// How entries of a type are named.
+#[derive(Clone, Copy)]
 pub struct Naming {
-    /// The attribute of the resource, one of a kind within the organisation.
+    /// The attribute of the resource.
     pub name: &'static str,
     /// The LDAP attribute.
     pub ldap: &'static str,
     /// Where new entries go, under the organisation.
     pub container: &'static str,
+    /// Whether it is one of a kind within the organisation; else the name of the entry gets a number.
+    pub is_unique: bool,
 }
 
 /// An LDAP attribute, and the text of the resource that it follows.
-type Follows = (&'static str, fn(&Object) -> Option<&str>);
+pub type Follows = (&'static str, fn(&Object) -> Option<&str>);
 
 /// How resources of a type are kept as entries.
 pub struct Mapping {
-    rows: &'static [Row],
-    links: &'static [Link],
+    /// Attributes that are kept as LDAP attributes.
+    pub rows: &'static [Row],
+    /// References.
+    pub links: &'static [Link],
     /// What required LDAP attributes follow from.
-    follows: &'static [Follows],
+    pub follows: &'static [Follows],
     /// Attributes that are read besides those of the rows.
-    also_read: &'static [&'static str],
+    pub also_read: &'static [&'static str],
+    /// Attributes that show another LDAP attribute where they have no value of their own.
+    pub stands_in: &'static [(&'static str, &'static str)],
     /// The object class by which entries are found.
     pub object_class: &'static str,
     /// The object classes of a new entry.
@@ -185,7 +208,8 @@ impl std::fmt::Debug for Mapping {
 /// Attributes that are read of every entry.
 const READ_OF_ALL: &[&str] = &["entryUUID", "createTimestamp", "modifyTimestamp"];
 
-const EXTERNAL_ID: Searchable = Searchable { name: "externalId", sub: None, ldap: &["hcExternalId"], finds: Finds::Text, by_prefix: false };
+pub(super) const EXTERNAL_ID: Searchable =
+    Searchable { name: "externalId", sub: None, ldap: &["hcExternalId"], finds: Finds::Text, by_prefix: false };
 
 /// Users.
 pub static USERS: Mapping = Mapping {
@@ -193,12 +217,14 @@ pub static USERS: Mapping = Mapping {
     links: &[
         Link { holder: &[ENTERPRISE], name: "manager", ldap: "manager", display: "displayName" },
         Link { holder: &[], name: "roles", ldap: "hcRole", display: "display" },
+        Link { holder: &[HEADCOUNT], name: "staff", ldap: "hcStaff", display: "display" },
     ],
     follows: &[("cn", common_name), ("sn", surname)],
     also_read: &["cn", "mail", "userCertificate;binary"],
+    stands_in: &[],
     object_class: "hcUser",
     object_classes: &["inetOrgPerson", "hcUser"],
-    naming: Naming { name: "userName", ldap: "uid", container: "ou=users" },
+    naming: Naming { name: "userName", ldap: "uid", container: "ou=users", is_unique: true },
     true_by_default: &["active"],
     computed: &[
         Computed { extension: None, name: "groups", part: Part::Groups, reads: &["memberOf"] },
@@ -218,9 +244,10 @@ pub static GROUPS: Mapping = Mapping {
     links: &[],
     follows: &[],
     also_read: &[],
+    stands_in: &[],
     object_class: "hcGroup",
     object_classes: &["groupOfNames", "groupOfUniqueNames", "hcGroup"],
-    naming: Naming { name: "displayName", ldap: "cn", container: "ou=groups" },
+    naming: Naming { name: "displayName", ldap: "cn", container: "ou=groups", is_unique: true },
     true_by_default: &[],
     computed: &[Computed { extension: None, name: "members", part: Part::Members, reads: &[] }],
     searchable: &[
@@ -236,9 +263,10 @@ pub static SESSIONS: Mapping = Mapping {
     links: &[],
     follows: &[],
     also_read: &[],
+    stands_in: &[],
     object_class: "hcSession",
     object_classes: &["hcSession"],
-    naming: Naming { name: "id", ldap: "hcSessionId", container: "ou=sessions" },
+    naming: Naming { name: "id", ldap: "hcSessionId", container: "ou=sessions", is_unique: true },
     true_by_default: &[],
     computed: &[],
     searchable: &[],
@@ -255,6 +283,11 @@ impl Mapping {
     /// What is read beyond that for what is computed and wanted.
     pub fn also(&self, wants: &dyn Fn(&Computed) -> bool) -> Vec<&'static str> {
         self.computed.iter().filter(|computed| wants(computed)).flat_map(|computed| computed.reads.iter().copied()).collect()
+    }
+
+    /// The part that is held by another entry, and is written there.
+    pub fn login(&self) -> Option<&'static Computed> {
+        self.computed.iter().find(|computed| computed.part == Part::Login)
     }
 
     /// Whether its resources have members, which are written one by one.
@@ -277,14 +310,14 @@ pub struct Reference {
 impl Reference {
     /// The name of its resource type, where SCIM serves it.
     pub fn type_name(&self) -> Option<&'static str> {
-        schema::of_kind(self.kind).map(|served| served.name)
+        types::of_kind(self.kind).map(|served| served.name)
     }
 
     /// As an element of `members`, `groups`, or as `manager` and `user`.
     pub fn to_value(&self, base_url: &str, display: &str) -> Object {
         let mut members = Object::new();
         members.insert("value".to_owned(), self.id.clone().into());
-        if let Some(served) = schema::of_kind(self.kind) {
+        if let Some(served) = types::of_kind(self.kind) {
             members.insert("$ref".to_owned(), format!("{base_url}{}/{}", served.endpoint, self.id).into());
         }
         members.insert(display.to_owned(), self.display.clone().into());
@@ -324,6 +357,11 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
             place(&mut resource, link.holder, link.name, value);
         }
     }
+    for (name, ldap) in resource_type.mapping.stands_in {
+        if let (false, Some(text)) = (resource.contains_key(*name), entry.text(ldap)) {
+            resource.insert((*name).to_owned(), text.into());
+        }
+    }
     let time = |name: &str| entry.text(name).and_then(Timestamp::parse_generalized).map(Timestamp::rfc3339);
     let mut meta = Object::new();
     meta.insert("resourceType".to_owned(), resource_type.name.into());
@@ -343,8 +381,8 @@ fn shown(entry: &OwnedEntry, row: &Row) -> Option<Value> {
     let text = entry.text(row.ldap);
     match (row.ldap, row.codec) {
         ("userPassword", _) => None,
-        // The name of the user stands in for a family name that nobody gave.
-        ("sn", _) => text.filter(|text| Some(*text) != entry.text("uid")).map(Value::from),
+        // The name of the user, or of the person, stands in for a family name that nobody gave.
+        ("sn", _) => text.filter(|text| Some(*text) != entry.text("uid").or(entry.text("displayName"))).map(Value::from),
         // An entry made by an LDAP client often has cn alone.
         ("displayName", _) => text.or_else(|| own_common_name(entry)).map(Value::from),
         (_, Codec::Structured) => {
@@ -356,6 +394,7 @@ fn shown(entry: &OwnedEntry, row: &Row) -> Option<Value> {
         }
         (_, Codec::Boolean) => text.map(|text| Value::Bool(text.eq_ignore_ascii_case("TRUE"))),
         (_, Codec::Text) => text.map(Value::from),
+        (_, Codec::Time) => text.and_then(date_time).map(Value::from),
     }
 }
 
@@ -366,6 +405,12 @@ fn projected(entry: &OwnedEntry, structured: &str) -> Vec<Value> {
         "hcCertificate" => entry.values("userCertificate;binary").map(|der| json!({"value": STANDARD.encode(der)})).collect(),
         _ => Vec::new(),
     }
+}
+
+/// A generalizedTime as xsd:dateTime; those before 1970 in the form in which they are written here.
+fn date_time(text: &str) -> Option<String> {
+    let early = || Some(format!("{}.000Z", jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?));
+    Timestamp::parse_generalized(text).map(Timestamp::rfc3339).or_else(early)
 }
 
 /// The common name of a user, where it says more than the name that stands in for it.
@@ -434,6 +479,10 @@ fn stored(resource: &Object, row: &Row) -> Vec<Vec<u8>> {
     match (row.codec, held(resource, row.holder, row.name)) {
         (_, None) => Vec::new(),
         (Codec::Boolean, Some(value)) => vec![if value == &Value::Bool(true) { b"TRUE".to_vec() } else { b"FALSE".to_vec() }],
+        (Codec::Time, Some(value)) => {
+            let time = value.as_str().and_then(|text| text.trim().parse::<jiff::Timestamp>().ok());
+            time.map(|time| time.strftime("%Y%m%d%H%M%SZ").to_string().into_bytes()).into_iter().collect()
+        }
         (Codec::Text, Some(value)) => value.as_str().map(|text| text.as_bytes().to_vec()).into_iter().collect(),
         (Codec::Structured, Some(value)) => {
             let elements = value.as_array().into_iter().flatten().filter(|element| row.ldap != "hcEntitlement" || !is_licence(element));
@@ -496,12 +545,12 @@ fn text<'r>(resource: &'r Object, holder: Option<&str>, name: &str) -> Option<&'
     held.get(name)?.as_str()
 }
 
-fn common_name(resource: &Object) -> Option<&str> {
+pub(super) fn common_name(resource: &Object) -> Option<&str> {
     text(resource, None, "displayName").or_else(|| text(resource, Some("name"), "formatted")).or_else(|| text(resource, None, "userName"))
 }
 
-fn surname(resource: &Object) -> Option<&str> {
-    text(resource, Some("name"), "familyName").or_else(|| text(resource, None, "userName"))
+pub(super) fn surname(resource: &Object) -> Option<&str> {
+    text(resource, Some("name"), "familyName").or_else(|| text(resource, None, "userName")).or_else(|| text(resource, None, "displayName"))
 }
 
 /// The ids of a reference; the end of its URI where a client gives that alone.

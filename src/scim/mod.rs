@@ -26,8 +26,11 @@ pub mod routes;
 pub mod schema;
 pub mod server;
 mod sessions;
+pub mod types;
 
 #[cfg(test)]
 mod header_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod types_tests;

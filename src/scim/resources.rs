@@ -4,7 +4,7 @@ use super::error::{ScimError, ScimType};
 use super::gateway::Gateway;
 use super::json::Object;
 use super::list::Query;
-use super::mapping;
+use super::mapping::{self, Part};
 use super::members::{self, Step};
 use super::patch::{self, Operation};
 use super::project::Projection;
@@ -14,8 +14,12 @@ use super::routes::{scim, versioned};
 use super::schema::{ResourceType, Source};
 use super::sessions;
 use crate::directory::{Error, OwnedEntry, Write, WriteOptions};
+use crate::model::Dn;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+
+/// What the URNs of our own extensions begin with.
+const OWN: &str = "urn:headcount:";
 
 /// How often a change is tried again that met another one.
 const ATTEMPTS: usize = 16;
@@ -101,13 +105,22 @@ pub async fn create(
     if !names.is_empty() {
         changes.push(("member", names));
     }
-    let entry = gateway.add(resource_type, changes).await?;
+    let beside = |dn: &str| beside(gateway, resource_type, dn, &Object::new(), &resource);
+    let entry = gateway.add(resource_type, changes, beside).await?;
     answer(gateway, resource_type, &entry, &projection, StatusCode::CREATED, Preference::of(headers))
+}
+
+/// What changes in other entries with a resource.
+fn beside(gateway: &Gateway, resource_type: &ResourceType, dn: &str, before: &Object, after: &Object) -> Result<Vec<Write>, ScimError> {
+    resource_type.mapping.login().map_or_else(|| Ok(Vec::new()), |login| gateway.relink(dn, before, after, login))
 }
 
 /// 409 where the name is in use, with the id of who has it.
 fn check_unique(gateway: &Gateway, resource_type: &ResourceType, resource: &Object, own: Option<&str>) -> Result<(), ScimError> {
     let naming = resource_type.mapping.naming.name;
+    if !resource_type.mapping.naming.is_unique {
+        return Ok(());
+    }
     let Some(name) = resource.get(naming).and_then(serde_json::Value::as_str) else { return Ok(()) };
     match gateway.holder(resource_type, name)?.filter(|holder| Some(holder.as_str()) != own) {
         Some(holder) => Err(ScimError::of(ScimType::Uniqueness, format!("{naming} is in use by {holder}"))),
@@ -153,7 +166,8 @@ pub async fn delete(gateway: &Gateway, resource_type: &ResourceType, id: &str, h
 
 /// What a PUT or PATCH makes of a resource, and what becomes of its members.
 enum Change {
-    /// Everything a client may change is as here; `active` and members stay where the body is silent on them.
+    /// Everything a client may change is as here; `active`, members and our own extensions stay where the body is silent
+    /// on them.
     Replace(Object, Vec<Step>),
     /// Operations one after another.
     Patch(Vec<Operation>, Vec<Step>),
@@ -164,8 +178,12 @@ impl Change {
         let after = match self {
             Self::Replace(resource, _) => {
                 let mut after = resource.clone();
-                if let (false, Some(held)) = (after.contains_key("active"), before.get("active")) {
-                    after.insert("active".to_owned(), held.clone());
+                // Our own extensions are nothing that identity providers know of.
+                let own = resource_type.extensions.iter().map(|extension| extension.id.as_str()).filter(|id| id.starts_with(OWN));
+                for name in own.chain(["active"]) {
+                    if let (false, Some(held)) = (after.contains_key(name), before.get(name)) {
+                        after.insert(name.to_owned(), held.clone());
+                    }
                 }
                 after
             }
@@ -242,23 +260,27 @@ async fn update(
     for _ in 0..ATTEMPTS {
         let entry = gateway.get(resource_type, id, &resource_type.mapping.also(&|_| true))?;
         let conditional = if_match(headers, entry.version)?;
-        let before = gateway.resource(resource_type, &entry, &|_| false)?;
+        let before = gateway.resource(resource_type, &entry, &|computed| computed.part == Part::Login)?;
         let after = change.apply(&before, resource_type)?;
         let changes = mapping::changes(&before, &after, resource_type, gateway)?;
+        let beside = beside(gateway, resource_type, &entry.dn, &before, &after)?;
         if changes.iter().any(|(name, _)| *name == resource_type.mapping.naming.ldap) {
             check_unique(gateway, resource_type, &after, Some(id))?;
         }
         let modifications = members::modifications(gateway, &entry, change.steps())?;
-        if changes.is_empty() && modifications.is_empty() {
+        if changes.is_empty() && modifications.is_empty() && beside.is_empty() {
             return Ok(entry);
         }
+        let parent = Dn::parse(&entry.dn).ok().and_then(|dn| dn.parent()).unwrap_or_default();
+        let changes = gateway.with_free_name(resource_type, changes, &parent, Some(entry.id))?;
+        let is_beside = !change.steps().is_empty() || !beside.is_empty();
         // Members come and go beside each other; only a change of the rest rests on what was read.
         let expected = (conditional || !changes.is_empty()).then_some(entry.version);
-        match gateway.change(resource_type, &entry, changes, modifications, expected).await {
+        match gateway.change(resource_type, &entry, changes, modifications, expected, beside).await {
             Ok(entry) => return Ok(entry),
             Err(Error::AssertionFailed(_)) if conditional => return Err(ScimError::version()),
             Err(Error::AssertionFailed(_)) => {}
-            Err(Error::AttributeOrValueExists(_) | Error::NoSuchAttribute(_)) if !change.steps().is_empty() => {}
+            Err(Error::AttributeOrValueExists(_) | Error::NoSuchAttribute(_)) if is_beside => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -2,8 +2,8 @@
 //! enforcement reads the characteristics from here, and the discovery endpoints publish the same data.
 
 use super::filter::AttributePath;
-use super::mapping::{self, Computed, Mapping};
-use crate::model::Kind;
+use super::mapping::{Computed, Mapping};
+use super::types::DEFINITIONS;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -112,7 +112,8 @@ impl Schema {
         self.attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
     }
 
-    fn load(text: &str) -> Result<Self, serde_json::Error> {
+    /// Reads a schema of `schema/scim/`.
+    pub(super) fn load(text: &str) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
         struct Data {
             id: String,
@@ -219,81 +220,6 @@ impl ResourceType {
     /// The extension of that URN, in any case.
     pub fn extension(&self, urn: &str) -> Option<&Schema> {
         self.extensions.iter().find(|extension| extension.id.eq_ignore_ascii_case(urn))
-    }
-}
-
-/// A type as it is defined, before its schemas are read.
-pub struct Definition {
-    /// Its id and name.
-    pub name: &'static str,
-    /// Where its resources are, under the base URL.
-    pub endpoint: &'static str,
-    description: &'static str,
-    kind: Kind,
-    schema: &'static str,
-    extensions: &'static [&'static str],
-    verbs: Verbs,
-    source: Source,
-    mapping: &'static Mapping,
-}
-
-const ALL_VERBS: Verbs = Verbs { create: true, change: true, delete: true };
-
-/// All types of resources, in the order in which they are listed.
-static DEFINITIONS: &[Definition] = &[
-    Definition {
-        name: "User",
-        endpoint: "/Users",
-        description: "People who may sign in",
-        kind: Kind::User,
-        schema: include_str!("../../schema/scim/user.json"),
-        extensions: &[include_str!("../../schema/scim/enterprise_user.json")],
-        verbs: ALL_VERBS,
-        source: Source::Entries,
-        mapping: &mapping::USERS,
-    },
-    Definition {
-        name: "Group",
-        endpoint: "/Groups",
-        description: "Groups of users",
-        kind: Kind::Group,
-        schema: include_str!("../../schema/scim/group.json"),
-        extensions: &[],
-        verbs: ALL_VERBS,
-        source: Source::Entries,
-        mapping: &mapping::GROUPS,
-    },
-    Definition {
-        name: "Session",
-        endpoint: "/Sessions",
-        description: "Sessions, each of which holds a seat; they can be listed, read and ended",
-        kind: Kind::Session,
-        schema: include_str!("../../schema/scim/session.json"),
-        extensions: &[],
-        verbs: Verbs { create: false, change: false, delete: true },
-        source: Source::Sessions,
-        mapping: &mapping::SESSIONS,
-    },
-];
-
-/// The type that serves entries of a kind.
-pub fn of_kind(kind: Kind) -> Option<&'static Definition> {
-    DEFINITIONS.iter().find(|definition| definition.kind == kind)
-}
-
-impl Definition {
-    fn load(&self, common: &Schema) -> Result<ResourceType, serde_json::Error> {
-        Ok(ResourceType {
-            name: self.name,
-            endpoint: self.endpoint,
-            description: self.description,
-            common: common.clone(),
-            schema: Schema::load(self.schema)?,
-            extensions: self.extensions.iter().map(|text| Schema::load(text)).collect::<Result<_, _>>()?,
-            verbs: self.verbs,
-            source: self.source,
-            mapping: self.mapping,
-        })
     }
 }
 

@@ -51,6 +51,7 @@ mod seats;
 mod seats_settings;
 mod security_log;
 mod server;
+mod staff;
 mod tls;
 mod transactions;
 mod wire;

@@ -33,7 +33,7 @@ impl Work<'_, '_> {
         self.complete_new_content(&mut draft, &mut links)?;
         self.stamp_new(&mut draft);
         structured::reconcile(&self.core.schema, None, &mut draft)?;
-        self.state_of_new_user(None, &mut draft);
+        self.state_of_new_person(None, &mut draft);
         self.note_password(None, &mut draft, (parent, &links))?;
         let revision = self.txn.new_revision();
         let place = Place { id, parent, rdn, rdn_key, revision };

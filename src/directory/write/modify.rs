@@ -32,7 +32,7 @@ impl Work<'_, '_> {
         let mut draft = self.changed(&entry, before.clone(), modifications)?;
         self.keep_rdn(&entry, &before, &draft)?;
         self.stamp_modified(&mut draft, modifications);
-        self.state_of_new_user(Some(entry.kind), &mut draft);
+        self.state_of_new_person(Some(entry.kind), &mut draft);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
         self.complete_content(&entry, &mut draft);
         self.check_author_change(&entry)?;

@@ -46,14 +46,19 @@ impl Work<'_, '_> {
         }
     }
 
-    /// An entry that becomes a user is active unless it says otherwise (U6), whichever door makes it one; so every door
-    /// finds it by that. An import that keeps everything keeps this too.
-    pub(super) fn state_of_new_user(&self, before: Option<Kind>, draft: &mut Draft) {
-        let known = *self.core.schema.known();
-        let user = self.core.schema.class("hcUser");
-        let named = |value: &Vec<u8>| std::str::from_utf8(value).ok().and_then(|name| self.core.schema.class(name));
-        let is_user = draft.values(known.object_class).iter().any(|value| named(value) == user && user.is_some());
-        if is_user && before != Some(Kind::User) && draft.values(known.hc_active).is_empty() && !self.options.relax {
+    /// An entry that becomes a user or a staff record is active unless it says otherwise (U6, T2), whichever door makes it one;
+    /// so every door finds it by that. An import that keeps everything keeps this too.
+    pub(super) fn state_of_new_person(&self, before: Option<Kind>, draft: &mut Draft) {
+        let schema = &self.core.schema;
+        let known = *schema.known();
+        let named = |value: &Vec<u8>| std::str::from_utf8(value).ok().and_then(|name| schema.class(name));
+        let is = |class: &str| {
+            let class = schema.class(class);
+            class.is_some() && draft.values(known.object_class).iter().any(|value| named(value) == class)
+        };
+        let was = |kind| before == Some(kind);
+        let begins = (is("hcUser") && !was(Kind::User)) || (is("hcStaffRecord") && !was(Kind::Staff) && !was(Kind::User));
+        if begins && draft.values(known.hc_active).is_empty() && !self.options.relax {
             draft.set_one(known.hc_active, "TRUE");
         }
     }
