@@ -103,6 +103,13 @@ impl Grants {
         self.limits
     }
 
+    /// Where what may be done with an entry rests on that entry and its place alone: what it rests on besides, to be compared
+    /// with that of other grants.
+    pub fn rests_on_entries_alone(&self) -> Option<(u64, u64, u64)> {
+        let Speaking { mask, at_home, undecided } = self.speaking;
+        matches!(self.subject.standing, Standing::Client | Standing::Operator).then_some((mask, at_home, undecided))
+    }
+
     /// The rules of the config that speak of the subject, in their order, each with what it gives and whether it speaks on
     /// what the subject's organisation holds only.
     pub(super) fn chosen(&self) -> impl Iterator<Item = (&Rule, RuleRights, bool)> {

@@ -50,6 +50,7 @@ mod referral;
 pub mod request;
 mod root;
 mod search;
+mod seen;
 mod session;
 pub mod settings;
 mod sharing;
@@ -87,6 +88,7 @@ pub use request::{
     SortKey, SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,
 };
 pub use search::Search;
+pub use seen::Seen;
 pub use session::SeatHold;
 pub use settings::Settings;
 pub use sorted::SortedList;

@@ -19,7 +19,7 @@ use crate::store::{Memory, Store, StoreOptions, Transaction};
 use std::sync::Arc;
 
 /// Attributes that always have an index; links have theirs by nature.
-const INDEXED: [&str; 22] = [
+const INDEXED: [&str; 24] = [
     "objectClass",
     "entryUUID",
     "uid",
@@ -42,6 +42,8 @@ const INDEXED: [&str; 22] = [
     "hcUserType",
     "ipHostNumber",
     "hcRoleSystem",
+    "hcActive",
+    "modifyTimestamp",
 ];
 
 impl Directory {

@@ -99,6 +99,8 @@ pub struct SearchRequest<'a> {
     pub rights: Option<RightsWish<'a>>,
     /// Whether accounts can be used, to be shown with the entry to those who may set its password.
     pub usability: bool,
+    /// Of the entries in scope only these; all of them where it is absent.
+    pub among: Option<Vec<EntryId>>,
 }
 
 impl<'a> SearchRequest<'a> {
@@ -124,6 +126,7 @@ impl<'a> SearchRequest<'a> {
             links: Vec::new(),
             rights: None,
             usability: false,
+            among: None,
         }
     }
 }

@@ -207,7 +207,11 @@ impl Directory {
                 references = special.references;
                 let base = special.places.only().map(|(base, _)| base);
                 let reach = Reach { areas: areas.as_deref(), organisation: grants.subject().organisation, base };
-                (Sought::plan((self.schema(), memory), &matcher, &reach, special.places, &special.hidden, begun.watch), Some(id))
+                let sought = match &request.among {
+                    Some(among) => Sought::given(among, (id, request.scope), &special.hidden, begun.watch),
+                    None => Sought::plan((self.schema(), memory), &matcher, &reach, special.places, &special.hidden, begun.watch),
+                };
+                (sought, Some(id))
             }
         };
         let limits = grants.limits();

@@ -53,12 +53,21 @@ pub(super) struct Sought {
     again: Option<EntryId>,
     /// Whether they rest on names of other entries than the base: of what was walked, or of aliases and referrals.
     pub(super) walked: bool,
+    /// Whether they were given, so that no others become candidates.
+    given: bool,
 }
 
 impl Sought {
     /// What is no matter of indexes and places.
     pub(super) const fn plainly(source: Source, since: Watch) -> Self {
-        Self { source, place: Place::Anywhere, placed: true, exact: false, since, again: None, walked: false }
+        Self { source, place: Place::Anywhere, placed: true, exact: false, since, again: None, walked: false, given: false }
+    }
+
+    /// These entries, as far as they are in scope and not hidden.
+    pub(super) fn given(among: &[EntryId], (base, scope): (EntryId, Scope), hidden: &RoaringBitmap, since: Watch) -> Self {
+        let ids = among.iter().map(|id| id.0).filter(|id| !hidden.contains(*id)).collect();
+        let source = Source::Ids { ids, next: 0 };
+        Self { place: Place::In(base, scope), placed: false, given: true, ..Self::plainly(source, since) }
     }
 
     /// Asks the indexes, or walks the tree where they cannot narrow the filter. What the filter rests on was looked up after
@@ -87,6 +96,7 @@ impl Sought {
                 since,
                 again: None,
                 walked: special,
+                given: false,
             },
             (None, Some((base, Scope::One))) if hidden.is_empty() => {
                 Self::plainly(Source::Children { parent: base, after: None, chunk: Vec::new().into_iter() }, since)
@@ -96,7 +106,16 @@ impl Sought {
                 for (base, scope) in places.outermost(memory) {
                     ids |= walk(memory, base, scope);
                 }
-                Self { source: shown(ids), place: place(places), placed: true, exact: false, since, again: None, walked: true }
+                Self {
+                    source: shown(ids),
+                    place: place(places),
+                    placed: true,
+                    exact: false,
+                    since,
+                    again: None,
+                    walked: true,
+                    given: false,
+                }
             }
         }
     }
@@ -146,7 +165,7 @@ impl Sought {
 
     /// Takes in entries that have changed since: each may have become a candidate.
     pub(super) fn add(&mut self, changed: Vec<u32>) {
-        if let Source::Ids { ids, .. } = &mut self.source {
+        if let (Source::Ids { ids, .. }, false) = (&mut self.source, self.given) {
             ids.extend(changed);
             (self.placed, self.exact) = (false, false);
         }

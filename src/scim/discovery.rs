@@ -1,6 +1,7 @@
 //! What the server can do and which schemas it has (RFC 7644 §4), out of the data it works by.
 
 use super::bulk::{MAX_OPERATIONS, MAX_PAYLOAD};
+use super::cursor::CURSOR_TIMEOUT;
 use super::list::{DEFAULT_RESULTS, MAX_RESULTS};
 use super::schema::{Catalogue, ResourceType, Schema};
 use serde_json::{Value, json};
@@ -16,11 +17,12 @@ pub fn service_provider_config(base_url: &str) -> Value {
         "sort": {"supported": true},
         "etag": {"supported": true},
         "pagination": {
-            "cursor": false,
+            "cursor": true,
             "index": true,
             "defaultPaginationMethod": "index",
             "defaultPageSize": DEFAULT_RESULTS,
             "maxPageSize": MAX_RESULTS,
+            "cursorTimeout": CURSOR_TIMEOUT,
         },
         "authenticationSchemes": [{
             "type": "oauthbearertoken",

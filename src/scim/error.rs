@@ -11,6 +11,12 @@ pub const MEDIA_TYPE: &str = "application/scim+json";
 /// The detail of a 400 or 409 (RFC 7644, table 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScimType {
+    /// The cursor is too old (RFC 9865 §2.1).
+    ExpiredCursor,
+    /// The pages of a cursor are not of that size (RFC 9865 §2.1).
+    InvalidCount,
+    /// The cursor is none of this query (RFC 9865 §2.1).
+    InvalidCursor,
     /// The filter cannot be read, or asks for what cannot be filtered.
     InvalidFilter,
     /// The path of a PATCH cannot be read or names nothing of the schema.
@@ -33,6 +39,9 @@ impl ScimType {
     /// As it travels.
     pub const fn text(self) -> &'static str {
         match self {
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
+            Self::InvalidCursor => "invalidCursor",
             Self::InvalidFilter => "invalidFilter",
             Self::InvalidPath => "invalidPath",
             Self::InvalidSyntax => "invalidSyntax",

@@ -138,6 +138,15 @@ impl Predicate {
         })
     }
 
+    /// Where it looks, added to `found`.
+    pub fn locations<'p>(&'p self, found: &mut Vec<&'p Location>) {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.locations(found)),
+            Self::Not(inner) => inner.locations(found),
+            Self::Compare(location, ..) | Self::Present(location) | Self::Element(location, _) => found.push(location),
+        }
+    }
+
     /// Whether the resource matches.
     pub fn matches(&self, resource: &Object) -> bool {
         self.test(&|location| {

@@ -2,6 +2,7 @@
 
 use super::error::{ScimError, ScimType};
 use super::json::{self, Object};
+use super::listing::Listings;
 use super::mapping::{self, Changes, Computed, Lookup, Part, Reference};
 use super::schema::{Catalogue, ResourceType};
 use crate::base::EntryId;
@@ -40,6 +41,8 @@ pub struct Gateway {
     pub organisation: String,
     /// What locations begin with.
     pub base_url: Arc<str>,
+    /// What queries have found of late.
+    pub listings: Arc<Listings>,
 }
 
 /// `(attribute=value)`.
@@ -68,23 +71,50 @@ impl Gateway {
         attributes: &[&str],
         each: &mut dyn FnMut(&Visible<'_>),
     ) -> Result<(), ScimError> {
-        let mut after = None;
+        let mut request = SearchRequest::new(base, scope, filter.clone(), attributes.to_vec());
+        request.page = Some(Page { size: PAGE, after: None });
+        while self.page(&mut request, each)? {}
+        Ok(())
+    }
+
+    /// Hands the entries of a page to `each`, and makes the request one for the next. Whether there is one.
+    fn page(&self, request: &mut SearchRequest<'_>, each: &mut dyn FnMut(&Visible<'_>)) -> Result<bool, ScimError> {
+        let mut sink = Each(each);
+        let (mut search, mut progress) = self.directory.search_first(&self.caller, request, &mut sink)?;
+        let progress = loop {
+            match progress? {
+                Progress::More => progress = search.step(&mut sink),
+                ended => break ended,
+            }
+        };
+        let Some(page) = &mut request.page else { return Ok(false) };
+        match progress {
+            Progress::Paged { after, .. } if page.after.as_ref() != Some(&after) => {
+                page.after = Some(after);
+                Ok(true)
+            }
+            Progress::Paged { .. } | Progress::More | Progress::Done => Ok(false),
+        }
+    }
+
+    /// Hands the entries of the organisation that match to `take`, some at a time and in order of number: of those in `among`,
+    /// or of all. Nothing is held while it takes them, so it may ask the directory.
+    pub(super) fn take_each(
+        &self,
+        filter: &Filter<'_>,
+        attributes: &[&str],
+        among: Option<&[EntryId]>,
+        take: &mut dyn FnMut(Vec<OwnedEntry>) -> Result<(), ScimError>,
+    ) -> Result<(), ScimError> {
+        let mut request = SearchRequest::new(&self.organisation, Scope::Subtree, filter.clone(), attributes.to_vec());
+        request.page = Some(Page { size: PAGE, after: None });
+        request.among = among.map(<[EntryId]>::to_vec);
         loop {
-            let request = SearchRequest {
-                page: Some(Page { size: PAGE, after: after.clone() }),
-                ..SearchRequest::new(base, scope, filter.clone(), attributes.to_vec())
-            };
-            let mut sink = Each(&mut *each);
-            let (mut search, mut progress) = self.directory.search_first(&self.caller, &request, &mut sink)?;
-            let progress = loop {
-                match progress? {
-                    Progress::More => progress = search.step(&mut sink),
-                    ended => break ended,
-                }
-            };
-            match progress {
-                Progress::Paged { after: last, .. } if after.as_ref() != Some(&last) => after = Some(last),
-                Progress::Paged { .. } | Progress::More | Progress::Done => return Ok(()),
+            let mut entries = Vec::new();
+            let more = self.page(&mut request, &mut |entry| entries.push(entry.to_owned()))?;
+            take(entries)?;
+            if !more {
+                return Ok(());
             }
         }
     }

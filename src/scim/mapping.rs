@@ -105,12 +105,16 @@ pub struct Link {
 /// How a condition on an attribute finds entries by an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finds {
-    /// By the text as it is.
-    Text,
     /// By the text, where it is ASCII.
     Ascii,
+    /// By false: what is not said to be false is true.
+    False,
+    /// By the time, to the second.
+    Instant,
     /// By the name of the entry of that id; exactly those.
     Link,
+    /// By the text as it is.
+    Text,
 }
 
 /// An attribute that entries are found by.
@@ -211,6 +215,9 @@ const READ_OF_ALL: &[&str] = &["entryUUID", "createTimestamp", "modifyTimestamp"
 pub(super) const EXTERNAL_ID: Searchable =
     Searchable { name: "externalId", sub: None, ldap: &["hcExternalId"], finds: Finds::Text, by_prefix: false };
 
+const LAST_MODIFIED: Searchable =
+    Searchable { name: "meta", sub: Some("lastModified"), ldap: &["modifyTimestamp"], finds: Finds::Instant, by_prefix: false };
+
 /// Users.
 pub static USERS: Mapping = Mapping {
     rows: USER,
@@ -232,6 +239,8 @@ pub static USERS: Mapping = Mapping {
     ],
     searchable: &[
         EXTERNAL_ID,
+        LAST_MODIFIED,
+        Searchable { name: "active", sub: None, ldap: &["hcActive"], finds: Finds::False, by_prefix: false },
         Searchable { name: "userName", sub: None, ldap: &["uid"], finds: Finds::Text, by_prefix: true },
         Searchable { name: "emails", sub: Some("value"), ldap: &["mail"], finds: Finds::Ascii, by_prefix: false },
         Searchable { name: "displayName", sub: None, ldap: &["displayName", "cn"], finds: Finds::Text, by_prefix: false },
@@ -252,6 +261,7 @@ pub static GROUPS: Mapping = Mapping {
     computed: &[Computed { extension: None, name: "members", part: Part::Members, reads: &[] }],
     searchable: &[
         EXTERNAL_ID,
+        LAST_MODIFIED,
         Searchable { name: "displayName", sub: None, ldap: &["cn"], finds: Finds::Text, by_prefix: true },
         Searchable { name: "members", sub: Some("value"), ldap: &["member", "hcViewOnlyMember"], finds: Finds::Link, by_prefix: false },
     ],
@@ -278,6 +288,26 @@ impl Mapping {
         let stored = self.rows.iter().map(|row| row.ldap).filter(|ldap| *ldap != "userPassword");
         let links = self.links.iter().map(|link| link.ldap);
         stored.chain(READ_OF_ALL.iter().copied()).chain(links).chain(self.also_read.iter().copied()).collect()
+    }
+
+    /// What of an entry one attribute of its resource is made of; `None` where it rests on other entries too.
+    pub fn made_of(&self, extension: Option<&str>, attribute: &str) -> Option<Vec<&'static str>> {
+        if extension.is_none() && matches!(attribute, "id" | "meta") {
+            return Some(READ_OF_ALL.to_vec());
+        }
+        let is_linked = self.links.iter().any(|link| link.name == attribute && link.holder.first().copied() == extension);
+        if is_linked || self.computed.iter().any(|computed| computed.name == attribute && computed.extension == extension) {
+            return None;
+        }
+        let holds = |row: &&Row| match (extension, row.holder.first()) {
+            (None, None) => row.name == attribute,
+            (Some(urn), Some(holder)) => *holder == urn && row.name == attribute,
+            (None, Some(holder)) => *holder == attribute,
+            (Some(_), None) => false,
+        };
+        let made: Vec<&'static str> =
+            self.rows.iter().filter(holds).flat_map(|row| std::iter::once(row.ldap).chain(stand_ins(row).iter().copied())).collect();
+        (!made.is_empty()).then_some(made)
     }
 
     /// What is read beyond that for what is computed and wanted.
@@ -374,6 +404,17 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
     meta.insert("version".to_owned(), version(entry.version).into());
     resource.insert("meta".to_owned(), Value::Object(meta));
     resource
+}
+
+/// What else [`shown`] looks at.
+fn stand_ins(row: &Row) -> &'static [&'static str] {
+    match row.ldap {
+        "sn" => &["uid"],
+        "displayName" => &["cn", "uid", "hcFormattedName", "sn"],
+        "hcEmail" => &["mail"],
+        "hcCertificate" => &["userCertificate;binary"],
+        _ => &[],
+    }
 }
 
 /// The value of a row, or `None` where the entry has none to show.

@@ -7,6 +7,7 @@
 //! ([`filter`], [`evaluate`]) that are tested again on the resource, whatever the directory's indexes narrowed it to.
 
 pub mod bulk;
+pub mod cursor;
 pub mod discovery;
 pub mod error;
 pub mod evaluate;
@@ -14,8 +15,11 @@ pub mod filter;
 pub mod gateway;
 pub mod json;
 pub mod list;
+pub mod listing;
 pub mod mapping;
 pub mod members;
+pub mod narrow;
+pub mod order;
 pub mod patch;
 pub mod path;
 pub mod project;
@@ -30,6 +34,8 @@ pub mod types;
 
 #[cfg(test)]
 mod header_tests;
+#[cfg(test)]
+mod query_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

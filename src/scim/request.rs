@@ -86,6 +86,7 @@ impl FromRequestParts<Arc<Scim>> for Gateway {
             caller,
             organisation,
             base_url: state.base_url.clone(),
+            listings: state.listings.clone(),
         })
     }
 }

@@ -6,6 +6,7 @@ use super::error::{MEDIA_TYPE, ScimError};
 use super::gateway::Gateway;
 use super::json::Object;
 use super::list::{self, Query};
+use super::listing::Listings;
 use super::request::{Json, Parameters, if_none_match, negotiate};
 use super::resources;
 use super::schema::{Catalogue, ResourceType};
@@ -27,13 +28,15 @@ pub struct Scim {
     pub catalogue: Arc<Catalogue>,
     /// What locations begin with, such as `https://directory.example.com/scim/v2`; no slash at the end.
     pub base_url: Arc<str>,
+    /// What queries have found of late.
+    pub listings: Arc<Listings>,
 }
 
 impl Scim {
     /// Loads the schema data; fails only where that data is damaged.
     pub fn new(directory: Arc<Directory>, base_url: &str) -> Result<Arc<Self>, serde_json::Error> {
         let catalogue = Arc::new(Catalogue::load()?);
-        Ok(Arc::new(Self { directory, catalogue, base_url: base_url.trim_end_matches('/').into() }))
+        Ok(Arc::new(Self { directory, catalogue, base_url: base_url.trim_end_matches('/').into(), listings: Arc::default() }))
     }
 }
 
@@ -152,12 +155,12 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, ScimError> + 
 
 async fn query(gateway: Gateway, held: Arc<ResourceType>, query: Query) -> Result<Response, ScimError> {
     let found = aside(move || list::of_type(&gateway, &held, &query)).await?;
-    Ok(scim(StatusCode::OK, &found))
+    Ok(as_scim(StatusCode::OK, found))
 }
 
 async fn all(gateway: Gateway, query: Query) -> Result<Response, ScimError> {
     let found = aside(move || list::stored(&gateway, &gateway.catalogue.stored(), &query)).await?;
-    Ok(scim(StatusCode::OK, &found))
+    Ok(as_scim(StatusCode::OK, found))
 }
 
 async fn list_all(gateway: Gateway, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
@@ -170,7 +173,11 @@ async fn search_all(gateway: Gateway, Json(body): Json) -> Result<Response, Scim
 
 /// An answer with a body.
 pub(super) fn scim(status: StatusCode, body: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body.to_string()).into_response()
+    as_scim(status, body.to_string())
+}
+
+fn as_scim(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response()
 }
 
 /// 304 where the client has this version, else the resource with its version and location.

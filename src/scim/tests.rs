@@ -16,6 +16,8 @@ const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:
 
 pub(super) struct Bench {
     pub(super) directory: Arc<Directory>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) scim: Arc<Scim>,
     pub(super) operator: Caller,
     pub(super) router: Router,
     pub(super) token: String,
@@ -49,11 +51,13 @@ impl Bench {
         settings.hashing.memory = 64;
         settings.hashing.passes = 1;
         settings.reserve = 0;
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
-        let directory = std::thread::spawn(move || Directory::open(settings, clock).unwrap()).join().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_800_000_000_000)));
+        let held: Arc<dyn Clock> = clock.clone();
+        let directory = std::thread::spawn(move || Directory::open(settings, held).unwrap()).join().unwrap();
         let operator = Caller { identity: Arc::new(Identity::operator("cn=operator")), origin: Arc::new(Origin::system()) };
-        let router = router(Scim::new(directory.clone(), "https://h/scim/v2").unwrap());
-        let mut bench = Self { directory, operator, router, token: String::new(), _folder: folder };
+        let scim = Scim::new(directory.clone(), "https://h/scim/v2").unwrap();
+        let router = router(scim.clone());
+        let mut bench = Self { directory, clock, scim, operator, router, token: String::new(), _folder: folder };
         bench.add("dc=example,dc=com", &[("objectClass", "domain"), ("dc", "example")]).await;
         for name in ["acme", "other"] {
             let attributes = [("objectClass", "organization"), ("objectClass", "hcOrganisation"), ("o", name)];

@@ -95,7 +95,8 @@ impl Directory {
         Ok(())
     }
 
-    fn cookie_key(&self) -> Result<[u8; 32], Error> {
+    /// The key of what clients keep for us and send back. Busy where the directory has just been opened.
+    pub fn cookie_key(&self) -> Result<[u8; 32], Error> {
         self.memory()
             .meta(KEY)
             .and_then(|key| <[u8; 32]>::try_from(&*key).ok())
