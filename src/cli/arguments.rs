@@ -185,7 +185,7 @@ pub(super) enum Administration {
     /// Sessions: who is in.
     #[command(subcommand)]
     Sessions(SessionAction),
-    /// Tokens of provisioning clients.
+    /// Tokens of provisioning clients and of users.
     #[command(subcommand)]
     Token(TokenAction),
     /// Users.

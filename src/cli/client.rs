@@ -2,7 +2,7 @@
 
 use super::arguments::{OrganisationFilter, period};
 use crate::daemon::config::units::Period;
-use crate::daemon::control::{Command, NewToken, WhichClient, Within};
+use crate::daemon::control::{Bearer, Command, NewToken, WhichClient, Within};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -156,10 +156,14 @@ pub(super) enum TokenAction {
     List,
     /// Make a token; it is shown this once.
     Mint {
-        /// The organisation's DN.
-        #[arg(long, value_name = "DN")]
-        organisation: String,
-        /// The name of the client; it is made where there is none. A client can have any number of tokens.
+        /// The organisation's DN, for a token of one of its clients.
+        #[arg(long, value_name = "DN", required_unless_present = "user")]
+        organisation: Option<String>,
+        /// The user's DN, for a personal token: who has it acts as the user, without a seat.
+        #[arg(long, value_name = "DN", conflicts_with_all = ["organisation", "profile"])]
+        user: Option<String>,
+        /// The name of the client; it is made where there is none. A client can have any number of tokens. Of a personal token:
+        /// what it is for.
         name: String,
         /// The profile of a client that is made with it.
         #[arg(long, value_parser = PROFILES)]
@@ -179,8 +183,12 @@ pub(super) enum TokenAction {
 pub(super) fn token(action: TokenAction) -> Command {
     match action {
         TokenAction::List => Command::Tokens,
-        TokenAction::Mint { organisation, name, profile, lifetime } => {
-            Command::TokenMint(NewToken { organisation, name, profile, lifetime: lifetime.map(|lifetime| lifetime.0.as_secs()) })
+        TokenAction::Mint { organisation, user, name, profile, lifetime } => {
+            let bearer = match user {
+                Some(user) => Bearer::User(user),
+                None => Bearer::Client { organisation: organisation.unwrap_or_default(), profile },
+            };
+            Command::TokenMint(NewToken { bearer, name, lifetime: lifetime.map(|lifetime| lifetime.0.as_secs()) })
         }
         TokenAction::Revoke { id } => Command::TokenRevoke { id },
     }

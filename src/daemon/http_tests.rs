@@ -78,6 +78,14 @@ impl House {
         (token.id, String::from_utf8(token.secret.expose().to_vec()).unwrap())
     }
 
+    async fn personal_token(&self, organisation: &str) -> String {
+        let dn = format!("uid=person,ou=users,o={organisation},{SUFFIX}");
+        let user = [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "p"), ("sn", "p"), ("userPassword", PASSWORD)];
+        self.add(&dn, &user).await;
+        let token = self.directory.mint_personal_token(&self.operator, &dn, "test", None).await.unwrap();
+        String::from_utf8(token.secret.expose().to_vec()).unwrap()
+    }
+
     async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
         let peer = Peer { address: "192.0.2.7".parse().ok(), encrypted: true, listener: "https".into(), request: "1".into() };
         let (form, text) = match path.contains("/scim") || path.contains("/sessions") {
@@ -124,7 +132,7 @@ impl House {
 /// Something that the route takes, where it takes it.
 fn body(method: &str, path: &str, number: usize) -> Value {
     let name = format!("sent{number}");
-    match (method, path.contains("/Users"), path.contains(".search")) {
+    match (method, path.contains("/Users") || path.contains("/Me"), path.contains(".search")) {
         (_, _, true) => json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "count": 1}),
         ("PATCH", ..) => json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
@@ -140,6 +148,7 @@ fn body(method: &str, path: &str, number: usize) -> Value {
 async fn hc8_every_route_answers_everybody_as_the_golden_matrix_says() {
     let house = House::new().await;
     let (_, own) = house.token("acme", None).await;
+    let person = house.personal_token("acme").await;
     let (_, foreign) = house.token("other", None).await;
     let (revoked_id, revoked) = house.token("acme", None).await;
     house.directory.revoke_token(&house.operator, &revoked_id).await.unwrap();
@@ -153,9 +162,11 @@ async fn hc8_every_route_answers_everybody_as_the_golden_matrix_says() {
         ("metrics", Some("the token of metrics")),
         ("other", Some(&*foreign)),
         ("own", Some(&*own)),
+        ("person", Some(&*person)),
     ];
     let mut table = String::from(
-        "What every route answers to everybody, about what is of one organisation. other: the token of another organisation.\n\
+        "What every route answers to everybody, about what is of one organisation. other: the token of another organisation,\n\
+         person: a personal token.\n\
          What is not here answers 405 or 404. \
          Made by HEADCOUNT_GOLDEN=write cargo test hc8_every.\n\n",
     );

@@ -213,6 +213,7 @@ impl Snapshot {
         families.gauge("headcount_outbox_letters", "Letters that wait", telemetry.outbox as f64)?;
         let age = telemetry.outbox_since.map_or(0.0, |since| self.now.since(since).as_secs_f64());
         families.gauge("headcount_outbox_oldest_seconds", "Age of the letter waiting longest", age)?;
+        families.gauge("headcount_tokens_ending", "Tokens that end soon", telemetry.tokens_ending as f64)?;
         families.gauge("headcount_certificate_expiry_timestamp_seconds", "When the certificate expires; 0: none", seconds(self.expires))?;
         families.gauge("headcount_backup_timestamp_seconds", "When the last scheduled backup was made", seconds(COUNTS.backup_at.get()))?;
         families.counter("headcount_backup_failures", "Scheduled backups that failed", COUNTS.backup_failed.get())?;

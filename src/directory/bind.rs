@@ -250,11 +250,13 @@ impl Directory {
     fn renew(&self, core: &Core, identity: &Identity) -> Option<Identity> {
         let generation = core.authority();
         let _isolation = self.memory().isolated();
+        if !self.token_is_live(identity) {
+            return None;
+        }
         let Some(id) = identity.entry else {
             let still_good = match identity.standing {
-                Standing::Client => self.token_is_live(&identity.name),
                 Standing::Operator => self.is_still_operator(identity),
-                Standing::Anonymous | Standing::Service | Standing::User => true,
+                Standing::Anonymous | Standing::Client | Standing::Service | Standing::User => true,
             };
             let same = Identity { generation, grants: std::sync::OnceLock::new(), ..identity.clone() };
             return still_good.then_some(same);
@@ -271,7 +273,8 @@ impl Directory {
         }
         let fresh = core.identity(self.memory(), id)?;
         // Who was let in without a seat, as a service account or to administer, and is that no longer, has to ask for one.
-        let still_free = identity.standing == Standing::User && identity.organisation_admin && fresh.organisation_admin;
+        let still_administers = identity.standing == Standing::User && identity.organisation_admin && fresh.organisation_admin;
+        let still_free = still_administers || identity.token.is_some();
         if identity.session.is_none() && needs_seat(&core.schema, &entry, &fresh) && !still_free {
             return None;
         }
@@ -281,6 +284,8 @@ impl Directory {
             must_change: identity.must_change,
             method: identity.method,
             application_password: identity.application_password.clone(),
+            token: identity.token.clone(),
+            through: identity.through.clone().filter(|_| identity.token.is_some()),
             ..fresh
         })
     }

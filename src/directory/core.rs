@@ -1,6 +1,7 @@
 //! What the directory shares between readers, the writer thread and its doors: schema, clock, the settings in force,
 //! the seat book, and the generation of authority by which open connections notice that rights have changed.
 
+use super::client::Activity;
 use super::collective::AreasCache;
 use super::credentials::Renewal;
 use super::error::Error;
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     authority: AtomicU64,
     /// Sessions whose last connection is gone; they end where the licence releases on disconnect (S5).
     pub(crate) released: Mutex<Vec<EntryId>>,
+    /// What provisioning clients do.
+    pub(crate) clients: Activity,
     /// Failed attempts to sign in.
     pub(crate) lockouts: Lockouts,
     /// Stored passwords to be made anew.
@@ -140,6 +143,7 @@ impl Core {
             links: Arc::default(),
             specials: SpecialsCache::default(),
             areas: AreasCache::default(),
+            clients: Activity::default(),
             lockouts: Lockouts::default(),
             renewals: Mutex::default(),
             schema,

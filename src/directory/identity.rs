@@ -168,13 +168,15 @@ pub struct Identity {
     pub must_change: bool,
     /// The application password it came in by, as it is kept.
     pub(super) application_password: Option<Arc<[u8]>>,
+    /// The id of the token it came in by.
+    pub(super) token: Option<Arc<str>>,
     /// The provisioning client whose token it came in by.
     pub client: Option<Arc<Client>>,
     /// The hash of the config that the operator's password was right for.
     pub(super) operator_password: Option<Arc<str>>,
     /// How it has proven who it is, or who acts as it has.
     pub method: Method,
-    /// Who acts as it by proxied authorisation (RFC 4370), where somebody does.
+    /// Who acts as it by proxied authorisation (RFC 4370), where somebody does, or which personal token.
     pub through: Option<Arc<str>>,
     /// The generation of authority it was made in; 0 for one that a door made.
     pub(super) generation: u64,
@@ -196,6 +198,7 @@ impl Identity {
             sign_in: None,
             must_change: false,
             application_password: None,
+            token: None,
             client: None,
             operator_password: None,
             method: Method::None,

@@ -9,11 +9,14 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the activity of sessions is saved (S10: at most 60 s apart).
 const SAVE_EVERY: Duration = Duration::from_secs(30);
+/// How often tokens that end soon are told of.
+const WARN_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
 impl Directory {
     /// Runs for as long as the daemon does.
     pub async fn maintain(self: Arc<Self>) {
         let mut saved = self.clock().monotonic();
+        let mut warned = None;
         loop {
             // Either something was released, or the time has come; both mean: look.
             drop(tokio::time::timeout(LOOK_EVERY, self.core().wake.notified()).await);
@@ -33,6 +36,13 @@ impl Directory {
                 if let Err(error) = self.save_activity().await {
                     tracing::warn!(%error, "the activity of sessions could not be saved yet");
                 }
+                if let Err(error) = self.save_token_uses().await {
+                    tracing::warn!(%error, "the last uses of tokens could not be saved yet");
+                }
+            }
+            if warned.is_none_or(|warned| now.saturating_sub(warned) >= WARN_EVERY) {
+                warned = Some(now);
+                self.warn_of_tokens_ending();
             }
         }
     }

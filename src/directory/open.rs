@@ -116,6 +116,7 @@ impl Directory {
     /// Ends the store after what is queued. Not to be called on a thread of the runtime.
     pub fn close(&self) {
         self.save_attempts_at_end();
+        self.save_token_uses_at_end();
         self.store.close();
     }
 

@@ -3,7 +3,7 @@
 use super::authenticate::one_time_code::WITHHELD;
 use super::link_view;
 use super::request::split_attribute;
-pub use super::token::TokenInfo;
+pub use super::token::{TokenInfo, TokenState};
 use super::tree::{self, Resolved};
 use super::view::{Renderer, Selection};
 use super::{Caller, Directory, Error, OwnedEntry, Write, WriteOptions};

@@ -45,6 +45,8 @@ pub struct Telemetry {
     pub outbox: usize,
     /// When the one waiting longest was put there.
     pub outbox_since: Option<Timestamp>,
+    /// Tokens that end soon.
+    pub tokens_ending: usize,
 }
 
 impl Directory {
@@ -66,6 +68,7 @@ impl Directory {
             read_only: self.read_only().is_some(),
             outbox,
             outbox_since,
+            tokens_ending: self.tokens_ending(),
         }
     }
 

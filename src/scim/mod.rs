@@ -17,6 +17,7 @@ pub mod json;
 pub mod list;
 pub mod listing;
 pub mod mapping;
+mod me;
 pub mod members;
 pub mod narrow;
 pub mod order;

@@ -7,6 +7,7 @@ use super::gateway::Gateway;
 use super::json::Object;
 use super::list::{self, Query};
 use super::listing::Listings;
+use super::me;
 use super::request::{Json, Parameters, if_none_match, negotiate};
 use super::resources;
 use super::schema::{Catalogue, ResourceType};
@@ -65,6 +66,7 @@ fn served(state: &Arc<Scim>) -> Routes {
 
 fn endpoints(catalogue: &Catalogue) -> Routes {
     let mut routes = catalogue.types.iter().fold(Routes::new(), of_type);
+    routes = at(routes, "/Me", me::methods());
     routes = at(routes, "/.search", post(search_all));
     routes = routes.route("/", get(list_all));
     routes = at(routes, "/ServiceProviderConfig", get(service_provider_config));

@@ -1,8 +1,9 @@
 //! Commands about provisioning clients and their tokens.
 
 use super::execute::{Execution, count};
-use super::{Failure, NewToken, WhichClient, Within};
+use super::{Bearer, Failure, NewToken, Reply, WhichClient, Within};
 use crate::directory::client::{ClientInfo, SettingsChange};
+use crate::directory::operator::TokenState;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -43,11 +44,18 @@ impl Execution<'_> {
     }
 
     pub(super) fn mint(&mut self, new: &NewToken) -> Result<String, Failure> {
-        let profile = new.profile.as_ref().map(|word| serde_json::from_value(Value::from(word.as_str())));
-        let profile = profile.transpose().map_err(|error| Failure::nothing(format!("client {}: {error}", new.name)))?;
         let lifetime = new.lifetime.map(Duration::from_secs);
-        let minted = self.directory.mint_client_token(&self.caller, &new.organisation, &new.name, lifetime, profile);
-        let token = self.handle.block_on(minted)?;
+        let token = match &new.bearer {
+            Bearer::Client { organisation, profile } => {
+                let profile = profile.as_ref().map(|word| serde_json::from_value(Value::from(word.as_str())));
+                let profile = profile.transpose().map_err(|error| Failure::nothing(format!("client {}: {error}", new.name)))?;
+                self.handle.block_on(self.directory.mint_client_token(&self.caller, organisation, &new.name, lifetime, profile))?
+            }
+            Bearer::User(user) => {
+                let minted = self.directory.mint_personal_token(&self.caller, user, &new.name, lifetime);
+                self.handle.block_on(minted).map_err(|error| Failure::nothing(format!("{user}: {error}")))?
+            }
+        };
         self.show_once(json!({"id": token.id}), "token", &token.secret)?;
         Ok("the token is shown this once".to_owned())
     }
@@ -56,9 +64,17 @@ impl Execution<'_> {
         let tokens = self.directory.tokens(&self.caller)?;
         for token in &tokens {
             self.row(json!({
-                "id": token.id, "name": token.name, "client": token.client, "organisation": token.organisation,
-                "created": token.created.rfc3339(), "expires": token.expires.map(|time| time.rfc3339()),
+                "id": token.id, "name": token.name, "client": token.client, "user": token.user, "organisation": token.organisation,
+                "created": token.created.rfc3339(), "expires": token.expires.map(|time| time.rfc3339()), "state": token.state.word(),
+                "last_used": token.last_used.map(|time| time.rfc3339()),
             }))?;
+            if token.state == TokenState::EndsSoon {
+                let ends = token.expires.map(|time| time.rfc3339()).unwrap_or_default();
+                (self.reply)(Reply::Warning(format!(
+                    "token {} of {} ends at {ends}: make another one and put it in use",
+                    token.id, token.name
+                )));
+            }
         }
         Ok(count(tokens.len(), "token", "tokens"))
     }

@@ -34,7 +34,7 @@ pub(super) struct Execution<'a> {
     pub(super) directory: &'a Arc<Directory>,
     pub(super) handle: &'a Handle,
     pub(super) caller: Caller,
-    reply: &'a mut dyn FnMut(Reply) -> bool,
+    pub(super) reply: &'a mut dyn FnMut(Reply) -> bool,
 }
 
 impl Execution<'_> {

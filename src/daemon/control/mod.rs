@@ -148,7 +148,7 @@ pub enum Command {
     },
     /// The sessions.
     Sessions,
-    /// Make a token for a provisioning client.
+    /// Make a token.
     TokenMint(NewToken),
     /// Revoke a token.
     TokenRevoke {
@@ -240,17 +240,30 @@ pub struct WhichClient {
     pub organisation: Option<String>,
 }
 
-/// A token for a provisioning client.
+/// A token that is to be made.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NewToken {
-    /// The organisation's DN.
-    pub organisation: String,
-    /// The name of the client; it is made where there is none.
+    /// Who is let in by it.
+    pub bearer: Bearer,
+    /// The name of the client, which is made where there is none; of a personal token, what it is for.
     pub name: String,
-    /// The profile of the client.
-    pub profile: Option<String>,
     /// Seconds it is good for; for ever where absent.
     pub lifetime: Option<u64>,
+}
+
+/// Who is let in by a token.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bearer {
+    /// A client of an organisation.
+    Client {
+        /// The organisation's DN.
+        organisation: String,
+        /// The profile of the client.
+        profile: Option<String>,
+    },
+    /// Who acts as the user of this DN.
+    User(String),
 }
 
 /// The level of a membership (G1).

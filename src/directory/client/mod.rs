@@ -1,8 +1,11 @@
 //! Provisioning clients: what an identity provider is to one organisation, and how it is dealt with. A client has any
 //! number of tokens, so that one can follow another without a gap (HE9). They are records outside the tree, `client/<id>`.
 
+mod activity;
 mod keep;
 
+pub(crate) use activity::Activity;
+pub(super) use activity::use_key;
 pub use keep::{ClientInfo, SettingsChange};
 pub(super) use keep::{begin, put};
 

@@ -2,6 +2,7 @@
 //! (U4, U5).
 
 use super::Work;
+use crate::base::EntryId;
 use crate::directory::Error;
 use crate::directory::session::ENDED_BY_REQUEST;
 use crate::domain::{AccountState, User};
@@ -40,17 +41,23 @@ impl Work<'_, '_> {
             return self.post_welcome(Some(before), after);
         };
         let Some(is) = User::of(&schema, after) else {
-            self.end_sessions_of(before.id, "no longer a user");
+            self.end_all_of(before.id, "no longer a user");
             return Ok(());
         };
         if is.state() == AccountState::Disabled && was.state() != AccountState::Disabled {
-            self.end_sessions_of(after.id, "account disabled");
+            self.end_all_of(after.id, "account disabled");
         } else if was.mail() != is.mail() {
-            self.end_sessions_of(after.id, "e-mail changed");
+            self.end_all_of(after.id, "e-mail changed");
         } else if another_password && was.state() == AccountState::Active {
             self.end_other_sessions_of(after.id, PASSWORD_CHANGED);
         }
         self.post_welcome(Some(before), after)
+    }
+
+    /// Ends its sessions, and its personal tokens (HE10).
+    fn end_all_of(&mut self, user: EntryId, why: &str) {
+        self.end_tokens_of(user);
+        self.end_sessions_of(user, why);
     }
 
     pub(super) fn before_delete(&mut self, entry: &Entry) -> Result<(), Error> {
@@ -62,7 +69,7 @@ impl Work<'_, '_> {
         }
         match entry.kind {
             Kind::Session => self.strike_out(entry.id, ENDED_BY_REQUEST),
-            Kind::Generic | Kind::Person | Kind::User => self.end_sessions_of(entry.id, "user deleted"),
+            Kind::Generic | Kind::Person | Kind::User => self.end_all_of(entry.id, "user deleted"),
             Kind::Content | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Staff => {}
         }
         Ok(())

@@ -1,5 +1,7 @@
-//! Bearer tokens of provisioning clients: `hc_<id>_<secret>`, shown once, kept as a hash, good for one organisation
-//! (HE9). They are records outside the tree, `token/<id>`.
+//! Bearer tokens of provisioning clients and of users: `hc_<id>_<secret>`, shown once, kept as a hash, good for one
+//! organisation (HE9). They are records outside the tree, `token/<id>`.
+
+mod personal;
 
 use super::client::{self, Client, Profile};
 use super::identity::{Caller, Identity, Method, Standing};
@@ -28,11 +30,47 @@ struct Record {
     /// The client whose token it is; a token from before there were clients is one of its own.
     #[serde(default)]
     client: Option<String>,
+    /// The user that it acts as, where it is a personal one.
+    #[serde(default)]
+    user: Option<EntryId>,
 }
+
+/// A token near its end is one that has less than this left, and less than a quarter of its time.
+const NEAR: Duration = Duration::from_secs(14 * 86_400);
 
 impl Record {
     fn is_live(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|expires| now < expires)
+    }
+
+    fn state(&self, now: Timestamp) -> TokenState {
+        match self.expires {
+            Some(expires) if expires <= now => TokenState::Over,
+            Some(expires) if expires.since(now) < NEAR.min(expires.since(self.created) / 4) => TokenState::EndsSoon,
+            Some(_) | None => TokenState::Good,
+        }
+    }
+}
+
+/// How long a token is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// For some time.
+    Good,
+    /// Not for long: another one is to be made now.
+    EndsSoon,
+    /// No longer.
+    Over,
+}
+
+impl TokenState {
+    /// In words.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::EndsSoon => "ends soon",
+            Self::Over => "over",
+        }
     }
 }
 
@@ -44,13 +82,24 @@ pub struct TokenInfo {
     /// The name it was given.
     pub name: String,
     /// The name of the client whose token it is.
-    pub client: String,
+    pub client: Option<String>,
+    /// The DN of the user that it acts as, where it is a personal one.
+    pub user: Option<String>,
     /// The DN of its organisation.
     pub organisation: String,
     /// When it was made.
     pub created: Timestamp,
     /// When it stops to work.
     pub expires: Option<Timestamp>,
+    /// How long it is good.
+    pub state: TokenState,
+    /// When it was last used.
+    pub last_used: Option<Timestamp>,
+}
+
+/// Where a token is kept.
+pub(super) fn key(id: &str) -> String {
+    format!("{PREFIX}{id}")
 }
 
 fn digest(secret: &[u8]) -> [u8; 32] {
@@ -76,7 +125,21 @@ fn records(records: &dyn Facts) -> impl Iterator<Item = (String, Record)> + use<
 /// Revokes all tokens of a client.
 pub(super) fn revoke_all(txn: &mut Transaction<'_>, client: &str) {
     let of_client = records(txn).filter(|(_, record)| record.client.as_deref() == Some(client));
-    of_client.for_each(|(id, _)| txn.put_meta(&format!("{PREFIX}{id}"), None));
+    of_client.for_each(|(id, _)| drop_token(txn, &id));
+}
+
+/// Takes out a token with what is noted of it.
+fn drop_token(txn: &mut Transaction<'_>, id: &str) {
+    let user = txn.meta(&key(id)).and_then(|octets| serde_json::from_slice::<Record>(&octets).ok()?.user);
+    user.into_iter().for_each(|user| txn.put_meta(&personal::holder_key(user, id), None));
+    txn.put_meta(&key(id), None);
+    txn.put_meta(&client::use_key(id), None);
+}
+
+/// A token as it is shown this once.
+fn shown(id: String, secret: &str) -> NewToken {
+    let secret = Secret::new(["hc_", &id, "_", secret].concat());
+    NewToken { id, secret }
 }
 
 impl Directory {
@@ -107,8 +170,9 @@ impl Directory {
             created: now,
             expires: lifetime.map(|lifetime| now.plus(lifetime)),
             client: None,
+            user: None,
         };
-        let key = format!("{PREFIX}{id}");
+        let kept_at = key(&id);
         let told = self.token_record(caller, "token-mint", &id, entry, name);
         self.store()
             .write(move |txn| {
@@ -122,13 +186,12 @@ impl Directory {
                         client
                     }
                 };
-                txn.put_meta(&key, Some(octets(&Record { client: Some(client.id), ..record })?));
+                txn.put_meta(&kept_at, Some(octets(&Record { client: Some(client.id), ..record })?));
                 txn.audit(told);
                 Ok::<_, Error>(())
             })
             .await?;
-        let secret = Secret::new(["hc_", &id, "_", &secret].concat());
-        Ok(NewToken { id, secret })
+        Ok(shown(id, &secret))
     }
 
     /// What the audit log keeps of a token that is made or revoked: its id and name, never the token.
@@ -149,11 +212,14 @@ impl Directory {
     }
 
     fn token_list(&self, caller: &Caller) -> Vec<TokenInfo> {
-        let memory = self.memory();
+        let (memory, now) = (self.memory(), self.clock().now());
         records(memory)
             .filter(|(_, record)| self.keeps(caller, record.organisation))
             .map(|(id, record)| TokenInfo {
-                client: self.client_of(&id, &record).name,
+                client: self.client_of(&id, &record).filter(|_| record.user.is_none()).map(|client| client.name),
+                user: record.user.map(|user| tree::dn_of(memory, user)),
+                state: record.state(now),
+                last_used: self.last_use(&id),
                 id,
                 name: record.name,
                 organisation: tree::dn_of(memory, record.organisation),
@@ -168,13 +234,13 @@ impl Directory {
         if !self.token_list(caller).iter().any(|token| token.id == id) {
             return Err(Error::NoSuchObject { matched: String::new() });
         }
-        let record = self.memory().meta(&format!("{PREFIX}{id}")).and_then(|octets| serde_json::from_slice::<Record>(&octets).ok());
+        let record = self.memory().meta(&key(id)).and_then(|octets| serde_json::from_slice::<Record>(&octets).ok());
         let told = record.map(|record| self.token_record(caller, "token-revoke", id, record.organisation, &record.name));
-        let key = format!("{PREFIX}{id}");
+        let id = id.to_owned();
         let core = Arc::clone(self.core());
         self.store()
             .write(move |txn| {
-                txn.put_meta(&key, None);
+                drop_token(txn, &id);
                 told.into_iter().for_each(|told| txn.audit(told));
                 txn.when_settled(move |_| core.authority_changed());
                 Ok::<_, Error>(())
@@ -191,34 +257,61 @@ impl Directory {
         if !bool::from(record.hash.ct_eq(&digest(secret.as_bytes()))) {
             return None;
         }
-        Some(Arc::new(Identity {
-            standing: Standing::Client,
-            name: format!("token:{id}"),
-            method: Method::Token,
-            organisation: Some(record.organisation),
-            client: Some(Arc::new(self.client_of(id, &record))),
-            generation,
-            ..Identity::anonymous()
-        }))
+        let found = match record.user {
+            Some(user) => self.person_of(id, user)?,
+            None => Identity {
+                standing: Standing::Client,
+                name: format!("token:{id}"),
+                organisation: Some(record.organisation),
+                client: Some(Arc::new(self.client_of(id, &record)?)),
+                generation,
+                ..Identity::anonymous()
+            },
+        };
+        self.core().clients.touch(id, self.clock().now());
+        Some(Arc::new(Identity { method: Method::Token, token: Some(id.into()), ..found }))
     }
 
-    /// The client whose token it is. A token from before there were clients is of the one that has its name since.
-    fn client_of(&self, token: &str, record: &Record) -> Client {
-        let known = match &record.client {
+    /// The client whose token it is, `None` where that is gone. A token from before there were clients is of the one that has
+    /// its name since, or of one of its own.
+    fn client_of(&self, token: &str, record: &Record) -> Option<Client> {
+        let own = || Client::new(token.to_owned(), record.organisation, record.name.clone(), record.created);
+        match &record.client {
             Some(id) => self.client(id),
-            None => client::named(self.memory(), record.organisation, &record.name),
-        };
-        known.unwrap_or_else(|| Client::new(token.to_owned(), record.organisation, record.name.clone(), record.created))
+            None => Some(client::named(self.memory(), record.organisation, &record.name).unwrap_or_else(own)),
+        }
     }
 
     fn live_record(&self, id: &str) -> Option<Record> {
-        let octets = self.memory().meta(&format!("{PREFIX}{id}"))?;
+        let octets = self.memory().meta(&key(id))?;
         let record: Record = serde_json::from_slice(&octets).ok()?;
         (record.is_live(self.clock().now()) && self.memory().entry(record.organisation).is_some()).then_some(record)
     }
 
-    /// Whether the token behind an identity of that name still works.
-    pub(super) fn token_is_live(&self, name: &str) -> bool {
-        name.strip_prefix("token:").is_some_and(|id| self.live_record(id).is_some())
+    /// How many tokens are near their end.
+    pub(super) fn tokens_ending(&self) -> usize {
+        let now = self.clock().now();
+        records(self.memory()).filter(|(_, record)| record.state(now) == TokenState::EndsSoon).count()
+    }
+
+    /// Says in the log which tokens are near their end.
+    pub(super) fn warn_of_tokens_ending(&self) {
+        let now = self.clock().now();
+        for (id, record) in records(self.memory()).filter(|(_, record)| record.state(now) == TokenState::EndsSoon) {
+            let (organisation, expires) = (tree::dn_of(self.memory(), record.organisation), record.expires.map(Timestamp::rfc3339));
+            let expires = expires.unwrap_or_default();
+            tracing::warn!(
+                token = id,
+                name = record.name,
+                organisation,
+                expires,
+                "a token ends soon: another one is to be made and put in use"
+            );
+        }
+    }
+
+    /// Whether the token that an identity came in by still works, where it came in by one.
+    pub(super) fn token_is_live(&self, identity: &Identity) -> bool {
+        identity.token.as_ref().is_none_or(|id| self.live_record(id).is_some())
     }
 }

@@ -1,0 +1,186 @@
+"""Clients and tokens: what lets somebody in by SCIM, what it may do, and what ends it (hardening HE9, HE10, HC7)."""
+
+import json
+import time
+
+import ldap
+
+from demo import eventually, headcount
+from provider import Client, Provider
+
+FAILED = 1
+
+
+class Keeper(Provider):
+    """Who has the command line."""
+
+    @classmethod
+    def tool(cls, *arguments, expect=0):
+        """Runs a subcommand; answers its rows."""
+        done = headcount("--config", cls.demo.facts["config"], "--json", *arguments)
+        assert done.returncode == expect, f"{arguments}\n{done.stdout}{done.stderr}"
+        return [row for row in map(json.loads, done.stdout.splitlines()) if set(row) != {"message"}]
+
+    def mint(self, name, *more):
+        """A token of a client of that name: its id, and a client that has it."""
+        (made,) = self.tool("token", "mint", "--organisation", self.demo.organisation, name, *more)
+        return made["id"], Client(self.demo.scim, made["token"])
+
+    def personal(self, dn, *more):
+        """A personal token: its id, and a client that has it."""
+        (made,) = self.tool("token", "mint", "--user", dn, "a script", *more)
+        return made["id"], Client(self.demo.scim, made["token"])
+
+    def listed_token(self, ident):
+        return next((row for row in self.tool("token", "list") if row["id"] == ident), None)
+
+    def person(self):
+        """An active user that nothing else uses: its DN, and its resource."""
+        name = self.name("person")
+        made = self.user(userName=name, password="violet turtles count slowly", emails=[{"value": f"{name}@example.com", "type": "work"}])
+        return f"uid={name},ou=users,{self.demo.organisation}", made
+
+    def ldap(self):
+        connection = ldap.initialize(self.demo.ldap)
+        connection.simple_bind_s(*self.demo.operator)
+        return connection
+
+
+class Tokens(Keeper):
+    def test_he9_two_tokens_of_a_client_are_good_side_by_side_and_share_what_it_made(self):
+        name = self.name("client")
+        (first_id, first), (second_id, second) = self.mint(name), self.mint(name)
+        made = self.made(first.ask("POST", "/Users", {"userName": self.name(), "externalId": "the same"}))
+        self.assertEqual(second.ask("GET", f"/Users/{made['id']}")["externalId"], "the same")
+        self.tool("token", "revoke", first_id)
+        self.refused(first.ask("GET", "/Users"), 401)
+        self.assertEqual(second.ask("GET", "/Users").status, 200)
+        self.assertEqual({row["client"] for row in [self.listed_token(second_id)]}, {name})
+
+    def test_he9_a_revoked_token_is_refused_on_its_open_connection_at_once(self):
+        ident, client = self.mint(self.name("client"))
+        self.assertEqual(client.ask("GET", "/Users").status, 200)
+        connection = client.connection
+        self.tool("token", "revoke", ident)
+        self.refused(client.ask("GET", "/Users"), 401)
+        self.assertIs(client.connection, connection)
+        self.assertIsNone(self.listed_token(ident))
+
+    def test_he9_removing_a_client_revokes_its_tokens_and_nobody_elses(self):
+        name = self.name("client")
+        tokens = [self.mint(name)[1] for _ in range(2)]
+        other = self.mint(self.name("client"))[1]
+        self.tool("client", "remove", name)
+        for token in tokens:
+            self.refused(token.ask("GET", "/Users"), 401)
+        self.assertEqual(other.ask("GET", "/Users").status, 200)
+
+    def test_he9_a_token_expires_and_is_warned_of_before(self):
+        ident, client = self.mint(self.name("client"), "--lifetime", "3s")
+        self.assertEqual(client.ask("GET", "/Users").status, 200)
+        self.assertEqual(self.listed_token(ident)["state"], "good")
+        time.sleep(2.4)
+        self.assertEqual(self.listed_token(ident)["state"], "ends soon")
+        told = headcount("--config", self.demo.facts["config"], "--json", "token", "list").stderr
+        self.assertIn(ident, told)
+        time.sleep(0.8)
+        self.assertEqual(self.listed_token(ident)["state"], "over")
+        self.refused(client.ask("GET", "/Users"), 401)
+
+    def test_he9_the_last_use_is_shown_and_survives_a_restart(self):
+        ident, client = self.mint(self.name("client"))
+        self.assertIsNone(self.listed_token(ident)["last_used"])
+        client.ask("GET", "/Users")
+        used = self.listed_token(ident)["last_used"]
+        self.assertIsNotNone(used)
+        self.demo.process.terminate()
+        self.demo.process.wait(30)
+        self.demo._launch()
+        self.assertEqual(self.listed_token(ident)["last_used"], used)
+
+    def test_he9_the_token_is_nowhere_but_in_the_one_answer(self):
+        (made,) = self.tool("token", "mint", "--organisation", self.demo.organisation, self.name("client"))
+        secret = made["token"].split("_", 2)[2]
+        kept = b"".join(file.read_bytes() for file in self.demo.folder.rglob("*") if file.is_file())
+        self.assertNotIn(secret.encode(), kept)
+        self.assertIn(made["id"].encode(), kept)
+
+
+class Personal(Keeper):
+    def test_u2_me_is_the_user_itself_at_its_own_place(self):
+        dn, made = self.person()
+        _, token = self.personal(dn)
+        me = token.ask("GET", "/Me")
+        self.assertEqual((me.status, me.id, me["meta"]["location"]), (200, made["id"], made["meta"]["location"]))
+        self.assertEqual(me.headers["location"], made["meta"]["location"])
+        self.assertEqual(me.body, token.ask("GET", f"/Users/{made['id']}").body)
+        tagged = token.ask("GET", "/Me", headers={"If-None-Match": me.headers["etag"]})
+        self.assertEqual(tagged.status, 304)
+        self.assertEqual(set(token.ask("GET", "/Me", attributes="userName").body), {"schemas", "id", "userName"})
+
+    def test_u2_me_changes_what_access_lets_it_change(self):
+        dn, made = self.person()
+        _, token = self.personal(dn)
+        replace = lambda path, value: {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+                                       "Operations": [{"op": "replace", "path": path, "value": value}]}
+        self.refused(token.ask("PATCH", "/Me", replace("displayName", "Somebody")), 403)
+        self.refused(token.ask("PUT", "/Me", made | {"displayName": "Somebody"}), 403)
+        self.refused(token.ask("PATCH", "/Me", replace("active", False)), 403)
+        self.refused(token.ask("PATCH", "/Me", replace("roles", [])), 403) if made.get("roles") else None
+        # A token that was stolen must not become the password.
+        self.refused(token.ask("PATCH", "/Me", replace("password", "yellow turtles count quickly")), 403)
+        self.refused(token.ask("DELETE", "/Me"), 403)
+        self.refused(token.ask("POST", "/Me", made), 501)
+        self.assertEqual(self.read("Users", made["id"]), made)
+
+    def test_a_clients_token_is_nobody(self):
+        for method, body in (("GET", None), ("PUT", {}), ("PATCH", {}), ("DELETE", None), ("POST", {})):
+            self.refused(self.ask(method, "/Me", body), 404)
+        self.refused(self.ask("GET", "/Me", headers={"Authorization": None}), 401)
+
+    def test_a_personal_token_sees_what_its_user_may_see_and_takes_no_seat(self):
+        dn, made = self.person()
+        _, other = self.person()
+        _, token = self.personal(dn)
+        self.assertEqual([user["id"] for user in self.listed(token.ask("GET", "/Users"))], [made["id"]])
+        self.refused(token.ask("GET", f"/Users/{other['id']}"), 404)
+        self.refused(token.ask("POST", "/Users", {"userName": self.name()}), 403)
+        self.assertEqual(self.listed(token.ask("GET", "/Sessions")), [])
+        connection = ldap.initialize(self.demo.ldap)
+        connection.simple_bind_s(dn, "violet turtles count slowly")
+        self.addCleanup(connection.unbind_s)
+        (session,) = self.listed(token.ask("GET", "/Sessions"))
+        self.assertEqual(token.ask("DELETE", f"/Sessions/{session['id']}").status, 204)
+
+    def test_he10_a_personal_token_ends_with_what_lets_its_user_in(self):
+        def disable(dn):
+            self.tool("user", "disable", dn)
+            self.tool("user", "enable", dn)
+
+        def another_address(dn):
+            self.ldap().modify_s(dn, [(ldap.MOD_REPLACE, "mail", [self.name("new").encode() + b"@example.com"])])
+
+        for end in (disable, another_address, lambda dn: self.tool("user", "delete", dn)):
+            dn, _ = self.person()
+            (ident, token), (_, same) = self.personal(dn), self.personal(dn)
+            self.assertEqual(token.ask("GET", "/Me").status, 200)
+            end(dn)
+            for held in (token, same):
+                self.refused(held.ask("GET", "/Me"), 401)
+            self.assertIsNone(self.listed_token(ident))
+
+    def test_a_personal_token_is_for_an_active_person_only(self):
+        for dn in (self.demo.services[0][0], self.demo.operator[0], f"uid=nobody,ou=users,{self.demo.organisation}"):
+            self.tool("token", "mint", "--user", dn, "x", expect=FAILED)
+
+    def test_the_audit_log_names_the_token_and_the_user(self):
+        administrator = next(dn for dn, _ in self.demo.users if "olivia" in dn)
+        ident, token = self.personal(administrator)
+        made = self.made(token.ask("POST", "/Users", {"userName": self.name()}))
+        dn = f"uid={made['userName']},ou=users,{self.demo.organisation}"
+        shown = lambda: [row for row in self.tool("audit", "show", "--entry", dn) if row["operation"] == "add"]
+        (added,) = eventually("it is in the audit log", shown)
+        self.assertEqual((added["actor"].lower(), added["through"]), (administrator.lower(), f"token:{ident}"))
+
+
+
