@@ -3,6 +3,7 @@
 
 use super::{Access, AccessSubject, AttributeSet, Standing};
 use crate::base::EntryId;
+use crate::domain::catalog::DIRECTORY_ONLY;
 use crate::domain::content::{self, Audience, Content, Visibility};
 use crate::domain::lens::{AccountState, Group, Licence, User, UserType, organisation_of};
 use crate::domain::password_rules::POLICY;
@@ -41,6 +42,10 @@ pub(super) enum Profile {
     Signpost,
     /// Another person's details.
     Person,
+    /// Those for staff only as well.
+    StaffPerson,
+    /// No more of another person than a directory has.
+    ListedPerson,
     /// A group one runs: reading, members and names.
     RunGroup,
     /// What somebody wrote, but for its completion note.
@@ -145,6 +150,8 @@ pub(super) struct DomainAccess {
     end: Access,
     signpost: Access,
     person: Access,
+    staff_person: Access,
+    listed_person: Access,
     run_group: Access,
     content: Access,
     whole_content: Access,
@@ -183,6 +190,18 @@ impl DomainAccess {
         person.unite(&named(&["entryUUID", "entryDN", "structuralObjectClass", "createTimestamp", "modifyTimestamp", "subschemaSubentry"]));
         person.subtract(secret);
         person.subtract(&named(&["hcExternalId", "hcRole"]));
+        let mut staff_only = AttributeSet::none(count);
+        let mut listed = named(&["objectClass", "structuralObjectClass", "entryUUID", "entryDN", "subschemaSubentry"]);
+        for definition in schema.attribute_types() {
+            match (definition.staff_only, definition.in_directory) {
+                (true, _) => staff_only.insert(definition.id),
+                (false, true) => listed.insert(definition.id),
+                (false, false) => {}
+            }
+        }
+        listed.subtract(secret);
+        let staff_person = reading(&person);
+        person.subtract(&staff_only);
         let mut run = named(&["cn", "displayName", "description"]);
         member_views(schema).into_iter().for_each(|attribute| run.insert(attribute));
         let signpost =
@@ -210,6 +229,8 @@ impl DomainAccess {
             tend,
             signpost: reading(&signpost),
             person: reading(&person),
+            staff_person,
+            listed_person: reading(&listed),
         }
     }
 
@@ -231,6 +252,8 @@ impl DomainAccess {
             Profile::End => &self.end,
             Profile::Signpost => &self.signpost,
             Profile::Person => &self.person,
+            Profile::StaffPerson => &self.staff_person,
+            Profile::ListedPerson => &self.listed_person,
             Profile::RunGroup => &self.run_group,
         }
     }
@@ -250,7 +273,7 @@ impl DomainAccess {
             // Content of others is about people one may see.
             Standing::User => [
                 Some(Profile::Signpost),
-                person.then_some(Profile::Person),
+                person.then(|| subject.person_profile()),
                 group.then_some(Profile::View),
                 person.then_some(Profile::WholeContent),
                 staff.then_some(Profile::Keep),
@@ -268,6 +291,17 @@ impl DomainAccess {
     pub(super) const fn near(&self, subject: &AccessSubject) -> &AttributeSet {
         let profile = if subject.entry.is_some() { Profile::View } else { Profile::Nothing };
         &self.get(profile).search
+    }
+}
+
+impl AccessSubject {
+    /// What it may see of other people, of those it may see (§8).
+    fn person_profile(&self) -> Profile {
+        match (self.may(DIRECTORY_ONLY), self.may("people.staff-view")) {
+            (true, _) => Profile::ListedPerson,
+            (false, true) => Profile::StaffPerson,
+            (false, false) => Profile::Person,
+        }
     }
 }
 
@@ -385,7 +419,7 @@ impl Subject<'_> {
             return (Profile::Nothing, Ground::Lacks("people.archived"));
         }
         if self.subject.may("people.search-any") {
-            return (Profile::Person, Ground::Permission("people.search-any"));
+            return (self.subject.person_profile(), Ground::Permission("people.search-any"));
         }
         if !self.subject.may("people.search") {
             return (Profile::Nothing, Ground::Lacks("people.search"));
@@ -394,7 +428,7 @@ impl Subject<'_> {
         let share = |group: &EntryId| self.facts.link(*group, known.member, entry.id).is_some_and(|level| level > Level::Past);
         let belongs = self.subject.groups.iter().filter(|(_, level)| **level >= Level::Full).map(|(group, _)| *group);
         match belongs.into_iter().find(share) {
-            Some(group) => (Profile::Person, Ground::SharedGroup(group)),
+            Some(group) => (self.subject.person_profile(), Ground::SharedGroup(group)),
             None => (Profile::Nothing, Ground::Lacks("people.search-any")),
         }
     }

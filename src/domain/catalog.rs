@@ -1,5 +1,8 @@
 //! The catalog (domain rule R1): permissions, roles and packages, as a config file defines them.
 
+/// The restriction that leaves of people what a directory shows (§8).
+pub const DIRECTORY_ONLY: &str = "people.directory-only";
+
 /// The catalog (R1).
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {

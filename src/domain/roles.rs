@@ -1,7 +1,7 @@
 //! What somebody's roles come to (R2): everything any role grants, minus everything any role restricts and
 //! everything that requires what is restricted.
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, DIRECTORY_ONLY};
 use super::lens::Role;
 use crate::base::EntryId;
 use crate::model::{Entry, Facts};
@@ -147,6 +147,10 @@ impl Catalog {
             restricted.insert(more.name.as_str().into());
         }
         granted.retain(|name| !restricted.contains(name));
+        // This one says what is left where it holds, so it counts where any role has it.
+        if restricted.contains(DIRECTORY_ONLY) {
+            granted.insert(DIRECTORY_ONLY.into());
+        }
         granted.into_iter().collect()
     }
 

@@ -132,6 +132,10 @@ pub struct AttributeType {
     pub link: Option<LinkView>,
     /// Never leaves the server and is never matched: passwords, tokens (`X-SECRET`).
     pub secret: bool,
+    /// Of people it shows to whoever may see fields for staff only (`X-STAFF-ONLY`).
+    pub staff_only: bool,
+    /// Of people it shows to whoever may see no more than a directory of them (`X-DIRECTORY`).
+    pub in_directory: bool,
     /// Made when it is asked for, never stored (`X-DERIVED`): memberOf, hasSubordinates and the like.
     pub derived: bool,
     /// Whether it was taken out at run time: only what was written before has its name.

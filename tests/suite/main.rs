@@ -36,6 +36,7 @@ mod oracle_values;
 mod oracles;
 mod password_policy;
 mod passwords;
+mod people;
 mod policy_links;
 mod policy_lockout;
 mod proxied;
