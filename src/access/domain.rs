@@ -5,10 +5,11 @@ use super::{Access, AccessSubject, AttributeSet, Standing};
 use crate::base::EntryId;
 use crate::domain::catalog::DIRECTORY_ONLY;
 use crate::domain::content::{self, Audience, Content, Visibility};
-use crate::domain::lens::{AccountState, Group, Licence, User, UserType, organisation_of};
+use crate::domain::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
 use crate::domain::password_rules::POLICY;
 use crate::model::{AttributeId, Entry, Facts, Kind, Level};
 use crate::schema::{Schema, Usage};
+use std::sync::Arc;
 
 /// The permission to read what anyone may read (C4).
 const READ_CONTENT: &str = "content.read";
@@ -369,10 +370,18 @@ impl Subject<'_> {
         }
     }
 
-    /// A provisioning client: people and groups of the organisation.
+    /// A provisioning client: people and groups of the organisation, or those of them it made or was given (HE2).
     fn client(&self, entry: &Entry) -> Profile {
+        let known = self.schema.known();
         match entry.kind {
-            Kind::User if self.user_type(entry) != UserType::App => Profile::View,
+            Kind::User if self.names_client(entry, known.hc_deleted_by) => Profile::Nothing,
+            Kind::User if self.user_type(entry) != UserType::App || self.administers(entry) => Profile::View,
+            Kind::User | Kind::Staff | Kind::Person | Kind::Group
+                if self.subject.client.as_ref().is_none_or(|client| client.own_only)
+                    && !self.names_client(entry, known.hc_provisioned_by) =>
+            {
+                Profile::View
+            }
             Kind::User | Kind::Staff | Kind::Person => Profile::Keep,
             Kind::Group if Group::of(self.schema, entry).is_some_and(|group| group.admin_only()) => Profile::View,
             Kind::Group => Profile::Keep,
@@ -497,6 +506,19 @@ impl Subject<'_> {
 
     fn may_write_under(&self, entry: &Entry) -> bool {
         self.subject.may(WRITE_CONTENT) && content::is_container(self.schema, self.facts, entry)
+    }
+
+    /// Whether the client that asks is among the ids that the attribute holds.
+    fn names_client(&self, entry: &Entry, attribute: AttributeId) -> bool {
+        let Some(client) = &self.subject.client else { return false };
+        entry.values(attribute).any(|id| id.eq_ignore_ascii_case(client.id.as_bytes()))
+    }
+
+    /// Whether the user holds a role of the system (R3).
+    fn administers(&self, entry: &Entry) -> bool {
+        let roles = self.facts.targets(entry.id, self.schema.known().hc_role, None, usize::MAX);
+        let is_of_system = |role: Arc<Entry>| Role::of(self.schema, &role).is_some_and(|role| role.system().is_some());
+        roles.into_iter().any(|(role, _)| self.facts.entry(role).is_some_and(is_of_system))
     }
 
     fn user_type(&self, entry: &Entry) -> UserType {

@@ -72,6 +72,7 @@ impl Scene {
             standing,
             entry: (standing != Standing::Client).then_some(ann),
             organisation: Some(self.get("organisation")),
+            client: (standing == Standing::Client).then(|| ProvisioningClient { id: "c1".into(), own_only: false }),
             permissions: permissions.iter().map(|name| (*name).into()).collect(),
             groups: groups::levels(schema(), &self.world, ann),
             roles: vec![HeldRole { entry: self.get("role"), name: Some("clerk".into()), system: None }],
@@ -165,6 +166,34 @@ fn the_domain_gives_what_its_rules_say_and_nothing_of_another_organisation() {
     );
     let all: Vec<String> = scene.named.iter().map(|(name, _)| format!("{name}:rw+-n")).collect();
     assert_eq!(row(AccessSubject { standing: Standing::Operator, ..scene.ann(Standing::User, &[]) }), all.join(" "));
+}
+
+#[test]
+fn he2_a_client_changes_what_it_made_or_was_given_and_never_an_administrator() {
+    let mut scene = Scene::new();
+    let policy = policy(&[]);
+    let (users, groups) = (scene.get("ou=users"), scene.get("group"));
+    let groups = scene.world.get(groups).parent.unwrap();
+    let own = scene.world.user(users, "own", &[("hcProvisionedBy", "c1")]);
+    let gone = scene.world.user(users, "gone", &[("hcProvisionedBy", "c1"), ("hcDeletedBy", "c1")]);
+    let others = scene.world.user(users, "others", &[("hcProvisionedBy", "c2"), ("hcDeletedBy", "c2")]);
+    let chief = scene.world.user(users, "chief", &[("hcProvisionedBy", "c1")]);
+    let team = scene.world.add(Some(groups), "cn=own", &[("objectClass", "hcGroup"), ("hcProvisionedBy", "c1")]);
+    let role = [("objectClass", "hcRoleDefinition"), ("hcRoleSystem", "hr-manager")];
+    let role = scene.world.add(scene.world.get_child(scene.get("organisation"), "ou=roles"), "cn=hr", &role);
+    scene.world.join(chief, "hcRole", role, Level::Full);
+    scene.named = [("own", own), ("gone", gone), ("others", others), ("chief", chief), ("team", team), ("bob", scene.get("bob"))].into();
+    let client = |own_only| AccessSubject {
+        client: Some(ProvisioningClient { id: "c1".into(), own_only }),
+        entry: None,
+        organisation: scene.world.get(users).parent,
+        standing: Standing::Client,
+        ..AccessSubject::anonymous(None, true)
+    };
+    assert_eq!(scene.row(&policy, client(true)), "own:rw+-n others:r chief:r team:rw+-n bob:r");
+    assert_eq!(scene.row(&policy, client(false)), "own:rw+-n others:rw+-n chief:r team:rw+-n bob:rw+-n");
+    let unnamed = AccessSubject { client: None, ..client(false) };
+    assert_eq!(scene.row(&policy, unnamed), "own:r gone:r others:r chief:r team:r bob:r");
 }
 
 #[test]

@@ -123,6 +123,15 @@ pub struct Memberships {
     pub undecided: BTreeSet<EntryId>,
 }
 
+/// A provisioning client, as the rules see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvisioningClient {
+    /// Its id.
+    pub id: std::sync::Arc<str>,
+    /// Whether it changes what it made or was given only (HE2).
+    pub own_only: bool,
+}
+
 /// Who asks, as the rules see it. The directory makes it where it makes an identity.
 #[derive(Clone, Debug)]
 pub struct AccessSubject {
@@ -134,6 +143,8 @@ pub struct AccessSubject {
     pub name_key: Vec<u8>,
     /// The organisation it belongs to.
     pub organisation: Option<EntryId>,
+    /// The provisioning client it is, where it is one.
+    pub client: Option<ProvisioningClient>,
     /// Whether it holds the Organisation Admin role.
     pub organisation_admin: bool,
     /// The permissions in effect, sorted.
@@ -160,6 +171,7 @@ impl AccessSubject {
             entry: None,
             name_key: Vec::new(),
             organisation: None,
+            client: None,
             organisation_admin: false,
             permissions: std::sync::Arc::from([]),
             groups: BTreeMap::new(),

@@ -156,6 +156,8 @@ pub struct Counts {
     pub audit_broken: Counter,
     /// When the audit log was last looked through and found good, milliseconds since the epoch; 0 for never.
     pub audit_verified_at: Counter,
+    /// Provisioning clients that were paused at their ceiling of deactivations.
+    pub clients_paused: Counter,
     /// Panics anywhere.
     pub panics: Counter,
     /// Configs taken over since the start, the first included.
@@ -194,6 +196,7 @@ pub static COUNTS: Counts = Counts {
     audited: Counter::new(),
     audit_broken: Counter::new(),
     audit_verified_at: Counter::new(),
+    clients_paused: Counter::new(),
     panics: Counter::new(),
     config_generation: Counter::new(),
     config_refused: Counter::new(),

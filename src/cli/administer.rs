@@ -88,8 +88,8 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
 
 /// Whether the command is answered with any number of rows.
 const fn is_list(command: &Command) -> bool {
-    use Command::{AccessExplain, Clients, Groups, Licences, Roles, Sessions, Tokens, Users};
-    matches!(command, AccessExplain(_) | Clients(_) | Groups(_) | Licences(_) | Roles(_) | Sessions | Tokens | Users(_))
+    use Command::{AccessExplain, Clients, Groups, Licences, Roles, Sessions, Tokens, Users, UsersDeleted};
+    matches!(command, AccessExplain(_) | Clients(_) | Groups(_) | Licences(_) | Roles(_) | Sessions | Tokens | Users(_) | UsersDeleted)
 }
 
 fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {
@@ -275,6 +275,8 @@ fn user(action: UserAction) -> Result<Command, String> {
             Command::UserAdd(NewUser { organisation, uid, given_name, family_name, email, kind, password, roles: role })
         }
         UserAction::Delete { user } => Command::UserDelete { user },
+        UserAction::Deleted => Command::UsersDeleted,
+        UserAction::Restore { id } => Command::UserRestore { id },
         UserAction::Disable { user } => Command::UserState { user, active: false },
         UserAction::Enable { user } => Command::UserState { user, active: true },
         UserAction::Unlock { user } => Command::UserUnlock { user },

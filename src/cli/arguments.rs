@@ -403,6 +403,13 @@ pub(super) enum UserAction {
         /// The user's DN.
         user: String,
     },
+    /// List users that provisioning clients deleted and that can be brought back.
+    Deleted,
+    /// Bring back a user that a provisioning client deleted, with its id, groups and roles.
+    Restore {
+        /// Its id, as `user deleted` shows it.
+        id: String,
+    },
     /// Keep a user out; its sessions end at once.
     Disable {
         /// The user's DN.

@@ -29,10 +29,23 @@ pub(super) enum ClientAction {
         #[command(flatten)]
         options: ClientOptions,
     },
+    /// Give users and groups to a client that changes only what it made or was given.
+    Give {
+        /// The client's name, or its id.
+        name: String,
+        /// The DNs.
+        #[arg(required = true, value_name = "DN")]
+        entries: Vec<String>,
+        /// The organisation's DN, where several have a client of that name.
+        #[arg(long, value_name = "DN")]
+        organisation: Option<String>,
+    },
     /// List clients.
     List(OrganisationFilter),
     /// Remove a client; all its tokens are revoked at once.
     Remove(ClientName),
+    /// Let a client go on that was paused at its ceiling of deactivations.
+    Resume(ClientName),
     /// Show a client with everything that says how it is dealt with.
     Show(ClientName),
 }
@@ -143,6 +156,8 @@ pub(super) fn client(action: ClientAction) -> Result<Command, String> {
             }
             Command::ClientChange { client: which.into(), settings }
         }
+        ClientAction::Give { name, entries, organisation } => Command::ClientGive { client: WhichClient { name, organisation }, entries },
+        ClientAction::Resume(which) => Command::ClientResume(which.into()),
         ClientAction::List(filter) => Command::Clients(Within { organisation: filter.organisation }),
         ClientAction::Remove(which) => Command::ClientRemove(which.into()),
         ClientAction::Show(which) => Command::ClientShow(which.into()),

@@ -219,6 +219,11 @@ impl Snapshot {
         families.counter("headcount_backup_failures", "Scheduled backups that failed", COUNTS.backup_failed.get())?;
         families.gauge("headcount_config_generation", "Configs taken over since the start", COUNTS.config_generation.get() as f64)?;
         families.counter("headcount_config_refused", "Changed configs that were bad", COUNTS.config_refused.get())?;
+        families.counter(
+            "headcount_provisioning_paused",
+            "Provisioning clients that were paused at their ceiling",
+            COUNTS.clients_paused.get(),
+        )?;
         families.counter("headcount_panics", "Panics", COUNTS.panics.get())
     }
 }

@@ -1,7 +1,7 @@
 //! What the directory shares between readers, the writer thread and its doors: schema, clock, the settings in force,
 //! the seat book, and the generation of authority by which open connections notice that rights have changed.
 
-use super::client::Activity;
+use super::client::{Activity, Client};
 use super::collective::AreasCache;
 use super::credentials::Renewal;
 use super::error::Error;
@@ -231,6 +231,7 @@ impl Core {
         subject.certificate = origin.certificate;
         subject.entry = identity.entry;
         subject.organisation = identity.organisation;
+        subject.client = identity.client.as_deref().filter(|_| identity.standing == Standing::Client).map(Client::as_subject);
         subject.organisation_admin = identity.organisation_admin;
         subject.permissions = Arc::clone(&identity.permissions);
         let Some(entry) = identity.entry else { return subject };

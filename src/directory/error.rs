@@ -66,6 +66,9 @@ pub enum Error {
     /// A value that must be unique is in use: constraintViolation (19), 409 uniqueness.
     #[error("{0}")]
     Uniqueness(String),
+    /// A client would disable or delete more users than it may: insufficientAccessRights (50), 403. It is paused.
+    #[error("{0}")]
+    Ceiling(String),
     /// Anonymous may not: inappropriateAuthentication (48).
     #[error("{0}")]
     InappropriateAuthentication(String),

@@ -11,12 +11,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SAVE_EVERY: Duration = Duration::from_secs(30);
 /// How often tokens that end soon are told of.
 const WARN_EVERY: Duration = Duration::from_secs(24 * 3_600);
+/// How often users are forgotten that were kept for long enough.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 impl Directory {
     /// Runs for as long as the daemon does.
     pub async fn maintain(self: Arc<Self>) {
         let mut saved = self.clock().monotonic();
         let mut warned = None;
+        let mut forgot = None;
         loop {
             // Either something was released, or the time has come; both mean: look.
             drop(tokio::time::timeout(LOOK_EVERY, self.core().wake.notified()).await);
@@ -30,6 +33,12 @@ impl Directory {
             let now = self.clock().monotonic();
             if let Err(error) = self.save_attempts_due(now.saturating_sub(saved) >= SAVE_EVERY).await {
                 tracing::warn!(%error, "attempts to sign in could not be saved yet");
+            }
+            if forgot.is_none_or(|forgot| now.saturating_sub(forgot) >= FORGET_EVERY) {
+                forgot = Some(now);
+                if let Err(error) = self.forget_kept_users().await {
+                    tracing::warn!(%error, "deleted users that were kept for long enough could not be forgotten yet");
+                }
             }
             if now.saturating_sub(saved) >= SAVE_EVERY {
                 saved = now;

@@ -32,6 +32,7 @@ mod follow;
 mod hash_memory;
 pub mod hash_pool;
 pub mod identity;
+mod lifecycle;
 mod link_cache;
 mod link_view;
 mod list_view;
@@ -82,6 +83,7 @@ pub use follow::{
     SyncState, Uuid,
 };
 pub use identity::{Caller, Identity, Method, Origin, Protocol, RequestId, SessionHandle, Standing};
+pub use lifecycle::{KeptUser, external_id_option};
 pub use operator::AuditCheck;
 pub use request::{
     Dereference, EntrySink, LinkWish, Linked, ListView, Offered, OwnedEntry, Page, Position, Progress, RightsWish, Scope, SearchRequest,

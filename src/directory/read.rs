@@ -96,9 +96,9 @@ impl Directory {
     pub fn members(&self, caller: &Caller, group: EntryId, after: Option<EntryId>, limit: usize) -> Result<Vec<Membership>, Error> {
         let memory = self.memory();
         let known = self.schema().known();
+        let grants = self.grants(caller);
         let links = {
             let _isolation = memory.isolated();
-            let grants = self.grants(caller);
             let visible = memory.entry(group).is_some_and(|entry| grants.on(memory, &entry).read.contains(known.member));
             if !visible {
                 return Err(Error::NoSuchObject { matched: String::new() });
@@ -107,6 +107,10 @@ impl Directory {
         };
         let describe = |(id, level): (EntryId, Level)| {
             let entry = memory.entry(id)?;
+            // A client does not meet those again that it has deleted.
+            if entry.has(known.hc_deleted_by) && !grants.on(memory, &entry).disclosed {
+                return None;
+            }
             let names = [known.display_name, known.cn, known.uid];
             let display = names.into_iter().find_map(|attribute| entry.text(attribute)).unwrap_or_default();
             let uuid = entry.text(known.entry_uuid)?.to_owned();

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Entries of a search that is noted where the config says nothing.
 pub const LARGE_READ: usize = 1_000;
 
+/// How long users that a provisioning client deleted are kept where the config says nothing.
+pub const KEEP_DELETED: Duration = Duration::from_secs(30 * 86_400);
+
 /// Everything the directory needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -62,6 +65,8 @@ pub struct Settings {
     pub password_policy: PasswordPolicy,
     /// Mails of activation.
     pub activation: Activation,
+    /// How long users that a provisioning client deleted are kept.
+    pub keep_deleted: Duration,
     /// What the doors can do, as attributes of the root DSE.
     pub protocol_features: Vec<(String, Vec<String>)>,
 }
@@ -94,6 +99,7 @@ impl Settings {
             lockout: Lockout::default(),
             password_policy: PasswordPolicy::default(),
             activation: Activation::default(),
+            keep_deleted: KEEP_DELETED,
             protocol_features: Vec::new(),
         }
     }

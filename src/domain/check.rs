@@ -255,6 +255,7 @@ impl Rules<'_> {
     }
 
     fn group(&self, after: &Entry) -> Result<(), Breach> {
+        self.external_ids(after)?;
         let Some(parent_group) = self.schema.attribute("hcParentGroup") else { return Ok(()) };
         for link in self.proposal.linked.iter().filter(|link| link.attribute == parent_group) {
             if groups::leads_to(self.facts, parent_group, link.target, after.id) {
@@ -338,6 +339,7 @@ impl Rules<'_> {
             }
         }
         self.default_visibility(after)?;
+        self.external_ids(after)?;
         self.staff_link(after)?;
         if self.proposal.actor == Actor::Client {
             self.roles_by_client()?;
@@ -377,6 +379,36 @@ impl Rules<'_> {
             Some(Visibility::Anyone | Visibility::JustMe) => Ok(()),
             Some(Visibility::Group) | None => breach(Cause::Constraint, "C2", "hcDefaultVisibility is just-me or anyone"),
         }
+    }
+
+    /// HE1: what a client calls an entry is one of a kind among those of the kind in the organisation; each client is by itself.
+    fn external_ids(&self, after: &Entry) -> Result<(), Breach> {
+        let external = self.schema.known().hc_external_id;
+        let Some(organisation) = self.organisation_above(after) else { return Ok(()) };
+        let normal = |value: &[u8]| {
+            let mut key = Vec::new();
+            self.schema.normalize(external, value, &mut key).ok().map(|()| key)
+        };
+        for own in after.get(external).filter(|held| held.has_options()) {
+            let mut before = self.proposal.before.into_iter().flat_map(|before| before.get(external));
+            if before.any(|held| held.encoded() == own.encoded()) && !self.moves() {
+                continue;
+            }
+            for (value, key) in own.values().filter_map(|value| Some((value, normal(value)?))) {
+                let same = |held: crate::model::entry::Attribute<'_>| {
+                    held.options() == own.options() && held.values().any(|value| normal(value).as_ref() == Some(&key))
+                };
+                let taken = |id: EntryId| {
+                    let other = self.facts.entry(id).filter(|other| other.kind == after.kind && id != after.id);
+                    other.is_some_and(|other| other.get(external).any(same) && organisation_of(self.facts, id) == Some(organisation))
+                };
+                if self.facts.equal(external, &key).into_iter().any(taken) {
+                    let value = String::from_utf8_lossy(value);
+                    return breach(Cause::Uniqueness, "HE1", format!("the externalId {value} is in use"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// U7: one user, one staff record.

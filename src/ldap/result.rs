@@ -87,7 +87,7 @@ pub(crate) const fn code(error: &Error) -> LdapResultCode {
         Error::CriticalExtension(_) => LdapResultCode::UnavailableCriticalExtension,
         Error::InappropriateAuthentication(_) => LdapResultCode::InappropriateAuthentication,
         Error::InappropriateMatching(_) => LdapResultCode::InappropriateMatching,
-        Error::InsufficientAccess(_) => LdapResultCode::InsufficentAccessRights,
+        Error::Ceiling(_) | Error::InsufficientAccess(_) => LdapResultCode::InsufficentAccessRights,
         Error::Internal | Error::NoOperation => LdapResultCode::Other,
         Error::InvalidCredentials => LdapResultCode::InvalidCredentials,
         Error::InvalidName(_) => LdapResultCode::InvalidDNSyntax,

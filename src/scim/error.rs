@@ -169,6 +169,7 @@ impl From<directory::Error> for ScimError {
             Cause::AuthorizationDenied
             | Cause::ConfidentialityRequired(_)
             | Cause::CriticalExtension(_)
+            | Cause::Ceiling(_)
             | Cause::InsufficientAccess(_)
             | Cause::ListView(_)
             | Cause::SessionLimit { .. }

@@ -119,7 +119,13 @@ impl Gateway {
         }
     }
 
-    fn first(&self, base: &str, scope: Scope, filter: &Filter<'_>, attributes: &[&str]) -> Result<Option<OwnedEntry>, ScimError> {
+    pub(super) fn first(
+        &self,
+        base: &str,
+        scope: Scope,
+        filter: &Filter<'_>,
+        attributes: &[&str],
+    ) -> Result<Option<OwnedEntry>, ScimError> {
         let mut found = None;
         self.for_each(base, scope, filter, attributes, &mut |entry| {
             found.get_or_insert_with(|| entry.to_owned());
@@ -263,7 +269,7 @@ impl Gateway {
         let dn = format!("{rdn},{parent}");
         let classes = resource_type.mapping.object_classes.iter().map(|class| class.as_bytes().to_vec()).collect();
         let mut attributes = vec![("objectClass".to_owned(), classes)];
-        attributes.extend(changes.into_iter().map(|(name, values)| (name.to_owned(), values)));
+        attributes.extend(changes.into_iter().map(|(name, values)| (self.ldap_name(name), values)));
         let options = WriteOptions { post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
         let after = beside(&dn)?.into_iter().map(|write| (write, WriteOptions::default()));
         let writes = std::iter::once((Write::Add { dn, attributes }, options)).chain(after).collect();
@@ -296,7 +302,7 @@ impl Gateway {
         let (new_rdn, changes) = renamed(entry, &resource_type.mapping.naming, mapping::beside_others(entry, resource_type, changes));
         let replace = |(name, values): (&'static str, Vec<Vec<u8>>)| Modification {
             kind: ModificationKind::Replace,
-            attribute: name.to_owned(),
+            attribute: self.ldap_name(name),
             values,
         };
         modifications.splice(0..0, changes.into_iter().map(replace));
@@ -327,6 +333,7 @@ impl Gateway {
     ) -> Result<Object, ScimError> {
         let mut resource = mapping::to_resource(entry, resource_type, &self.base_url, self);
         let meta = resource.shift_remove("meta").unwrap_or_default();
+        self.show_external_id(entry, &mut resource);
         for computed in resource_type.mapping.computed.iter().filter(|computed| wants(computed)) {
             let value: Value = match computed.part {
                 Part::Groups => self.groups_value(entry)?.into(),

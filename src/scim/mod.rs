@@ -11,7 +11,8 @@ pub mod cursor;
 pub mod discovery;
 pub mod error;
 pub mod evaluate;
-pub mod filter;
+pub mod external_id;
+mod filter;
 pub mod gateway;
 pub mod json;
 pub mod list;
@@ -35,6 +36,8 @@ pub mod types;
 
 #[cfg(test)]
 mod header_tests;
+#[cfg(test)]
+mod lifecycle_tests;
 #[cfg(test)]
 mod query_tests;
 #[cfg(test)]

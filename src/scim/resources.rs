@@ -1,6 +1,7 @@
 //! Resources: made, read, replaced, patched and deleted (RFC 7644 §3.3–§3.6).
 
 use super::error::{ScimError, ScimType};
+use super::external_id;
 use super::gateway::Gateway;
 use super::json::Object;
 use super::list::Query;
@@ -26,6 +27,8 @@ const ATTEMPTS: usize = 16;
 
 /// A PATCH of a group with more members than this is answered without them (204).
 const MEMBERS_SHOWN: usize = 100;
+
+const EXTERNAL_ID: &str = "externalId";
 
 type Parameters = [(String, String)];
 
@@ -99,15 +102,21 @@ pub async fn create(
         resource.entry(*name).or_insert(true.into());
     }
     check_required(&resource, resource_type)?;
-    check_unique(gateway, resource_type, &resource, None)?;
+    // Whoever has the name may be the one that comes back.
+    if !gateway.settings.restore_on_create {
+        check_unique(gateway, resource_type, &resource, None)?;
+    }
     let mut changes = mapping::changes(&Object::new(), &resource, resource_type, gateway)?;
     let names = members::names(gateway, &member_ids.unwrap_or_default())?;
     if !names.is_empty() {
         changes.push(("member", names));
     }
-    let beside = |dn: &str| beside(gateway, resource_type, dn, &Object::new(), &resource);
-    let entry = gateway.add(resource_type, changes, beside).await?;
-    answer(gateway, resource_type, &entry, &projection, StatusCode::CREATED, Preference::of(headers))
+    let beside_it = |dn: &str| beside(gateway, resource_type, dn, &Object::new(), &resource);
+    let added = gateway.add(resource_type, changes, beside_it).await;
+    if added.as_ref().is_err_and(|error| error.status == StatusCode::CONFLICT) {
+        check_unique(gateway, resource_type, &resource, None)?;
+    }
+    answer(gateway, resource_type, &added?, &projection, StatusCode::CREATED, Preference::of(headers))
 }
 
 /// What changes in other entries with a resource.
@@ -118,12 +127,13 @@ fn beside(gateway: &Gateway, resource_type: &ResourceType, dn: &str, before: &Ob
 /// 409 where the name is in use, with the id of who has it.
 fn check_unique(gateway: &Gateway, resource_type: &ResourceType, resource: &Object, own: Option<&str>) -> Result<(), ScimError> {
     let naming = resource_type.mapping.naming.name;
-    if !resource_type.mapping.naming.is_unique {
-        return Ok(());
-    }
-    let Some(name) = resource.get(naming).and_then(serde_json::Value::as_str) else { return Ok(()) };
-    match gateway.holder(resource_type, name)?.filter(|holder| Some(holder.as_str()) != own) {
-        Some(holder) => Err(ScimError::of(ScimType::Uniqueness, format!("{naming} is in use by {holder}"))),
+    let text = |name: &str| resource.get(name).and_then(serde_json::Value::as_str);
+    let name = text(naming).filter(|_| resource_type.mapping.naming.is_unique);
+    let by_name = name.map(|name| gateway.holder(resource_type, name)).transpose()?.flatten();
+    let by_external_id = text(EXTERNAL_ID).map(|value| gateway.holder_of_external_id(resource_type, value)).transpose()?.flatten();
+    let held = [(naming, by_name), (EXTERNAL_ID, by_external_id)];
+    match held.into_iter().find_map(|(what, holder)| Some((what, holder.filter(|holder| Some(holder.as_str()) != own)?))) {
+        Some((what, holder)) => Err(ScimError::of(ScimType::Uniqueness, format!("{what} is in use by {holder}"))),
         None => Ok(()),
     }
 }
@@ -264,7 +274,7 @@ async fn update(
         let after = change.apply(&before, resource_type)?;
         let changes = mapping::changes(&before, &after, resource_type, gateway)?;
         let beside = beside(gateway, resource_type, &entry.dn, &before, &after)?;
-        if changes.iter().any(|(name, _)| *name == resource_type.mapping.naming.ldap) {
+        if changes.iter().any(|(name, _)| [resource_type.mapping.naming.ldap, external_id::LDAP].contains(name)) {
             check_unique(gateway, resource_type, &after, Some(id))?;
         }
         let modifications = members::modifications(gateway, &entry, change.steps())?;

@@ -158,6 +158,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         lockout: lockout(&mut checker, file),
         password_policy: password_policy(&mut checker, file),
         activation: activation(&mut checker, file),
+        keep_deleted: file.provisioning.keep_deleted.get_ref().0,
         protocol_features: crate::ldap::features(),
     };
     let trusted_proxies = networks(&mut checker, &file.proxy.trusted);

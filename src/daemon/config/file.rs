@@ -5,7 +5,7 @@ use super::operate::{AuditTable, BackupTable, MetricsTable};
 use super::units::{Depth, Octets, Period};
 use crate::base::Limits;
 use crate::base::limits::{DEEPEST_BER, DEEPEST_FILTER};
-use crate::directory::settings::{Activation, AllowedScheme, Hashing, Lockout, PasswordPolicy};
+use crate::directory::settings::{Activation, AllowedScheme, Hashing, KEEP_DELETED, Lockout, PasswordPolicy};
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -70,6 +70,9 @@ pub struct ServerFile {
     /// Welcome and forgot-password mails.
     #[serde(default)]
     pub activation: ActivationTable,
+    /// What becomes of what provisioning clients delete.
+    #[serde(default)]
+    pub provisioning: ProvisioningTable,
     /// Permissions, roles and packages.
     #[serde(default)]
     pub catalog: CatalogTable,
@@ -533,6 +536,20 @@ pub struct MailTable {
     pub password_file: Option<Spanned<PathBuf>>,
     /// A folder to put mails in, instead of sending them.
     pub drop_folder: Option<Spanned<PathBuf>>,
+}
+
+/// `[provisioning]`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProvisioningTable {
+    /// How long users that a client deleted are kept.
+    pub keep_deleted: Spanned<Period>,
+}
+
+impl Default for ProvisioningTable {
+    fn default() -> Self {
+        Self { keep_deleted: Spanned::new(0..0, Period(KEEP_DELETED)) }
+    }
 }
 
 /// `[activation]`.

@@ -20,6 +20,7 @@ impl Execution<'_> {
             self.row(json!({
                 "name": client.name, "id": client.id, "organisation": client.organisation, "profile": client.settings.profile,
                 "scopes": client.settings.scopes, "dry_run": client.settings.dry_run, "tokens": client.tokens,
+                "paused": client.paused.map(|since| since.rfc3339()),
             }))?;
         }
         Ok(count(clients.len(), "client", "clients"))
@@ -41,6 +42,27 @@ impl Execution<'_> {
     pub(super) fn remove_client(&self, which: &WhichClient) -> Result<String, Failure> {
         self.handle.block_on(self.directory.remove_client(&self.caller, which.organisation.as_deref(), &which.name))?;
         Ok(format!("client {} is removed, and its tokens are revoked", which.name))
+    }
+
+    pub(super) fn give_to_client(&self, which: &WhichClient, entries: &[String]) -> Result<String, Failure> {
+        let give = self.directory.give_to_client(&self.caller, which.organisation.as_deref(), &which.name, entries);
+        let given = self.handle.block_on(give)?;
+        Ok(format!("{} given to client {}", count(given, "entry is", "entries are"), which.name))
+    }
+
+    pub(super) fn resume_client(&self, which: &WhichClient) -> Result<String, Failure> {
+        self.handle.block_on(self.directory.resume_client(&self.caller, which.organisation.as_deref(), &which.name))?;
+        Ok(format!("client {} goes on", which.name))
+    }
+
+    pub(super) fn deleted_users(&mut self) -> Result<String, Failure> {
+        let users = self.directory.kept_users(&self.caller);
+        for user in &users {
+            self.row(json!({
+                "id": user.id, "dn": user.dn, "deleted": user.deleted.rfc3339(), "by": user.by, "kept_until": user.until.rfc3339(),
+            }))?;
+        }
+        Ok(count(users.len(), "deleted user", "deleted users"))
     }
 
     pub(super) fn mint(&mut self, new: &NewToken) -> Result<String, Failure> {
@@ -84,7 +106,7 @@ impl Execution<'_> {
 fn whole(client: &ClientInfo) -> Value {
     let mut row = json!({
         "name": client.name, "id": client.id, "organisation": client.organisation, "created": client.created.rfc3339(),
-        "tokens": client.tokens,
+        "tokens": client.tokens, "paused": client.paused.map(|since| since.rfc3339()),
     });
     if let (Value::Object(row), Ok(Value::Object(settings))) = (&mut row, serde_json::to_value(&client.settings)) {
         row.extend(settings);

@@ -53,6 +53,8 @@ impl Execution<'_> {
             Command::Bootstrap { dn } => self.bootstrap(dn),
             Command::ClientAdd { organisation, name, settings } => self.add_client(organisation, name, settings),
             Command::ClientChange { client, settings } => self.change_client(client, settings),
+            Command::ClientGive { client, entries } => self.give_to_client(client, entries),
+            Command::ClientResume(client) => self.resume_client(client),
             Command::ClientRemove(client) => self.remove_client(client),
             Command::ClientShow(client) => self.show_client(client),
             Command::Clients(within) => self.clients(within),
@@ -85,6 +87,11 @@ impl Execution<'_> {
             }
             Command::Tokens => self.tokens(),
             Command::UserAdd(user) => self.add_user(user),
+            Command::UsersDeleted => self.deleted_users(),
+            Command::UserRestore { id } => {
+                let dn = self.handle.block_on(directory.restore_user(&self.caller, id))?;
+                Ok(format!("{dn} is back"))
+            }
             Command::UserDelete { user } => self.write(Write::Delete { dn: user.clone() }).map(|_| format!("{user} is deleted")),
             Command::UserApplicationPassword { user, application, remove } => self.set_application_password(user, application, *remove),
             Command::UserOneTimeCode { user, remove } => self.set_one_time_code(user, *remove),

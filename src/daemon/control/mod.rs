@@ -69,6 +69,15 @@ pub enum Command {
         /// The settings that change.
         settings: SettingsChange,
     },
+    /// Give users and groups to a client.
+    ClientGive {
+        /// Which one.
+        client: WhichClient,
+        /// Their DNs.
+        entries: Vec<String>,
+    },
+    /// Let a paused client go on.
+    ClientResume(WhichClient),
     /// Remove a client with its tokens.
     ClientRemove(WhichClient),
     /// A client with its settings.
@@ -159,6 +168,13 @@ pub enum Command {
     Tokens,
     /// Add a user.
     UserAdd(NewUser),
+    /// The users that clients deleted and that are kept.
+    UsersDeleted,
+    /// Bring back a user that a client deleted.
+    UserRestore {
+        /// Its id.
+        id: String,
+    },
     /// Delete a user.
     UserDelete {
         /// The user's DN.

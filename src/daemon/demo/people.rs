@@ -73,6 +73,9 @@ pub(super) async fn make(directory: &Arc<Directory>, state: &mut State) -> Resul
         }
     }
     let token = directory.mint_token(&caller, ORGANISATION, "demo", None).await.map_err(|error| error.to_string())?;
+    // People of the demo are not made by it, and it is there to be tried out on them.
+    let reach = [("reach".to_owned(), "organisation".into())].into_iter().collect();
+    directory.change_client(&caller, Some(ORGANISATION), "demo", reach).await.map_err(|error| error.to_string())?;
     state.scim_token = Some(String::from_utf8_lossy(token.secret.expose()).into_owned());
     Ok(())
 }

@@ -36,6 +36,15 @@ pub struct ClientInfo {
     pub settings: ClientSettings,
     /// How many tokens of it are good.
     pub tokens: usize,
+    /// Since when it is paused at its ceiling of deactivations.
+    pub paused: Option<Timestamp>,
+}
+
+impl Client {
+    /// What records of the audit log call it.
+    pub(in super::super) fn told(&self) -> String {
+        format!("client:{} {}", self.id, tree::shorten(&self.name))
+    }
 }
 
 impl ClientSettings {
@@ -57,7 +66,7 @@ impl ClientSettings {
 /// What a record of the audit log tells of a client: what it is, and the settings that were named.
 fn told(client: &Client, change: &SettingsChange) -> String {
     let settings = change.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>();
-    format!("client:{} {}{settings}", client.id, tree::shorten(&client.name))
+    format!("{}{settings}", client.told())
 }
 
 /// Keeps a client as it is.
@@ -154,7 +163,7 @@ impl Directory {
             .await
     }
 
-    fn kept_client(&self, caller: &Caller, organisation: Option<&str>, name: &str) -> Result<Client, Error> {
+    pub(in super::super) fn kept_client(&self, caller: &Caller, organisation: Option<&str>, name: &str) -> Result<Client, Error> {
         let only = organisation.map(|organisation| self.organisation_for(caller, organisation)).transpose()?;
         let of = |client: &Client| self.keeps(caller, client.organisation) && only.is_none_or(|only| only == client.organisation);
         let mut found: Vec<Client> =
@@ -167,9 +176,9 @@ impl Directory {
     }
 
     fn client_info(&self, client: Client) -> ClientInfo {
-        let tokens = self.live_tokens(&client.id);
+        let (tokens, paused) = (self.live_tokens(&client.id), self.paused_since(&client.id));
         let Client { id, organisation, name, created, settings } = client;
-        ClientInfo { id, name, organisation: tree::dn_of(self.memory(), organisation), created, settings, tokens }
+        ClientInfo { id, name, organisation: tree::dn_of(self.memory(), organisation), created, settings, tokens, paused }
     }
 
     /// Whether the caller keeps the clients and tokens of an organisation: the operator, or an administrator of it.

@@ -10,6 +10,7 @@ pub use keep::{ClientInfo, SettingsChange};
 pub(super) use keep::{begin, put};
 
 use super::Directory;
+use crate::access::ProvisioningClient;
 use crate::base::{EntryId, Timestamp};
 use crate::model::Facts;
 use serde::{Deserialize, Serialize};
@@ -167,6 +168,16 @@ impl Client {
     /// Whether it goes by that name; names differ by more than case.
     fn is_named(&self, name: &str) -> bool {
         self.name.to_lowercase() == name.to_lowercase()
+    }
+
+    /// Whether nothing that it asks for is done.
+    pub(super) const fn is_on_trial(&self) -> bool {
+        self.settings.dry_run
+    }
+
+    /// As the rules of access see it.
+    pub(super) fn as_subject(&self) -> ProvisioningClient {
+        ProvisioningClient { id: self.id.as_str().into(), own_only: self.settings.reach == Reach::Own }
     }
 
     fn read(id: &str, octets: &[u8]) -> Option<Self> {

@@ -5,6 +5,7 @@ use super::links::LinkValues;
 use super::{Work, quoted};
 use crate::base::EntryId;
 use crate::directory::alias::ALIAS;
+use crate::directory::lifecycle::Kept;
 use crate::directory::referral::is_of_class;
 use crate::directory::tree::{self, Resolved, Suffix};
 use crate::directory::{Error, WriteOutcome};
@@ -18,6 +19,19 @@ const CONTAINERS: [&str; 7] = ["users", "staff", "roles", "groups", "licences", 
 
 impl Work<'_, '_> {
     pub(super) fn add(&mut self, text: &str, attributes: Vec<(String, Vec<Vec<u8>>)>) -> Result<WriteOutcome, Error> {
+        match self.returning(&tree::parse_dn(text)?, &attributes) {
+            Some(returning) => self.come_back(returning, text, attributes),
+            None => self.add_entry(text, attributes, None),
+        }
+    }
+
+    /// Adds an entry, over what was kept of it where it comes back.
+    pub(in crate::directory) fn add_entry(
+        &mut self,
+        text: &str,
+        attributes: Vec<(String, Vec<Vec<u8>>)>,
+        kept: Option<&Kept>,
+    ) -> Result<WriteOutcome, Error> {
         let dn = tree::parse_dn(text)?;
         self.refuse_declared(&dn)?;
         self.refuse_referred(&dn)?;
@@ -31,10 +45,20 @@ impl Work<'_, '_> {
         self.complete_with_rdn(&mut draft, &dn, &links)?;
         let given = given_attributes(&draft, &links);
         self.complete_new_content(&mut draft, &mut links)?;
+        let before = kept.map(|kept| kept.lay_under(&self.core.schema, &mut draft, &given));
         self.stamp_new(&mut draft);
-        structured::reconcile(&self.core.schema, None, &mut draft)?;
+        if before.is_some() {
+            self.stamp_changed(&mut draft);
+        }
+        structured::reconcile(&self.core.schema, before.as_ref(), &mut draft)?;
         self.state_of_new_person(None, &mut draft);
-        self.note_password(None, &mut draft, (parent, &links))?;
+        // A password that comes back is none that was set.
+        if before.is_none() || given.contains(&self.core.schema.known().user_password) {
+            self.note_password(None, &mut draft, (parent, &links))?;
+        }
+        if let Some(kept) = kept {
+            self.link_again(kept, id, &given)?;
+        }
         let revision = self.txn.new_revision();
         let place = Place { id, parent, rdn, rdn_key, revision };
         let entry = self.put_with_links(draft, place, links)?;
@@ -45,7 +69,7 @@ impl Work<'_, '_> {
         self.join_uid(None, &entry)?;
         self.after_add(&entry)?;
         let names = entry.attributes().map(|held| held.description().to_owned()).collect();
-        self.audit_change("add", (None, Some(&entry)), names);
+        self.audit_change(if kept.is_some() { "restore" } else { "add" }, (None, Some(&entry)), names);
         self.outcome(&entry, None)
     }
 

@@ -58,7 +58,7 @@ impl Work<'_, '_> {
 
     /// So many things of so many octets together are about to be looked at; refuses where that is too much for one step. The
     /// operator's changes are as large as they are.
-    pub(super) fn look_at(&self, count: usize, octets: usize) -> Result<(), Error> {
+    pub(in crate::directory) fn look_at(&self, count: usize, octets: usize) -> Result<(), Error> {
         self.note_look(count, octets);
         let most = self.current.settings.limits.entry.saturating_mul(TIMES_AN_ENTRY);
         match self.looked_at() > most && !self.caller.identity.is_operator() {

@@ -3,6 +3,7 @@
 
 use super::Work;
 use crate::base::EntryId;
+use crate::directory::lifecycle::Deleted;
 use crate::directory::session::ENDED_BY_REQUEST;
 use crate::directory::{Error, WriteOutcome, tree};
 use crate::model::{Entry, Facts, Kind};
@@ -24,7 +25,10 @@ impl Work<'_, '_> {
             // A seat can be freed on a full disk too.
             self.txn.may_use_reserve();
         }
-        self.delete_leaf(&entry, entry.id)?;
+        match self.delete_by_client(&entry)? {
+            Deleted::Goes => self.delete_leaf(&entry, entry.id)?,
+            Deleted::Stays => {}
+        }
         Ok(WriteOutcome { id: entry.id, pre_read, post_read: None, generated_password: None })
     }
 

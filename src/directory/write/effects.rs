@@ -4,6 +4,7 @@
 use super::Work;
 use crate::base::EntryId;
 use crate::directory::Error;
+use crate::directory::lifecycle::disables;
 use crate::directory::session::ENDED_BY_REQUEST;
 use crate::domain::{AccountState, User};
 use crate::model::{Entry, Kind};
@@ -20,8 +21,11 @@ impl Work<'_, '_> {
         self.post_welcome(None, entry)
     }
 
-    pub(super) fn after_modify(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
+    pub(in crate::directory) fn after_modify(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
         self.keep_accounts(Some(before), after)?;
+        if disables(&self.core.schema, before, after) {
+            self.count_deactivation()?;
+        }
         let schema = std::sync::Arc::clone(&self.core.schema);
         let user_password = schema.known().user_password;
         let another_password = !before.values(user_password).eq(after.values(user_password));

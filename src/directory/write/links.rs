@@ -297,7 +297,7 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    fn set_link(&mut self, link: Link) {
+    pub(in crate::directory) fn set_link(&mut self, link: Link) {
         self.note_membership(link.attribute);
         self.linked.push(link);
         self.txn.set_link(link);

@@ -20,6 +20,7 @@ mod stamp;
 use super::core::{Core, Current};
 use super::dynamic::{GROUP_OF_URLS, MEMBER_URL, Reading};
 use super::filter::{Matcher, Truth};
+use super::lifecycle::Trial;
 use super::referral::{self, of_class};
 use super::request::{OwnedEntry, Write, WriteOptions, WriteOutcome, version_of};
 use super::session::SERVER;
@@ -45,6 +46,9 @@ impl Directory {
     pub async fn write(&self, caller: &Caller, write: Write, options: WriteOptions) -> Result<WriteOutcome, Error> {
         let (operation, target) = (write.operation(), write.target().to_owned());
         let done = self.write_alone(caller, write, options).await;
+        if matches!(done, Err(Error::Ceiling(_))) {
+            self.pause(caller).await;
+        }
         done.inspect_err(|error| self.note_refused_write(caller, operation, &target, error))
     }
 
@@ -56,16 +60,21 @@ impl Directory {
         let turn = self.turn(caller, std::iter::once(&write)).await;
         let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
-        let caller = caller.clone();
+        let trial = Trial::of(caller);
+        let (caller, within) = (caller.clone(), trial.within());
         let work = move |txn: &mut Transaction<'_>| {
             give_back(txn, turn);
             let mut work = Work::begin(&core, txn, &caller, &options)?;
             work.judgement = judgement;
             let done = work.run(write)?;
             // An error takes everything back.
-            if options.no_operation { Err(Error::NoOperation) } else { Ok(done) }
+            if options.no_operation { Err(Error::NoOperation) } else { within.keep(done) }
         };
-        let mut outcome = self.store().write(work).await?;
+        let written = self.store().write(work).await;
+        let mut outcome = match trial.told() {
+            Some(outcome) => return Ok(outcome),
+            None => written?,
+        };
         outcome.generated_password = generated;
         self.make_scram_keys_later(&origin, outcome.id, &clear);
         Ok(outcome)
@@ -95,6 +104,9 @@ impl Directory {
     /// Changes with options of their own in one step, all or nothing, each by what the ones before it left (RFC 5805).
     pub async fn write_together(&self, caller: &Caller, writes: Vec<(Write, WriteOptions)>) -> Result<Vec<WriteOutcome>, WriteFailed> {
         let done = self.write_step(caller, writes).await;
+        if matches!(&done, Err(WriteFailed { error: Error::Ceiling(_), .. })) {
+            self.pause(caller).await;
+        }
         done.inspect_err(|failed| self.note_refused_write(caller, "transaction", "", &failed.error))
     }
 
@@ -110,7 +122,8 @@ impl Directory {
         let turn = self.turn(caller, ready.iter().map(|(write, ..)| write)).await;
         let origin = Arc::clone(&caller.origin);
         let core = Arc::clone(self.core());
-        let caller = caller.clone();
+        let trial = Trial::of(caller);
+        let (caller, within) = (caller.clone(), trial.within());
         let together = move |txn: &mut Transaction<'_>| {
             give_back(txn, turn);
             let mut outcomes = Vec::with_capacity(ready.len());
@@ -125,10 +138,13 @@ impl Directory {
                 });
                 outcomes.push(done.map_err(|error| WriteFailed { at: Some(at), error })?);
             }
-            Ok(outcomes)
+            within.keep(outcomes).map_err(|error| WriteFailed { at: None, error })
         };
         let made: Result<Vec<WriteOutcome>, WriteFailed> = self.store().write(together).await;
-        let outcomes = made?;
+        let outcomes = match trial.told() {
+            Some(outcomes) => return Ok(outcomes),
+            None => made?,
+        };
         for outcome in &outcomes {
             self.make_scram_keys_later(&origin, outcome.id, &clear);
         }
@@ -195,7 +211,7 @@ impl<'a, 't> Work<'a, 't> {
         if options.relax && !caller.identity.is_operator() {
             return Err(Error::InsufficientAccess("only the operator may write operational attributes".to_owned()));
         }
-        Ok(Self {
+        let work = Self {
             core,
             current,
             txn,
@@ -210,7 +226,9 @@ impl<'a, 't> Work<'a, 't> {
             unlinked: Vec::new(),
             authority_noted: false,
             looked_at: Cell::default(),
-        })
+        };
+        work.refuse_paused()?;
+        Ok(work)
     }
 
     pub(crate) fn run(&mut self, mut write: Write) -> Result<WriteOutcome, Error> {
@@ -444,7 +462,7 @@ impl<'a, 't> Work<'a, 't> {
         Error::InsufficientAccess(format!("no right to {what} \"{}\"", tree::dn_of(&*self.txn, entry.id)))
     }
 
-    fn place_of(&mut self, entry: &Entry) -> Place {
+    pub(super) fn place_of(&mut self, entry: &Entry) -> Place {
         let revision = self.txn.new_revision();
         Place { id: entry.id, parent: entry.parent, rdn: entry.rdn.clone(), rdn_key: entry.rdn_key.clone(), revision }
     }

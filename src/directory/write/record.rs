@@ -88,7 +88,7 @@ impl Work<'_, '_> {
     }
 
     /// The same with words of its own.
-    pub(super) fn audit_change_with(
+    pub(in crate::directory) fn audit_change_with(
         &mut self,
         operation: &str,
         (before, after): (Option<&Entry>, Option<&Entry>),

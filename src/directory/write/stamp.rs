@@ -22,10 +22,13 @@ impl Work<'_, '_> {
         default(known.modify_timestamp, self.now.generalized());
         default(known.modifiers_name, self.actor_name());
         default(known.entry_csn, self.csn(None));
+        if let Some(client) = self.client() {
+            default(known.hc_provisioned_by, client.id.clone());
+        }
     }
 
     /// A changed entry's.
-    pub(super) fn stamp_changed(&self, draft: &mut Draft) {
+    pub(in crate::directory) fn stamp_changed(&self, draft: &mut Draft) {
         let known = *self.core.schema.known();
         draft.set_one(known.modify_timestamp, self.now.generalized());
         draft.set_one(known.modifiers_name, self.actor_name());
