@@ -5,7 +5,7 @@ use super::json::{self, Object};
 use super::listing::Listings;
 use super::mapping::{self, Changes, Computed, Lookup, Part, Reference};
 use super::schema::{Catalogue, ResourceType};
-use crate::base::EntryId;
+use crate::base::{EntryId, random};
 use crate::directory::client::ClientSettings;
 use crate::directory::{
     Caller, Directory, EntrySink, Error, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
@@ -139,8 +139,7 @@ impl Gateway {
         if uuid::Uuid::try_parse(id).is_err() {
             return Ok(None);
         }
-        let class = equals("objectClass", resource_type.mapping.object_class);
-        let filter = Filter::And(vec![equals("entryUUID", id), class]);
+        let filter = Filter::And(std::iter::once(equals("entryUUID", id)).chain(resource_type.mapping.all()).collect());
         let mut attributes = resource_type.mapping.attributes_to_read();
         attributes.extend(also);
         self.first(&self.organisation, Scope::Subtree, &filter, &attributes)
@@ -153,8 +152,8 @@ impl Gateway {
 
     /// The id of another entry of the type that holds the value, for a 409 that says which (quirk 31).
     pub(super) fn holder(&self, resource_type: &ResourceType, value: &str) -> Result<Option<String>, ScimError> {
-        let class = equals("objectClass", resource_type.mapping.object_class);
-        let filter = Filter::And(vec![equals(resource_type.mapping.naming.ldap, value), class]);
+        let named = equals(resource_type.mapping.naming.ldap, value);
+        let filter = Filter::And(std::iter::once(named).chain(resource_type.mapping.all()).collect());
         let found = self.first(&self.organisation, Scope::Subtree, &filter, &["entryUUID"])?;
         Ok(found.and_then(|entry| entry.text("entryUUID").map(str::to_owned)))
     }
@@ -264,11 +263,13 @@ impl Gateway {
         let mapping::Naming { ldap: naming, container, .. } = resource_type.mapping.naming;
         let parent = Dn::parse(&format!("{container},{}", self.organisation)).unwrap_or_default();
         let changes = self.with_free_name(resource_type, changes, &parent, None)?;
-        let name = changes.iter().find(|(held, _)| *held == naming).and_then(|(_, values)| values.first().cloned()).unwrap_or_default();
+        let name = changes.iter().find(|(held, _)| *held == naming).and_then(|(_, values)| values.first().cloned());
+        let name = name.unwrap_or_else(|| uuid::Builder::from_random_bytes(random::bytes::<16>()).into_uuid().to_string().into_bytes());
         let rdn = Rdn(vec![Ava { attribute: naming.to_owned(), value: name }]);
         let dn = format!("{rdn},{parent}");
         let classes = resource_type.mapping.object_classes.iter().map(|class| class.as_bytes().to_vec()).collect();
         let mut attributes = vec![("objectClass".to_owned(), classes)];
+        attributes.extend(resource_type.mapping.fixed.iter().map(|(name, value)| ((*name).to_owned(), vec![value.as_bytes().to_vec()])));
         attributes.extend(changes.into_iter().map(|(name, values)| (self.ldap_name(name), values)));
         let options = WriteOptions { post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
         let after = beside(&dn)?.into_iter().map(|write| (write, WriteOptions::default()));

@@ -8,7 +8,7 @@
 use super::cursor::Position;
 use super::error::{ScimError, ScimType};
 use super::evaluate::{Location, Predicate};
-use super::gateway::{Gateway, equals};
+use super::gateway::Gateway;
 use super::mapping::Computed;
 use super::narrow::narrow;
 use super::order::Order;
@@ -114,14 +114,13 @@ impl<'t> Sought<'t> {
     ) -> Result<Self, ScimError> {
         let narrowed = predicate.clone().map(|predicate| narrow(predicate, resource_type, gateway)).transpose()?;
         let (filter, rest, indexed) = narrowed.map_or((None, None, true), |found| (found.filter, found.rest, found.indexed));
-        let class = equals("objectClass", resource_type.mapping.object_class);
         let mut locations: Vec<&Location> = sorted.into_iter().collect();
         if let Some(predicate) = &predicate {
             predicate.locations(&mut locations);
         }
         let made_of = |location: &&Location| resource_type.mapping.made_of(location.extension.as_deref(), location.attribute.as_deref()?);
         let reads = locations.iter().map(made_of).collect::<Option<Vec<_>>>().map(|found| found.into_iter().flatten().collect());
-        let filter = Filter::And(std::iter::once(class).chain(filter).collect());
+        let filter = Filter::And(resource_type.mapping.all().into_iter().chain(filter).collect());
         Ok(Self { resource_type, predicate, filter, rest, indexed, reads })
     }
 

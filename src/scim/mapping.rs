@@ -7,12 +7,13 @@
 
 use super::error::ScimError;
 use super::evaluate::folded;
+use super::gateway::equals;
 use super::json::{Object, is_unassigned};
 use super::schema::{Mutability, ResourceType};
 use super::types;
 use crate::base::Timestamp;
 use crate::directory::OwnedEntry;
-use crate::model::Kind;
+use crate::model::{Filter, Kind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -29,6 +30,8 @@ pub enum Codec {
     Text,
     /// xsd:dateTime; a generalizedTime, to the second.
     Time,
+    /// One of some words, as LDAP and as SCIM has it.
+    Words(&'static [(&'static str, &'static str)]),
 }
 
 /// One row of the table.
@@ -98,7 +101,7 @@ pub struct Link {
     pub name: &'static str,
     /// The LDAP attribute.
     pub ldap: &'static str,
-    /// The sub-attribute with the name for people.
+    /// The sub-attribute with the name for people; empty where the reference is nothing but a URI.
     pub display: &'static str,
 }
 
@@ -193,6 +196,8 @@ pub struct Mapping {
     pub object_class: &'static str,
     /// The object classes of a new entry.
     pub object_classes: &'static [&'static str],
+    /// What every entry of the type has besides, and those of other types have not.
+    pub fixed: &'static [(&'static str, &'static str)],
     /// How it is named.
     pub naming: Naming,
     /// Attributes that are true where a new resource does not say, so that clients that look for them find them (U6).
@@ -231,6 +236,7 @@ pub static USERS: Mapping = Mapping {
     stands_in: &[],
     object_class: "hcUser",
     object_classes: &["inetOrgPerson", "hcUser"],
+    fixed: &[],
     naming: Naming { name: "userName", ldap: "uid", container: "ou=users", is_unique: true },
     true_by_default: &["active"],
     computed: &[
@@ -256,6 +262,7 @@ pub static GROUPS: Mapping = Mapping {
     stands_in: &[],
     object_class: "hcGroup",
     object_classes: &["groupOfNames", "groupOfUniqueNames", "hcGroup"],
+    fixed: &[],
     naming: Naming { name: "displayName", ldap: "cn", container: "ou=groups", is_unique: true },
     true_by_default: &[],
     computed: &[Computed { extension: None, name: "members", part: Part::Members, reads: &[] }],
@@ -276,6 +283,7 @@ pub static SESSIONS: Mapping = Mapping {
     stands_in: &[],
     object_class: "hcSession",
     object_classes: &["hcSession"],
+    fixed: &[],
     naming: Naming { name: "id", ldap: "hcSessionId", container: "ou=sessions", is_unique: true },
     true_by_default: &[],
     computed: &[],
@@ -320,6 +328,12 @@ impl Mapping {
         self.computed.iter().find(|computed| computed.part == Part::Login)
     }
 
+    /// By what its entries are found, whatever else is asked for.
+    pub fn all(&self) -> Vec<Filter<'static>> {
+        let fixed = self.fixed.iter().map(|(name, value)| equals(name, value));
+        std::iter::once(equals("objectClass", self.object_class)).chain(fixed).collect()
+    }
+
     /// Whether its resources have members, which are written one by one.
     pub fn has_members(&self) -> bool {
         self.computed.iter().any(|computed| computed.part == Part::Members)
@@ -343,12 +357,17 @@ impl Reference {
         types::of_kind(self.kind).map(|served| served.name)
     }
 
+    /// Its URI; its id where SCIM does not serve it.
+    fn uri(&self, base_url: &str) -> String {
+        types::of_kind(self.kind).map_or_else(|| self.id.clone(), |served| format!("{base_url}{}/{}", served.endpoint, self.id))
+    }
+
     /// As an element of `members`, `groups`, or as `manager` and `user`.
     pub fn to_value(&self, base_url: &str, display: &str) -> Object {
         let mut members = Object::new();
         members.insert("value".to_owned(), self.id.clone().into());
-        if let Some(served) = types::of_kind(self.kind) {
-            members.insert("$ref".to_owned(), format!("{base_url}{}/{}", served.endpoint, self.id).into());
+        if types::of_kind(self.kind).is_some() {
+            members.insert("$ref".to_owned(), self.uri(base_url).into());
         }
         members.insert(display.to_owned(), self.display.clone().into());
         members
@@ -380,8 +399,11 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
     }
     for link in resource_type.mapping.links {
         let found = entry.values(link.ldap).filter_map(|dn| lookup.reference(std::str::from_utf8(dn).ok()?));
-        let mut found = found.map(|reference| Value::Object(reference.to_value(base_url, link.display)));
-        let many = resource_type.placed(link.holder.first().copied(), link.name).is_some_and(|attribute| attribute.multi_valued);
+        let mut found = found.map(|reference| match link.display {
+            "" => reference.uri(base_url).into(),
+            display => Value::Object(reference.to_value(base_url, display)),
+        });
+        let many = resource_type.mapped(link.holder, link.name).is_some_and(|attribute| attribute.multi_valued);
         let value = if many { Some(Value::Array(found.collect())).filter(|found| !is_unassigned(found)) } else { found.next() };
         if let Some(value) = value {
             place(&mut resource, link.holder, link.name, value);
@@ -436,6 +458,11 @@ fn shown(entry: &OwnedEntry, row: &Row) -> Option<Value> {
         (_, Codec::Boolean) => text.map(|text| Value::Bool(text.eq_ignore_ascii_case("TRUE"))),
         (_, Codec::Text) => text.map(Value::from),
         (_, Codec::Time) => text.and_then(date_time).map(Value::from),
+        (_, Codec::Words(words)) => {
+            let text = text?;
+            let known = words.iter().find(|(ldap, _)| ldap.eq_ignore_ascii_case(text));
+            Some(known.map_or(text, |(_, scim)| scim).into())
+        }
     }
 }
 
@@ -494,8 +521,7 @@ pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lo
         }
     }
     for link in mapping.links {
-        let attribute = resource_type.placed(link.holder.first().copied(), link.name);
-        if attribute.is_none_or(|attribute| attribute.mutability == Mutability::ReadOnly) {
+        if resource_type.mapped(link.holder, link.name).is_none_or(|attribute| attribute.mutability == Mutability::ReadOnly) {
             continue;
         }
         let (old, new) = (linked(before, link), linked(after, link));
@@ -523,6 +549,15 @@ fn stored(resource: &Object, row: &Row) -> Vec<Vec<u8>> {
         (Codec::Time, Some(value)) => {
             let time = value.as_str().and_then(|text| text.trim().parse::<jiff::Timestamp>().ok());
             time.map(|time| time.strftime("%Y%m%d%H%M%SZ").to_string().into_bytes()).into_iter().collect()
+        }
+        (Codec::Words(words), Some(value)) => {
+            let known = |text: &str| {
+                words
+                    .iter()
+                    .find(|(_, scim)| scim.eq_ignore_ascii_case(text))
+                    .map_or_else(|| text.to_owned(), |(ldap, _)| (*ldap).to_owned())
+            };
+            value.as_str().map(|text| known(text).into_bytes()).into_iter().collect()
         }
         (Codec::Text, Some(value)) => value.as_str().map(|text| text.as_bytes().to_vec()).into_iter().collect(),
         (Codec::Structured, Some(value)) => {
@@ -598,7 +633,8 @@ pub(super) fn surname(resource: &Object) -> Option<&str> {
 fn linked<'r>(resource: &'r Object, link: &Link) -> Vec<&'r str> {
     let id = |element: &'r Value| -> Option<&'r str> {
         let text = |name: &str| element.get(name).and_then(Value::as_str);
-        text("value").or_else(|| text("$ref").and_then(|uri| uri.trim_end_matches('/').rsplit('/').next()))
+        let of_uri = |uri: &'r str| uri.trim_end_matches('/').rsplit('/').next();
+        text("value").or_else(|| text("$ref").or(element.as_str()).and_then(of_uri))
     };
     match held(resource, link.holder, link.name) {
         None => Vec::new(),

@@ -7,6 +7,7 @@
 //! ([`filter`], [`evaluate`]) that are tested again on the resource, whatever the directory's indexes narrowed it to.
 
 pub mod bulk;
+pub mod content;
 pub mod cursor;
 pub mod discovery;
 pub mod error;

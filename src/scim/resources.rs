@@ -204,7 +204,10 @@ impl Change {
                 after
             }
         };
-        check_required(&after, resource_type)?;
+        // Who may not see what is required did not take it away.
+        if check_required(before, resource_type).is_ok() {
+            check_required(&after, resource_type)?;
+        }
         Ok(after)
     }
 

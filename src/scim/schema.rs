@@ -144,6 +144,8 @@ pub struct ResourceType {
     pub verbs: Verbs,
     /// Where they come from.
     pub source: Source,
+    /// Whether a query of the base goes over it: not over what people write about each other.
+    pub in_base_query: bool,
     /// How they are kept.
     pub mapping: &'static Mapping,
 }
@@ -212,6 +214,16 @@ impl ResourceType {
         }
     }
 
+    /// The attribute of a place in a mapping: of the schema itself, of an extension, or of a complex attribute.
+    pub fn mapped(&self, holder: &[&str], name: &str) -> Option<&Attribute> {
+        match holder {
+            [] => self.core_attribute(name),
+            [outer, ..] => {
+                self.extension(outer).map_or_else(|| self.core_attribute(outer)?.sub(name), |extension| extension.attribute(name))
+            }
+        }
+    }
+
     /// The attribute of what is computed.
     pub fn computed(&self, computed: &Computed) -> Option<&Attribute> {
         self.placed(computed.extension, computed.name)
@@ -253,7 +265,7 @@ impl Catalogue {
 
     /// The types that a query of the base goes over (RFC 7644 §3.4.2.1).
     pub fn stored(&self) -> Vec<&ResourceType> {
-        self.types.iter().filter(|held| held.source == Source::Entries).map(AsRef::as_ref).collect()
+        self.types.iter().filter(|held| held.in_base_query).map(AsRef::as_ref).collect()
     }
 
     /// The published schemas, each once.

@@ -1,5 +1,6 @@
 //! The types of resources: what each is called, where its resources are, and how those are kept.
 
+use super::content;
 use super::mapping::{self, Codec, Computed, EXTERNAL_ID, Finds, Link, Mapping, Naming, Part, Row, Searchable, row};
 use super::schema::{ResourceType, Schema, Source, Verbs};
 use crate::model::Kind;
@@ -32,6 +33,7 @@ static STAFF: Mapping = Mapping {
     stands_in: &[("displayName", "cn")],
     object_class: "hcStaffRecord",
     object_classes: &["inetOrgPerson", "hcStaffRecord"],
+    fixed: &[],
     naming: Naming { name: "displayName", ldap: "cn", container: "ou=staff", is_unique: false },
     true_by_default: &["active"],
     computed: &[
@@ -100,6 +102,39 @@ pub(super) static DEFINITIONS: &[Definition] = &[
         mapping: &STAFF,
     },
     Definition {
+        name: "Note",
+        endpoint: "/Notes",
+        description: "Notes about people, which show to whom they are for",
+        kind: Kind::Content,
+        schema: include_str!("../../schema/scim/note.json"),
+        extensions: &[],
+        verbs: ALL_VERBS,
+        source: Source::Entries,
+        mapping: &content::NOTES,
+    },
+    Definition {
+        name: "Todo",
+        endpoint: "/Todos",
+        description: "What is to be done about people",
+        kind: Kind::Content,
+        schema: include_str!("../../schema/scim/todo.json"),
+        extensions: &[],
+        verbs: ALL_VERBS,
+        source: Source::Entries,
+        mapping: &content::TODOS,
+    },
+    Definition {
+        name: "Communication",
+        endpoint: "/Communications",
+        description: "E-mails, letters and calls with people",
+        kind: Kind::Content,
+        schema: include_str!("../../schema/scim/communication.json"),
+        extensions: &[],
+        verbs: ALL_VERBS,
+        source: Source::Entries,
+        mapping: &content::COMMUNICATIONS,
+    },
+    Definition {
         name: "Session",
         endpoint: "/Sessions",
         description: "Sessions, each of which holds a seat; they can be listed, read and ended",
@@ -129,6 +164,7 @@ impl Definition {
             extensions: self.extensions.iter().map(|text| Schema::load(text)).collect::<Result<_, _>>()?,
             verbs: self.verbs,
             source: self.source,
+            in_base_query: self.source == Source::Entries && self.kind != Kind::Content,
             mapping: self.mapping,
         })
     }
