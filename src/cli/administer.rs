@@ -7,7 +7,7 @@ use super::{Outcome, data_folder, load, local};
 use crate::base::{Secret, SystemClock};
 use crate::daemon::config::Config;
 use crate::daemon::config::file::LogFormat;
-use crate::daemon::control::{self, AccessQuestion, Command, ImportOptions, NewUser, Shielded, Within};
+use crate::daemon::control::{self, AccessQuestion, ChargesQuestion, Command, ImportOptions, NewUser, Shielded, Within};
 use crate::daemon::logging;
 use crate::directory::Directory;
 use std::fs::File;
@@ -63,6 +63,7 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
         Administration::Activate { file, .. } => Some(file.clone()),
         _ => None,
     };
+    let csv = matches!(&administration, Administration::Licence(LicenceAction::Charges { csv: true, .. }));
     let carried = request(administration, &config).and_then(|request| {
         let counts = matches!(request.command, Command::Import(_)) || request.output.is_some();
         let mut output = Output::new(json, request.output.as_deref(), counts).map_err(|error| match &request.output {
@@ -71,6 +72,9 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
         })?;
         if is_list(&request.command) {
             output = output.of_list();
+        }
+        if csv {
+            output = output.as_csv();
         }
         carry(&config, &request, &mut output)
     });
@@ -88,8 +92,9 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
 
 /// Whether the command is answered with any number of rows.
 const fn is_list(command: &Command) -> bool {
-    use Command::{AccessExplain, Clients, Groups, Licences, Roles, Sessions, Tokens, Users, UsersDeleted};
-    matches!(command, AccessExplain(_) | Clients(_) | Groups(_) | Licences(_) | Roles(_) | Sessions | Tokens | Users(_) | UsersDeleted)
+    use Command::{AccessExplain, Clients, Groups, LicenceCharges, Licences, Roles, Sessions, Tokens, Users, UsersDeleted};
+    let lists_people = matches!(command, Groups(_) | Roles(_) | Sessions | Users(_) | UsersDeleted);
+    lists_people || matches!(command, AccessExplain(_) | Clients(_) | LicenceCharges(_) | Licences(_) | Tokens)
 }
 
 fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {
@@ -212,6 +217,9 @@ fn group(action: GroupAction) -> Command {
 
 fn licence(action: LicenceAction) -> Result<Command, String> {
     let (licence, enforce, settings) = match action {
+        LicenceAction::Charges { organisation, licence, from, to, .. } => {
+            return Ok(Command::LicenceCharges(ChargesQuestion { organisation, licence, from, to }));
+        }
         LicenceAction::List(filter) => return Ok(Command::Licences(Within { organisation: filter.organisation })),
         LicenceAction::Set {
             licence,

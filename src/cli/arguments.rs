@@ -4,6 +4,7 @@ use super::client::{ClientAction, TokenAction};
 use crate::base::{Clock, SystemClock, Timestamp};
 use crate::daemon::config::{DEFAULT_PATH, units::Period};
 use crate::daemon::control::MembershipLevel;
+use crate::domain::charges::Edge;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -283,6 +284,24 @@ pub(super) enum GroupAction {
 /// What to do with licences.
 #[derive(Debug, Subcommand)]
 pub(super) enum LicenceAction {
+    /// What licences cost in a period: each stretch in which nothing changed, and the sum of each licence.
+    Charges {
+        /// Only the licences of this organisation, one that is gone too.
+        #[arg(long, value_name = "DN")]
+        organisation: Option<String>,
+        /// Only this licence.
+        #[arg(long, value_name = "DN")]
+        licence: Option<String>,
+        /// From then on: 2026-03-01 in the licence's time zone, or 2026-03-01T08:00:00Z; the beginning of this month where absent.
+        #[arg(long, value_name = "TIME", value_parser = edge)]
+        from: Option<String>,
+        /// Until then, not included; the end of the month it begins in where absent.
+        #[arg(long, value_name = "TIME", value_parser = edge)]
+        to: Option<String>,
+        /// As CSV for a spreadsheet.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+    },
     /// List licences with their seats.
     List(OrganisationFilter),
     /// Change a licence.
@@ -461,6 +480,12 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     }
     let whole = Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")));
     whole.ok_or_else(|| "not a time as 2026-03-01, 2026-03-01T08:00:00Z, or 2h for two hours ago".to_owned())
+}
+
+/// An end of a period, as it was given.
+fn edge(text: &str) -> Result<String, String> {
+    let given = Edge::parse(text).map(|_| text.to_owned());
+    given.ok_or_else(|| "not a day as 2026-03-01, nor a time with offset as 2026-03-01T08:00:00Z".to_owned())
 }
 
 /// A length of time.

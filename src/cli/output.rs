@@ -15,6 +15,7 @@ const WIDEST: usize = 80;
 /// Takes the lines of an answer.
 pub(super) struct Output {
     json: bool,
+    csv: bool,
     rows: Vec<Map<String, Value>>,
     progress: Option<ProgressBar>,
     ldif: Box<dyn Write>,
@@ -39,7 +40,7 @@ impl Output {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             bar
         });
-        Ok(Self { json, rows: Vec::new(), progress, ldif, begun: false, outcome: Outcome::Done })
+        Ok(Self { json, csv: false, rows: Vec::new(), progress, ldif, begun: false, outcome: Outcome::Done })
     }
 
     /// Takes a line; answers whether there are more to come.
@@ -75,6 +76,11 @@ impl Output {
         Self { begun: true, ..self }
     }
 
+    /// Prints rows as CSV.
+    pub(super) fn as_csv(self) -> Self {
+        Self { csv: true, ..self }
+    }
+
     /// Whether it prints JSON.
     pub(super) const fn is_json(&self) -> bool {
         self.json
@@ -97,7 +103,7 @@ impl Output {
             bar.finish_and_clear();
         }
         self.ldif.flush()?;
-        say(&table(&self.rows))
+        say(&if self.csv { csv(&self.rows) } else { table(&self.rows) })
     }
 }
 
@@ -149,17 +155,35 @@ pub(super) fn tell(line: impl Display) {
     drop(writeln!(std::io::stderr().lock(), "{line}"));
 }
 
+/// A value in a cell.
+fn text(value: &Value) -> String {
+    line::one_line(&match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => list(items),
+        other => other.to_string(),
+    })
+}
+
+/// Rows as CSV (RFC 4180) with the keys of the first row as its head. A spreadsheet takes no cell for a formula: where one
+/// would begin, there is an apostrophe before it.
+fn csv(rows: &[Map<String, Value>]) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let cell = |shown: String| {
+        let shown = if shown.starts_with(['=', '+', '-', '@']) { format!("'{shown}") } else { shown };
+        match shown.contains(['"', ',', ';']) {
+            true => format!("\"{}\"", shown.replace('"', "\"\"")),
+            false => shown,
+        }
+    };
+    let head: Vec<String> = first.keys().cloned().map(cell).collect();
+    let lines = rows.iter().map(|row| first.keys().map(|key| cell(row.get(key).map(text).unwrap_or_default())).collect::<Vec<_>>());
+    std::iter::once(head).chain(lines).map(|cells| cells.join(",") + "\r\n").collect()
+}
+
 /// Rows as a table with the keys of the first row as its head; one row alone is shown as a list.
 fn table(rows: &[Map<String, Value>]) -> String {
     let Some(first) = rows.first() else { return String::new() };
-    let text = |value: &Value| {
-        line::one_line(&match value {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            Value::Array(items) => list(items),
-            other => other.to_string(),
-        })
-    };
     let mut out = String::new();
     if rows.len() == 1 {
         let width = first.keys().map(|key| key.chars().count()).max().unwrap_or_default();
@@ -170,7 +194,7 @@ fn table(rows: &[Map<String, Value>]) -> String {
     }
     let keys: Vec<&String> = first.keys().collect();
     let mut lines: Vec<Vec<String>> = vec![keys.iter().map(|key| key.to_uppercase().replace('_', " ")).collect()];
-    lines.extend(rows.iter().map(|row| keys.iter().map(|key| row.get(*key).map(&text).unwrap_or_default()).collect()));
+    lines.extend(rows.iter().map(|row| keys.iter().map(|key| row.get(*key).map(text).unwrap_or_default()).collect()));
     let columns: Vec<usize> = (0..keys.len())
         .map(|column| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default())
         .map(|width| width.min(WIDEST))
@@ -212,6 +236,17 @@ mod tests {
         assert_eq!(table(&[row("a", 1), row("long", 20)]), "ID    IN USE\na     1\nlong  20\n");
         assert_eq!(table(&[row("a", 1)]), "id      a\nin_use  1\n");
         assert_eq!(table(&[]), "");
+    }
+
+    #[test]
+    fn o6_no_cell_of_csv_is_a_formula() {
+        let Value::Object(row) = serde_json::json!({
+            "a": "=1+1", "b": "+x", "c": "-2+3", "d": "@sum", "e": "cn=a,ou=\"b\"", "f": 3, "g": null, "h": "a\tb\r\n=c"
+        }) else {
+            unreachable!()
+        };
+        assert_eq!(csv(&[row]), "a,b,c,d,e,f,g,h\r\n'=1+1,'+x,'-2+3,'@sum,\"cn=a,ou=\"\"b\"\"\",3,,a\\u0009b\\u000d\\u000a=c\r\n");
+        assert_eq!(csv(&[]), "");
     }
 
     #[test]

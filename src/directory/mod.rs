@@ -12,6 +12,9 @@ mod begun;
 mod bind;
 mod bounds;
 mod chain;
+pub mod charges;
+#[cfg(test)]
+mod charges_tests;
 pub mod client;
 mod collective;
 #[cfg(test)]

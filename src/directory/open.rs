@@ -131,6 +131,10 @@ impl Directory {
                 (work.from_file, work.current) = (true, Arc::clone(&current));
                 work.declare(declared).map_err(|error| of_file(declared, &error))?;
             }
+            // Also fees that the catalog changed, and licences from before charges were kept.
+            let mut work = Work::begin(&core, txn, &caller, &options)?;
+            (work.from_file, work.current) = (true, Arc::clone(&current));
+            work.note_all_charges()?;
             if current.settings.sasl.scram {
                 keep_salt_secret(txn);
             }

@@ -358,7 +358,7 @@ fn report(terms: &LicenceTerms, in_use: u32, session: &SessionHandle) -> SeatRep
 }
 
 /// The licences of an organisation: the entries right under its `ou=licences`.
-fn licences_of(core: &Core, facts: &dyn Facts, organisation: EntryId) -> Vec<Arc<Entry>> {
+pub(super) fn licences_of(core: &Core, facts: &dyn Facts, organisation: EntryId) -> Vec<Arc<Entry>> {
     let Ok(container) = Rdn::parse("ou=licences") else { return Vec::new() };
     let Some(container) = facts.child(Some(organisation), &core.schema.rdn_key(&container)) else { return Vec::new() };
     let entries = facts.children(container, None, usize::MAX).into_iter().filter_map(|id| facts.entry(id));

@@ -10,12 +10,12 @@ pub(super) const ORGANISATION: &str = "o=acme,dc=example,dc=com";
 
 pub(super) struct Bench {
     pub(super) directory: Arc<Directory>,
-    clock: Arc<ManualClock>,
-    folder: tempfile::TempDir,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) folder: tempfile::TempDir,
     pub(super) operator: Caller,
 }
 
-fn settings(folder: &std::path::Path) -> Settings {
+pub(super) fn settings(folder: &std::path::Path) -> Settings {
     let mut settings = Settings::new(folder.to_owned(), &["dc=example,dc=com"]);
     settings.hashing.memory = 64;
     settings.hashing.passes = 1;
@@ -23,7 +23,7 @@ fn settings(folder: &std::path::Path) -> Settings {
     settings
 }
 
-fn caller(identity: Identity) -> Caller {
+pub(super) fn caller(identity: Identity) -> Caller {
     Caller { identity: Arc::new(identity), origin: Arc::new(Origin::system()) }
 }
 
@@ -35,6 +35,18 @@ impl Bench {
         let hands = Arc::clone(&clock) as Arc<dyn Clock>;
         let directory = std::thread::spawn(move || Directory::open(given, hands).unwrap()).join().unwrap();
         Self { directory, clock, folder, operator: caller(Identity::operator("cn=operator")) }
+    }
+
+    /// Ends the directory and opens it again, with these settings.
+    pub(super) async fn reopen(self, settings: Settings) -> Self {
+        let Self { directory, clock, folder, operator } = self;
+        let hands = Arc::clone(&clock) as Arc<dyn Clock>;
+        let reopen = move || {
+            directory.close();
+            drop(directory);
+            Directory::open(settings, hands).unwrap()
+        };
+        Self { directory: tokio::task::spawn_blocking(reopen).await.unwrap(), clock, folder, operator }
     }
 
     pub(super) async fn write(&self, write: Write) -> Result<WriteOutcome, Error> {
@@ -58,7 +70,7 @@ impl Bench {
         self.write(Write::Modify { dn: dn.to_owned(), modifications }).await
     }
 
-    async fn rename(&self, dn: &str, new_rdn: &str) {
+    pub(super) async fn rename(&self, dn: &str, new_rdn: &str) {
         let rename = Write::Rename { dn: dn.to_owned(), new_rdn: new_rdn.to_owned(), delete_old_rdn: true, new_superior: None };
         self.write(rename).await.unwrap();
     }
@@ -427,16 +439,8 @@ async fn s5_who_signs_in_while_the_last_connection_goes_keeps_the_seat() {
 async fn s10_sessions_survive_a_restart() {
     let bench = Bench::with_organisation("1").await;
     bench.bind("ada").await.unwrap();
-    let Bench { directory, clock, folder, operator } = bench;
-    let again = settings(folder.path());
-    let hands = Arc::clone(&clock) as Arc<dyn Clock>;
-    let reopen = move || {
-        directory.close();
-        drop(directory);
-        Directory::open(again, hands).unwrap()
-    };
-    let directory = tokio::task::spawn_blocking(reopen).await.unwrap();
-    let bench = Bench { directory, clock, folder, operator };
+    let again = settings(bench.folder.path());
+    let bench = bench.reopen(again).await;
     assert!(matches!(bench.bind("bob").await, Err(Error::SessionLimit { .. })));
     bench.bind("ada").await.unwrap();
 }

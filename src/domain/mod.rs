@@ -8,6 +8,7 @@
 
 pub mod activation;
 pub mod catalog;
+pub mod charges;
 pub mod check;
 pub mod content;
 pub mod groups;

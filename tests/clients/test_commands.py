@@ -1,11 +1,15 @@
 """The operator's tools, each subcommand as its user meets it: what it does, what it says, and how it ends."""
 
+import csv
+import io
 import json
+import math
 import pathlib
 import re
 import subprocess
 import sys
 import unittest
+from fractions import Fraction
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "differential"))
 import servers  # noqa: E402
@@ -219,6 +223,31 @@ class Commands(unittest.TestCase):
         self.run_it("licence", "set", LICENCE, expect=FAILED)
         for option, value in (("--session-limit", "0"), ("--session-limit", "many"), ("--counting", "fingers"), ("--idle-timeout", "soon")):
             self.run_it("licence", "set", LICENCE, option, value, expect=WRONG_USAGE)
+
+    def test_o6_charges_of_a_licence(self):
+        rate = f"cn=Rate,ou=licences,{ACME}"
+        added = f"dn: {rate}\nobjectClass: hcLicence\ncn: Rate\nhcSessionLimit: 3\nhcPackage: Standard\nhcTimeZone: Pacific/Auckland\n"
+        self.run_it("import", "-", given=added)
+        of = ("licence", "charges", "--licence", rate, "--from", "2026-01-01")
+        *stretches, total = self.rows(*of, "--to", "2090-01-01")
+        self.assertEqual({(row["package"], row["fee"], row["limit"], row["charge"]) for row in stretches}, {("Standard", "30.00", 3, None)})
+        self.assertEqual(stretches[-1]["share"], "1/1")
+        whole = sum(Fraction(row["share"]) for row in stretches) * 3 * 30
+        self.assertEqual(total["charge"], f"{math.floor(whole * 100 + Fraction(1, 2)) / 100:.2f}")
+        self.assertEqual((total["from"], total["to"]), ("2026-01-01T00:00:00+13:00", "2090-01-01T00:00:00+13:00"))
+        self.run_it("licence", "set", rate, "--session-limit", "5", "--package", "Professional")
+        self.assertEqual({row["limit"] for row in self.rows(*of)[:-1]} - {3, 5}, set())
+        printed = self.run_it(*of, "--to", "2090-01-01", "--csv")
+        head, *lines = list(csv.reader(io.StringIO(printed, newline="")))
+        self.assertEqual(head, ["licence", "from", "to", "package", "fee", "limit", "share", "changed_by", "charge"])
+        self.assertEqual((lines[-1][0], lines[-2][3:6]), (rate, ["Professional", "45.00", "5"]))
+        self.run_it("licence", "charges", "--licence", f"cn=none,{ACME}", expect=FAILED)
+        self.run_it("licence", "charges", "--from", "2026-02-01", "--to", "2026-01-01", expect=FAILED)
+        self.run_it("licence", "charges", "--from", "yesterday", expect=WRONG_USAGE)
+        # What is deleted stays billable.
+        self.run_it("import", "-", given=f"dn: {rate}\nchangetype: delete\n")
+        gone = self.rows(*of, "--to", "2090-01-01")
+        self.assertEqual((gone[-1]["licence"], gone[-1]["charge"]), (rate, "0.00"))
 
     def test_tokens(self):
         (minted,) = self.rows("token", "mint", "--organisation", ACME, "provider", "--lifetime", "90d")

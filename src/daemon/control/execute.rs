@@ -68,6 +68,7 @@ impl Execution<'_> {
             Command::GroupMember { group, member, level } => self.set_member(group, member, *level),
             Command::Groups(within) => self.list(within, "hcGroup", &[("dn", ""), ("description", "description")]),
             Command::Import(options) => import::import(&directory, self.handle, &self.caller, *options, input, self.reply),
+            Command::LicenceCharges(question) => self.charges(question),
             Command::Licences(within) => self.licences(within),
             Command::LicenceSet { licence, changes, enforce } => self.set_licence(licence, changes, *enforce),
             Command::RoleAdd { organisation, name, grants, restricts } => self.add_role(organisation, name, grants, restricts),
@@ -114,7 +115,7 @@ impl Execution<'_> {
         Ok(self.handle.block_on(self.directory.write(&self.caller, write, WriteOptions::default()))?)
     }
 
-    fn modify(&self, dn: &str, modifications: Vec<Modification>) -> Result<String, Failure> {
+    pub(super) fn modify(&self, dn: &str, modifications: Vec<Modification>) -> Result<String, Failure> {
         self.write(Write::Modify { dn: dn.to_owned(), modifications })?;
         Ok(format!("{dn} is changed"))
     }
@@ -146,7 +147,7 @@ impl Execution<'_> {
     }
 
     /// Entries of an object class, all of them or those of one organisation.
-    fn find(&self, within: &Within, class: &str, attributes: &[&str]) -> Result<Vec<OwnedEntry>, Failure> {
+    pub(super) fn find(&self, within: &Within, class: &str, attributes: &[&str]) -> Result<Vec<OwnedEntry>, Failure> {
         let bases = match &within.organisation {
             Some(organisation) => vec![organisation.clone()],
             None => self.directory.settings().suffixes.clone(),
@@ -184,20 +185,6 @@ impl Execution<'_> {
         Ok(count(entries.len(), "entry", "entries"))
     }
 
-    fn licences(&mut self, within: &Within) -> Result<String, Failure> {
-        let sessions = self.directory.sessions(&self.caller);
-        let entries = self.find(within, "hcLicence", &["hcSessionLimit", "hcPackage", "hcCountingMode", "hcIdleTimeout"])?;
-        for entry in &entries {
-            let text = |name: &str| entry.text(name).unwrap_or_default();
-            let in_use = sessions.iter().filter(|session| session.licence.eq_ignore_ascii_case(&entry.dn)).count();
-            self.row(json!({
-                "dn": entry.dn, "in_use": in_use, "session_limit": text("hcSessionLimit"), "package": text("hcPackage"),
-                "counting": text("hcCountingMode"), "idle_timeout": text("hcIdleTimeout"),
-            }))?;
-        }
-        Ok(count(entries.len(), "licence", "licences"))
-    }
-
     fn sessions(&mut self) -> Result<String, Failure> {
         let sessions = self.directory.sessions(&self.caller);
         for session in &sessions {
@@ -208,18 +195,6 @@ impl Execution<'_> {
             }))?;
         }
         Ok(count(sessions.len(), "session", "sessions"))
-    }
-
-    fn set_licence(&mut self, licence: &str, changes: &[(String, Option<String>)], enforce: bool) -> Result<String, Failure> {
-        let mut said = String::new();
-        if !changes.is_empty() {
-            said = self.modify(licence, changes.iter().map(|(name, value)| replace(name, value.as_deref())).collect())?;
-        }
-        if enforce {
-            let ended = self.handle.block_on(self.directory.enforce_limit(&self.caller, licence))?;
-            said = format!("{said}{}{ended} sessions ended", if said.is_empty() { "" } else { "; " });
-        }
-        Ok(said)
     }
 
     fn bootstrap(&mut self, dn: &str) -> Result<String, Failure> {

@@ -16,6 +16,7 @@ mod execute;
 mod explain;
 mod export;
 mod import;
+mod licences;
 mod parts;
 mod shielded;
 pub mod socket;
@@ -115,6 +116,8 @@ pub enum Command {
     Groups(Within),
     /// Add the entries of an LDIF file, or make its changes.
     Import(ImportOptions),
+    /// What licences cost in a period (O6).
+    LicenceCharges(ChargesQuestion),
     /// The licences, with seats in use.
     Licences(Within),
     /// Change a licence.
@@ -245,6 +248,19 @@ pub struct AccessQuestion {
 pub struct Within {
     /// Its DN; everything where absent.
     pub organisation: Option<String>,
+}
+
+/// Which charges.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ChargesQuestion {
+    /// The organisation's DN; all where absent.
+    pub organisation: Option<String>,
+    /// The licence's DN; all where absent.
+    pub licence: Option<String>,
+    /// The beginning of the period, a day or a moment; that of the present month where absent.
+    pub from: Option<String>,
+    /// The end, not in it; that of the month it begins in where absent.
+    pub to: Option<String>,
 }
 
 /// One client.

@@ -74,7 +74,8 @@ impl Work<'_, '_> {
         match entry.kind {
             Kind::Session => self.strike_out(entry.id, ENDED_BY_REQUEST),
             Kind::Generic | Kind::Person | Kind::User => self.end_all_of(entry.id, "user deleted"),
-            Kind::Content | Kind::Group | Kind::Licence | Kind::Organisation | Kind::Role | Kind::Staff => {}
+            Kind::Licence => self.note_charge(entry, false)?,
+            Kind::Content | Kind::Group | Kind::Organisation | Kind::Role | Kind::Staff => {}
         }
         Ok(())
     }

@@ -372,6 +372,7 @@ impl<'a, 't> Work<'a, 't> {
         self.check_urls(before, &sealed)?;
         self.note_shared(before, Some(&sealed))?;
         let entry = self.txn.put(sealed);
+        self.note_charges(before, &entry)?;
         let is_named_anew = before.is_some_and(|before| before.rdn_key != entry.rdn_key || before.parent != entry.parent);
         if is_named_anew || self.rests_on_any_entry() || before.into_iter().chain([&*entry]).any(|of| is_authority(of.kind)) {
             self.note_authority();

@@ -1,0 +1,70 @@
+//! Commands about licences: seats, terms and what they cost.
+
+use super::execute::{Execution, count};
+use super::import::replace;
+use super::{ChargesQuestion, Failure, Within};
+use crate::directory::charges::{Charge, ChargeQuestion};
+use crate::domain::charges::{Edge, Period, money};
+use serde_json::json;
+
+impl Execution<'_> {
+    pub(super) fn licences(&mut self, within: &Within) -> Result<String, Failure> {
+        let sessions = self.directory.sessions(&self.caller);
+        let entries = self.find(within, "hcLicence", &["hcSessionLimit", "hcPackage", "hcCountingMode", "hcIdleTimeout"])?;
+        for entry in &entries {
+            let text = |name: &str| entry.text(name).unwrap_or_default();
+            let in_use = sessions.iter().filter(|session| session.licence.eq_ignore_ascii_case(&entry.dn)).count();
+            self.row(json!({
+                "dn": entry.dn, "in_use": in_use, "session_limit": text("hcSessionLimit"), "package": text("hcPackage"),
+                "counting": text("hcCountingMode"), "idle_timeout": text("hcIdleTimeout"),
+            }))?;
+        }
+        Ok(count(entries.len(), "licence", "licences"))
+    }
+
+    pub(super) fn set_licence(&mut self, licence: &str, changes: &[(String, Option<String>)], enforce: bool) -> Result<String, Failure> {
+        let mut said = String::new();
+        if !changes.is_empty() {
+            said = self.modify(licence, changes.iter().map(|(name, value)| replace(name, value.as_deref())).collect())?;
+        }
+        if enforce {
+            let ended = self.handle.block_on(self.directory.enforce_limit(&self.caller, licence))?;
+            said = format!("{said}{}{ended} sessions ended", if said.is_empty() { "" } else { "; " });
+        }
+        Ok(said)
+    }
+
+    /// A row for each stretch, and one for the sum of each licence.
+    pub(super) fn charges(&mut self, question: &ChargesQuestion) -> Result<String, Failure> {
+        let question = ChargeQuestion {
+            organisation: question.organisation.clone(),
+            licence: question.licence.clone(),
+            period: Period { from: edge(question.from.as_deref())?, to: edge(question.to.as_deref())? },
+        };
+        let charges = self.directory.charges(&self.caller, &question)?;
+        for charge in &charges {
+            self.charge(charge)?;
+        }
+        Ok(count(charges.len(), "licence", "licences"))
+    }
+
+    fn charge(&mut self, charge: &Charge) -> Result<(), Failure> {
+        for stretch in &charge.stretches {
+            self.row(json!({
+                "licence": charge.licence, "from": stretch.from, "to": stretch.to, "package": stretch.package,
+                "fee": money(stretch.fee_cents.into()), "limit": stretch.limit, "share": format!("{}/{}", stretch.share.0, stretch.share.1),
+                "changed_by": stretch.actor, "charge": null,
+            }))?;
+        }
+        self.row(json!({
+            "licence": charge.licence, "from": charge.from, "to": charge.to, "package": null, "fee": null, "limit": null,
+            "share": null, "changed_by": null, "charge": money(charge.cents),
+        }))
+    }
+}
+
+fn edge(text: Option<&str>) -> Result<Option<Edge>, Failure> {
+    let read =
+        |text| Edge::parse(text).ok_or_else(|| Failure::nothing(format!("{text} is not a day as 2026-03-01, nor a time with offset")));
+    text.map(read).transpose()
+}
