@@ -430,6 +430,12 @@ class Tokens(Hardened):
         time.sleep(2)
         self.refused(client.ask("GET", "/Users", count=1), 401)
 
+    def test_he9_what_was_used_last_is_told(self):
+        minted = self.mint(self.name("used"))
+        Client(self.demo.scim, minted["token"]).ask("GET", "/Users", count=1)
+        told, = (token for token in self.command("token", "list") if token["id"] == minted["id"])
+        self.assertTrue(any("last" in name and value for name, value in told.items()), told)
+
     def test_he9_a_part_of_a_token_is_no_token(self):
         token = self.mint(self.name("part"))["token"]
         for other in (token[:-1], token + "x", token.upper(), token.split("_")[1], " ".join(token), "_".join(token.split("_")[:2]), "hc_", ""):

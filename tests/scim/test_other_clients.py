@@ -1,10 +1,12 @@
 """Clients and checkers of SCIM that are not ours, as their users run them."""
 
+import datetime
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import typing
 
 import httpx2
 from provider import Provider
@@ -24,6 +26,11 @@ class Checkers(Provider):
         headers = {"Authorization": self.provider.authorization}
         client = SyncSCIMClient(httpx2.Client(base_url=self.demo.scim, headers=headers, timeout=30))
         client.discover()
+        # It has no times of its own to draw from, and would send any text where a time is wanted.
+        for model in client.resource_models:
+            for field in model.model_fields.values():
+                if datetime.datetime in typing.get_args(field.annotation):
+                    field.examples = [datetime.datetime(2026, 4, 1, 9, 30, tzinfo=datetime.timezone.utc)]
         return client
 
     def examined(self, kind, at_least):
