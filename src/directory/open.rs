@@ -162,6 +162,12 @@ impl Directory {
         &self.core.clock
     }
 
+    /// Octets of values that changes looked at on the writer thread until now.
+    #[cfg(test)]
+    pub(crate) fn octets_looked_at(&self) -> u64 {
+        self.core.looked_at.get()
+    }
+
     pub(super) fn core(&self) -> &Arc<Core> {
         &self.core
     }

@@ -5,6 +5,7 @@ use super::filter::{Matcher, Truth};
 use super::referral;
 use super::tree::{self, Resolved};
 use super::{Caller, Directory, Error, Identity, Membership, Offered, root};
+use crate::access::Grants;
 use crate::base::EntryId;
 use crate::model::{Facts, Filter, Level};
 use std::borrow::Cow;
@@ -91,18 +92,22 @@ impl Directory {
         identity.organisation.map(|id| tree::dn_of(self.memory(), id)).filter(|dn| !dn.is_empty())
     }
 
-    /// The direct members of a group that the caller may see, in order of number: those above `after` only, at most `limit`.
-    /// Answers without making names of them, so that large groups stay cheap.
-    pub fn members(&self, caller: &Caller, group: EntryId, after: Option<EntryId>, limit: usize) -> Result<Vec<Membership>, Error> {
+    /// The direct members of a group that the caller may see, in order of number: those above `after` only, out of the next
+    /// `limit` links, and the last of those links where there may be more. Answers without making names of them, so that
+    /// large groups stay cheap.
+    pub fn members(
+        &self,
+        caller: &Caller,
+        group: EntryId,
+        after: Option<EntryId>,
+        limit: usize,
+    ) -> Result<(Vec<Membership>, Option<EntryId>), Error> {
         let memory = self.memory();
         let known = self.schema().known();
         let grants = self.grants(caller);
         let links = {
             let _isolation = memory.isolated();
-            let visible = memory.entry(group).is_some_and(|entry| grants.on(memory, &entry).read.contains(known.member));
-            if !visible {
-                return Err(Error::NoSuchObject { matched: String::new() });
-            }
+            self.may_read_members(&grants, group)?;
             memory.targets(group, known.member, after, limit)
         };
         let describe = |(id, level): (EntryId, Level)| {
@@ -116,7 +121,31 @@ impl Directory {
             let uuid = entry.text(known.entry_uuid)?.to_owned();
             Some(Membership { id, uuid, kind: entry.kind, display: display.to_owned(), level })
         };
+        let last = links.last().map(|(id, _)| *id).filter(|_| links.len() >= limit);
         // There may be many, and the writer is not to wait for their names.
-        Ok(links.into_iter().filter(|(_, level)| *level > Level::Past).filter_map(describe).collect())
+        Ok((links.into_iter().filter(|(_, level)| *level > Level::Past).filter_map(describe).collect(), last))
+    }
+
+    /// The level of one direct member of a group; `None` where it is none.
+    pub fn member_level(&self, caller: &Caller, group: EntryId, member: EntryId) -> Result<Option<Level>, Error> {
+        let memory = self.memory();
+        let grants = self.grants(caller);
+        let _isolation = memory.isolated();
+        self.may_read_members(&grants, group)?;
+        Ok(memory.link(group, self.schema().known().member, member))
+    }
+
+    /// How many direct members of any level a group has, those counted that the caller may not see.
+    pub fn member_count(&self, group: EntryId) -> usize {
+        self.memory().target_count(group, self.schema().known().member)
+    }
+
+    fn may_read_members(&self, grants: &Grants, group: EntryId) -> Result<(), Error> {
+        let memory = self.memory();
+        let member = self.schema().known().member;
+        match memory.entry(group).is_some_and(|entry| grants.on(memory, &entry).read.contains(member)) {
+            true => Ok(()),
+            false => Err(Error::NoSuchObject { matched: String::new() }),
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::directory::{
     Caller, Directory, EntrySink, Error, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
     WriteOutcome,
 };
-use crate::model::{Ava, Dn, Filter, Kind, Level, Modification, ModificationKind, Rdn};
+use crate::model::{Ava, Dn, Filter, Kind, Modification, ModificationKind, Rdn};
 use axum::http::StatusCode;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -43,6 +43,13 @@ pub struct Gateway {
     pub base_url: Arc<str>,
     /// What queries have found of late.
     pub listings: Arc<Listings>,
+}
+
+/// Some of the members of a group.
+pub(super) struct SomeMembers {
+    pub(super) members: Vec<Membership>,
+    /// After which there may be more.
+    pub(super) last: Option<EntryId>,
 }
 
 /// `(attribute=value)`.
@@ -79,7 +86,11 @@ impl Gateway {
 
     /// Hands the entries of a page to `each`, and makes the request one for the next. Whether there is one.
     fn page(&self, request: &mut SearchRequest<'_>, each: &mut dyn FnMut(&Visible<'_>)) -> Result<bool, ScimError> {
-        let mut sink = Each(each);
+        let mut counted = |entry: &Visible<'_>| {
+            self.listings.looked_at.one();
+            each(entry);
+        };
+        let mut sink = Each(&mut counted);
         let (mut search, mut progress) = self.directory.search_first(&self.caller, request, &mut sink)?;
         let progress = loop {
             match progress? {
@@ -222,18 +233,28 @@ impl Gateway {
 
     /// The DN of a member, by its id.
     pub(super) fn dn_of(&self, id: &str) -> Result<Option<String>, ScimError> {
+        Ok(self.entry_of(id)?.map(|(_, dn)| dn))
+    }
+
+    /// Its number and DN.
+    pub(super) fn entry_of(&self, id: &str) -> Result<Option<(EntryId, String)>, ScimError> {
         if uuid::Uuid::try_parse(id).is_err() {
             return Ok(None);
         }
         let found = self.first(&self.organisation, Scope::Subtree, &equals("entryUUID", id), &["1.1"])?;
-        Ok(found.map(|entry| entry.dn))
+        Ok(found.map(|entry| (entry.id, entry.dn)))
     }
 
-    /// The direct members of a group, past ones left out; at most about `limit`.
-    pub(super) fn members(&self, group: &OwnedEntry, limit: usize) -> Result<Vec<Membership>, ScimError> {
-        let mut members = self.directory.members(&self.caller, group.id, None, limit)?;
-        members.retain(|member| member.level != Level::Past);
-        Ok(members)
+    /// The direct members of a group, past ones left out.
+    pub(super) fn members(&self, group: EntryId) -> Result<Vec<Membership>, ScimError> {
+        Ok(self.members_after(group, None, usize::MAX)?.members)
+    }
+
+    /// Some of them, in order of number.
+    pub(super) fn members_after(&self, group: EntryId, after: Option<EntryId>, limit: usize) -> Result<SomeMembers, ScimError> {
+        let (members, last) = self.directory.members(&self.caller, group, after, limit)?;
+        self.listings.looked_at.add(members.len() as u64);
+        Ok(SomeMembers { members, last })
     }
 
     /// The groups of a user: those it is a member of itself, and those `memberOf` names beyond.
@@ -339,7 +360,7 @@ impl Gateway {
             let value: Value = match computed.part {
                 Part::Groups => self.groups_value(entry)?.into(),
                 Part::Licences => self.entitlements(entry, resource.get(computed.name)).into(),
-                Part::Members => self.members(entry, usize::MAX)?.iter().map(|member| self.member_value(member)).collect(),
+                Part::Members => self.members(entry.id)?.iter().map(|member| self.member_value(member)).collect(),
                 Part::HasLogin => self.login(&entry.dn)?.is_some().into(),
                 Part::Login => {
                     let user = self.login(&entry.dn)?.and_then(|user| reference_of(&user));

@@ -170,7 +170,6 @@ impl Asked<'_> {
             gateway.take_each(&sought.filter, &attributes, among, &mut take).map_err(too_many)?;
             looked_at += seen;
         }
-        gateway.listings.looked_at.add(looked_at as u64);
         Ok((places, looked_at))
     }
 
@@ -264,7 +263,7 @@ fn cut(places: &[Place], window: &Window, count: usize) -> Cut {
 #[derive(Debug, Default)]
 pub struct Listings {
     held: Mutex<HashMap<[u8; 32], Held>>,
-    /// Entries that were looked at for listings.
+    /// Entries and members that were read, for listings and for all else: what answers cost.
     pub looked_at: Counter,
     uses: Counter,
 }

@@ -8,10 +8,10 @@ use super::gateway::Gateway;
 use super::json::{self, Object};
 use super::patch::{Action, Operation};
 use super::schema::{ResourceType, Target};
-use crate::directory::{Error, OwnedEntry};
-use crate::model::{Modification, ModificationKind};
+use crate::directory::OwnedEntry;
+use crate::model::{Level, Modification, ModificationKind};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// One step, in the order of the request.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,7 +117,7 @@ fn outcome(steps: &[Step], current: &mut dyn FnMut() -> Result<Vec<Value>, ScimE
 /// The members of a new group, as values of `member`; one that is not there is 400 invalidValue.
 pub fn names(gateway: &Gateway, ids: &[String]) -> Result<Vec<Vec<u8>>, ScimError> {
     let mut names: Vec<Vec<u8>> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for id in ids.iter().filter(|id| seen.insert(id.to_ascii_lowercase())) {
         names.push(known(gateway, id)?.into_bytes());
     }
@@ -125,34 +125,40 @@ pub fn names(gateway: &Gateway, ids: &[String]) -> Result<Vec<Vec<u8>>, ScimErro
 }
 
 fn known(gateway: &Gateway, id: &str) -> Result<String, ScimError> {
-    gateway.dn_of(id)?.ok_or_else(|| ScimError::value(format!("members: there is no {id}")))
+    gateway.dn_of(id)?.ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: &str) -> ScimError {
+    ScimError::value(format!("members: there is no {id}"))
 }
 
 /// What to write for the steps: an addition for who is not yet a member, a removal for who is one. What is so already
-/// is left alone, so repeating a request changes nothing (quirks 34, 39).
+/// is left alone, so repeating a request changes nothing (quirks 34, 39), and a list of thousands costs look-ups for
+/// those alone that differ.
 pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> Result<Vec<Modification>, ScimError> {
+    let mut all: Option<HashSet<String>> = None;
     let mut current = || -> Result<Vec<Value>, ScimError> {
-        Ok(gateway.members(group, usize::MAX)?.iter().map(|member| gateway.member_value(member)).collect())
+        let members = gateway.members(group.id)?;
+        all = Some(members.iter().map(|member| member.uuid.to_ascii_lowercase()).collect());
+        Ok(members.iter().map(|member| gateway.member_value(member)).collect())
     };
+    let wanted = outcome(steps, &mut current)?;
+    let is_so = |id: &str, is_member: bool| all.as_ref().is_some_and(|all| all.contains(id) == is_member);
     let mut changes: BTreeMap<(bool, &str), Vec<Vec<u8>>> = BTreeMap::new();
-    for (id, wanted) in outcome(steps, &mut current)? {
-        let dn = match wanted {
-            true => known(gateway, &id)?,
+    for (id, is_member) in wanted.into_iter().filter(|(id, is_member)| !is_so(id, *is_member)) {
+        let Some((entry, dn)) = gateway.entry_of(&id)? else {
+            if is_member {
+                return Err(unknown(&id));
+            }
             // Who is not there is no member.
-            false => match gateway.dn_of(&id)? {
-                Some(dn) => dn,
-                None => continue,
-            },
+            continue;
         };
-        let held = holds(gateway, group, "member", &dn)?.then_some("member");
-        let held = match held {
-            None if holds(gateway, group, "hcViewOnlyMember", &dn)? => Some("hcViewOnlyMember"),
-            held => held,
-        };
-        match (wanted, held) {
-            (true, None) => changes.entry((true, "member")).or_default().push(dn.into_bytes()),
-            (false, Some(attribute)) => changes.entry((false, attribute)).or_default().push(dn.into_bytes()),
-            (true, Some(_)) | (false, None) => {}
+        let held = gateway.directory.member_level(&gateway.caller, group.id, entry)?;
+        match (is_member, held) {
+            (true, None | Some(Level::Past)) => changes.entry((true, "member")).or_default().push(dn.into_bytes()),
+            (false, Some(Level::ViewOnly)) => changes.entry((false, "hcViewOnlyMember")).or_default().push(dn.into_bytes()),
+            (false, Some(Level::Full | Level::Administrator)) => changes.entry((false, "member")).or_default().push(dn.into_bytes()),
+            (true, Some(Level::ViewOnly | Level::Full | Level::Administrator)) | (false, None | Some(Level::Past)) => {}
         }
     }
     let modification = |((add, attribute), values): ((bool, &str), Vec<Vec<u8>>)| Modification {
@@ -161,14 +167,6 @@ pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> R
         values,
     };
     Ok(changes.into_iter().map(modification).collect())
-}
-
-fn holds(gateway: &Gateway, group: &OwnedEntry, attribute: &str, dn: &str) -> Result<bool, ScimError> {
-    match gateway.directory.compare(&gateway.caller, &group.dn, attribute, dn.as_bytes(), true) {
-        Ok(held) => Ok(held),
-        Err(Error::NoSuchAttribute(_)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

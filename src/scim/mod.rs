@@ -33,6 +33,7 @@ pub mod routes;
 pub mod schema;
 pub mod server;
 mod sessions;
+mod stream;
 pub mod types;
 
 #[cfg(test)]

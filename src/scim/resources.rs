@@ -5,7 +5,7 @@ use super::external_id;
 use super::gateway::Gateway;
 use super::json::Object;
 use super::list::Query;
-use super::mapping::{self, Part};
+use super::mapping::{self, Computed, Part};
 use super::members::{self, Step};
 use super::patch::{self, Operation};
 use super::project::Projection;
@@ -14,6 +14,7 @@ use super::resource::{check_required, normalize};
 use super::routes::{scim, versioned};
 use super::schema::{ResourceType, Source};
 use super::sessions;
+use super::stream;
 use crate::directory::{Error, OwnedEntry, Write, WriteOptions};
 use crate::model::Dn;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -26,7 +27,10 @@ const OWN: &str = "urn:headcount:";
 const ATTEMPTS: usize = 16;
 
 /// A PATCH of a group with more members than this is answered without them (204).
-const MEMBERS_SHOWN: usize = 100;
+const MEMBERS_SHOWN: usize = 50;
+
+/// The members of a larger group are sent in pieces.
+const MEMBERS_HELD: usize = 1_000;
 
 const EXTERNAL_ID: &str = "externalId";
 
@@ -45,9 +49,16 @@ fn respond(
     status: StatusCode,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
-    let resource = gateway.resource(resource_type, entry, &|computed| projection.wants(resource_type, computed))?;
-    let location = location(gateway, resource_type, entry);
-    Ok(versioned(status, entry.version, projection.apply(resource, resource_type), &location, headers))
+    let wants = |computed: &Computed| projection.wants(resource_type, computed);
+    let is_large = resource_type.mapping.has_members() && gateway.directory.member_count(entry.id) > MEMBERS_HELD;
+    let in_pieces = is_large && resource_type.mapping.computed.iter().any(|computed| computed.part == Part::Members && wants(computed));
+    let resource = gateway.resource(resource_type, entry, &|computed| wants(computed) && !(in_pieces && computed.part == Part::Members))?;
+    let resource = projection.apply(resource, resource_type);
+    let body = || match in_pieces {
+        true => stream::group(gateway, resource_type.name, projection, entry.id, resource),
+        false => scim(status, &resource.into()),
+    };
+    Ok(versioned(status, entry.version, body, &location(gateway, resource_type, entry), headers))
 }
 
 /// The answer to a change, with the resource unless the client prefers to have none of it; if it names attributes, it has them.
@@ -252,10 +263,9 @@ pub async fn patch(
         operations = left.into_iter().flatten().collect();
     }
     let entry = update(gateway, resource_type, id, &Change::Patch(operations, steps), headers).await?;
-    let large =
-        || Ok::<_, ScimError>(resource_type.mapping.has_members() && gateway.members(&entry, MEMBERS_SHOWN + 1)?.len() > MEMBERS_SHOWN);
+    let large = resource_type.mapping.has_members() && gateway.directory.member_count(entry.id) > MEMBERS_SHOWN;
     let preference = Preference::of(headers);
-    if projection.is_default() && preference.is_none() && large()? {
+    if projection.is_default() && preference.is_none() && large {
         return Ok(without_body(&entry));
     }
     answer(gateway, resource_type, &entry, &projection, StatusCode::OK, preference)

@@ -183,13 +183,19 @@ fn as_scim(status: StatusCode, body: String) -> Response {
 }
 
 /// 304 where the client has this version, else the resource with its version and location.
-pub(super) fn versioned(status: StatusCode, version: u64, resource: Object, location: &str, headers: &HeaderMap) -> Response {
+pub(super) fn versioned(
+    status: StatusCode,
+    version: u64,
+    resource: impl FnOnce() -> Response,
+    location: &str,
+    headers: &HeaderMap,
+) -> Response {
     let tag = super::mapping::version(version);
     if status == StatusCode::OK && if_none_match(headers, version) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
     let headers = [(header::ETAG, tag), (header::LOCATION, location.to_owned())];
-    (headers, scim(status, &Value::Object(resource))).into_response()
+    (status, headers, resource()).into_response()
 }
 
 /// A filter makes no sense here and is refused (RFC 7644 §4); the rest of the query is ignored.
