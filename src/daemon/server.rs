@@ -118,6 +118,7 @@ impl Server {
         let watchdog = tokio::spawn(beat());
         let repeats = self.level.as_ref().map(|level| tokio::spawn(level.repeats().watch()));
         let mut mail = self.send_mail();
+        let mut events = self.tell_events();
         let mut backup = self.back_up();
         let mut audit = self.watch_audit();
         let maintenance = tokio::spawn(Arc::clone(&self.directory).maintain());
@@ -129,6 +130,8 @@ impl Server {
                     // Nothing is lost: a letter leaves the outbox when it was taken over.
                     mail.iter().for_each(JoinHandle::abort);
                     mail = self.send_mail();
+                    events.iter().for_each(JoinHandle::abort);
+                    events = self.tell_events();
                     backup.iter().for_each(JoinHandle::abort);
                     backup = self.back_up();
                     audit.abort();
@@ -155,7 +158,7 @@ impl Server {
         maintenance.abort();
         audit.abort();
         repeats.iter().for_each(JoinHandle::abort);
-        mail.iter().chain(&backup).for_each(JoinHandle::abort);
+        mail.iter().chain(&events).chain(&backup).for_each(JoinHandle::abort);
         Ok(())
     }
 
@@ -163,6 +166,15 @@ impl Server {
     fn send_mail(&self) -> Option<JoinHandle<()>> {
         let settings = self.config.mail.clone()?;
         Some(tokio::spawn(mail::run(Arc::clone(&self.directory), settings)))
+    }
+
+    /// Tells the receivers of security events, where the config names any; and forgets what those that it does not name any more were
+    /// to be told.
+    fn tell_events(&self) -> Option<JoinHandle<()>> {
+        let public_url = self.config.settings.activation.public_url.as_deref().unwrap_or_default();
+        let scim = scim::routes::Scim::new(Arc::clone(&self.directory), &format!("{public_url}/scim/v2"));
+        let scim = scim.inspect_err(|error| tracing::error!(%error, "the schemas of SCIM are damaged")).ok()?;
+        Some(tokio::spawn(scim::events::run(scim)))
     }
 
     /// Makes backups, where the config says how often.

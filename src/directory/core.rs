@@ -5,6 +5,7 @@ use super::client::{Activity, Client};
 use super::collective::AreasCache;
 use super::credentials::Renewal;
 use super::error::Error;
+use super::events::Events;
 use super::filter::Context;
 use super::follow::Followers;
 use super::identity::{Caller, Identity, Origin};
@@ -70,6 +71,8 @@ pub(crate) struct Core {
     pub(crate) turns: Turns,
     /// Octets of values that changes looked at on the writer thread.
     pub(crate) looked_at: Counter,
+    /// What receivers are to be told.
+    pub(crate) events: Events,
 }
 
 /// The settings in force, compiled.
@@ -160,6 +163,7 @@ impl Core {
             followers: Followers::default(),
             turns: Turns::default(),
             looked_at: Counter::default(),
+            events: Events::default(),
         }
     }
 

@@ -29,6 +29,7 @@ mod dynamic;
 #[cfg(test)]
 mod dynamic_tests;
 pub mod error;
+pub mod events;
 pub mod explain;
 mod filter;
 mod follow;

@@ -456,6 +456,7 @@ impl Work<'_, '_> {
         let (rdn, rdn_key) = self.own_name(&dn, false)?;
         let revision = self.txn.new_revision();
         let entry = self.put(None, &draft, Place { id, parent: Some(container), rdn, rdn_key, revision })?;
+        self.tell(None, Some(&entry));
         self.audit("session-start", &entry, Vec::new(), tree::dn_of(&*self.txn, seeker.user));
         let session = Arc::new(SessionHandle::new(id, &name, now));
         let seat = Seat { session: Arc::clone(&session), licence, user: seeker.user, client: seeker.client.as_str().into() };
@@ -534,6 +535,7 @@ impl Work<'_, '_> {
         let user = self.txn.targets(entry.id, self.core.schema.known().hc_session_user, None, 1);
         let user = user.first().map(|(user, _)| tree::dn_of(&*self.txn, *user)).unwrap_or_default();
         let message = self.options.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
+        self.tell(Some(entry), None);
         self.audit("session-end", entry, Vec::new(), format!("{why}, of {user}{message}"));
     }
 

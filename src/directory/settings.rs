@@ -67,6 +67,8 @@ pub struct Settings {
     pub activation: Activation,
     /// How long users that a provisioning client deleted are kept.
     pub keep_deleted: Duration,
+    /// Who is told of security events.
+    pub events: Vec<super::events::EventReceiver>,
     /// What the doors can do, as attributes of the root DSE.
     pub protocol_features: Vec<(String, Vec<String>)>,
 }
@@ -100,6 +102,7 @@ impl Settings {
             password_policy: PasswordPolicy::default(),
             activation: Activation::default(),
             keep_deleted: KEEP_DELETED,
+            events: Vec::new(),
             protocol_features: Vec::new(),
         }
     }

@@ -4,11 +4,12 @@ use super::bulk::{MAX_OPERATIONS, MAX_PAYLOAD};
 use super::cursor::CURSOR_TIMEOUT;
 use super::list::{DEFAULT_RESULTS, MAX_RESULTS};
 use super::schema::{Catalogue, ResourceType, Schema};
+use crate::directory::events::EventUri;
 use serde_json::{Value, json};
 
 /// `/ServiceProviderConfig` (RFC 7643 §5, RFC 9865 §4).
-pub fn service_provider_config(base_url: &str) -> Value {
-    json!({
+pub fn service_provider_config(base_url: &str, tells_events: bool) -> Value {
+    let mut config = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "patch": {"supported": true},
         "bulk": {"supported": true, "maxOperations": MAX_OPERATIONS, "maxPayloadSize": MAX_PAYLOAD},
@@ -32,7 +33,13 @@ pub fn service_provider_config(base_url: &str) -> Value {
             "primary": true,
         }],
         "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base_url}/ServiceProviderConfig")},
-    })
+    });
+    // Some clients give up on members that they do not know (RFC 9967 §4).
+    if tells_events {
+        let uris: Vec<&str> = EventUri::ALL.iter().map(|uri| uri.text()).collect();
+        config["securityEvents"] = json!({"asyncRequest": "none", "eventUris": uris});
+    }
+    config
 }
 
 /// One of `/ResourceTypes` (RFC 7643 §6).

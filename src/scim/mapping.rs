@@ -334,6 +334,20 @@ impl Mapping {
         std::iter::once(equals("objectClass", self.object_class)).chain(fixed).collect()
     }
 
+    /// The attributes of the resource that an LDAP attribute shows in, as paths name them.
+    pub fn shown_as(&self, ldap: &str) -> Vec<String> {
+        let path = |holder: &[&str], name: &str| match holder {
+            [] => name.to_owned(),
+            [urn, ..] if urn.contains(':') => format!("{urn}:{}", [holder.get(1..).unwrap_or_default(), &[name]].concat().join(".")),
+            _ => [holder, &[name]].concat().join("."),
+        };
+        let rows = self.rows.iter().filter(|row| row.ldap.eq_ignore_ascii_case(ldap)).map(|row| path(row.holder, row.name));
+        let links = self.links.iter().filter(|link| link.ldap.eq_ignore_ascii_case(ldap)).map(|link| path(link.holder, link.name));
+        let is_member =
+            ["member", "hcAdministrator", "hcViewOnlyMember", "hcPastMember"].iter().any(|name| name.eq_ignore_ascii_case(ldap));
+        rows.chain(links).chain((is_member && self.has_members()).then(|| "members".to_owned())).collect()
+    }
+
     /// Whether its resources have members, which are written one by one.
     pub fn has_members(&self) -> bool {
         self.computed.iter().any(|computed| computed.part == Part::Members)

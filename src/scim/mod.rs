@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod discovery;
 pub mod error;
 pub mod evaluate;
+pub mod events;
 pub mod external_id;
 mod filter;
 pub mod gateway;

@@ -5,11 +5,11 @@ use super::gateway::Gateway;
 use super::json::{self, Object};
 use super::routes::Scim;
 use crate::base::Secret;
-use crate::directory::{Caller, Origin, Protocol, RequestId};
+use crate::directory::{Caller, Directory, Origin, Protocol, RequestId};
 use axum::RequestPartsExt;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
@@ -40,10 +40,7 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
     async fn from_request_parts(parts: &mut Parts, state: &Arc<Scim>) -> Result<Self, ScimError> {
         let peer = parts.extensions.get::<Peer>().cloned();
         let peer = peer.unwrap_or_else(|| Peer { address: None, encrypted: false, listener: "http".into(), request: "".into() });
-        let near = peer.address.is_none_or(|address| address.is_loopback());
-        if !peer.encrypted && !near && !state.directory.settings().allow_cleartext_passwords {
-            return Err(ScimError::forbidden("a token must not travel without TLS"));
-        }
+        require_privacy(&parts.extensions, &state.directory)?;
         let token = bearer(&parts.headers).ok_or_else(ScimError::unauthorized)?;
         let origin = Origin {
             protocol: Protocol::Scim,
@@ -61,8 +58,18 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
     }
 }
 
+/// Refuses a request whose token somebody on the way may have read.
+pub(super) fn require_privacy(extensions: &Extensions, directory: &Directory) -> Result<(), ScimError> {
+    let peer = extensions.get::<Peer>();
+    let near = peer.and_then(|peer| peer.address).is_none_or(|address| address.is_loopback());
+    match peer.is_some_and(|peer| peer.encrypted) || near || directory.settings().allow_cleartext_passwords {
+        true => Ok(()),
+        false => Err(ScimError::forbidden("a token must not travel without TLS")),
+    }
+}
+
 /// The token of `Authorization: Bearer TOKEN`, or of `Authorization: TOKEN` (quirk 36).
-fn bearer(headers: &HeaderMap) -> Option<Secret> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<Secret> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
     let token = match text.split_once(' ') {
         None => text,

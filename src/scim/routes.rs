@@ -3,6 +3,7 @@
 use super::bulk::bulk;
 use super::discovery;
 use super::error::{MEDIA_TYPE, ScimError};
+use super::events;
 use super::gateway::Gateway;
 use super::json::Object;
 use super::list::{self, Query};
@@ -31,13 +32,16 @@ pub struct Scim {
     pub base_url: Arc<str>,
     /// What queries have found of late.
     pub listings: Arc<Listings>,
+    /// What events are signed with.
+    pub(super) signing: events::Signing,
 }
 
 impl Scim {
     /// Loads the schema data; fails only where that data is damaged.
     pub fn new(directory: Arc<Directory>, base_url: &str) -> Result<Arc<Self>, serde_json::Error> {
         let catalogue = Arc::new(Catalogue::load()?);
-        Ok(Arc::new(Self { directory, catalogue, base_url: base_url.trim_end_matches('/').into(), listings: Arc::default() }))
+        let signing = events::Signing::default();
+        Ok(Arc::new(Self { directory, catalogue, base_url: base_url.trim_end_matches('/').into(), listings: Arc::default(), signing }))
     }
 }
 
@@ -61,7 +65,9 @@ fn at(routes: Routes, path: &str, methods: MethodRouter<Arc<Scim>>) -> Routes {
 fn served(state: &Arc<Scim>) -> Routes {
     let single = finish(endpoints(&state.catalogue)).with_state(Arc::clone(state));
     let bulk = async move |gateway: Gateway, request: Request| bulk(single.clone(), gateway, request).await;
-    finish(at(endpoints(&state.catalogue), "/Bulk", post(bulk)))
+    let routes = at(endpoints(&state.catalogue), "/Bulk", post(bulk));
+    let routes = at(routes, "/SecurityEvents/keys", get(events::keys));
+    finish(at(routes, "/SecurityEvents/{id}", post(events::poll)))
 }
 
 fn endpoints(catalogue: &Catalogue) -> Routes {
@@ -208,7 +214,7 @@ fn unfiltered(parameters: &[(String, String)]) -> Result<(), ScimError> {
 
 async fn service_provider_config(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
     unfiltered(&parameters)?;
-    Ok(scim(StatusCode::OK, &discovery::service_provider_config(&state.base_url)))
+    Ok(scim(StatusCode::OK, &discovery::service_provider_config(&state.base_url, !state.directory.settings().events.is_empty())))
 }
 
 async fn resource_types(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {

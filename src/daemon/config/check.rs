@@ -5,7 +5,9 @@ use super::file::{
     ApplicationTable, CertificateWay, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable, VerifyClient,
 };
 use super::problem::{Problem, Problems, SourceFile};
-use super::{Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, catalog, limit, operate, organisation, read, secret_file};
+use super::{
+    Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, catalog, events, limit, operate, organisation, read, secret_file,
+};
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{
@@ -159,6 +161,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         password_policy: password_policy(&mut checker, file),
         activation: activation(&mut checker, file),
         keep_deleted: file.provisioning.keep_deleted.get_ref().0,
+        events: events::receivers(&mut checker, file),
         protocol_features: crate::ldap::features(),
     };
     let trusted_proxies = networks(&mut checker, &file.proxy.trusted);

@@ -1,6 +1,7 @@
 //! The server file as serde reads it. Every table refuses keys it does not know; a default is the code's own
 //! default. `config/headcount.toml` shows all of it with comments, and a test holds the two together.
 
+use super::events::EventReceiverTable;
 use super::operate::{AuditTable, BackupTable, MetricsTable};
 use super::units::{Depth, Octets, Period};
 use crate::base::Limits;
@@ -82,6 +83,9 @@ pub struct ServerFile {
     /// Applications, first match wins (O7).
     #[serde(default, rename = "application")]
     pub applications: Vec<ApplicationTable>,
+    /// Who is told of security events.
+    #[serde(default, rename = "event_receiver")]
+    pub event_receivers: Vec<EventReceiverTable>,
     /// Who may read `/metrics`; off where absent.
     pub metrics: Option<MetricsTable>,
     /// The audit log.

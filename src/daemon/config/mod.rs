@@ -13,6 +13,7 @@
 mod access;
 mod catalog;
 mod check;
+mod events;
 pub mod file;
 mod limit;
 mod operate;

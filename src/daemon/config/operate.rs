@@ -186,7 +186,7 @@ pub(super) fn check(checker: &mut Checker, file: &ServerFile) -> Operate {
 }
 
 /// The first line of a file that only its owner may read.
-fn secret(checker: &mut Checker, named: &Spanned<PathBuf>, shortest: usize) -> Option<Secret> {
+pub(super) fn secret(checker: &mut Checker, named: &Spanned<PathBuf>, shortest: usize) -> Option<Secret> {
     let source = checker.read(named)?;
     let path = checker.path(named.get_ref());
     checker.secret_file(&path, Some(named));

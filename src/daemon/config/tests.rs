@@ -256,6 +256,7 @@ fn the_shipped_file_names_every_key() {
         "[mail]",
         "[activation]",
         "[provisioning]",
+        "[[event_receiver]]",
         "[catalog]",
         "[metrics]",
         "[audit]",
@@ -287,6 +288,7 @@ fn the_shipped_file_names_every_key() {
         "mail",
         "activation",
         "provisioning",
+        "event_receiver",
         "catalog",
         "organisation",
         "application",
@@ -323,6 +325,7 @@ fn the_shipped_examples_load_when_their_marks_are_taken_off() {
         .replace("\"/etc/headcount/smtp-password\"", "\"smtp-password\"")
         .replace("\"/etc/headcount/audit-key\"", "\"audit-key\"")
         .replace("\"/etc/headcount/metrics-token\"", "\"metrics-token\"")
+        .replace("\"/etc/headcount/hr-token\"", "\"metrics-token\"")
         .replace("organisations/example.toml", "example.toml");
     let shown = told(
         &text,

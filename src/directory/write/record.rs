@@ -96,6 +96,7 @@ impl Work<'_, '_> {
         detail: String,
     ) {
         let Some(entry) = after.or(before) else { return };
+        self.tell(before, after);
         let changes = self.changes(before, after);
         let mut attributes = named;
         for change in &changes {
@@ -176,10 +177,15 @@ impl Work<'_, '_> {
         !settings.hidden.is_empty() && (named(attribute) || structured::other_forms(schema, attribute).into_iter().any(named))
     }
 
-    fn is_stamp(&self, attribute: AttributeId) -> bool {
+    pub(in crate::directory) fn is_stamp(&self, attribute: AttributeId) -> bool {
         let known = self.core.schema.known();
         [known.modify_timestamp, known.modifiers_name, known.entry_csn, known.create_timestamp, known.creators_name, known.entry_uuid]
             .contains(&attribute)
+    }
+
+    /// The kinds of links of an entry that this change sets and removes.
+    pub(in crate::directory) fn touched_links(&self, of: Option<EntryId>) -> impl Iterator<Item = AttributeId> {
+        self.linked.iter().chain(&self.unlinked).filter(move |link| Some(link.source) == of).map(|link| link.attribute)
     }
 
     /// The links that came and went; of an entry that is deleted, those it had.
