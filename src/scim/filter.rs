@@ -4,6 +4,7 @@
 //! Beyond the grammar of the RFC two things are read because identity providers send them: `$ref` as a name,
 //! and `emails[type eq "work"].value eq "x"`, which means `emails[type eq "work" and value eq "x"]`.
 
+use crate::directory::client::Profile;
 use serde_json::Value;
 use std::fmt;
 
@@ -94,10 +95,31 @@ impl Filter {
     /// assert_eq!(filter.to_string(), "userName eq \"bjensen\" and not (emails[type eq \"work\"])");
     /// ```
     pub fn parse(text: &str) -> Result<Self, GrammarError> {
-        let mut parser = Parser::new(text)?;
+        Self::read(text, Words::Refused)
+    }
+
+    /// As [`parse`](Self::parse), where the profile says what bare words are.
+    pub fn read(text: &str, words: Words) -> Result<Self, GrammarError> {
+        let mut parser = Parser::new(text, words)?;
         let filter = parser.disjunction(0, Context::Resource)?;
         parser.end()?;
         Ok(filter)
+    }
+}
+
+/// What a word is that stands for a value without quotes: `externalId eq jyoung` (quirk 16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// An error, as the grammar has it.
+    Refused,
+    /// A string.
+    Strings,
+}
+
+impl Words {
+    /// As a profile has it.
+    pub fn of(profile: Profile) -> Self {
+        if profile == Profile::Entra { Self::Strings } else { Self::Refused }
     }
 }
 
@@ -112,12 +134,13 @@ pub(super) enum Context {
 pub(super) struct Parser<'a> {
     text: &'a str,
     at: usize,
+    words: Words,
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(text: &'a str) -> Result<Self, GrammarError> {
+    pub(super) fn new(text: &'a str, words: Words) -> Result<Self, GrammarError> {
         match text.len() <= MAX_OCTETS {
-            true => Ok(Self { text, at: 0 }),
+            true => Ok(Self { text, at: 0, words }),
             false => Err(GrammarError { at: MAX_OCTETS, reason: "longer than 4096 octets" }),
         }
     }
@@ -242,6 +265,10 @@ impl<'a> Parser<'a> {
                 self.at += token.len();
                 Ok(value)
             }
+            Err(_) if self.words == Words::Strings && is_word(token) => {
+                self.at += token.len();
+                Ok(Value::from(token))
+            }
             Ok(_) | Err(_) => self.fail("a value was expected: a string in double quotes, a number, true, false or null"),
         }
     }
@@ -336,6 +363,11 @@ fn single_or(mut parts: Vec<Filter>, join: fn(Vec<Filter>) -> Filter) -> Filter 
         1 => parts.remove(0),
         _ => join(parts),
     }
+}
+
+/// Whether text without quotes can be taken for a string.
+fn is_word(token: &str) -> bool {
+    !token.is_empty() && !token.contains(['"', '\'', '(', '[', '{', '\\', ','])
 }
 
 /// How long a JSON string is after its opening quote, its closing quote included.

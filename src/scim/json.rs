@@ -2,7 +2,8 @@
 
 use super::error::ScimError;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How deep objects and arrays may nest.
@@ -45,6 +46,18 @@ pub fn is_unassigned(value: &Value) -> bool {
         Value::Array(values) => values.is_empty(),
         Value::Object(members) => members.is_empty(),
         Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// A value as text, names in order and no spaces, so that equal values are equal octets.
+pub fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let ordered: BTreeMap<&String, &Value> = members.iter().collect();
+            let members: Vec<String> = ordered.into_iter().map(|(name, value)| format!("{}:{}", json!(name), canonical(value))).collect();
+            format!("{{{}}}", members.join(","))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -145,6 +158,14 @@ mod tests {
         assert_eq!(
             Value::Object(parse(b"{\"a\":[1,-2,1.5,true,null,\"x\"]}").unwrap()),
             serde_json::json!({"a": [1, -2, 1.5, true, null, "x"]})
+        );
+    }
+
+    #[test]
+    fn structured_values_are_written_in_one_form() {
+        assert_eq!(
+            canonical(&json!({"value": "a\"b", "primary": true, "type": "work"})),
+            r#"{"primary":true,"type":"work","value":"a\"b"}"#
         );
     }
 }

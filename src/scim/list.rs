@@ -7,7 +7,7 @@
 use super::cursor::{Cursors, Position};
 use super::error::{ScimError, ScimType};
 use super::evaluate::Predicate;
-use super::filter::Filter as ScimFilter;
+use super::filter::{Filter as ScimFilter, Words};
 use super::gateway::Gateway;
 use super::json::{self, Object};
 use super::listing::{Asked, Place, Sought, Window};
@@ -17,6 +17,7 @@ use super::project::Projection;
 use super::schema::{ResourceType, Source};
 use super::sessions;
 use crate::base::EntryId;
+use crate::directory::client::Profile;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -49,6 +50,8 @@ pub struct Query {
     pub attributes: Vec<String>,
     /// `excludedAttributes`.
     pub excluded: Vec<String>,
+    /// How the filter is read.
+    pub profile: Profile,
 }
 
 impl Query {
@@ -86,7 +89,17 @@ impl Query {
             cursor,
             attributes: names(body, "attributes")?,
             excluded: names(body, "excludedAttributes")?,
+            profile: Profile::default(),
         })
+    }
+
+    /// As a profile has it: `strict` selects no elements by `attributes` (quirk 24).
+    pub fn under(self, profile: Profile) -> Result<Self, ScimError> {
+        let selects = |name: &&String| name.contains('[');
+        match self.attributes.iter().chain(&self.excluded).find(selects).filter(|_| profile == Profile::Strict) {
+            Some(name) => Err(ScimError::value(format!("{name} is not the name of an attribute"))),
+            None => Ok(Self { profile, ..self }),
+        }
     }
 }
 
@@ -129,9 +142,12 @@ fn names(body: &Object, name: &str) -> Result<Vec<String>, ScimError> {
 
 /// The filter of a query, with its names looked up.
 pub fn predicate(query: &Query, resource_type: &ResourceType) -> Result<Option<Predicate>, ScimError> {
-    let Some(text) = &query.filter else { return Ok(None) };
-    let filter = ScimFilter::parse(text).map_err(|error| ScimError::filter(format!("filter {error}")))?;
-    Predicate::compile(&filter, resource_type).map(Some)
+    parsed(query)?.map(|filter| Predicate::compile(&filter, resource_type)).transpose()
+}
+
+fn parsed(query: &Query) -> Result<Option<ScimFilter>, ScimError> {
+    let read = |text: &String| ScimFilter::read(text, Words::of(query.profile));
+    query.filter.as_ref().map(read).transpose().map_err(|error| ScimError::filter(format!("filter {error}")))
 }
 
 /// Answers a query of the endpoint of a type. Runs as long as the search takes.
@@ -159,28 +175,15 @@ pub fn stored(gateway: &Gateway, types: &[&ResourceType], query: &Query) -> Resu
 /// Works out what is looked for of each type, and in which order.
 fn ask<'t>(gateway: &Gateway, types: &[&'t ResourceType], query: &Query) -> Result<Asked<'t>, ScimError> {
     let order = query.sort_by.as_ref().map(|sort_by| Order::new(sort_by, query.descending, types)).transpose()?;
+    let compile = if types.len() > 1 { Predicate::compile_among } else { Predicate::compile };
     let mut sought = Vec::with_capacity(types.len());
-    let mut refused = None;
     for (kind, resource_type) in types.iter().enumerate() {
-        match predicate(query, resource_type) {
-            Ok(predicate) => {
-                let sorted = order.as_ref().and_then(|order| order.location(kind));
-                sought.push(Some(Sought::new(gateway, resource_type, predicate, sorted)?));
-            }
-            // Over several types a name that one of them does not have matches nothing of it.
-            Err(error) => {
-                refused = Some(error);
-                sought.push(None);
-            }
-        }
+        let predicate = parsed(query)?.map(|filter| compile(&filter, resource_type)).transpose()?;
+        let sorted = order.as_ref().and_then(|order| order.location(kind));
+        sought.push(Some(Sought::new(gateway, resource_type, predicate, sorted)?));
     }
-    match refused {
-        Some(error) if sought.iter().all(Option::is_none) => Err(error),
-        Some(_) | None => {
-            let digest = digest(&context(gateway, types, query));
-            Ok(Asked { sought, order, digest })
-        }
-    }
+    let digest = digest(&context(gateway, types, query));
+    Ok(Asked { sought, order, digest })
 }
 
 /// Who asks, and what decides on which resources come in which order.

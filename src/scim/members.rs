@@ -173,6 +173,7 @@ pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> R
 #[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 mod tests {
     use super::*;
+    use crate::directory::client::Profile;
     use crate::scim::patch;
     use crate::scim::schema::Catalogue;
     use serde_json::json;
@@ -180,7 +181,7 @@ mod tests {
     fn steps(operations: Value) -> Result<(Vec<Step>, usize), ScimError> {
         let catalogue = Catalogue::load().unwrap();
         let (mut steps, mut left) = (Vec::new(), 0);
-        for operation in patch::parse(json!({"operations": operations}).as_object().unwrap())? {
+        for operation in patch::parse(json!({"operations": operations}).as_object().unwrap(), Profile::Rfc)? {
             let (step, rest) = split(operation, &catalogue.group)?;
             steps.extend(step);
             left += usize::from(rest.is_some());

@@ -38,9 +38,20 @@ mod stream;
 pub mod types;
 
 #[cfg(test)]
+mod characteristics_tests;
+#[cfg(test)]
+mod filter_model_tests;
+#[cfg(test)]
 mod header_tests;
 #[cfg(test)]
 mod lifecycle_tests;
+#[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
+mod patch_model_tests;
+#[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
+mod patch_tests;
 #[cfg(test)]
 mod query_tests;
 #[cfg(test)]

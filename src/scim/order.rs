@@ -150,7 +150,7 @@ mod tests {
         let rising = [
             ("userName", user("a"), user("B")),
             ("USERNAME", user("b"), user("bc")),
-            ("userName", user("b"), user("b\u{0}")),
+            ("userName", user("b"), user("b!")),
             ("externalId", json!({"externalId": "B"}), json!({"externalId": "a"})),
             ("title", json!({"title": "z"}), json!({})),
             ("name.familyName", json!({"name": {"familyName": "a"}}), json!({"name": {"givenName": "a"}})),

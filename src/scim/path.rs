@@ -1,7 +1,7 @@
 //! Paths of PATCH operations and of projections (RFC 7644 §3.5.2, figure 7): `attribute`, `attribute.sub`,
 //! `attribute[filter]`, `attribute[filter].sub`, each with a URN before it, or the URN of a whole extension.
 
-use super::filter::{AttributePath, Filter, GrammarError, Parser};
+use super::filter::{AttributePath, Filter, GrammarError, Parser, Words};
 use std::fmt;
 
 /// A path as a client sent it.
@@ -22,7 +22,12 @@ impl Path {
     /// assert_eq!(path.attribute.sub.as_deref(), Some("streetAddress"));
     /// ```
     pub fn parse(text: &str) -> Result<Self, GrammarError> {
-        let mut parser = Parser::new(text)?;
+        Self::read(text, Words::Refused)
+    }
+
+    /// As [`parse`](Self::parse), where the profile says what bare words are.
+    pub fn read(text: &str, words: Words) -> Result<Self, GrammarError> {
+        let mut parser = Parser::new(text, words)?;
         let mut attribute = parser.attribute_path()?;
         let mut filter = None;
         if attribute.sub.is_none() && parser.rest().starts_with('[') {

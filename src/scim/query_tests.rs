@@ -311,6 +311,8 @@ async fn a_query_at_the_root_is_over_all_types() {
         (r#"displayName eq "alpha""#, vec!["Group"]),
         // What one type does not have, it does not match.
         (r#"userName pr"#, vec!["User", "User"]),
+        (r#"userName eq "ann" or displayName eq "alpha""#, vec!["User", "Group"]),
+        ("nothing pr", Vec::new()),
     ] {
         assert_eq!(types(&bench.get(&url("/", &[("filter", filter)])).await.ok()), expected, "{filter}");
     }
@@ -318,7 +320,8 @@ async fn a_query_at_the_root_is_over_all_types() {
     let first = bench.call("POST", "/.search", body(json!(""))).await.ok();
     let second = bench.call("POST", "/.search", body(first["nextCursor"].clone())).await.ok();
     assert_eq!((types(&first).len(), types(&second), second.get("nextCursor")), (2, vec!["Group".to_owned()], None));
-    bench.get("/?filter=nothing%20pr").await.refused(400, Some("invalidFilter"));
+    bench.get("/?filter=password%20pr").await.refused(400, Some("invalidFilter"));
+    bench.get("/Users?filter=nothing%20pr").await.refused(400, Some("invalidFilter"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@
 //! belongs, a bare string where an object with `value` belongs, and an empty string for no value.
 
 use super::error::ScimError;
-use super::evaluate::{boolean, instant};
+use super::evaluate::{boolean, folded, instant};
 use super::json::{self, Object};
 use super::schema::{Attribute, DataType, Mutability, ResourceType, Schema};
 use base64::Engine;
@@ -32,8 +32,86 @@ pub fn normalize(body: &Object, resource_type: &ResourceType) -> Result<Object, 
     Ok(resource)
 }
 
+/// The names in a body that no schema of the type knows, as paths (HE3).
+pub fn unknown(body: &Object, resource_type: &ResourceType) -> Vec<String> {
+    let mut found = Vec::new();
+    each_attribute(body, resource_type, &mut |name, attribute, value| match attribute {
+        Some(attribute) => found.extend(unknown_parts(attribute, value)),
+        None => found.push(name.to_owned()),
+    });
+    found
+}
+
+/// The names in a value of an attribute that are no sub-attributes of it.
+fn unknown_parts(attribute: &Attribute, value: &Value) -> Vec<String> {
+    let objects = elements(value).iter().filter_map(Value::as_object).filter(|_| attribute.is_complex());
+    let strange = objects.flat_map(Object::keys).filter(|name| attribute.sub(name).is_none());
+    strange.map(|name| format!("{}.{name}", attribute.name)).collect()
+}
+
+/// Refuses in the body of a POST or PUT what the profile `strict` does not let pass: names that no schema knows (400
+/// invalidSyntax), and values of another form than the schema's (400 invalidValue).
+pub fn check_strict(body: &Object, resource_type: &ResourceType) -> Result<(), ScimError> {
+    refuse_unknown(unknown(body, resource_type))?;
+    let mut checked = Ok(());
+    each_attribute(body, resource_type, &mut |_, attribute, value| {
+        if let (Some(attribute), Ok(())) = (attribute, &checked) {
+            checked = check_form(attribute, value);
+        }
+    });
+    checked
+}
+
+/// The same of the value of one attribute.
+pub fn check_value_strict(attribute: &Attribute, value: &Value) -> Result<(), ScimError> {
+    refuse_unknown(unknown_parts(attribute, value))?;
+    check_form(attribute, value)
+}
+
+/// Refuses text for a boolean, and a bare value where an object belongs.
+fn check_form(attribute: &Attribute, value: &Value) -> Result<(), ScimError> {
+    let wrong = |wanted: &str| Err(ScimError::value(format!("{}: {wanted} was expected", attribute.name)));
+    for element in elements(value).iter().filter(|element| !element.is_null()) {
+        match (attribute.data_type, element) {
+            (DataType::Boolean, element) if !element.is_boolean() => return wrong("true or false"),
+            (DataType::Complex, Value::Object(members)) => {
+                let subs = members.iter().filter_map(|(name, value)| Some((attribute.sub(name)?, value)));
+                subs.filter(|(sub, _)| sub.mutability != Mutability::ReadOnly).try_for_each(|(sub, value)| check_form(sub, value))?;
+            }
+            (DataType::Complex, _) => return wrong("an object"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Hands each attribute of a body over: its name, what it is, and its value; those of extensions one by one.
+fn each_attribute(body: &Object, resource_type: &ResourceType, each: &mut dyn FnMut(&str, Option<&Attribute>, &Value)) {
+    for (name, value) in body {
+        match (resource_type.extension(name), value) {
+            (Some(extension), Value::Object(members)) => {
+                members.iter().for_each(|(name, value)| each(name, extension.attribute(name), value));
+            }
+            (Some(_), _) => {}
+            (None, _) => each(name, resource_type.core_attribute(name), value),
+        }
+    }
+}
+
+fn elements(value: &Value) -> &[Value] {
+    value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice)
+}
+
+/// 400 invalidSyntax where there is such a name.
+fn refuse_unknown(names: Vec<String>) -> Result<(), ScimError> {
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(ScimError::syntax(format!("no schema of the resource has {}", names.join(", ")))),
+    }
+}
+
 /// The members of an extension in form; `None` where none has a value.
-pub fn extension_members(extension: &Schema, value: &Value) -> Result<Option<Object>, ScimError> {
+fn extension_members(extension: &Schema, value: &Value) -> Result<Option<Object>, ScimError> {
     if json::is_unassigned(value) {
         return Ok(None);
     }
@@ -66,10 +144,51 @@ pub fn shape(attribute: &Attribute, value: &Value) -> Result<Option<Value>, Scim
     if values.iter().filter(|value| is_primary(value)).count() > 1 {
         return Err(ScimError::value(format!("{}: more than one value is primary", attribute.name)));
     }
-    // A value that is repeated word for word counts once.
-    let mut seen = std::collections::HashSet::new();
-    values.retain(|value| seen.insert(value.to_string()));
+    let values = distinct(attribute, values);
     Ok(Some(Value::Array(values)).filter(|values| !json::is_unassigned(values)))
+}
+
+/// Each value once for each type (RFC 7643 §2.4): of one that is repeated the first stays, with what the others add.
+pub fn distinct(attribute: &Attribute, values: Vec<Value>) -> Vec<Value> {
+    let mut places = std::collections::HashMap::new();
+    let mut kept: Vec<Value> = Vec::with_capacity(values.len());
+    for value in values {
+        match places.entry(same_key(attribute, &value)) {
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(value);
+            }
+            std::collections::hash_map::Entry::Occupied(place) => {
+                let primary = is_primary(&value);
+                if let (Some(Value::Object(held)), Value::Object(new)) = (kept.get_mut(*place.get()), value) {
+                    for (name, value) in new {
+                        held.entry(name).or_insert(value);
+                    }
+                    if primary {
+                        held.insert("primary".to_owned(), Value::Bool(true));
+                    }
+                }
+            }
+        }
+    }
+    kept
+}
+
+/// What two values of one attribute share that are the same: value and type, or all of them where they have no value.
+pub fn same_key(attribute: &Attribute, value: &Value) -> String {
+    let part = |name: &str| value.get(name).map(|part| comparable(attribute.sub(name), part));
+    match part("value") {
+        Some(held) if attribute.is_complex() => format!("{held}\n{}", part("type").unwrap_or_default()),
+        Some(_) | None => comparable(Some(attribute), value),
+    }
+}
+
+/// Text by which values are the same, case told apart where the schema does.
+pub fn comparable(attribute: Option<&Attribute>, value: &Value) -> String {
+    match (value, attribute) {
+        (Value::String(text), Some(attribute)) if !attribute.is_case_exact() => format!("\"{}", folded(text, false)),
+        _ => json::canonical(value),
+    }
 }
 
 /// One value of an attribute, or one element of a multi-valued one.
@@ -126,13 +245,54 @@ pub fn is_primary(element: &Value) -> bool {
     element.get("primary") == Some(&Value::Bool(true))
 }
 
-/// Refuses a resource without what the schema requires: 400 invalidValue.
+/// Refuses a resource without what the schema requires, in its values with parts too: 400 invalidValue.
 pub fn check_required(resource: &Object, resource_type: &ResourceType) -> Result<(), ScimError> {
-    let missing = resource_type.schema.attributes.iter().find(|attribute| attribute.required && !resource.contains_key(&attribute.name));
-    match missing {
-        Some(attribute) => Err(ScimError::value(format!("{} is required", attribute.name))),
+    let of_extensions = resource_type.extensions.iter().filter_map(|extension| {
+        let members = resource.get(&extension.id)?.as_object()?;
+        missing(&extension.attributes, members)
+    });
+    match missing(&resource_type.schema.attributes, resource).into_iter().chain(of_extensions).next() {
+        Some(name) => Err(ScimError::value(format!("{name} is required"))),
         None => Ok(()),
     }
+}
+
+fn missing(attributes: &[Attribute], holder: &Object) -> Option<String> {
+    attributes.iter().filter(|attribute| attribute.mutability != Mutability::ReadOnly).find_map(|attribute| {
+        let Some(value) = holder.get(&attribute.name) else { return attribute.required.then(|| attribute.name.clone()) };
+        let absent = elements(value).iter().filter_map(Value::as_object).find_map(|members| missing(&attribute.sub_attributes, members));
+        absent.map(|sub| format!("{}.{sub}", attribute.name))
+    })
+}
+
+/// What a PUT leaves of attributes that are set once: they stay where it is silent, and it says the same or is refused
+/// (RFC 7644 §3.5.1).
+pub fn keep_immutable(before: &Object, after: &mut Object, resource_type: &ResourceType) -> Result<(), ScimError> {
+    keep_in(&resource_type.schema.attributes, before, after)?;
+    for extension in &resource_type.extensions {
+        let Some(held) = before.get(&extension.id).and_then(Value::as_object) else { continue };
+        let mut members = after.get(&extension.id).and_then(Value::as_object).cloned().unwrap_or_default();
+        keep_in(&extension.attributes, held, &mut members)?;
+        if !members.is_empty() {
+            after.insert(extension.id.clone(), Value::Object(members));
+        }
+    }
+    Ok(())
+}
+
+fn keep_in(attributes: &[Attribute], before: &Object, after: &mut Object) -> Result<(), ScimError> {
+    for attribute in attributes {
+        let Some(held) = before.get(&attribute.name) else { continue };
+        match (attribute.mutability, after.get_mut(&attribute.name), held) {
+            (Mutability::Immutable, None, _) => drop(after.insert(attribute.name.clone(), held.clone())),
+            (Mutability::Immutable, Some(given), _) if given != held => {
+                return Err(ScimError::mutability(format!("{} cannot be changed once it is set", attribute.name)));
+            }
+            (_, Some(Value::Object(given)), Value::Object(held)) => keep_in(&attribute.sub_attributes, held, given)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Says which schemas a resource has: its own, and each extension that holds something.

@@ -10,11 +10,12 @@ use super::members::{self, Step};
 use super::patch::{self, Operation};
 use super::project::Projection;
 use super::request::{Preference, if_match};
-use super::resource::{check_required, normalize};
+use super::resource::{check_required, check_strict, keep_immutable, normalize};
 use super::routes::{scim, versioned};
 use super::schema::{ResourceType, Source};
 use super::sessions;
 use super::stream;
+use crate::directory::client::Profile;
 use crate::directory::{Error, OwnedEntry, Write, WriteOptions};
 use crate::model::Dn;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -36,8 +37,8 @@ const EXTERNAL_ID: &str = "externalId";
 
 type Parameters = [(String, String)];
 
-fn projection(parameters: &Parameters, resource_type: &ResourceType) -> Result<Projection, ScimError> {
-    let query = Query::of_parameters(parameters)?;
+fn projection(gateway: &Gateway, parameters: &Parameters, resource_type: &ResourceType) -> Result<Projection, ScimError> {
+    let query = Query::of_parameters(parameters)?.under(gateway.settings.profile)?;
     Projection::new(&query.attributes, &query.excluded, resource_type)
 }
 
@@ -106,7 +107,10 @@ pub async fn create(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
-    let projection = projection(parameters, resource_type)?;
+    let projection = projection(gateway, parameters, resource_type)?;
+    if gateway.settings.profile == Profile::Strict {
+        check_strict(&body, resource_type)?;
+    }
     let member_ids = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { None };
     let mut resource = normalize(&body, resource_type)?;
     for name in resource_type.mapping.true_by_default {
@@ -157,7 +161,7 @@ pub fn read(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
-    let projection = projection(parameters, resource_type)?;
+    let projection = projection(gateway, parameters, resource_type)?;
     match resource_type.source {
         Source::Entries => {
             let also = resource_type.mapping.also(&|computed| projection.wants(resource_type, computed));
@@ -195,10 +199,11 @@ enum Change {
 }
 
 impl Change {
-    fn apply(&self, before: &Object, resource_type: &ResourceType) -> Result<Object, ScimError> {
+    fn apply(&self, before: &Object, resource_type: &ResourceType, profile: Profile) -> Result<Object, ScimError> {
         let after = match self {
             Self::Replace(resource, _) => {
                 let mut after = resource.clone();
+                keep_immutable(before, &mut after, resource_type)?;
                 // Our own extensions are nothing that identity providers know of.
                 let own = resource_type.extensions.iter().map(|extension| extension.id.as_str()).filter(|id| id.starts_with(OWN));
                 for name in own.chain(["active"]) {
@@ -210,7 +215,7 @@ impl Change {
             }
             Self::Patch(operations, _) => {
                 let mut after = before.clone();
-                operations.iter().try_for_each(|operation| patch::apply(&mut after, operation, resource_type))?;
+                operations.iter().try_for_each(|operation| patch::apply(&mut after, operation, resource_type, profile))?;
                 mapping::refuse_licences(&after)?;
                 after
             }
@@ -238,7 +243,10 @@ pub async fn replace(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
-    let projection = projection(parameters, resource_type)?;
+    let projection = projection(gateway, parameters, resource_type)?;
+    if gateway.settings.profile == Profile::Strict {
+        check_strict(&body, resource_type)?;
+    }
     let member_ids = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { None };
     let change = Change::Replace(normalize(&body, resource_type)?, member_ids.into_iter().map(Step::Replace).collect());
     let entry = update(gateway, resource_type, id, &change, headers).await?;
@@ -254,8 +262,11 @@ pub async fn patch(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
-    let projection = projection(parameters, resource_type)?;
-    let (mut operations, mut steps) = (patch::parse(body)?, Vec::new());
+    let projection = projection(gateway, parameters, resource_type)?;
+    let (mut operations, mut steps) = (patch::parse(body, gateway.settings.profile)?, Vec::new());
+    if gateway.settings.profile == Profile::Strict {
+        patch::check_strict(&operations, resource_type)?;
+    }
     if resource_type.mapping.has_members() {
         let split = operations.into_iter().map(|operation| members::split(operation, resource_type));
         let (found, left): (Vec<_>, Vec<_>) = split.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
@@ -284,7 +295,7 @@ async fn update(
         let entry = gateway.get(resource_type, id, &resource_type.mapping.also(&|_| true))?;
         let conditional = if_match(headers, entry.version)?;
         let before = gateway.resource(resource_type, &entry, &|computed| computed.part == Part::Login)?;
-        let after = change.apply(&before, resource_type)?;
+        let after = change.apply(&before, resource_type, gateway.settings.profile)?;
         let changes = mapping::changes(&before, &after, resource_type, gateway)?;
         let beside = beside(gateway, resource_type, &entry.dn, &before, &after)?;
         if changes.iter().any(|(name, _)| [resource_type.mapping.naming.ldap, external_id::LDAP].contains(name)) {

@@ -162,11 +162,13 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, ScimError> + 
 }
 
 async fn query(gateway: Gateway, held: Arc<ResourceType>, query: Query) -> Result<Response, ScimError> {
+    let query = query.under(gateway.settings.profile)?;
     let found = aside(move || list::of_type(&gateway, &held, &query)).await?;
     Ok(as_scim(StatusCode::OK, found))
 }
 
 async fn all(gateway: Gateway, query: Query) -> Result<Response, ScimError> {
+    let query = query.under(gateway.settings.profile)?;
     let found = aside(move || list::stored(&gateway, &gateway.catalogue.stored(), &query)).await?;
     Ok(as_scim(StatusCode::OK, found))
 }

@@ -89,6 +89,11 @@ impl Attribute {
         self.sub_attributes.iter().find(|sub| sub.name.eq_ignore_ascii_case(name))
     }
 
+    /// Whether case counts when values are compared; in base64 it always does.
+    pub fn is_case_exact(&self) -> bool {
+        self.case_exact || self.data_type == DataType::Binary
+    }
+
     /// Whether it is made of sub-attributes.
     pub fn is_complex(&self) -> bool {
         self.data_type == DataType::Complex
