@@ -14,7 +14,7 @@ pub mod error;
 pub mod evaluate;
 pub mod events;
 pub mod external_id;
-mod filter;
+pub mod filter;
 pub mod gateway;
 pub mod json;
 pub mod list;
