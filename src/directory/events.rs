@@ -43,11 +43,15 @@ pub enum EventUri {
     /// A resource has changed; with the names of what has.
     #[serde(rename = "urn:ietf:params:scim:event:prov:patch:notice")]
     PatchNotice,
+    /// A resource was replaced; with the names of what has changed.
+    #[serde(rename = "urn:ietf:params:scim:event:prov:put:notice")]
+    PutNotice,
 }
 
 impl EventUri {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Activate, Self::CreateFull, Self::CreateNotice, Self::Deactivate, Self::Delete, Self::PatchNotice];
+    pub const ALL: [Self; 7] =
+        [Self::Activate, Self::CreateFull, Self::CreateNotice, Self::Deactivate, Self::Delete, Self::PatchNotice, Self::PutNotice];
 
     /// The URI.
     pub const fn text(self) -> &'static str {
@@ -58,6 +62,7 @@ impl EventUri {
             Self::Deactivate => "urn:ietf:params:scim:event:prov:deactivate",
             Self::Delete => "urn:ietf:params:scim:event:prov:delete",
             Self::PatchNotice => "urn:ietf:params:scim:event:prov:patch:notice",
+            Self::PutNotice => "urn:ietf:params:scim:event:prov:put:notice",
         }
     }
 }
@@ -192,7 +197,8 @@ impl Work<'_, '_> {
             (Some(_), Some(_)) => {
                 let changed = self.changed_attributes(before, after);
                 let state = self.changed_state(before, after);
-                let patch = (!changed.is_empty()).then_some(EventUri::PatchNotice);
+                let update = if self.options.replaces { EventUri::PutNotice } else { EventUri::PatchNotice };
+                let patch = (!changed.is_empty()).then_some(update);
                 (patch.into_iter().chain(state).collect(), changed)
             }
         };

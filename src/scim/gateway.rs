@@ -318,7 +318,7 @@ impl Gateway {
         entry: &OwnedEntry,
         changes: Changes,
         mut modifications: Vec<Modification>,
-        expected_version: Option<u64>,
+        options: WriteOptions,
         beside: Vec<Write>,
     ) -> Result<OwnedEntry, Error> {
         let (new_rdn, changes) = renamed(entry, &resource_type.mapping.naming, mapping::beside_others(entry, resource_type, changes));
@@ -328,7 +328,7 @@ impl Gateway {
             values,
         };
         modifications.splice(0..0, changes.into_iter().map(replace));
-        let mut options = WriteOptions { expected_version, post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
+        let mut options = WriteOptions { post_read: Some(self.read_back(resource_type)), ..options };
         let dn = entry.dn.clone();
         let write = match new_rdn {
             Some(new_rdn) => {

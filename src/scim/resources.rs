@@ -309,8 +309,9 @@ async fn update(
         let changes = gateway.with_free_name(resource_type, changes, &parent, Some(entry.id))?;
         let is_beside = !change.steps().is_empty() || !beside.is_empty();
         // Members come and go beside each other; only a change of the rest rests on what was read.
-        let expected = (conditional || !changes.is_empty()).then_some(entry.version);
-        match gateway.change(resource_type, &entry, changes, modifications, expected, beside).await {
+        let expected_version = (conditional || !changes.is_empty()).then_some(entry.version);
+        let options = WriteOptions { expected_version, replaces: matches!(change, Change::Replace(..)), ..WriteOptions::default() };
+        match gateway.change(resource_type, &entry, changes, modifications, options, beside).await {
             Ok(entry) => return Ok(entry),
             Err(Error::AssertionFailed(_)) if conditional => return Err(ScimError::version()),
             Err(Error::AssertionFailed(_)) => {}

@@ -38,7 +38,7 @@ fn payload(gateway: &Gateway, held: &ResourceType, event: &Event) -> Result<Opti
             Ok(Some(json!({"data": gateway.resource(held, &entry, &|_| true)?})))
         }
         EventUri::CreateNotice => Ok(Some(json!({"attributes": shown(held, event, &["id", "meta"])}))),
-        EventUri::PatchNotice => {
+        EventUri::PatchNotice | EventUri::PutNotice => {
             let attributes = shown(held, event, &[]);
             Ok((!attributes.is_empty()).then(|| json!({"attributes": attributes})))
         }

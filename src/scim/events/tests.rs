@@ -111,6 +111,7 @@ async fn changes_through_any_door_are_told_in_order_until_they_are_acknowledged(
     {
         bench.directory.write(&bench.operator, Write::Modify { dn: dn.clone(), modifications }, WriteOptions::default()).await.unwrap();
     }
+    bench.call("PUT", &path, json!({"userName": "ada", "externalId": "x1", "title": "Lady"})).await.ok();
     let team = bench.group("team", &[&id]).await;
     bench.patch(&format!("/Groups/{team}"), json!([{"op": "remove", "path": "members"}])).await.ok();
     bench.call("DELETE", &format!("/Groups/{team}"), Value::Null).await.ok();
@@ -125,6 +126,7 @@ async fn changes_through_any_door_are_told_in_order_until_they_are_acknowledged(
         ("deactivate", &path),
         ("patch:notice", &path),
         ("activate", &path),
+        ("put:notice", &path),
         ("create:notice", &group),
         ("patch:notice", &group),
         ("delete", &group),
@@ -134,7 +136,7 @@ async fn changes_through_any_door_are_told_in_order_until_they_are_acknowledged(
     assert_eq!((&found[0].2["data"]["userName"], found[0].2["data"].get("password")), (&json!("ada"), None));
     assert!(found[1].2["attributes"].as_array().unwrap().contains(&json!("name.familyName")), "{:?}", found[1]);
     assert_eq!((&found[2].2, &found[4].2), (&json!({"attributes": ["active"]}), &json!({"attributes": ["active", "title"]})));
-    assert_eq!((&found[7].2, &found[8].2), (&json!({"attributes": ["members"]}), &json!({})));
+    assert_eq!((&found[8].2, &found[9].2), (&json!({"attributes": ["members"]}), &json!({})));
     let first = &claims[0];
     assert_eq!(
         (&first["iss"], &first["aud"], &first["sub_id"]["format"], &first["sub_id"]["externalId"]),
