@@ -4,6 +4,7 @@
 //! of the change it belongs to. The link is made when the letter is: `link/<hash of the token>` holds its record and
 //! `link-of/<user>` names the newest, so that no token is kept anywhere and a new link puts an end to the one before.
 
+use super::client::AddressChange;
 use super::write::Work;
 use super::{Caller, Directory, Error, Identity, Method, Origin, Protocol, Write, WriteOptions, tree};
 use crate::base::{EntryId, Secret, Timestamp};
@@ -35,6 +36,12 @@ struct Waiting {
     posted: Timestamp,
     tries: u32,
     not_before: Timestamp,
+    /// Where a notice goes.
+    #[serde(default)]
+    to: Option<String>,
+    /// What a notice speaks of.
+    #[serde(default)]
+    about: Option<String>,
 }
 
 /// A letter in the outbox.
@@ -43,11 +50,25 @@ pub struct LetterId {
     user: EntryId,
     /// Tells a letter from one that took its place while it was sent.
     posted: Timestamp,
+    /// What a notice tells; `None` for a letter with a link.
+    notice: Option<Purpose>,
+}
+
+impl LetterId {
+    /// Where it waits. Letters with links take one another's place, notices stand beside them.
+    fn key(self) -> String {
+        let user = format!("{OUTBOX}{:08x}", self.user.0);
+        match self.notice {
+            Some(purpose) => format!("{user}/{}-{purpose:?}", self.posted.millis()),
+            None => user,
+        }
+    }
 }
 
 impl fmt::Display for LetterId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}-{}", self.user.0, self.posted.millis())
+        let notice = if self.notice.is_some() { "-notice" } else { "" };
+        write!(formatter, "{}-{}{notice}", self.user.0, self.posted.millis())
     }
 }
 
@@ -62,7 +83,9 @@ pub struct Letter {
     pub organisation: String,
     /// What it is about.
     pub purpose: Purpose,
-    /// The link; it begins with the public URL of the config (HF2).
+    /// What a notice speaks of.
+    pub about: String,
+    /// The link, empty in a notice; it begins with the public URL of the config (HF2).
     pub link: String,
     /// Until when it works, for people.
     pub until: String,
@@ -105,10 +128,6 @@ pub enum RedeemError {
     Busy,
     /// Something broke; the log has it.
     Failed,
-}
-
-fn outbox_key(user: EntryId) -> String {
-    format!("{OUTBOX}{:08x}", user.0)
 }
 
 fn read<T: serde::de::DeserializeOwned>(facts: &dyn Facts, key: &str) -> Option<T> {
@@ -282,11 +301,13 @@ impl Directory {
     pub fn outbox_due(&self, most: usize) -> Vec<LetterId> {
         let now = self.clock().now();
         let due = self.memory().meta_range(OUTBOX).into_iter().filter_map(|(key, octets)| {
-            let user = EntryId(u32::from_str_radix(key.strip_prefix(OUTBOX)?, 16).ok()?);
+            let number = key.strip_prefix(OUTBOX)?.split('/').next()?;
+            let user = EntryId(u32::from_str_radix(number, 16).ok()?);
             let waiting: Waiting = serde_json::from_slice(&octets).ok()?;
+            let notice = Some(waiting.purpose).filter(|purpose| purpose.is_notice());
             // A clock that was set back must not hold a letter longer than the longest pause.
             let due = now >= waiting.not_before || now.plus(LONGEST_PAUSE) < waiting.not_before;
-            due.then_some(LetterId { user, posted: waiting.posted })
+            due.then_some(LetterId { user, posted: waiting.posted, notice })
         });
         due.take(most).collect()
     }
@@ -298,9 +319,22 @@ impl Directory {
         let core = Arc::clone(self.core());
         let lifetime = settings.activation.link_lifetime;
         let work = move |txn: &mut Transaction<'_>| {
-            let waiting: Option<Waiting> = read(&*txn, &outbox_key(id.user)).filter(|waiting: &Waiting| waiting.posted == id.posted);
+            let waiting: Option<Waiting> = read(&*txn, &id.key()).filter(|waiting: &Waiting| waiting.posted == id.posted);
             let (Some(waiting), Some(entry)) = (waiting, txn.entry(id.user)) else { return Ok(None) };
             let Some(user) = User::of(&core.schema, &entry) else { return Ok(None) };
+            let url = url.trim_end_matches('/');
+            if waiting.purpose.is_notice() {
+                return Ok(waiting.to.map(|to| Letter {
+                    to,
+                    name: user.display_name().to_owned(),
+                    organisation: organisation_name(&core.schema, &*txn, id.user),
+                    purpose: waiting.purpose,
+                    about: waiting.about.unwrap_or_default(),
+                    link: String::new(),
+                    until: String::new(),
+                    forgot: format!("{url}/forgot"),
+                }));
+            }
             // Somebody who has a password by now needs no welcome.
             if waiting.purpose != Purpose::Forgotten && user.state() != AccountState::NotActivated {
                 return Ok(None);
@@ -309,12 +343,12 @@ impl Directory {
             forget_link(txn, id.user);
             keep(txn, &format!("{LINK}{}", record.key()), &record)?;
             keep(txn, &format!("{LINK_OF}{:08x}", id.user.0), &record.key())?;
-            let url = url.trim_end_matches('/');
             Ok(Some(Letter {
                 to: record.address.clone(),
                 name: user.display_name().to_owned(),
                 organisation: organisation_name(&core.schema, &*txn, id.user),
                 purpose: waiting.purpose,
+                about: String::new(),
                 link: format!("{url}/activate/{}", String::from_utf8_lossy(token.expose())),
                 until: record.expires.readable(),
                 forgot: format!("{url}/forgot"),
@@ -327,7 +361,7 @@ impl Directory {
     pub async fn outbox_settled(&self, id: LetterId, posted: Posted) -> Result<(), Error> {
         let core = Arc::clone(self.core());
         let work = move |txn: &mut Transaction<'_>| {
-            let key = outbox_key(id.user);
+            let key = id.key();
             let Some(mut waiting) = read::<Waiting>(&*txn, &key).filter(|waiting| waiting.posted == id.posted) else { return Ok(()) };
             let now = core.clock.now();
             if posted == Posted::Later && now.since(waiting.posted) < GIVES_UP_AFTER {
@@ -372,28 +406,77 @@ impl Directory {
 
 impl Work<'_, '_> {
     /// Whether letters about this change may go out at all.
+    fn sends_letters(&self) -> bool {
+        self.current.settings.activation.public_url.is_some() && !self.options.no_mail && !self.options.relax
+    }
+
+    /// Whether who is new is welcomed (U4).
     fn writes_letters(&self) -> bool {
-        let activation = &self.current.settings.activation;
-        let wanted = self.caller.origin.protocol != Protocol::Scim || activation.mail_scim_users;
-        activation.public_url.is_some() && wanted && !self.options.no_mail && !self.options.relax
+        let by_scim = self.caller.origin.protocol != Protocol::Scim || self.current.settings.activation.mail_scim_users;
+        self.sends_letters() && by_scim && self.client().is_none_or(|client| client.settings.welcome_mail)
+    }
+
+    /// Whether the credentials of a user end with its address (U5): for a SCIM client as its settings have it, and else because
+    /// the provider vouches for the address.
+    fn renews_credentials(&self) -> bool {
+        match self.client() {
+            Some(client) => client.settings.address_change == AddressChange::Renew && self.sends_letters(),
+            None => self.caller.origin.protocol != Protocol::Scim && self.writes_letters(),
+        }
     }
 
     /// Puts a letter to the user into the outbox. One that waits already makes room: the newer purpose counts.
     pub(crate) fn post(&mut self, user: EntryId, purpose: Purpose) -> Result<(), Error> {
-        let waiting = Waiting { purpose, posted: self.now, tries: 0, not_before: self.now };
-        let (request, letter) = (self.caller.origin.request.clone(), LetterId { user, posted: self.now });
+        self.put_into_outbox(user, Waiting { purpose, posted: self.now, tries: 0, not_before: self.now, to: None, about: None })
+    }
+
+    /// Puts a notice to that address of the user into the outbox.
+    pub(super) fn post_notice(&mut self, user: EntryId, purpose: Purpose, to: &str, about: Option<String>) -> Result<(), Error> {
+        if !self.sends_letters() {
+            return Ok(());
+        }
+        // Several of one moment stand beside each other.
+        let mut posted = self.now;
+        while self.txn.meta(&LetterId { user, posted, notice: Some(purpose) }.key()).is_some() {
+            posted = posted.plus(Duration::from_millis(1));
+        }
+        self.put_into_outbox(user, Waiting { purpose, posted, tries: 0, not_before: self.now, to: Some(to.to_owned()), about })
+    }
+
+    fn put_into_outbox(&mut self, user: EntryId, waiting: Waiting) -> Result<(), Error> {
+        let notice = Some(waiting.purpose).filter(|purpose| purpose.is_notice());
+        let (request, letter) = (self.caller.origin.request.clone(), LetterId { user, posted: waiting.posted, notice });
         // So that what the mail says of a letter leads to who asked for it.
         self.txn.when_settled(move |committed| {
             if committed {
                 tracing::info!(%request, %letter, "a letter was put into the outbox");
             }
         });
-        keep(self.txn, &outbox_key(user), &waiting)
+        keep(self.txn, &letter.key(), &waiting)
+    }
+
+    /// A client has changed the address of somebody who signs in: the old one is told, and the new one where it is not sent a
+    /// link (U5, HE2).
+    pub(super) fn tell_addresses(&mut self, before: &Entry, after: &Entry) -> Result<(), Error> {
+        let schema = Arc::clone(&self.core.schema);
+        let (Some(was), Some(is)) = (User::of(&schema, before), User::of(&schema, after)) else { return Ok(()) };
+        let told = self.client().is_some() && was.user_type() == UserType::App && was.state() == AccountState::Active && is.takes_mail();
+        let (old, new) = (was.mail(), is.mail());
+        if !told || old == new {
+            return Ok(());
+        }
+        if let Some(old) = old {
+            self.post_notice(after.id, Purpose::AddressLeft, old, None)?;
+        }
+        match new.filter(|_| is.state() == AccountState::Active) {
+            Some(new) => self.post_notice(after.id, Purpose::AddressTaken, new, None),
+            None => Ok(()),
+        }
     }
 
     /// A user that is new, or has a new address, and has no password is sent a link (U4, U5).
     pub(super) fn post_welcome(&mut self, before: Option<&Entry>, after: &Entry) -> Result<(), Error> {
-        if after.kind != Kind::User || !self.writes_letters() {
+        if after.kind != Kind::User || !self.sends_letters() {
             return Ok(());
         }
         let schema = Arc::clone(&self.core.schema);
@@ -401,7 +484,11 @@ impl Work<'_, '_> {
         match User::of(&schema, after) {
             Some(user) if user.wants_welcome(was.as_ref()) => {
                 let known = was.is_some_and(|was| was.state() == AccountState::Active);
-                self.post(after.id, if known { Purpose::NewAddress } else { Purpose::Welcome })
+                match known {
+                    true => self.post(after.id, Purpose::NewAddress),
+                    false if self.writes_letters() => self.post(after.id, Purpose::Welcome),
+                    false => Ok(()),
+                }
             }
             _ => Ok(()),
         }
@@ -409,14 +496,13 @@ impl Work<'_, '_> {
 
     /// U5: whoever changes the address of a user by LDAP or on a page takes away the old credentials with it, all that open
     /// the account without what the new address is sent; the link to it gives new ones. What the same change sets anew stays.
-    /// By SCIM they stay, because the provider vouches for the address. `None` where nothing is to be taken.
+    /// `None` where nothing is to be taken.
     pub(super) fn without_credentials(&self, entry: &Entry, before: &Draft, after: &Draft) -> Option<Draft> {
         let known = self.core.schema.known();
         let user = User::of(&self.core.schema, entry)?;
-        let other = self.caller.origin.protocol != Protocol::Scim && self.writes_letters();
         let address = after.text(known.mail).is_some() && before.text(known.mail) != after.text(known.mail);
         let applies = user.user_type() == UserType::App && user.state() != AccountState::Disabled && user.takes_mail();
-        if !(other && address && applies) {
+        if !(self.renews_credentials() && address && applies) {
             return None;
         }
         let credentials = [known.user_password, known.auth_password, known.hc_application_password];

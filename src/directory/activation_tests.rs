@@ -308,3 +308,117 @@ async fn o1_who_shares_an_address_does_not_take_the_place_of_another_organisatio
     }
     assert_eq!(of_acme, 1);
 }
+
+impl Scene {
+    /// A client of the organisation with these settings, as it comes by SCIM.
+    async fn client(&self, settings: serde_json::Value) -> Caller {
+        let operator = Self::caller(Protocol::CommandLine);
+        let token = self.directory.mint_token(&operator, ORGANISATION, "idp", None).await.unwrap();
+        let mut settings = settings.as_object().unwrap().clone();
+        settings.insert("reach".to_owned(), "organisation".into());
+        self.directory.change_client(&operator, None, "idp", settings).await.unwrap();
+        let identity = self.directory.authenticate_token(&token.secret).unwrap();
+        Caller { identity, origin: Arc::new(origin(Protocol::Scim)) }
+    }
+
+    async fn set_mail(&self, client: &Caller, name: &str, mail: &str) {
+        let values = vec![mail.as_bytes().to_vec()];
+        let modifications = vec![Modification { kind: ModificationKind::Replace, attribute: "mail".to_owned(), values }];
+        self.directory.write(client, Write::Modify { dn: dn(name), modifications }, WriteOptions::default()).await.unwrap();
+    }
+
+    /// All letters that are due, made and settled: to whom, and what for.
+    async fn letters(&self) -> Vec<(String, Purpose)> {
+        let mut letters = Vec::new();
+        for id in self.due() {
+            let letter = self.directory.outbox_letter(id).await.unwrap().unwrap();
+            assert_eq!(letter.link.is_empty(), letter.purpose.is_notice());
+            self.directory.outbox_settled(id, Posted::Done).await.unwrap();
+            letters.push((letter.to, letter.purpose));
+        }
+        assert!(self.due().is_empty());
+        letters
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn he2_a_client_that_changes_an_address_has_both_told_and_the_password_stays() {
+    let scene = Scene::new().await;
+    scene.user("ann", Some(PASSWORD)).await;
+    let client = scene.client(serde_json::json!({})).await;
+    scene.set_mail(&client, "ann", "new@acme.example").await;
+    scene.set_mail(&client, "ann", "newer@acme.example").await;
+    let told = |to: &str, purpose| (format!("{to}@acme.example"), purpose);
+    let mut letters = scene.letters().await;
+    letters.sort_by_key(|(to, purpose)| (to.clone(), *purpose == Purpose::AddressTaken));
+    let expected = [
+        told("ann", Purpose::AddressLeft),
+        told("new", Purpose::AddressLeft),
+        told("new", Purpose::AddressTaken),
+        told("newer", Purpose::AddressTaken),
+    ];
+    assert_eq!(letters, expected);
+    assert!(scene.knows("ann", PASSWORD).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u5_a_client_may_be_set_to_renew_credentials_with_the_address() {
+    let scene = Scene::new().await;
+    scene.user("ann", Some(PASSWORD)).await;
+    let client = scene.client(serde_json::json!({"address_change": "renew", "welcome_mail": false})).await;
+    scene.set_mail(&client, "ann", "new@acme.example").await;
+    let mut letters = scene.letters().await;
+    letters.sort_by_key(|(to, _)| to.clone());
+    let expected = [("ann@acme.example".to_owned(), Purpose::AddressLeft), ("new@acme.example".to_owned(), Purpose::NewAddress)];
+    assert_eq!(letters, expected);
+    assert!(!scene.knows("ann", PASSWORD).await);
+    // Together with a new name it is a rename.
+    scene.user("bob", Some(PASSWORD)).await;
+    let mail = vec![b"robert@acme.example".to_vec()];
+    let modifications = vec![Modification { kind: ModificationKind::Replace, attribute: "mail".to_owned(), values: mail }];
+    let rename = Write::Rename { dn: dn("bob"), new_rdn: "uid=robert".to_owned(), delete_old_rdn: true, new_superior: None };
+    scene.directory.write(&client, rename, WriteOptions { modifications, ..WriteOptions::default() }).await.unwrap();
+    assert!(!scene.knows("robert", PASSWORD).await);
+    assert_eq!(scene.letters().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u4_a_client_that_welcomes_nobody_and_users_that_bring_a_password() {
+    let scene = Scene::new().await;
+    let add = async |client: &Caller, name: &str, password: Option<&str>| {
+        let mut attributes = vec![
+            ("objectClass".to_owned(), vec![b"inetOrgPerson".to_vec(), b"hcUser".to_vec()]),
+            ("cn".to_owned(), vec![name.into()]),
+            ("sn".to_owned(), vec![name.into()]),
+            ("mail".to_owned(), vec![format!("{name}@acme.example").into_bytes()]),
+        ];
+        attributes.extend(password.map(|password| ("userPassword".to_owned(), vec![password.into()])));
+        scene.directory.write(client, Write::Add { dn: dn(name), attributes }, WriteOptions::default()).await.unwrap();
+    };
+    let welcoming = scene.client(serde_json::json!({})).await;
+    add(&welcoming, "ann", None).await;
+    assert_eq!(scene.letters().await, [("ann@acme.example".to_owned(), Purpose::Welcome)]);
+    add(&welcoming, "bob", Some(PASSWORD)).await;
+    assert!(scene.letters().await.is_empty() && scene.knows("bob", PASSWORD).await);
+    let silent = scene.client(serde_json::json!({"welcome_mail": false})).await;
+    add(&silent, "cleo", None).await;
+    assert!(scene.letters().await.is_empty());
+    // Who asks is sent a link all the same.
+    scene.ask("cleo@acme.example").await;
+    assert_eq!(scene.letters().await, [("cleo@acme.example".to_owned(), Purpose::Welcome)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_are_told_that_a_client_was_paused() {
+    let scene = Scene::new().await;
+    scene.user("boss", Some(PASSWORD)).await;
+    scene.user("ann", Some(PASSWORD)).await;
+    let role = format!("cn=chief,ou=roles,{ORGANISATION}");
+    scene.add(&role, &[("objectClass", "hcRoleDefinition"), ("hcRoleSystem", "organisation-admin")]).await;
+    scene.replace(Protocol::Ldap, "boss", "hcRole", &role).await;
+    let client = scene.client(serde_json::json!({"deactivation_ceiling": 0})).await;
+    for _ in 0..2 {
+        scene.directory.write(&client, Write::Delete { dn: dn("ann") }, WriteOptions::default()).await.unwrap_err();
+    }
+    assert_eq!(scene.letters().await, [("boss@acme.example".to_owned(), Purpose::ClientPaused)]);
+}

@@ -25,6 +25,22 @@ pub enum Purpose {
     Forgotten,
     /// A user whose address changed, and whose password went with the old one.
     NewAddress,
+    /// No link: the address of an account is another now, told to the one before (HE2).
+    AddressLeft,
+    /// No link: the same, told to the new one.
+    AddressTaken,
+    /// No link: a provisioning client was paused, told to the administrators of its organisation.
+    ClientPaused,
+}
+
+impl Purpose {
+    /// Whether the letter tells something and has no link.
+    pub const fn is_notice(self) -> bool {
+        match self {
+            Self::Welcome | Self::Forgotten | Self::NewAddress => false,
+            Self::AddressLeft | Self::AddressTaken | Self::ClientPaused => true,
+        }
+    }
 }
 
 /// The record of a link.

@@ -10,6 +10,7 @@ use super::groups;
 use super::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
 use super::licence;
 use super::password_rules::{self, PasswordNotes, PasswordRules};
+use super::roles::organisation_admin_roles;
 use crate::base::{EntryId, Timestamp};
 use crate::model::{AttributeId, Entry, Facts, Kind, Level, Link};
 use crate::schema::Schema;
@@ -551,14 +552,6 @@ impl Rules<'_> {
 
     /// All administrator roles of the organisation, `held` among them.
     fn admin_roles(&self, organisation: EntryId, held: &[EntryId]) -> BTreeSet<EntryId> {
-        let mut roles: BTreeSet<EntryId> = held.iter().copied().collect();
-        let mut key = Vec::new();
-        if let Some(system) = self.schema.attribute("hcRoleSystem")
-            && self.schema.normalize(system, super::lens::ORGANISATION_ADMIN.as_bytes(), &mut key).is_ok()
-        {
-            let of_organisation = |role: &EntryId| organisation_of(self.facts, *role) == Some(organisation);
-            roles.extend(self.facts.equal(system, &key).into_iter().filter(of_organisation));
-        }
-        roles
+        held.iter().copied().chain(organisation_admin_roles(self.schema, self.facts, organisation)).collect()
     }
 }

@@ -2,7 +2,7 @@
 //! everything that requires what is restricted.
 
 use super::catalog::{Catalog, DIRECTORY_ONLY};
-use super::lens::Role;
+use super::lens::{ORGANISATION_ADMIN, Role, organisation_of};
 use crate::base::EntryId;
 use crate::model::{Entry, Facts};
 use crate::schema::Schema;
@@ -81,6 +81,22 @@ pub fn is_organisation_admin(schema: &Schema, facts: &dyn Facts, user: EntryId) 
     let held = facts.targets(user, schema.known().hc_role, None, usize::MAX);
     let admin = |entry: &Entry| Role::of(schema, entry).is_some_and(|role| role.is_organisation_admin());
     held.into_iter().filter_map(|(id, _)| facts.entry(id)).any(|entry| admin(&entry))
+}
+
+/// The administrator roles of an organisation.
+pub(super) fn organisation_admin_roles(schema: &Schema, facts: &dyn Facts, organisation: EntryId) -> Vec<EntryId> {
+    let (Some(system), mut key) = (schema.attribute("hcRoleSystem"), Vec::new()) else { return Vec::new() };
+    if schema.normalize(system, ORGANISATION_ADMIN.as_bytes(), &mut key).is_err() {
+        return Vec::new();
+    }
+    let of_organisation = |role: &EntryId| organisation_of(facts, *role) == Some(organisation);
+    facts.equal(system, &key).into_iter().filter(of_organisation).collect()
+}
+
+/// Who holds one of them, each once.
+pub fn organisation_admins(schema: &Schema, facts: &dyn Facts, organisation: EntryId) -> BTreeSet<EntryId> {
+    let roles = organisation_admin_roles(schema, facts, organisation).into_iter();
+    roles.flat_map(|role| facts.sources(role, schema.known().hc_role)).map(|(user, _)| user).collect()
 }
 
 impl Rights {

@@ -17,6 +17,7 @@ struct Words<'a> {
     link: &'a str,
     until: &'a str,
     forgot: &'a str,
+    about: &'a str,
     purpose: Purpose,
 }
 
@@ -73,6 +74,8 @@ pub(super) fn compose(from: &Mailbox, letter: &Letter) -> Result<Message, Unsend
         Purpose::Welcome => format!("Your account at {organisation}: choose a password"),
         Purpose::Forgotten => format!("A new password for your account at {organisation}"),
         Purpose::NewAddress => format!("Your new address at {organisation}: choose a password"),
+        Purpose::AddressLeft | Purpose::AddressTaken => format!("The address of your account at {organisation} has changed"),
+        Purpose::ClientPaused => format!("{organisation}: a provisioning client was paused"),
     };
     let words = Words {
         subject: &subject,
@@ -81,6 +84,7 @@ pub(super) fn compose(from: &Mailbox, letter: &Letter) -> Result<Message, Unsend
         link: &letter.link,
         until: &letter.until,
         forgot: &letter.forgot,
+        about: &plain(&letter.about),
         purpose: letter.purpose,
     };
     let (text, html) = (LetterText { words: &words }.render(), LetterPage { words: &words }.render());
@@ -106,6 +110,7 @@ mod tests {
             name: "Ann Example".to_owned(),
             organisation: "Example Ltd".to_owned(),
             purpose: Purpose::Welcome,
+            about: String::new(),
             link: "https://id.example.com/activate/abc".to_owned(),
             until: "2 January 2026, 03:04 UTC".to_owned(),
             forgot: "https://id.example.com/forgot".to_owned(),
@@ -147,6 +152,7 @@ mod tests {
                 link: &given.link,
                 until: &given.until,
                 forgot: &given.forgot,
+                about: "",
                 purpose,
             };
             let text = LetterText { words: &words }.render().unwrap();
@@ -161,6 +167,33 @@ mod tests {
             assert_eq!(paragraphs[..5], expected, "{text}");
             assert!(paragraphs.len() == 6 && paragraphs[5].contains("you need not do anything"), "{text}");
             assert!(!paragraphs[5].contains('\n'), "{text}");
+        }
+    }
+
+    #[test]
+    fn he2_a_notice_has_no_link_and_its_paragraphs() {
+        for (purpose, what) in [
+            (Purpose::AddressLeft, "the e-mail address of your account at Example Ltd is not this one any more."),
+            (Purpose::AddressTaken, "the e-mail address of your account at Example Ltd is now this one."),
+            (Purpose::ClientPaused, "the provisioning client \"entra\" of Example Ltd wanted to disable or delete more users than it may"),
+        ] {
+            let given = Letter { purpose, about: "entra".to_owned(), link: String::new(), ..letter() };
+            let mail = sent(&given);
+            assert!(!mail.contains("/activate/") && !mail.contains("works once"), "{mail}");
+            let words = Words {
+                subject: "",
+                name: &given.name,
+                organisation: &given.organisation,
+                link: "",
+                until: "",
+                forgot: &given.forgot,
+                about: &given.about,
+                purpose,
+            };
+            let text = LetterText { words: &words }.render().unwrap();
+            let paragraphs: Vec<&str> = text.trim().split("\n\n").collect();
+            assert!(paragraphs.len() == 3 && paragraphs[1].starts_with(what), "{text}");
+            assert!(paragraphs.iter().all(|paragraph| !paragraph.contains('\n')), "{text}");
         }
     }
 

@@ -14,7 +14,6 @@ PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 # SCIM's path and LDAP's attribute, of what is one text in both.
 TEXTS = {
-    "externalId": "hcExternalId",
     "name.formatted": "hcFormattedName",
     "name.familyName": "sn",
     "name.givenName": "givenName",
@@ -102,7 +101,7 @@ VALUES = {
 }
 
 # Tests of their own, below.
-OTHERS = {"userName", "active", "password", f"{ENTERPRISE}:manager"}
+OTHERS = {"externalId", "userName", "active", "password", f"{ENTERPRISE}:manager"}
 
 
 class BothDoors(unittest.TestCase):
@@ -181,6 +180,24 @@ class BothDoors(unittest.TestCase):
                 self.assertIsNone(self.shown(path, name))
                 # LDAP requires a surname, so there is always one.
                 self.assertEqual(self.held(path).get(attribute), [b"user%d" % self.made] if attribute == "sn" else None)
+
+    def test_he1_an_external_id_is_the_clients_own(self):
+        path, dn = self.user()
+        self.write(dn, {"hcExternalId": ["nobody's".encode()]})
+        self.assertEqual(self.shown(path, "externalId"), "nobody's")
+        self.patch(path, "add", "externalId", "Ärger  zWEI")
+        (own,) = (name for name in self.held(path) if name.startswith("hcExternalId;x-client-"))
+        self.assertEqual(self.held(path)[own], ["Ärger  zWEI".encode()])
+        self.assertEqual(self.shown(path, "externalId"), "Ärger  zWEI")
+        self.write(dn, {own: [b"Drei"], "hcExternalId": None})
+        self.assertEqual(self.shown(path, "externalId"), "Drei")
+        self.write(dn, {"hcExternalId;x-client-another": [b"Vier"]})
+        self.assertEqual(self.shown(path, "externalId"), "Drei")
+        found = self.scim("GET", "/Users?filter=externalId%20eq%20%22Vier%22")
+        self.assertEqual(found["totalResults"], 0)
+        self.patch(path, "remove", "externalId")
+        self.assertIsNone(self.shown(path, "externalId"))
+        self.assertNotIn(own, self.held(path))
 
     def test_what_ldap_has_more_of_stays(self):
         path, dn = self.user(title="One")

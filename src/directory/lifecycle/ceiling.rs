@@ -6,11 +6,17 @@ use super::super::Directory;
 use super::super::client::Client;
 use super::super::error::Error;
 use super::super::identity::Caller;
+use super::super::request::WriteOptions;
+use super::super::session::system_caller;
 use super::super::write::Work;
 use crate::base::Timestamp;
 use crate::base::counts::COUNTS;
+use crate::domain::activation::Purpose;
+use crate::domain::roles::organisation_admins;
+use crate::domain::{AccountState, User};
 use crate::model::Facts;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A window is counted in so many parts.
@@ -74,6 +80,19 @@ impl Work<'_, '_> {
         Ok(())
     }
 
+    /// Those who can let the client go on learn that it was paused.
+    fn tell_administrators(&mut self, client: &Client) -> Result<(), Error> {
+        let schema = Arc::clone(&self.core.schema);
+        for administrator in organisation_admins(&schema, &*self.txn, client.organisation) {
+            let Some(entry) = self.txn.entry(administrator) else { continue };
+            let user = User::of(&schema, &entry).filter(|user| user.state() == AccountState::Active && user.takes_mail());
+            if let Some(address) = user.and_then(|user| user.mail()) {
+                self.post_notice(administrator, Purpose::ClientPaused, address, Some(client.name.clone()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// A client that is paused changes nothing.
     pub(in super::super) fn refuse_paused(&self) -> Result<(), Error> {
         let Some(client) = self.client() else { return Ok(()) };
@@ -97,14 +116,17 @@ impl Directory {
     pub(in super::super) async fn pause(&self, caller: &Caller) {
         let Some(client) = caller.identity.client.clone().filter(|client| !client.is_on_trial()) else { return };
         let record = self.keeping(caller, "client-pause", client.organisation, client.told());
-        let (id, now) = (client.id.clone(), self.clock().now());
+        let (core, now, paused) = (Arc::clone(self.core()), self.clock().now(), Arc::clone(&client));
+        let server = system_caller(&caller.origin);
         let written = self.store().write(move |txn| {
-            let guard = Guard::read(&*txn, &id);
-            if guard.paused.is_none() {
-                txn.put_meta(&Guard::key(&id), Some(Guard { paused: Some(now), ..guard }.octets()?));
-                txn.audit(record);
+            let guard = Guard::read(&*txn, &paused.id);
+            if guard.paused.is_some() {
+                return Ok(());
             }
-            Ok::<_, Error>(())
+            txn.put_meta(&Guard::key(&paused.id), Some(Guard { paused: Some(now), ..guard }.octets()?));
+            txn.audit(record);
+            let options = WriteOptions::default();
+            Work::begin(&core, txn, &server, &options)?.tell_administrators(&paused)
         });
         COUNTS.clients_paused.one();
         let (request, name) = (&caller.origin.request, &client.name);

@@ -52,6 +52,7 @@ impl Work<'_, '_> {
             self.end_all_of(after.id, "account disabled");
         } else if was.mail() != is.mail() {
             self.end_all_of(after.id, "e-mail changed");
+            self.tell_addresses(before, after)?;
         } else if another_password && was.state() == AccountState::Active {
             self.end_other_sessions_of(after.id, PASSWORD_CHANGED);
         }

@@ -39,6 +39,7 @@ impl Work<'_, '_> {
         self.complete_content(&entry, &mut draft);
         self.check_author_change(&entry)?;
         self.note_password(Some(&entry), &mut draft, (None, &[]))?;
+        let draft = self.without_credentials(&entry, &before, &draft).unwrap_or(draft);
         let revision = self.txn.new_revision();
         let place = Place { id: entry.id, parent: Some(parent), rdn: rdn.to_string().into(), rdn_key, revision };
         let after = self.put(Some(&entry), &draft, place)?;
