@@ -2,8 +2,8 @@
 
 use super::tests::Bench;
 use crate::base::Secret;
-use crate::directory::{Error, Origin, SessionRequest, Write, WriteOptions};
-use crate::model::{Modification, ModificationKind};
+use crate::directory::{EntrySink, Error, Origin, Scope, SearchRequest, SessionRequest, Visible, Write, WriteOptions};
+use crate::model::{Filter, Modification, ModificationKind};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -43,6 +43,23 @@ impl Bench {
         let modifications = vec![Modification { kind: ModificationKind::Replace, attribute: attribute.to_owned(), values }];
         let write = Write::Modify { dn: dn.to_owned(), modifications };
         self.directory.write(&self.operator, write, WriteOptions::default()).await.map(drop)
+    }
+
+    /// The values of an attribute; `None` where the entry is not there.
+    fn values(&self, dn: &str, attribute: &str) -> Option<Vec<String>> {
+        struct Sink(Option<Vec<String>>, String);
+        impl EntrySink for Sink {
+            fn entry(&mut self, entry: &Visible<'_>) {
+                let entry = entry.to_owned();
+                self.0 = Some(entry.values(&self.1).map(|value| String::from_utf8_lossy(value).into_owned()).collect());
+            }
+            fn reference(&mut self, _: &[String]) {}
+        }
+        let filter = Filter::Present("objectClass".into());
+        let request = SearchRequest::new(dn, Scope::Base, filter, vec![attribute]);
+        let mut sink = Sink(None, attribute.to_owned());
+        let _ = self.directory.search_first(&self.operator, &request, &mut sink);
+        sink.0
     }
 
     async fn signs_in(&self, name: &str) -> bool {
@@ -108,6 +125,35 @@ async fn a_deleted_user_is_kept_for_as_long_as_the_settings_say() {
     bench.directory.forget_kept_users().await.unwrap();
     assert!(bench.directory.kept_users(&bench.operator).is_empty());
     assert!(bench.directory.restore_user(&bench.operator, &id).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c8_content_about_a_kept_user_waits_for_it_and_goes_when_it_is_forgotten() {
+    let bench = Bench::new().await;
+    let (ann, bob) = (bench.user("ann").await, bench.user("bob").await);
+    let dn = |name: &str| format!("uid={name},ou=users,{ACME}");
+    for (name, about, author) in [("about ann", "ann", "bob"), ("by ann", "bob", "ann")] {
+        let attributes = [
+            ("objectClass", "hcContent"),
+            ("hcContentType", "note"),
+            ("hcVisibility", "just-me"),
+            ("hcSubject", &dn(about)),
+            ("hcAuthor", &dn(author)),
+        ];
+        bench.add(&format!("cn={name},ou=content,{ACME}"), &attributes).await;
+    }
+    let links = |name: &str, attribute: &str| bench.values(&format!("cn={name},ou=content,{ACME}"), attribute);
+    bench.delete(&ann).await;
+    assert_eq!((links("about ann", "hcSubject"), links("by ann", "hcAuthor")), (Some(vec![]), Some(vec![])));
+    // Somebody takes over what ann wrote, and keeps it.
+    bench.replace(&format!("cn=by ann,ou=content,{ACME}"), "hcAuthor", &dn("bob")).await.unwrap();
+    bench.directory.restore_user(&bench.operator, &ann).await.unwrap();
+    assert_eq!((links("about ann", "hcSubject"), links("by ann", "hcAuthor")), (Some(vec![dn("ann")]), Some(vec![dn("bob")])));
+    bench.delete(&ann).await;
+    bench.clock.advance(Duration::from_secs(31 * 86_400));
+    bench.directory.forget_kept_users().await.unwrap();
+    assert_eq!((links("about ann", "hcSubject"), links("by ann", "hcSubject")), (None, Some(vec![dn("bob")])));
+    assert_eq!(bench.delete(&bob).await, 204);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,9 @@
 
 use super::super::client::Client;
 use super::super::error::Error;
-use super::super::identity::Caller;
+use super::super::identity::{Caller, Origin};
 use super::super::request::WriteOptions;
+use super::super::session::system_caller;
 use super::super::write::Work;
 use super::super::{Directory, WriteOutcome, tree};
 use super::external_id_option;
@@ -86,6 +87,18 @@ impl Kept {
         found.map_or(&[], |(_, values)| values)
     }
 
+    /// The content about the user, and about nobody who is there.
+    fn items(&self, schema: &Schema, facts: &dyn Facts) -> Vec<EntryId> {
+        let known = schema.known();
+        let about = self.edges.iter().filter(|edge| !edge.outward && schema.attribute(&edge.attribute) == Some(known.hc_subject));
+        let found = about.flat_map(|edge| {
+            let mut normal = Vec::new();
+            let good = schema.normalize(known.entry_uuid, edge.other.as_bytes(), &mut normal).is_ok();
+            if good { facts.equal(known.entry_uuid, &normal) } else { Vec::new() }
+        });
+        found.filter(|item| facts.target_count(*item, known.hc_subject) == 0).collect()
+    }
+
     /// The keys by which its client finds it.
     fn finders(&self, schema: &Schema) -> Vec<String> {
         let names = names_of(schema, &self.client).into_iter();
@@ -154,6 +167,12 @@ fn forget(schema: &Schema, txn: &mut Transaction<'_>, id: &str, kept: &Kept) {
 }
 
 impl Work<'_, '_> {
+    /// Whether the entry is kept from now on.
+    pub(in super::super) fn is_kept(&self, entry: &Entry) -> bool {
+        let id = entry.text(self.core.schema.known().entry_uuid).unwrap_or_default();
+        self.txn.meta(&key(id)).is_some()
+    }
+
     /// Keeps a user that goes.
     pub(in super::super) fn keep(&mut self, entry: &Entry, client: &Client) -> Result<(), Error> {
         let schema = Arc::clone(&self.core.schema);
@@ -215,6 +234,10 @@ impl Work<'_, '_> {
             let other =
                 self.txn.equal(uuid, &normal).into_iter().find(|other| organisation_of(&*self.txn, *other) == Some(kept.organisation));
             let Some(other) = other.filter(|_| !(edge.outward && given.contains(&attribute))) else { continue };
+            // Somebody else has taken the place meanwhile.
+            if !edge.outward && schema.attribute_type(attribute).single_value && self.txn.target_count(other, attribute) > 0 {
+                continue;
+            }
             let (source, target) = if edge.outward { (user, other) } else { (other, user) };
             self.set_link(Link { source, attribute, target, level: edge.level });
         }
@@ -281,6 +304,8 @@ impl Directory {
                 for id in old {
                     if let Some(kept) = read(&*txn, &id).filter(over) {
                         forget(&core.schema, txn, &id, &kept);
+                        let items = kept.items(&core.schema, &*txn);
+                        Work::begin(&core, txn, &system_caller(&Origin::system()), &WriteOptions::default())?.delete_content(&items)?;
                     }
                 }
                 Ok::<_, Error>(())

@@ -94,6 +94,8 @@ impl Work<'_, '_> {
                 let both = sources(known.hc_visible_to).chain(sources(known.hc_completion_visible_to));
                 Bereft { shown: both.collect(), ..Bereft::default() }
             }
+            // What is about somebody who may come back waits.
+            Kind::User if self.is_kept(entry) => Bereft::default(),
             Kind::Person | Kind::Staff | Kind::User => {
                 Bereft { about: sources(known.hc_subject).filter(|item| !others(item)).collect(), ..Bereft::default() }
             }
@@ -103,12 +105,7 @@ impl Work<'_, '_> {
 
     /// Content about somebody goes with the person; what showed to a group that goes is for its author alone (C8).
     pub(super) fn settle_content(&mut self, bereft: &Bereft) -> Result<(), Error> {
-        for id in &bereft.about {
-            let Some(item) = self.txn.entry(*id) else { continue };
-            self.look_at(1, item.size())?;
-            self.audit_change("delete", (Some(&item), None), Vec::new());
-            self.txn.remove(item.id);
-        }
+        self.delete_content(&bereft.about)?;
         let known = *self.core.schema.known();
         let parts = [(known.hc_visibility, known.hc_visible_to), (known.hc_completion_visibility, known.hc_completion_visible_to)];
         for id in &bereft.shown {
@@ -126,6 +123,16 @@ impl Work<'_, '_> {
             let place = self.place_of(&item);
             let after = self.put(Some(&item), &draft, place)?;
             self.audit_change("modify", (Some(&item), Some(&after)), vec!["hcVisibility".to_owned()]);
+        }
+        Ok(())
+    }
+
+    /// Deletes items of content.
+    pub(in crate::directory) fn delete_content(&mut self, items: &[EntryId]) -> Result<(), Error> {
+        for item in items.iter().filter_map(|id| self.txn.entry(*id)).collect::<Vec<_>>() {
+            self.look_at(1, item.size())?;
+            self.audit_change("delete", (Some(&item), None), Vec::new());
+            self.txn.remove(item.id);
         }
         Ok(())
     }
