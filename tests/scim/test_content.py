@@ -119,6 +119,10 @@ class Content(Provider):
         path = f"/Notes/{answer.id}"
         change = [{"op": "replace", "path": "author", "value": {"value": self.lea.id}}]
         self.refused(self.sam.ask("PATCH", path, {"Operations": change}), 400, "mutability")
+        body = {"schemas": [URN + "Note"], "subjects": [{"value": self.tom.id}], "title": "new", "body": "other", "visibility": {"scope": "anyone"}}
+        replaced = self.sam.ask("PUT", path, body, attributes="title,body,author")
+        self.assertEqual((replaced.status, replaced["title"], replaced["body"]), (200, "new", "other"), replaced)
+        self.assertEqual(replaced["author"]["value"], self.sam.id)
 
     def test_c7_content_is_in_no_query_of_the_base_and_of_no_client(self):
         answer = self.note(self.sam, self.tom, title="a title of its own", visibility={"scope": "anyone"})
