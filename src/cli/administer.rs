@@ -1,6 +1,6 @@
 //! Commands that work on the directory: to the running daemon, or here where none runs.
 
-use super::arguments::{AccessAction, Administration, GroupAction, LicenceAction, RoleAction, SessionAction, UserAction};
+use super::arguments::{AccessAction, Administration, GroupAction, LicenceAction, LicencePeriod, RoleAction, SessionAction, UserAction};
 use super::client::{client, token};
 use super::output::{Output, complain, warn};
 use super::{Outcome, data_folder, load, local};
@@ -63,7 +63,10 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
         Administration::Activate { file, .. } => Some(file.clone()),
         _ => None,
     };
-    let csv = matches!(&administration, Administration::Licence(LicenceAction::Charges { csv: true, .. }));
+    let csv = match &administration {
+        Administration::Licence(LicenceAction::Charges(period) | LicenceAction::History { period, .. }) => period.csv,
+        _ => false,
+    };
     let carried = request(administration, &config).and_then(|request| {
         let counts = matches!(request.command, Command::Import(_)) || request.output.is_some();
         let mut output = Output::new(json, request.output.as_deref(), counts).map_err(|error| match &request.output {
@@ -92,9 +95,9 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
 
 /// Whether the command is answered with any number of rows.
 const fn is_list(command: &Command) -> bool {
-    use Command::{AccessExplain, Clients, Groups, LicenceCharges, Licences, Roles, Sessions, Tokens, Users, UsersDeleted};
+    use Command::{AccessExplain, Clients, Groups, LicenceCharges, LicenceHistory, Licences, Roles, Sessions, Tokens, Users, UsersDeleted};
     let lists_people = matches!(command, Groups(_) | Roles(_) | Sessions | Users(_) | UsersDeleted);
-    lists_people || matches!(command, AccessExplain(_) | Clients(_) | LicenceCharges(_) | Licences(_) | Tokens)
+    lists_people || matches!(command, AccessExplain(_) | Clients(_) | LicenceCharges(_) | LicenceHistory { .. } | Licences(_) | Tokens)
 }
 
 fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {
@@ -215,11 +218,14 @@ fn group(action: GroupAction) -> Command {
     }
 }
 
+fn asked(LicencePeriod { organisation, licence, from, to, .. }: LicencePeriod) -> ChargesQuestion {
+    ChargesQuestion { organisation, licence, from, to }
+}
+
 fn licence(action: LicenceAction) -> Result<Command, String> {
     let (licence, enforce, settings) = match action {
-        LicenceAction::Charges { organisation, licence, from, to, .. } => {
-            return Ok(Command::LicenceCharges(ChargesQuestion { organisation, licence, from, to }));
-        }
+        LicenceAction::Charges(period) => return Ok(Command::LicenceCharges(asked(period))),
+        LicenceAction::History { period, hours } => return Ok(Command::LicenceHistory { question: asked(period), by_hour: hours }),
         LicenceAction::List(filter) => return Ok(Command::Licences(Within { organisation: filter.organisation })),
         LicenceAction::Set {
             licence,

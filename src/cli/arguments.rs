@@ -281,26 +281,39 @@ pub(super) enum GroupAction {
     },
 }
 
+/// Which licences, when, and in what form.
+#[derive(Debug, Args)]
+pub(super) struct LicencePeriod {
+    /// Only the licences of this organisation, one that is gone too.
+    #[arg(long, value_name = "DN")]
+    pub(super) organisation: Option<String>,
+    /// Only this licence.
+    #[arg(long, value_name = "DN")]
+    pub(super) licence: Option<String>,
+    /// From then on: 2026-03-01 in the licence's time zone, or 2026-03-01T08:00:00Z; the beginning of this month where absent.
+    #[arg(long, value_name = "TIME", value_parser = edge)]
+    pub(super) from: Option<String>,
+    /// Until then, not included; the end of the month it begins in where absent.
+    #[arg(long, value_name = "TIME", value_parser = edge)]
+    pub(super) to: Option<String>,
+    /// As CSV for a spreadsheet.
+    #[arg(long, conflicts_with = "json")]
+    pub(super) csv: bool,
+}
+
 /// What to do with licences.
 #[derive(Debug, Subcommand)]
 pub(super) enum LicenceAction {
     /// What licences cost in a period: each stretch in which nothing changed, and the sum of each licence.
-    Charges {
-        /// Only the licences of this organisation, one that is gone too.
-        #[arg(long, value_name = "DN")]
-        organisation: Option<String>,
-        /// Only this licence.
-        #[arg(long, value_name = "DN")]
-        licence: Option<String>,
-        /// From then on: 2026-03-01 in the licence's time zone, or 2026-03-01T08:00:00Z; the beginning of this month where absent.
-        #[arg(long, value_name = "TIME", value_parser = edge)]
-        from: Option<String>,
-        /// Until then, not included; the end of the month it begins in where absent.
-        #[arg(long, value_name = "TIME", value_parser = edge)]
-        to: Option<String>,
-        /// As CSV for a spreadsheet.
-        #[arg(long, conflicts_with = "json")]
-        csv: bool,
+    Charges(LicencePeriod),
+    /// How much licences were used: the most seats at one time, the average, and how often somebody was refused, by days.
+    History {
+        /// Which, and when.
+        #[command(flatten)]
+        period: LicencePeriod,
+        /// By hours.
+        #[arg(long)]
+        hours: bool,
     },
     /// List licences with their seats.
     List(OrganisationFilter),

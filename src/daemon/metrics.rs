@@ -180,7 +180,11 @@ impl Snapshot {
         let seats = || self.seats.iter().map(|seats| (seats.licence.as_str(), f64::from(seats.in_use)));
         families.gauges("headcount_seats_in_use", "Seats in use", "licence", seats())?;
         let limits = self.seats.iter().map(|seats| (seats.licence.as_str(), f64::from(seats.limit)));
-        families.gauges("headcount_seats_limit", "Session limits", "licence", limits)
+        families.gauges("headcount_seats_limit", "Session limits", "licence", limits)?;
+        let peaks = self.seats.iter().map(|seats| (seats.licence.as_str(), f64::from(seats.peak)));
+        families.gauges("headcount_seats_peak", "The most seats in use at one time in the present hour", "licence", peaks)?;
+        let refused = self.seats.iter().map(|seats| (seats.licence.as_str(), seats.refused));
+        families.counters("headcount_seats_refused", "Binds refused for want of a seat", "licence", refused)
     }
 
     fn store(&self, families: &mut Families<'_>) -> fmt::Result {

@@ -13,12 +13,34 @@ use crate::domain::charges::{self, ChargeRecord, ChargeTerms, Period, Sum, Unkno
 use crate::domain::{Catalog, Licence, organisation_of};
 use crate::model::{Entry, Facts, Kind};
 use crate::schema::Schema;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const CHARGE: &str = "charge/";
 /// The longest period, in seconds: a hundred years.
 const LONGEST: i64 = 100 * 366 * 86_400;
+/// A licence that is there or was.
+pub(super) struct KnownLicence {
+    /// Its `entryUUID`.
+    pub(super) uuid: String,
+    /// Its DN; where it is gone, the last it had.
+    pub(super) name: String,
+    /// Its organisation's DN, likewise.
+    organisation: String,
+    is_there: bool,
+    /// What it cost from when on, in order.
+    records: Vec<ChargeRecord>,
+}
+
+impl KnownLicence {
+    /// The time zone it is in, or was last.
+    pub(super) fn zone(&self) -> Result<TimeZone, UnknownZone> {
+        let terms = self.records.iter().rev().find_map(|record| record.terms.as_ref());
+        terms.map_or(Ok(TimeZone::UTC), |terms| charges::zone(&terms.zone))
+    }
+}
+
 /// Who changes a fee.
 const CATALOG: &str = "catalog";
 
@@ -82,15 +104,21 @@ fn terms_of(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, entry: &Entry
     let text = |entry: &Entry, name: &str| schema.attribute(name).and_then(|attribute| entry.text(attribute)).map(str::to_owned);
     let package = text(entry, "hcPackage");
     let named = package.as_ref().and_then(|name| catalog.packages.iter().find(|package| package.name.eq_ignore_ascii_case(name)));
-    let of_organisation = || organisation_of(facts, entry.id).and_then(|id| facts.entry(id)).and_then(|entry| text(&entry, "hcTimeZone"));
     Some(ChargeTerms {
         fee_cents: named.map_or(0, |package| package.fee_cents),
         package,
         limit: terms.limit,
         start: terms.start,
         end: terms.end,
-        zone: text(entry, "hcTimeZone").or_else(of_organisation).unwrap_or_else(|| "UTC".to_owned()),
+        zone: zone_name(schema, facts, entry),
     })
+}
+
+/// The time zone of a licence: its own, else that of its organisation, else UTC.
+pub(super) fn zone_name(schema: &Schema, facts: &dyn Facts, licence: &Entry) -> String {
+    let text = |entry: &Entry| schema.attribute("hcTimeZone").and_then(|attribute| entry.text(attribute)).map(str::to_owned);
+    let of_organisation = || organisation_of(facts, licence.id).and_then(|id| facts.entry(id)).and_then(|entry| text(&entry));
+    text(licence).or_else(of_organisation).unwrap_or_else(|| "UTC".to_owned())
 }
 
 /// All licences, wherever they stand.
@@ -177,27 +205,41 @@ impl Directory {
     /// What licences cost in a period, by the records of their changes (O6). The operator sees all, an Organisation Admin and a
     /// provisioning client those of their organisation.
     pub fn charges(&self, caller: &Caller, question: &ChargeQuestion) -> Result<Vec<Charge>, Error> {
+        let mut found = Vec::new();
+        for known in self.known_licences(caller, question.organisation.as_deref(), question.licence.as_deref())? {
+            let charge = self.charge(&known, &question.period)?;
+            found.extend(Some(charge).filter(|charge| known.is_there || !charge.stretches.is_empty() || question.licence.is_some()));
+        }
+        Ok(found)
+    }
+
+    /// The licences there are and were that the caller may know the charges and the use of, by organisation and name.
+    pub(super) fn known_licences(
+        &self,
+        caller: &Caller,
+        organisation: Option<&str>,
+        licence: Option<&str>,
+    ) -> Result<Vec<KnownLicence>, Error> {
         let scope = self.charged_to(caller)?;
-        let wanted = question.organisation.as_deref().map(|dn| self.key_of(dn)).transpose()?;
-        let one = question.licence.as_deref().map(|dn| self.key_of(dn)).transpose()?;
+        let wanted = organisation.map(|dn| self.key_of(dn)).transpose()?;
+        let one = licence.map(|dn| self.key_of(dn)).transpose()?;
         let mut found = Vec::new();
         for (uuid, records) in self.charge_records()? {
             let records = timeline(records);
             let Some(last) = records.last() else { continue };
             let entry = self.entry_of_uuid(&uuid).filter(|entry| entry.kind == Kind::Licence);
             let name = entry.as_ref().map_or_else(|| last.licence.clone(), |entry| tree::dn_of(self.memory(), entry.id));
-            let (organisation, organisation_name) = self.organisation_now(last);
-            let is_own = scope.as_ref().is_none_or(|own| *own == organisation);
+            let (of, organisation) = self.organisation_now(last);
+            let is_own = scope.as_ref().is_none_or(|own| *own == of);
             let is = |wanted: &Option<Vec<u8>>, dn: &str| wanted.as_ref().is_none_or(|key| self.key_of(dn).is_ok_and(|held| held == *key));
-            if is_own && is(&wanted, &organisation_name) && is(&one, &name) {
-                let charge = self.charge(&records, &question.period, (name, organisation_name))?;
-                found.extend(charge.filter(|charge| entry.is_some() || !charge.stretches.is_empty() || one.is_some()));
+            if is_own && is(&wanted, &organisation) && is(&one, &name) {
+                found.push(KnownLicence { uuid, name, organisation, is_there: entry.is_some(), records });
             }
         }
         if found.is_empty() && (one.is_some() || wanted.is_some_and(|key| !self.has_organisation(&key, scope.as_deref()))) {
             return Err(Error::NoSuchObject { matched: String::new() });
         }
-        found.sort_by(|left, right| (&left.organisation, &left.licence).cmp(&(&right.organisation, &right.licence)));
+        found.sort_by(|left, right| (&left.organisation, &left.name).cmp(&(&right.organisation, &right.name)));
         Ok(found)
     }
 
@@ -212,7 +254,9 @@ impl Directory {
         match own().filter(|_| keeps) {
             _ if identity.is_operator() => Ok(None),
             Some(own) => Ok(Some(own)),
-            None => Err(Error::InsufficientAccess("charges are for the operator and administrators of the organisation".to_owned())),
+            None => {
+                Err(Error::InsufficientAccess("charges and use are for the operator and administrators of the organisation".to_owned()))
+            }
         }
     }
 
@@ -227,17 +271,9 @@ impl Directory {
         Ok(found)
     }
 
-    /// `None` where the licence was made after the period.
-    fn charge(
-        &self,
-        records: &[ChargeRecord],
-        period: &Period,
-        (licence, organisation): (String, String),
-    ) -> Result<Option<Charge>, Error> {
-        let Some(zone) = records.iter().rev().find_map(|record| record.terms.as_ref()).map(|terms| charges::zone(&terms.zone)) else {
-            return Ok(None);
-        };
-        let zone = zone?;
+    fn charge(&self, known: &KnownLicence, period: &Period) -> Result<Charge, Error> {
+        let records = &known.records;
+        let zone = known.zone()?;
         let (from, to) = period.within(&zone, self.clock().now());
         if to < from || to.saturating_sub(from) > LONGEST {
             return Err(Error::Constraint("a period ends after it begins, and is of a hundred years at most".to_owned()));
@@ -261,7 +297,8 @@ impl Directory {
             });
         }
         let (from, to) = (charges::local(from, &zone), charges::local(to, &zone));
-        Ok(Some(Charge { licence, organisation, from, to, stretches: shown, cents: sum.cents() }))
+        let (licence, organisation) = (known.name.clone(), known.organisation.clone());
+        Ok(Charge { licence, organisation, from, to, stretches: shown, cents: sum.cents() })
     }
 
     /// The organisation of the last record by UUID and DN, by its name now where it is still there.
@@ -284,7 +321,7 @@ impl Directory {
         }
     }
 
-    fn entry_of_uuid(&self, uuid: &str) -> Option<Arc<Entry>> {
+    pub(super) fn entry_of_uuid(&self, uuid: &str) -> Option<Arc<Entry>> {
         let mut key = Vec::new();
         self.schema().normalize(self.schema().known().entry_uuid, uuid.as_bytes(), &mut key).ok()?;
         self.memory().equal(self.schema().known().entry_uuid, &key).into_iter().find_map(|id| self.memory().entry(id))

@@ -23,6 +23,7 @@ use super::write::amount::Turns;
 use crate::access::{AccessSubject, Grants, Policy, Standing};
 use crate::base::counts::Counter;
 use crate::base::{Clock, EntryId, Moment};
+use crate::domain::history::Tracker;
 use crate::domain::{Catalog, Rights, SeatBook, User, UserType, groups, organisation_of};
 use crate::model::Facts;
 use crate::schema::{LiveSchema, Schema, Source};
@@ -43,6 +44,8 @@ pub(crate) struct Core {
     replacing: Mutex<()>,
     /// Who sits where. Changed on the writer thread only, so that counting and taking are one step.
     pub(crate) seats: Mutex<SeatBook>,
+    /// How much licences are used.
+    pub(crate) history: Mutex<Tracker>,
     /// Who is signed in without a seat.
     pub(crate) unseated: Arc<Unseated>,
     /// Grows whenever somebody's rights may have changed.
@@ -155,6 +158,7 @@ impl Core {
             current: ArcSwap::from_pointee(current),
             replacing: Mutex::default(),
             seats: Mutex::default(),
+            history: Mutex::default(),
             unseated: Arc::default(),
             authority: AtomicU64::new(1),
             released: Mutex::default(),

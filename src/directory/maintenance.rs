@@ -36,12 +36,18 @@ impl Directory {
             }
             if forgot.is_none_or(|forgot| now.saturating_sub(forgot) >= FORGET_EVERY) {
                 forgot = Some(now);
+                if let Err(error) = self.forget_old_history().await {
+                    tracing::warn!(%error, "old use of licences could not be forgotten yet");
+                }
                 if let Err(error) = self.forget_kept_users().await {
                     tracing::warn!(%error, "deleted users that were kept for long enough could not be forgotten yet");
                 }
             }
             if now.saturating_sub(saved) >= SAVE_EVERY {
                 saved = now;
+                if let Err(error) = self.save_history().await {
+                    tracing::warn!(%error, "the use of licences could not be saved yet");
+                }
                 if let Err(error) = self.save_activity().await {
                     tracing::warn!(%error, "the activity of sessions could not be saved yet");
                 }

@@ -35,6 +35,9 @@ mod filter;
 mod follow;
 mod hash_memory;
 pub mod hash_pool;
+pub mod history;
+#[cfg(test)]
+mod history_tests;
 pub mod identity;
 mod lifecycle;
 mod link_cache;

@@ -67,6 +67,7 @@ impl Directory {
         let directory = Arc::new(Self { core, store, pool });
         directory.make_cookie_key()?;
         directory.restore_sessions();
+        directory.begin_history();
         directory.store.write_blocking(directory.putting_in_force(directory.current()))?;
         directory.warn_of_void_rules();
         Ok(directory)
@@ -116,6 +117,7 @@ impl Directory {
     /// Ends the store after what is queued. Not to be called on a thread of the runtime.
     pub fn close(&self) {
         self.save_attempts_at_end();
+        self.save_history_at_end();
         self.save_token_uses_at_end();
         self.store.close();
     }

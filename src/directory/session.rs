@@ -4,6 +4,7 @@
 use super::bind::Proof;
 use super::core::Core;
 use super::error::Error;
+use super::history;
 use super::identity::{Caller, Identity, Origin, SessionHandle};
 use super::request::{Write, WriteOptions};
 use super::settings::{Application, Settings};
@@ -411,7 +412,10 @@ impl Work<'_, '_> {
                 let state = if not_begun { "has not begun yet" } else { "has expired" };
                 Err(Error::Unwilling(format!("licence {name} {state}; nobody is admitted (rule O3)")))
             }
-            Decision::Refused { bound, limit, in_use } => Err(refusal(&name, &terms, bound, limit, in_use)),
+            Decision::Refused { bound, limit, in_use } => {
+                history::note_refusal(&core, &*self.txn, licence.id);
+                Err(refusal(&name, &terms, bound, limit, in_use))
+            }
             Decision::Granted { end, over_limit } => {
                 for session in end {
                     if let Some(entry) = self.txn.entry(session.entry) {
@@ -461,10 +465,10 @@ impl Work<'_, '_> {
         let session = Arc::new(SessionHandle::new(id, &name, now));
         let seat = Seat { session: Arc::clone(&session), licence, user: seeker.user, client: seeker.client.as_str().into() };
         core.seats.lock().begin(seat);
-        self.txn.when_settled(move |committed| {
-            if !committed {
-                core.seats.lock().end(id);
-            }
+        let counted = history::counted(&core, &*self.txn, licence);
+        self.txn.when_settled(move |committed| match committed {
+            true => history::note_use(&core, licence, counted.as_ref()),
+            false => drop(core.seats.lock().end(id)),
         });
         Ok(session)
     }
@@ -501,7 +505,11 @@ impl Work<'_, '_> {
     pub(crate) fn strike_out(&mut self, session: EntryId, why: &str) {
         let core = Arc::clone(self.core);
         let (why, farewell, request) = (why.to_owned(), self.farewell(why), self.caller.origin.request.clone());
-        core.seats.lock().get(session).into_iter().for_each(|seat| seat.session.begin_ending());
+        let licence = core.seats.lock().get(session).map(|seat| {
+            seat.session.begin_ending();
+            seat.licence
+        });
+        let counted = licence.and_then(|licence| history::counted(&core, &*self.txn, licence));
         self.txn.when_settled(move |committed| {
             let mut seats = core.seats.lock();
             if !committed {
@@ -511,6 +519,8 @@ impl Work<'_, '_> {
             seats.get(session).into_iter().for_each(|seat| seat.session.say(&farewell));
             if let Some(seat) = seats.end(session) {
                 tracing::info!(%request, session = &*seat.session.id, why, "session ended");
+                drop(seats);
+                history::note_use(&core, seat.licence, counted.as_ref());
             }
         });
     }

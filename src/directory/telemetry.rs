@@ -2,7 +2,7 @@
 
 use super::hash_pool::Load;
 use super::{Directory, tree};
-use crate::base::Timestamp;
+use crate::base::{EntryId, Timestamp};
 use crate::domain::Licence;
 use crate::model::Facts;
 use std::sync::atomic::Ordering;
@@ -16,6 +16,10 @@ pub struct SeatUse {
     pub in_use: u32,
     /// Its session limit.
     pub limit: u32,
+    /// The most seats in use at one time in the present hour.
+    pub peak: u32,
+    /// Binds refused for want of a seat since the start.
+    pub refused: u64,
 }
 
 /// How the directory is doing.
@@ -80,15 +84,19 @@ impl Directory {
             return Vec::new();
         }
         let licences = memory.equal(schema.known().object_class, &class).into_iter().filter_map(|id| memory.entry(id));
-        let mut found: Vec<SeatUse> = licences
+        let mut found: Vec<(EntryId, SeatUse)> = licences
             .filter_map(|entry| {
                 let terms = Licence::of(schema, &entry)?.terms();
                 let in_use = self.core().seats.lock().in_use(entry.id, terms.counting);
-                Some(SeatUse { licence: tree::dn_of(memory, entry.id), in_use, limit: terms.limit })
+                Some((entry.id, SeatUse { licence: tree::dn_of(memory, entry.id), in_use, limit: terms.limit, peak: 0, refused: 0 }))
             })
             .collect();
-        found.sort_by(|left, right| right.in_use.cmp(&left.in_use).then_with(|| left.licence.cmp(&right.licence)));
+        found.sort_by(|(_, left), (_, right)| right.in_use.cmp(&left.in_use).then_with(|| left.licence.cmp(&right.licence)));
         found.truncate(most);
-        found
+        let with_history = |(id, seats): (EntryId, SeatUse)| {
+            let (peak, refused) = self.use_now(id);
+            SeatUse { peak, refused, ..seats }
+        };
+        found.into_iter().map(with_history).collect()
     }
 }

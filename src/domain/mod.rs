@@ -12,6 +12,7 @@ pub mod charges;
 pub mod check;
 pub mod content;
 pub mod groups;
+pub mod history;
 pub mod lens;
 pub mod licence;
 pub mod lockout;

@@ -339,11 +339,12 @@ impl SeatBook {
     }
 
     /// The sessions whose activity has moved since they were last asked for, to be written in a batch (S10). All of
-    /// them where the wall clock was set in between, so that what is on disk agrees with the clock that will read it.
+    /// them where the wall clock was set in between, or may have been since the start, so that what is on disk agrees with the
+    /// clock that will read it.
     pub fn take_unsaved(&mut self, now: Moment) -> Vec<Arc<SessionHandle>> {
         const JUMP_MILLIS: u128 = 5_000;
         let offset = i128::from(now.wall.millis()) - i128::try_from(now.monotonic.as_millis()).unwrap_or(i128::MAX);
-        let jumped = self.saved_offset.is_some_and(|saved| saved.abs_diff(offset) > JUMP_MILLIS);
+        let jumped = self.saved_offset.is_none_or(|saved| saved.abs_diff(offset) > JUMP_MILLIS);
         self.saved_offset = Some(offset);
         let mut unsaved = Vec::new();
         for kept in self.seats.values_mut() {
@@ -399,3 +400,7 @@ fn count(of: usize) -> u32 {
 #[cfg(test)]
 #[path = "seats_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "seats_model_tests.rs"]
+mod model_tests;

@@ -249,6 +249,21 @@ class Commands(unittest.TestCase):
         gone = self.rows(*of, "--to", "2090-01-01")
         self.assertEqual((gone[-1]["licence"], gone[-1]["charge"]), (rate, "0.00"))
 
+    def test_s12_history_of_a_licence(self):
+        fay = self.user("fay", "--password-file", "-")
+        self.assertEqual(self.binds(fay, PASSWORD), 0)
+        (day,) = self.rows("licence", "history", "--licence", LICENCE)
+        self.assertEqual((day["licence"], day["refusals"], re.fullmatch(r"\d{4}-\d\d-\d\d", day["from"]) is not None), (LICENCE, 0, True))
+        self.assertGreaterEqual(day["peak"], 1)
+        self.assertRegex(day["average"], r"^\d+\.\d\d$")
+        hours = self.rows("licence", "history", "--licence", LICENCE, "--hours")
+        self.assertEqual(max(row["peak"] for row in hours), day["peak"])
+        self.assertRegex(hours[0]["from"], r"T\d\d:00:00\+00:00$")
+        printed = self.run_it("licence", "history", "--organisation", ACME, "--csv")
+        self.assertEqual(next(csv.reader(io.StringIO(printed, newline=""))), ["licence", "from", "peak", "average", "refusals"])
+        self.assertEqual(self.rows("licence", "history", "--from", "2001-01-01"), [])
+        self.run_it("licence", "history", "--licence", f"cn=none,{ACME}", expect=FAILED)
+
     def test_tokens(self):
         (minted,) = self.rows("token", "mint", "--organisation", ACME, "provider", "--lifetime", "90d")
         self.assertRegex(minted["token"], r"^hc_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$")

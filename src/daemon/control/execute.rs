@@ -69,6 +69,7 @@ impl Execution<'_> {
             Command::Groups(within) => self.list(within, "hcGroup", &[("dn", ""), ("description", "description")]),
             Command::Import(options) => import::import(&directory, self.handle, &self.caller, *options, input, self.reply),
             Command::LicenceCharges(question) => self.charges(question),
+            Command::LicenceHistory { question, by_hour } => self.history(question, *by_hour),
             Command::Licences(within) => self.licences(within),
             Command::LicenceSet { licence, changes, enforce } => self.set_licence(licence, changes, *enforce),
             Command::RoleAdd { organisation, name, grants, restricts } => self.add_role(organisation, name, grants, restricts),

@@ -4,6 +4,7 @@ use super::execute::{Execution, count};
 use super::import::replace;
 use super::{ChargesQuestion, Failure, Within};
 use crate::directory::charges::{Charge, ChargeQuestion};
+use crate::directory::history::UseQuestion;
 use crate::domain::charges::{Edge, Period, money};
 use serde_json::json;
 
@@ -36,16 +37,25 @@ impl Execution<'_> {
 
     /// A row for each stretch, and one for the sum of each licence.
     pub(super) fn charges(&mut self, question: &ChargesQuestion) -> Result<String, Failure> {
-        let question = ChargeQuestion {
-            organisation: question.organisation.clone(),
-            licence: question.licence.clone(),
-            period: Period { from: edge(question.from.as_deref())?, to: edge(question.to.as_deref())? },
-        };
+        let period = period(question)?;
+        let question = ChargeQuestion { organisation: question.organisation.clone(), licence: question.licence.clone(), period };
         let charges = self.directory.charges(&self.caller, &question)?;
         for charge in &charges {
             self.charge(charge)?;
         }
         Ok(count(charges.len(), "licence", "licences"))
+    }
+
+    pub(super) fn history(&mut self, question: &ChargesQuestion, by_hour: bool) -> Result<String, Failure> {
+        let period = period(question)?;
+        let (organisation, licence) = (question.organisation.clone(), question.licence.clone());
+        let rows = self.directory.history(&self.caller, &UseQuestion { organisation, licence, period, by_hour })?;
+        for row in &rows {
+            self.row(json!({
+                "licence": row.licence, "from": row.from, "peak": row.peak, "average": money(row.average.into()), "refusals": row.refusals,
+            }))?;
+        }
+        Ok(count(rows.len(), if by_hour { "hour" } else { "day" }, if by_hour { "hours" } else { "days" }))
     }
 
     fn charge(&mut self, charge: &Charge) -> Result<(), Failure> {
@@ -63,8 +73,9 @@ impl Execution<'_> {
     }
 }
 
-fn edge(text: Option<&str>) -> Result<Option<Edge>, Failure> {
-    let read =
-        |text| Edge::parse(text).ok_or_else(|| Failure::nothing(format!("{text} is not a day as 2026-03-01, nor a time with offset")));
-    text.map(read).transpose()
+fn period(question: &ChargesQuestion) -> Result<Period, Failure> {
+    let read = |text: &String| {
+        Edge::parse(text).ok_or_else(|| Failure::nothing(format!("{text} is not a day as 2026-03-01, nor a time with offset")))
+    };
+    Ok(Period { from: question.from.as_ref().map(read).transpose()?, to: question.to.as_ref().map(read).transpose()? })
 }

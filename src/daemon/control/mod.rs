@@ -118,6 +118,13 @@ pub enum Command {
     Import(ImportOptions),
     /// What licences cost in a period (O6).
     LicenceCharges(ChargesQuestion),
+    /// How much licences were used (S12).
+    LicenceHistory {
+        /// Of which, and when.
+        question: ChargesQuestion,
+        /// By hours instead of days.
+        by_hour: bool,
+    },
     /// The licences, with seats in use.
     Licences(Within),
     /// Change a licence.
@@ -250,7 +257,7 @@ pub struct Within {
     pub organisation: Option<String>,
 }
 
-/// Which charges.
+/// Which licences, and when: of charges and of history.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ChargesQuestion {
     /// The organisation's DN; all where absent.
