@@ -316,6 +316,17 @@ class Collection(Provider):
         answer = self.put(path, sent)
         self.assertEqual((answer.status, answer["userName"], answer["active"], answer["addresses"][0]["country"]), (200, sent["userName"], False, "Germany"))
 
+    def test_garbage_filters(self):
+        sent = self.person(name={"familyName": self.name("Employee")})
+        made = self.made(self.post("/Users", sent))
+        family, mail = sent["name"]["familyName"], sent["emails"][0]["value"]
+        for text in (
+            f"name.FamilyName eq {family} and (emails.Value co example.com or emails.Value co example.org)",
+            f"userName sw {sent['userName'][:-1]} and userName eq {sent['userName']}",
+            f'meta.Created gt 2015-10-10T14:38:21.8617979-07:00 and emails.value eq "{mail}"',
+        ):
+            self.assertEqual(self.found(text), [made["id"]], text)
+
     def test_garbage_group(self):
         external = str(uuid.uuid4())
         group = self.group(externalId=external)

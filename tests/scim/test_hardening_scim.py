@@ -72,6 +72,17 @@ class Ids(Hardened):
             with self.assertRaises((ldap.INVALID_CREDENTIALS, ldap.INVALID_DN_SYNTAX)):
                 self.signed_in(name, PASSWORD)
 
+    def test_he1_an_external_id_is_one_users(self):
+        """It is unique to a client; what another client calls so is another user."""
+        external = str(uuid.uuid4())
+        first = self.user(externalId=external)
+        again = self.post("/Users", {"schemas": [USER], "userName": self.name(), "externalId": external})
+        self.refused(again, 409, "uniqueness")
+        other = self.user()
+        self.refused(self.patch(f"/Users/{other['id']}", {"op": "add", "path": "externalId", "value": external}), 409, "uniqueness")
+        theirs = self.client("okta").ask("POST", "/Users", {"schemas": [USER], "userName": self.name(), "externalId": external})
+        self.assertNotEqual(self.made(theirs)["id"], first["id"])
+
     def test_he1_a_reference_is_by_id_alone(self):
         """A member is not found by externalId, name or DN, so that nobody gets into a group by a name of the client's."""
         user = self.user(externalId=str(uuid.uuid4()))
@@ -97,6 +108,30 @@ class Reach(Hardened):
         for method, target, body in self.changes(path, before.body):
             self.refused(client.ask(method, target, body), 403)
         self.assertEqual(client.ask("GET", path).body, before.body)
+
+    def test_he2_a_user_it_did_not_make_is_not_its_to_change(self):
+        dn, password = self.demo.users[0]
+        self.untouched(self.provider, f"/Users/{self.ident(dn)}")
+        self.signed_in(dn, password).whoami_s()
+
+    def test_he2_another_clients_user_is_not_its_to_change(self):
+        user = self.user()
+        self.untouched(self.client("okta"), f"/Users/{user['id']}")
+
+    def test_he2_another_clients_group_is_not_its_to_change(self):
+        user, group = self.user(), self.group()
+        other = self.client("okta")
+        body = {"schemas": [PATCH], "Operations": [{"op": "add", "path": "members", "value": [{"value": user["id"]}]}]}
+        self.refused(other.ask("PATCH", f"/Groups/{group['id']}", body), 403)
+        self.refused(other.ask("DELETE", f"/Groups/{group['id']}"), 403)
+        self.assertEqual(self.members(group), [])
+
+    def test_he2_an_administrator_is_nobodys_to_change(self):
+        """Not even where a client reaches all of the organisation."""
+        dn, password = self.administrator
+        client = self.client("rfc", reach="organisation")
+        self.untouched(client, f"/Users/{self.ident(dn)}")
+        self.signed_in(dn, password).whoami_s()
 
     def test_he2_a_client_that_reaches_the_organisation_changes_its_users(self):
         dn, _ = self.demo.users[0]

@@ -2,11 +2,16 @@
 of quirks. Each runs under the profile of its row, else under `rfc`."""
 
 import datetime
+import http.client
+import json
 import random
+import socket
+import ssl
 import uuid
 
 import ldap
 import ldap.dn
+from demo import Demo
 from provider import ENTERPRISE, GROUP, LIST, MEDIA_TYPE, NOBODY, PATCH, USER, Client, Provider
 
 MICROSOFT_GROUP = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"
@@ -112,6 +117,12 @@ class Entra(Provider):
         self.assertEqual((user["meta"]["resourceType"], user.get("roles", [])), ("User", []))
         self.assertEqual(user["schemas"], [USER], "an extension without attributes is not named")
 
+    def test_quirk_16_entra_leaves_out_the_quotation_marks(self):
+        external = f"jyoung{random.randrange(10**9)}"
+        user = self.user(userName=f"Oquirk{random.randrange(10**9)}", externalId=external)
+        self.assertEqual(self.found(f"externalId eq {external}"), [user["id"]])
+        self.assertEqual(self.found(f"userName sw {user['userName'][:12]}"), [user["id"]])
+
     def test_quirk_17_entra_matches_by_the_work_address(self):
         mail = f"{self.name('u')}@contoso.example"
         user = self.user(emails=[{"value": mail, "type": "work", "primary": True}])
@@ -173,10 +184,53 @@ class Strict(Provider):
         for text in ("externalId eq jyoung", "userName sw O"):
             self.refused(self.get("/Users", filter=text), 400, "invalidFilter")
 
+    def test_quirk_23_strict_refuses_a_bare_string_as_a_member(self):
+        user, group = self.user(), self.group()
+        self.refused(self.patch(f"/Groups/{group['id']}", {"op": "add", "path": "members", "value": user["id"]}), 400)
+        self.assertEqual(self.members(group), [])
+
+    def test_quirk_24_strict_refuses_a_filter_in_attributes(self):
+        self.user()
+        self.refused(self.get("/Users", attributes='emails[type eq "work"]'), 400)
+
     def test_quirk_48_strict_refuses_references_to_nobody(self):
         manager = {"schemas": [USER, ENTERPRISE], "userName": self.name(), ENTERPRISE: {"manager": {"value": NOBODY}}}
         self.refused(self.post("/Users", manager), 400, "invalidValue")
         self.refused(self.post("/Groups", {"schemas": [GROUP], "displayName": self.name("group"), "members": [{"value": NOBODY}]}), 400, "invalidValue")
+
+
+class Encrypted(Provider):
+    """Row 20: the provisioning service speaks TLS 1.2 and verifies the certificate."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.own = Demo()
+        cls.addClassCleanup(cls.own.stop)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            cls.port = probe.getsockname()[1]
+        with open(cls.own.facts["config"], "a") as config:
+            config.write(f'\n[[listener]]\nkind = "https"\naddress = "127.0.0.1:{cls.port}"\n')
+        cls.own.kill_and_restart()
+
+    def test_quirk_20_entra_speaks_tls_1_2(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = ssl.create_default_context(cafile=self.own.facts["ca"])
+            context.minimum_version = context.maximum_version = version
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=30, context=context)
+            for base in ("/scim/v2", "/scim"):
+                connection.request("GET", f"{base}/Users?count=1", headers={"Authorization": f"Bearer {self.own.token}"})
+                answer = connection.getresponse()
+                self.assertEqual((answer.status, json.loads(answer.read())["schemas"]), (200, [LIST]))
+            connection.close()
+
+    def test_quirk_20_older_versions_are_refused(self):
+        context = ssl._create_unverified_context()
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        with self.assertRaises(OSError), socket.create_connection(("127.0.0.1", self.port), 30) as plain:
+            context.wrap_socket(plain, server_hostname="localhost")
 
 
 class Postman(Provider):

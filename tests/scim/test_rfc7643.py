@@ -102,6 +102,17 @@ class Representation(Provider):
         self.assertEqual(self.found(f'externalId eq "{external}"'), [user["id"]])
         self.assertEqual(self.found(f'externalId eq "{external.lower()}"'), [])
 
+    def test_3_1_an_external_id_is_one_clients_own(self):
+        """RFC 7643 §3.1: it is interpreted as scoped to the domain of the client that gave it."""
+        external = self.name("shared")
+        mine = self.user(externalId=external)
+        other = self.client("okta")
+        theirs = other.ask("POST", "/Users", {"schemas": [USER], "userName": self.name(), "externalId": external})
+        self.made(theirs)
+        self.assertEqual(self.found(f'externalId eq "{external}"'), [mine["id"]])
+        found = other.ask("GET", "/Users", filter=f'externalId eq "{external}"')
+        self.assertEqual([user["id"] for user in self.listed(found)], [theirs.id])
+
     def test_3_1_meta(self):
         """RFC 7643 §3.1: resourceType, created, lastModified, location and version."""
         for kind, resource in (("User", self.user()), ("Group", self.group())):

@@ -175,6 +175,12 @@ class Retrieve(Provider):
         self.assertEqual(self.found(f'displayName eq "{stem}" and meta.resourceType eq "Group"', "/"), [group["id"]])
         self.assertEqual(self.found(f'displayName eq "{stem}" and (meta.resourceType eq "User")', "/"), [user["id"]])
 
+    def test_3_4_2_1_an_attribute_that_a_type_lacks_has_no_value(self):
+        """RFC 7644 §3.4.2.1: over more than one type an attribute that is not recognised is as one without a value."""
+        user = self.user()
+        self.assertEqual(self.found(f'userName eq "{user["userName"]}"', "/"), [user["id"]])
+        self.assertEqual(self.found(f'nothingOfThatName eq "x" or userName eq "{user["userName"]}"', "/"), [user["id"]])
+
     def test_3_4_3_a_search_by_post(self):
         """RFC 7644 §3.4.3: .search of a type takes what a query does and is answered in the same way."""
         user = self.user(title="T")
@@ -707,6 +713,29 @@ class Strict(Provider):
 
     PROFILE = "strict"
 
+    def test_3_3_unknown_attributes_are_an_error(self):
+        """Interoperability profile: invalidSyntax, and the name is told."""
+        answer = self.post("/Users", {"schemas": [USER], "userName": self.name(), "nothingOfThatName": "x"})
+        self.refused(answer, 400, "invalidSyntax")
+        self.assertIn("nothingOfThatName", answer["detail"])
+
+    def test_3_3_a_string_for_a_complex_value_is_an_error(self):
+        """RFC 7643 §2.3.8: a complex value is an object."""
+        for more in ({"emails": "x@example.com"}, {"emails": ["x@example.com"]}, {"active": "True"}):
+            self.refused(self.post("/Users", {"schemas": [USER], "userName": self.name()} | more), 400)
+
+    def test_3_5_2_a_patch_without_a_path_is_an_error(self):
+        """Interoperability profile: a PATCH names its target."""
+        user = self.user()
+        for action in ("add", "replace"):
+            self.refused(self.patch(f"/Users/{user['id']}", {"op": action, "value": {"title": "T"}}), 400, "invalidSyntax")
+
+    def test_3_5_2_3_a_complex_attribute_is_replaced_whole(self):
+        """Interoperability profile: replace of a complex attribute replaces all of it."""
+        user = self.user(name={"givenName": "G", "familyName": "F"})
+        self.done(self.patch(f"/Users/{user['id']}", {"op": "replace", "path": "name", "value": {"givenName": "H"}}))
+        self.assertEqual(self.read("Users", user["id"])["name"], {"givenName": "H"})
+
     def test_3_4_2_2_an_unknown_attribute_in_a_filter(self):
         """Interoperability profile: invalidFilter on the endpoint of a type."""
         self.refused(self.get("/Users", filter='nothingOfThatName eq "x"'), 400, "invalidFilter")
@@ -722,18 +751,22 @@ class StrictPatch(Patch):
 
     PROFILE = "strict"
 
+    def test_3_5_2_1_add_without_a_path(self):
+        self.fails("invalidSyntax", {"op": "add", "value": {"nickName": "N"}})
+
+    def test_3_5_2_3_replace_without_a_path(self):
+        self.fails("invalidSyntax", {"op": "replace", "value": {"displayName": "E"}})
+
+    def test_3_5_2_3_replace_a_complex_attribute_leaves_the_other_parts(self):
+        """The interoperability profile has it that it replaces the whole."""
+        self.assertEqual(self.after({"op": "replace", "path": "name", "value": {"givenName": "H"}})["name"], {"givenName": "H"})
+
     def test_3_5_2_members_of_a_group(self):
         one, two = self.user(), self.user()
         group = self.group(one)
         self.done(self.patch(f"/Groups/{group['id']}", {"op": "add", "path": "members", "value": [{"value": two["id"]}]}))
         self.done(self.patch(f"/Groups/{group['id']}", {"op": "remove", "path": f'members[value eq "{one["id"]}"]'}))
         self.assertEqual(self.members(group), [two["id"]])
-
-    test_3_5_2_1_add_without_a_path = None
-
-    test_3_5_2_3_replace_a_complex_attribute_leaves_the_other_parts = None
-
-    test_3_5_2_3_replace_without_a_path = None
 
 
 class Bulk(Provider):
@@ -975,6 +1008,18 @@ class Discovery(Provider):
     def test_4_what_is_not_there(self):
         for path in ("/ResourceTypes/Nothing", "/Schemas/urn:nothing"):
             self.refused(self.get(path), 404)
+
+
+class Preparation(Provider):
+    """§5: preparation and comparison of international strings."""
+
+    def test_5_names_are_compared_in_one_form(self):
+        """RFC 8265 §3.3: width and composition do not make another user name."""
+        name = self.name("caf\u00e9")
+        user = self.user(userName=name)
+        for other in (name.replace("\u00e9", "e\u0301"), name.upper(), "".join(chr(ord(letter) + 0xFEE0) if "a" <= letter <= "z" else letter for letter in name)):
+            self.assertEqual(self.found(f'userName eq "{other}"'), [user["id"]], other)
+            self.refused(self.post("/Users", {"schemas": [USER], "userName": other}), 409, "uniqueness")
 
 
 class StrictDelete(Delete):
