@@ -7,7 +7,7 @@ use super::tree::{self, Resolved};
 use super::{Caller, Directory, Error, Identity, Membership, Offered, root};
 use crate::access::Grants;
 use crate::base::EntryId;
-use crate::model::{Facts, Filter, Level};
+use crate::model::{Facts, Filter, Kind, Level};
 use std::borrow::Cow;
 
 impl Directory {
@@ -133,6 +133,25 @@ impl Directory {
         let _isolation = memory.isolated();
         self.may_read_members(&grants, group)?;
         Ok(memory.link(group, self.schema().known().member, member))
+    }
+
+    /// The groups that an entry is a direct member of, past memberships left out, as far as the caller may search them by their
+    /// members; each with its DN. By the edges alone, so it costs what there are of them.
+    pub fn groups_of(&self, caller: &Caller, member: EntryId) -> Vec<(Membership, String)> {
+        let (memory, grants) = (self.memory(), self.grants(caller));
+        let known = self.schema().known();
+        let _isolation = memory.isolated();
+        let describe = |(id, level): (EntryId, Level)| {
+            let entry = memory.entry(id).filter(|entry| entry.kind == Kind::Group && level > Level::Past)?;
+            let access = grants.on(memory, &entry);
+            if !access.disclosed || !access.search.contains(known.member) {
+                return None;
+            }
+            let display = entry.text(known.cn).unwrap_or_default().to_owned();
+            let uuid = entry.text(known.entry_uuid)?.to_owned();
+            Some((Membership { id, uuid, kind: entry.kind, display, level }, tree::dn_of(memory, id)))
+        };
+        memory.sources(member, known.member).into_iter().filter_map(describe).collect()
     }
 
     /// How many direct members of any level a group has, those counted that the caller may not see.

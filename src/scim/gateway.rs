@@ -258,20 +258,21 @@ impl Gateway {
     }
 
     /// The groups of a user: those it is a member of itself, and those `memberOf` names beyond.
-    pub(super) fn groups(&self, user: &OwnedEntry) -> Result<Vec<(Reference, bool)>, ScimError> {
-        let of = |attribute| equals(attribute, &user.dn);
-        let filter = Filter::And(vec![equals("objectClass", "hcGroup"), Filter::Or(vec![of("member"), of("hcViewOnlyMember")])]);
-        let mut groups = Vec::new();
-        self.for_each(&self.organisation, Scope::Subtree, &filter, &["entryUUID", "cn"], &mut |entry| {
-            groups.extend(reference_of(&entry.to_owned()).map(|group| (group, true)));
-        })?;
-        for dn in user.values("memberOf").filter_map(|dn| std::str::from_utf8(dn).ok()) {
-            let group = self.reference(dn).filter(|found| found.kind == Kind::Group);
-            if let Some(group) = group.filter(|group| groups.iter().all(|(held, _)| held.id != group.id)) {
+    pub(super) fn groups(&self, user: &OwnedEntry) -> Vec<(Reference, bool)> {
+        let direct = self.directory.groups_of(&self.caller, user.id);
+        self.listings.looked_at.add(direct.len() as u64);
+        let others = user.values("memberOf").filter_map(|dn| std::str::from_utf8(dn).ok());
+        let others = others.filter(|dn| direct.iter().all(|(_, held)| held != dn)).filter_map(|dn| self.reference(dn));
+        let others: Vec<Reference> = others.filter(|found| found.kind == Kind::Group).collect();
+        let own =
+            |(group, _): &(Membership, String)| Reference { id: group.uuid.clone(), kind: group.kind, display: group.display.clone() };
+        let mut groups: Vec<(Reference, bool)> = direct.iter().map(|group| (own(group), true)).collect();
+        for group in others {
+            if groups.iter().all(|(held, _)| held.id != group.id) {
                 groups.push((group, false));
             }
         }
-        Ok(groups)
+        groups
     }
 
     /// Makes an entry of the type out of attributes, and what `beside` says of its DN. Answers it as it is afterwards.
@@ -358,7 +359,7 @@ impl Gateway {
         self.show_external_id(entry, &mut resource);
         for computed in resource_type.mapping.computed.iter().filter(|computed| wants(computed)) {
             let value: Value = match computed.part {
-                Part::Groups => self.groups_value(entry)?.into(),
+                Part::Groups => self.groups_value(entry).into(),
                 Part::Licences => self.entitlements(entry, resource.get(computed.name)).into(),
                 Part::Members => self.members(entry.id)?.iter().map(|member| self.member_value(member)).collect(),
                 Part::HasLogin => self.login(&entry.dn)?.is_some().into(),
@@ -376,13 +377,13 @@ impl Gateway {
         Ok(resource)
     }
 
-    fn groups_value(&self, user: &OwnedEntry) -> Result<Vec<Value>, ScimError> {
-        let groups = self.groups(user)?.into_iter().map(|(group, direct)| {
+    fn groups_value(&self, user: &OwnedEntry) -> Vec<Value> {
+        let groups = self.groups(user).into_iter().map(|(group, direct)| {
             let mut members = group.to_value(&self.base_url, "display");
             members.insert("type".to_owned(), if direct { "direct" } else { "indirect" }.into());
             Value::Object(members)
         });
-        Ok(groups.collect())
+        groups.collect()
     }
 
     /// The entitlements that a user was given, and its licences.
