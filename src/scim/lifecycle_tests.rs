@@ -213,6 +213,9 @@ async fn quirk_38_a_client_whose_delete_disables_sees_it_as_deleted_and_makes_it
         assert_eq!((back.0.as_u16(), &back.2["id"]), (201, &json!(id)));
         assert_eq!(bench.members(&team).await, [id.clone()]);
     }
+    bench.delete(&id).await;
+    bench.replace(&format!("uid=probe,ou=users,{ACME}"), "hcActive", "TRUE").await.unwrap();
+    assert_eq!(bench.get(&format!("/Users/{id}")).await.ok()["active"], json!(true), "an administrator has let it in again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

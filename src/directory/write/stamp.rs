@@ -34,6 +34,10 @@ impl Work<'_, '_> {
         draft.set_one(known.modifiers_name, self.actor_name());
         let before = draft.values(known.entry_csn).first().and_then(|csn| std::str::from_utf8(csn).ok()).map(str::to_owned);
         draft.set_one(known.entry_csn, self.csn(before.as_deref()));
+        // Who is let in again is there for the client that had deleted it, too.
+        if draft.text(known.hc_active).is_some_and(|active| active.eq_ignore_ascii_case("TRUE")) {
+            draft.remove(known.hc_deleted_by);
+        }
     }
 
     /// The same for a modify; what the operator gives under relaxed rules stays as given.
