@@ -1,7 +1,8 @@
 //! What the rules of the domain give without any rule of the config: the operator everything, an Organisation Admin
 //! and a provisioning client their organisation, a user itself, its sessions, its groups and the people it may see.
 
-use super::{Access, AccessSubject, AttributeSet, Standing};
+use super::provision::Provision;
+use super::{Access, AccessSubject, AttributeSet, Scope, Standing};
 use crate::base::EntryId;
 use crate::domain::catalog::DIRECTORY_ONLY;
 use crate::domain::content::{self, Audience, Content, Visibility};
@@ -49,6 +50,8 @@ pub(super) enum Profile {
     ListedPerson,
     /// A group one runs: reading, members and names.
     RunGroup,
+    /// A user, as far as a provisioning client keeps it.
+    Provision(Provision),
     /// What somebody wrote, but for its completion note.
     Content,
     /// What somebody wrote, whole.
@@ -159,6 +162,7 @@ pub(super) struct DomainAccess {
     own_content: Access,
     left_content: Access,
     content_holder: Access,
+    provision: Vec<Access>,
 }
 
 impl DomainAccess {
@@ -214,6 +218,7 @@ impl DomainAccess {
         written.unite(&named(CONTENT[2]));
         Self {
             nothing: Access::none(count),
+            provision: Provision::all().map(|provision| provision.access(&view, &keep, &named)).collect(),
             content: reading(&content),
             own_content: Access { write: written, may_delete: true, ..reading(&whole_content) },
             whole_content: reading(&whole_content),
@@ -235,7 +240,7 @@ impl DomainAccess {
         }
     }
 
-    pub(super) const fn get(&self, profile: Profile) -> &Access {
+    pub(super) fn get(&self, profile: Profile) -> &Access {
         match profile {
             Profile::Content => &self.content,
             Profile::WholeContent => &self.whole_content,
@@ -256,6 +261,7 @@ impl DomainAccess {
             Profile::StaffPerson => &self.staff_person,
             Profile::ListedPerson => &self.listed_person,
             Profile::RunGroup => &self.run_group,
+            Profile::Provision(provision) => self.provision.get(provision.number()).unwrap_or(&self.nothing),
         }
     }
 
@@ -289,7 +295,7 @@ impl DomainAccess {
     }
 
     /// The same on the subject itself and what is its own.
-    pub(super) const fn near(&self, subject: &AccessSubject) -> &AttributeSet {
+    pub(super) fn near(&self, subject: &AccessSubject) -> &AttributeSet {
         let profile = if subject.entry.is_some() { Profile::View } else { Profile::Nothing };
         &self.get(profile).search
     }
@@ -370,27 +376,45 @@ impl Subject<'_> {
         }
     }
 
-    /// A provisioning client: people and groups of the organisation, or those of them it made or was given (HE2).
+    /// A provisioning client: people and groups of the organisation, or those of them it made or was given (HE2), as far as
+    /// its scopes go (HE3).
     fn client(&self, entry: &Entry) -> Profile {
         let known = self.schema.known();
+        let scopes = self.subject.scopes;
+        let may = |scope| scopes.has(scope);
+        let keeps = scopes.any(&Scope::CHANGES);
+        let seen = |given: &[Scope]| if may(Scope::Read) || scopes.any(given) { Profile::View } else { Profile::Nothing };
+        let own_only = self.subject.client.as_ref().is_none_or(|client| client.own_only);
+        let reached = !own_only || self.names_client(entry, known.hc_provisioned_by);
         match entry.kind {
             Kind::User if self.names_client(entry, known.hc_deleted_by) => Profile::Nothing,
-            Kind::User if self.user_type(entry) != UserType::App || self.administers(entry) => Profile::View,
-            Kind::User | Kind::Staff | Kind::Person | Kind::Group
-                if self.subject.client.as_ref().is_none_or(|client| client.own_only)
-                    && !self.names_client(entry, known.hc_provisioned_by) =>
-            {
-                Profile::View
+            Kind::User if self.user_type(entry) != UserType::App || self.administers(entry) => seen(&[]),
+            Kind::User if reached && keeps => Profile::Provision(Provision::of(scopes)),
+            Kind::User => seen(&Scope::CHANGES),
+            Kind::Staff | Kind::Person if reached && may(Scope::Users) => Profile::Keep,
+            Kind::Staff | Kind::Person => seen(&[Scope::Users]),
+            Kind::Group if reached && may(Scope::Groups) && !self.is_locked(entry) => Profile::Keep,
+            Kind::Group => seen(&[Scope::Groups]),
+            Kind::Role if may(Scope::Roles) => Profile::Keep,
+            Kind::Role => seen(&[]),
+            Kind::Organisation if keeps => Profile::Hold,
+            Kind::Organisation => seen(&Scope::ALL),
+            Kind::Generic if self.is_container(entry) => {
+                if keeps {
+                    Profile::Hold
+                } else {
+                    seen(&Scope::ALL)
+                }
             }
-            Kind::User | Kind::Staff | Kind::Person => Profile::Keep,
-            Kind::Group if Group::of(self.schema, entry).is_some_and(|group| group.admin_only()) => Profile::View,
-            Kind::Group => Profile::Keep,
-            Kind::Generic if self.is_container(entry) => Profile::Hold,
-            Kind::Generic | Kind::Licence | Kind::Role => Profile::View,
-            Kind::Organisation => Profile::Hold,
-            Kind::Session => Profile::End,
-            Kind::Content => Profile::Nothing,
+            Kind::Generic | Kind::Licence => seen(&[]),
+            Kind::Session if may(Scope::Sessions) => Profile::End,
+            Kind::Session | Kind::Content => Profile::Nothing,
         }
+    }
+
+    /// Whether only its own administrators change the group (G3).
+    fn is_locked(&self, group: &Entry) -> bool {
+        Group::of(self.schema, group).is_some_and(|group| group.admin_only())
     }
 
     /// A user: itself, its sessions, its groups, and people by its permissions (§8).

@@ -76,6 +76,7 @@ impl Scene {
             permissions: permissions.iter().map(|name| (*name).into()).collect(),
             groups: groups::levels(schema(), &self.world, ann),
             roles: vec![HeldRole { entry: self.get("role"), name: Some("clerk".into()), system: None }],
+            scopes: [Scope::Read, Scope::Users, Scope::Groups, Scope::Passwords, Scope::Sessions].iter().collect(),
             ..AccessSubject::anonymous("192.0.2.7".parse().ok(), true)
         }
     }
@@ -185,6 +186,7 @@ fn he2_a_client_changes_what_it_made_or_was_given_and_never_an_administrator() {
     scene.named = [("own", own), ("gone", gone), ("others", others), ("chief", chief), ("team", team), ("bob", scene.get("bob"))].into();
     let client = |own_only| AccessSubject {
         client: Some(ProvisioningClient { id: "c1".into(), own_only }),
+        scopes: [Scope::Read, Scope::Users, Scope::Groups].iter().collect(),
         entry: None,
         organisation: scene.world.get(users).parent,
         standing: Standing::Client,
@@ -194,6 +196,39 @@ fn he2_a_client_changes_what_it_made_or_was_given_and_never_an_administrator() {
     assert_eq!(scene.row(&policy, client(false)), "own:rw+-n others:rw+-n chief:r team:rw+-n bob:rw+-n");
     let unnamed = AccessSubject { client: None, ..client(false) };
     assert_eq!(scene.row(&policy, unnamed), "own:r gone:r others:r chief:r team:r bob:r");
+}
+
+#[test]
+fn he3_a_client_does_what_its_scopes_open_and_nothing_else() {
+    let scene = Scene::new();
+    let policy = policy(&[]);
+    let client = |scopes: &[Scope]| AccessSubject { scopes: scopes.iter().collect(), ..scene.ann(Standing::Client, &[]) };
+    assert_eq!(scene.row(&policy, client(&[])), "suffix:d");
+    let people = "herself:r bob:r disabled:r operator's:r staff:r";
+    let seen = format!("suffix:d organisation:r ou=users:r {people} role:r group:r locked group:r licence:r");
+    assert_eq!(scene.row(&policy, client(&[Scope::Read])), seen);
+    assert_eq!(
+        scene.row(&policy, client(&[Scope::Users])),
+        "suffix:d organisation:r+ ou=users:r+ herself:rw+-n bob:rw+-n disabled:rw+-n staff:rw+-n"
+    );
+    let members = "suffix:d organisation:r+ ou=users:r+ herself:r bob:r disabled:r group:rw+-n locked group:r";
+    assert_eq!(scene.row(&policy, client(&[Scope::Groups])), members);
+    assert_eq!(scene.row(&policy, client(&[Scope::Roles])), "suffix:d organisation:r+ ou=users:r+ herself:r bob:r disabled:r role:rw+-n");
+    assert_eq!(scene.row(&policy, client(&[Scope::Sessions])), "suffix:d organisation:r ou=users:r own session:r- session:r-");
+    let written = |scopes: &[Scope], attribute| {
+        let grants = policy.grants(client(scopes), &scene.world);
+        grants.on(&scene.world, &scene.world.get(scene.get("bob"))).write.contains(id(attribute))
+    };
+    for attribute in ["hcUserType", "hcLicence", "hcApplicationPassword", "hcOneTimeSecret", "pwdPolicySubentry"] {
+        assert!(!written(&Scope::ALL, attribute), "{attribute}");
+    }
+    for (attribute, scope) in
+        [("sn", Scope::Users), ("hcActive", Scope::Users), ("hcRole", Scope::Roles), ("userPassword", Scope::Passwords)]
+    {
+        for other in Scope::ALL {
+            assert_eq!(written(&[Scope::Read, other], attribute), other == scope, "{attribute} {}", other.word());
+        }
+    }
 }
 
 #[test]

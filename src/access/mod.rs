@@ -14,7 +14,9 @@ mod limits;
 #[cfg(test)]
 mod matrix_tests;
 mod policy;
+mod provision;
 mod rule_filter;
+mod scope;
 mod who;
 
 pub use domain::Ground;
@@ -23,6 +25,7 @@ pub use extent::Extent;
 pub use grants::Grants;
 pub use limits::LimitSettings;
 pub use policy::{Policy, PolicyError, RulePart};
+pub use scope::{Scope, Scopes};
 
 use crate::base::EntryId;
 use crate::domain::roles::HeldRole;
@@ -155,6 +158,8 @@ pub struct AccessSubject {
     pub memberships: Memberships,
     /// Its roles.
     pub roles: Vec<HeldRole>,
+    /// What a provisioning client may do.
+    pub scopes: Scopes,
     /// Where it comes from; `None` for local sockets.
     pub address: Option<IpAddr>,
     /// Whether nobody on the way can read along.
@@ -177,6 +182,7 @@ impl AccessSubject {
             groups: BTreeMap::new(),
             memberships: Memberships::default(),
             roles: Vec::new(),
+            scopes: Scopes::default(),
             address,
             encrypted,
             certificate: false,

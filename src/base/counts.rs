@@ -158,6 +158,8 @@ pub struct Counts {
     pub audit_verified_at: Counter,
     /// Provisioning clients that were paused at their ceiling of deactivations.
     pub clients_paused: Counter,
+    /// Requests of clients that were refused because they were over their rate.
+    pub over_rate: Counter,
     /// Panics anywhere.
     pub panics: Counter,
     /// Configs taken over since the start, the first included.
@@ -197,6 +199,7 @@ pub static COUNTS: Counts = Counts {
     audit_broken: Counter::new(),
     audit_verified_at: Counter::new(),
     clients_paused: Counter::new(),
+    over_rate: Counter::new(),
     panics: Counter::new(),
     config_generation: Counter::new(),
     config_refused: Counter::new(),

@@ -95,9 +95,12 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
 
 /// Whether the command is answered with any number of rows.
 const fn is_list(command: &Command) -> bool {
-    use Command::{AccessExplain, Clients, Groups, LicenceCharges, LicenceHistory, Licences, Roles, Sessions, Tokens, Users, UsersDeleted};
+    use Command::{
+        AccessExplain, ClientLog, Clients, Groups, LicenceCharges, LicenceHistory, Licences, Roles, Sessions, Tokens, Users, UsersDeleted,
+    };
     let lists_people = matches!(command, Groups(_) | Roles(_) | Sessions | Users(_) | UsersDeleted);
-    lists_people || matches!(command, AccessExplain(_) | Clients(_) | LicenceCharges(_) | LicenceHistory { .. } | Licences(_) | Tokens)
+    let lists_clients = matches!(command, ClientLog { .. } | Clients(_) | Tokens);
+    lists_people || lists_clients || matches!(command, AccessExplain(_) | LicenceCharges(_) | LicenceHistory { .. } | Licences(_))
 }
 
 fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {

@@ -42,6 +42,15 @@ pub(super) enum ClientAction {
     },
     /// List clients.
     List(OrganisationFilter),
+    /// Show what a client asked lately, what it was answered and why, and what of it was ignored.
+    Log {
+        /// Which one.
+        #[command(flatten)]
+        which: ClientName,
+        /// Go on with what it asks from now on.
+        #[arg(long)]
+        follow: bool,
+    },
     /// Remove a client; all its tokens are revoked at once.
     Remove(ClientName),
     /// Let a client go on that was paused at its ceiling of deactivations.
@@ -159,6 +168,7 @@ pub(super) fn client(action: ClientAction) -> Result<Command, String> {
         ClientAction::Give { name, entries, organisation } => Command::ClientGive { client: WhichClient { name, organisation }, entries },
         ClientAction::Resume(which) => Command::ClientResume(which.into()),
         ClientAction::List(filter) => Command::Clients(Within { organisation: filter.organisation }),
+        ClientAction::Log { which, follow } => Command::ClientLog { client: which.into(), follow },
         ClientAction::Remove(which) => Command::ClientRemove(which.into()),
         ClientAction::Show(which) => Command::ClientShow(which.into()),
     })

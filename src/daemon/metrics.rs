@@ -170,6 +170,7 @@ impl Snapshot {
         let classes = HTTP_CLASSES.iter().copied().zip(COUNTS.http.iter().map(Counter::get));
         families.counters("headcount_http_responses", "HTTP answers by class of status", "class", classes)?;
         families.histogram("headcount_http_request_seconds", "From request to the head of its answer", &COUNTS.http_latency)?;
+        families.counter("headcount_scim_over_rate", "Requests of SCIM clients refused for their rate", COUNTS.over_rate.get())?;
         let results = BIND_RESULTS.iter().copied().zip(COUNTS.binds.iter().map(Counter::get));
         families.counters("headcount_binds", "Binds by result", "result", results)?;
         families.counter("headcount_logins_throttled", "Logins held back after failures", COUNTS.throttled.get())?;

@@ -242,6 +242,7 @@ impl Core {
         subject.client = identity.client.as_deref().filter(|_| identity.standing == Standing::Client).map(Client::as_subject);
         subject.organisation_admin = identity.organisation_admin;
         subject.permissions = Arc::clone(&identity.permissions);
+        subject.scopes = identity.client.iter().flat_map(|client| &client.settings.scopes).collect();
         let Some(entry) = identity.entry else { return subject };
         if let Ok(dn) = tree::parse_dn(&identity.name) {
             subject.name_key = self.schema.name_key(&dn);

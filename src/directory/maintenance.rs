@@ -51,8 +51,8 @@ impl Directory {
                 if let Err(error) = self.save_activity().await {
                     tracing::warn!(%error, "the activity of sessions could not be saved yet");
                 }
-                if let Err(error) = self.save_token_uses().await {
-                    tracing::warn!(%error, "the last uses of tokens could not be saved yet");
+                if let Err(error) = self.save_client_activity().await {
+                    tracing::warn!(%error, "the activity of clients could not be saved yet");
                 }
             }
             if warned.is_none_or(|warned| now.saturating_sub(warned) >= WARN_EVERY) {

@@ -118,7 +118,7 @@ impl Directory {
     pub fn close(&self) {
         self.save_attempts_at_end();
         self.save_history_at_end();
-        self.save_token_uses_at_end();
+        self.save_client_activity_at_end();
         self.store.close();
     }
 

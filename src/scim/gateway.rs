@@ -1,6 +1,7 @@
 //! What SCIM asks of the directory, on behalf of one caller and within one organisation.
 
 use super::error::{ScimError, ScimType};
+use super::exchange::Exchange;
 use super::json::{self, Object};
 use super::listing::Listings;
 use super::mapping::{self, Changes, Computed, Lookup, Part, Reference};
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub caller: Caller,
     /// How requests of the client behind the token are dealt with.
     pub settings: ClientSettings,
+    /// What is noted of the request for the log of the client.
+    pub exchange: Arc<Exchange>,
     /// The DN of the organisation of the token.
     pub organisation: String,
     /// What locations begin with.

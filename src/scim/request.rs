@@ -1,6 +1,7 @@
 //! What a request says besides its body: who, in which form, and under which condition.
 
 use super::error::{MEDIA_TYPE, ScimError, ScimType};
+use super::exchange::Exchange;
 use super::gateway::Gateway;
 use super::json::{self, Object};
 use super::routes::Scim;
@@ -31,6 +32,10 @@ pub struct Peer {
     pub request: Arc<str>,
 }
 
+/// Marks a request that is part of another one, which was counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Part;
+
 /// A request whose token was good.
 pub struct Authenticated(pub Caller);
 
@@ -42,6 +47,7 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
         let peer = peer.unwrap_or_else(|| Peer { address: None, encrypted: false, listener: "http".into(), request: "".into() });
         require_privacy(&parts.extensions, &state.directory)?;
         let token = bearer(&parts.headers).ok_or_else(ScimError::unauthorized)?;
+        let request = Arc::clone(&peer.request);
         let origin = Origin {
             protocol: Protocol::Scim,
             address: peer.address,
@@ -54,6 +60,12 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
         let identity = state.directory.authenticate_token(&token);
         state.directory.note_token(&origin, identity.as_deref());
         let identity = identity.ok_or_else(ScimError::unauthorized)?;
+        if let Some(exchange) = parts.extensions.get::<Arc<Exchange>>() {
+            exchange.of(&identity, &request);
+        }
+        if parts.extensions.get::<Part>().is_none() && !state.directory.is_within_rate(&identity) {
+            return Err(ScimError::new(StatusCode::TOO_MANY_REQUESTS, "more requests than the client may make in a second"));
+        }
         Ok(Self(Caller { identity, origin: Arc::new(origin) }))
     }
 }
@@ -90,6 +102,7 @@ impl FromRequestParts<Arc<Scim>> for Gateway {
             directory: state.directory.clone(),
             catalogue: state.catalogue.clone(),
             settings: caller.identity.client.as_ref().map(|client| client.settings.clone()).unwrap_or_default(),
+            exchange: parts.extensions.get().cloned().unwrap_or_default(),
             caller,
             organisation,
             base_url: state.base_url.clone(),

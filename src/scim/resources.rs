@@ -13,6 +13,7 @@ use super::request::{Preference, if_match};
 use super::resource::{check_required, check_strict, keep_immutable, normalize};
 use super::routes::{scim, versioned};
 use super::schema::{ResourceType, Source};
+use super::scopes::{self, Deed};
 use super::sessions;
 use super::stream;
 use crate::directory::client::Profile;
@@ -107,6 +108,8 @@ pub async fn create(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
+    scopes::permit(gateway, resource_type, Deed::Write)?;
+    gateway.exchange.review(&body, resource_type);
     let projection = projection(gateway, parameters, resource_type)?;
     if gateway.settings.profile == Profile::Strict {
         check_strict(&body, resource_type)?;
@@ -121,7 +124,8 @@ pub async fn create(
     if !gateway.settings.restore_on_create {
         check_unique(gateway, resource_type, &resource, None)?;
     }
-    let mut changes = mapping::changes(&Object::new(), &resource, resource_type, gateway)?;
+    let changes = mapping::changes(&Object::new(), &resource, resource_type, gateway)?;
+    let mut changes = scopes::within(gateway, resource_type, changes)?;
     let names = members::names(gateway, &member_ids.unwrap_or_default())?;
     if !names.is_empty() {
         changes.push(("member", names));
@@ -161,6 +165,7 @@ pub fn read(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
+    scopes::permit(gateway, resource_type, Deed::Read)?;
     let projection = projection(gateway, parameters, resource_type)?;
     match resource_type.source {
         Source::Entries => {
@@ -177,6 +182,7 @@ pub fn read(
 
 /// `DELETE /Users/{id}` and the like; of a session it is its end (S6).
 pub async fn delete(gateway: &Gateway, resource_type: &ResourceType, id: &str, headers: &HeaderMap) -> Result<Response, ScimError> {
+    scopes::permit(gateway, resource_type, Deed::Write)?;
     match resource_type.source {
         Source::Entries => {
             let entry = gateway.get(resource_type, id, &[])?;
@@ -243,6 +249,7 @@ pub async fn replace(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
+    gateway.exchange.review(&body, resource_type);
     let projection = projection(gateway, parameters, resource_type)?;
     if gateway.settings.profile == Profile::Strict {
         check_strict(&body, resource_type)?;
@@ -262,6 +269,7 @@ pub async fn patch(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
+    gateway.exchange.review(body, resource_type);
     let projection = projection(gateway, parameters, resource_type)?;
     let (mut operations, mut steps) = (patch::parse(body, gateway.settings.profile)?, Vec::new());
     if gateway.settings.profile == Profile::Strict {
@@ -291,12 +299,13 @@ async fn update(
     change: &Change,
     headers: &HeaderMap,
 ) -> Result<OwnedEntry, ScimError> {
+    scopes::permit(gateway, resource_type, Deed::Write)?;
     for _ in 0..ATTEMPTS {
         let entry = gateway.get(resource_type, id, &resource_type.mapping.also(&|_| true))?;
         let conditional = if_match(headers, entry.version)?;
         let before = gateway.resource(resource_type, &entry, &|computed| computed.part == Part::Login)?;
         let after = change.apply(&before, resource_type, gateway.settings.profile)?;
-        let changes = mapping::changes(&before, &after, resource_type, gateway)?;
+        let changes = scopes::within(gateway, resource_type, mapping::changes(&before, &after, resource_type, gateway)?)?;
         let beside = beside(gateway, resource_type, &entry.dn, &before, &after)?;
         if changes.iter().any(|(name, _)| [resource_type.mapping.naming.ldap, external_id::LDAP].contains(name)) {
             check_unique(gateway, resource_type, &after, Some(id))?;

@@ -4,6 +4,7 @@ use super::bulk::bulk;
 use super::discovery;
 use super::error::{MEDIA_TYPE, ScimError};
 use super::events;
+use super::exchange;
 use super::gateway::Gateway;
 use super::json::Object;
 use super::list::{self, Query};
@@ -12,7 +13,9 @@ use super::me;
 use super::request::{Json, Parameters, if_none_match, negotiate};
 use super::resources;
 use super::schema::{Catalogue, ResourceType};
+use super::scopes::{self, Deed};
 use super::sessions;
+use crate::access::Scope;
 use crate::directory::Directory;
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -49,8 +52,8 @@ impl Scim {
 /// under `/sessions`.
 pub fn router(state: Arc<Scim>) -> Router {
     // The base with a slash is no path of the nested router.
-    let base = finish(Routes::new().route("/scim/v2/", get(list_all)).route("/scim/", get(list_all)));
-    let nested = Routes::new().nest("/scim/v2", served(&state)).nest("/scim", served(&state)).nest("/sessions", sessions::calls());
+    let base = finish(Routes::new().route("/scim/v2/", get(list_all)).route("/scim/", get(list_all)), &state);
+    let nested = Routes::new().nest("/scim/v2", served(&state)).nest("/scim", served(&state)).nest("/sessions", sessions::calls(&state));
     base.reset_fallback().merge(nested).with_state(state)
 }
 
@@ -63,11 +66,11 @@ fn at(routes: Routes, path: &str, methods: MethodRouter<Arc<Scim>>) -> Routes {
 
 /// The endpoints of single requests, and the one that sends many to them.
 fn served(state: &Arc<Scim>) -> Routes {
-    let single = finish(endpoints(&state.catalogue)).with_state(Arc::clone(state));
+    let single = finish(endpoints(&state.catalogue), state).with_state(Arc::clone(state));
     let bulk = async move |gateway: Gateway, request: Request| bulk(single.clone(), gateway, request).await;
     let routes = at(endpoints(&state.catalogue), "/Bulk", post(bulk));
     let routes = at(routes, "/SecurityEvents/keys", get(events::keys));
-    finish(at(routes, "/SecurityEvents/{id}", post(events::poll)))
+    finish(at(routes, "/SecurityEvents/{id}", post(events::poll)), state)
 }
 
 fn endpoints(catalogue: &Catalogue) -> Routes {
@@ -82,12 +85,13 @@ fn endpoints(catalogue: &Catalogue) -> Routes {
     at(routes, "/Schemas/{id}", get(schema))
 }
 
-/// Errors of routing in the form of SCIM.
-pub(super) fn finish(routes: Routes) -> Routes {
+/// Errors of routing in the form of SCIM, and the log of what clients ask.
+pub(super) fn finish(routes: Routes, state: &Arc<Scim>) -> Routes {
     routes
         .fallback(async || ScimError::new(StatusCode::NOT_FOUND, "there is no such endpoint"))
         .method_not_allowed_fallback(async || ScimError::new(StatusCode::METHOD_NOT_ALLOWED, "the endpoint does not have this method"))
         .layer(axum::middleware::from_fn(negotiate))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(state), exchange::keep))
 }
 
 /// The endpoints of a type, with the methods that it has.
@@ -162,12 +166,14 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, ScimError> + 
 }
 
 async fn query(gateway: Gateway, held: Arc<ResourceType>, query: Query) -> Result<Response, ScimError> {
+    scopes::permit(&gateway, &held, Deed::Read)?;
     let query = query.under(gateway.settings.profile)?;
     let found = aside(move || list::of_type(&gateway, &held, &query)).await?;
     Ok(as_scim(StatusCode::OK, found))
 }
 
 async fn all(gateway: Gateway, query: Query) -> Result<Response, ScimError> {
+    scopes::demand(&gateway.caller.identity, &[Scope::Read])?;
     let query = query.under(gateway.settings.profile)?;
     let found = aside(move || list::stored(&gateway, &gateway.catalogue.stored(), &query)).await?;
     Ok(as_scim(StatusCode::OK, found))

@@ -4,6 +4,7 @@
 use super::filter::AttributePath;
 use super::mapping::{Computed, Mapping};
 use super::types::DEFINITIONS;
+use crate::model::Kind;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -153,6 +154,8 @@ pub struct ResourceType {
     pub in_base_query: bool,
     /// How they are kept.
     pub mapping: &'static Mapping,
+    /// What the entries of its resources are.
+    pub kind: Kind,
 }
 
 /// What clients may do with resources of a type beside reading them.

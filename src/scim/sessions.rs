@@ -8,6 +8,8 @@ use super::request::{Authenticated, Json};
 use super::resource::set_schemas;
 use super::routes::{self, Scim};
 use super::schema::ResourceType;
+use super::scopes::demand;
+use crate::access::Scope;
 use crate::directory::SessionInfo;
 use crate::model::Dn;
 use axum::Router;
@@ -60,9 +62,9 @@ pub(super) fn one(gateway: &Gateway, held: &ResourceType, id: &str) -> Result<Ob
 }
 
 /// The calls for applications: `POST /sessions/{id}/renew`, `POST /sessions/{id}/end`, `DELETE /sessions/{id}`.
-pub(super) fn calls() -> Router<Arc<Scim>> {
+pub(super) fn calls(state: &Arc<Scim>) -> Router<Arc<Scim>> {
     let calls = Router::new().route("/{id}", delete(end_plain)).route("/{id}/renew", post(renew)).route("/{id}/end", post(end_told));
-    routes::finish(calls)
+    routes::finish(calls, state)
 }
 
 async fn renew(
@@ -70,6 +72,7 @@ async fn renew(
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
 ) -> Result<Response, ScimError> {
+    demand(&caller.identity, &[Scope::Sessions])?;
     let session = state.directory.renew_session(&caller, &id).await?;
     let body = json!({
         "id": session.id,
@@ -87,6 +90,7 @@ async fn end_plain(
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
 ) -> Result<Response, ScimError> {
+    demand(&caller.identity, &[Scope::Sessions])?;
     state.directory.end_session(&caller, &id, None).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -103,6 +107,7 @@ async fn end_told(
         Some(Value::String(message)) => Some(message.clone()),
         Some(_) => return Err(ScimError::value("message is not a string")),
     };
+    demand(&caller.identity, &[Scope::Sessions])?;
     state.directory.end_session(&caller, &id, message).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -70,6 +70,9 @@ impl Bench {
     pub(super) async fn token_of(&self, organisation: &str) -> String {
         let dn = format!("o={organisation},dc=example,dc=com");
         let token = self.directory.mint_token(&self.operator, &dn, "test", None).await.unwrap();
+        // The clock stands still.
+        let rate = [("rate".to_owned(), json!(10_000))].into_iter().collect();
+        self.directory.change_client(&self.operator, Some(&dn), "test", rate).await.unwrap();
         String::from_utf8(token.secret.expose().to_vec()).unwrap()
     }
 

@@ -166,6 +166,7 @@ impl Definition {
             source: self.source,
             in_base_query: self.source == Source::Entries && self.kind != Kind::Content,
             mapping: self.mapping,
+            kind: self.kind,
         })
     }
 }

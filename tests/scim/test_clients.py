@@ -1,11 +1,12 @@
 """Clients and tokens: what lets somebody in by SCIM, what it may do, and what ends it (hardening HE9, HE10, HC7)."""
 
 import json
+import subprocess
 import time
 
 import ldap
 
-from demo import eventually, headcount
+from demo import eventually, headcount, program
 from provider import Client, Provider
 
 FAILED = 1
@@ -184,3 +185,125 @@ class Personal(Keeper):
 
 
 
+
+
+class Scopes(Keeper):
+    def scoped(self, scopes, *more):
+        """A client that may do this and no more."""
+        name = self.name("client")
+        self.tool("client", "add", "--organisation", self.demo.organisation, name, "--scope", scopes, *more)
+        return self.mint(name)[1]
+
+    def lacks(self, answer, scope):
+        self.refused(answer, 403)
+        self.assertRegex(answer["detail"], rf"scope .*\b{scope}\b", answer)
+
+    def test_he3_a_request_beyond_the_scopes_is_refused_and_the_scope_named(self):
+        user, group = self.user(), self.group()
+        rename = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+                  "Operations": [{"op": "replace", "path": "displayName", "value": "Another"}]}
+        reader = self.scoped("read")
+        self.assertEqual(reader.ask("GET", f"/Users/{user['id']}").status, 200)
+        self.assertEqual(reader.ask("GET", "/Groups").status, 200)
+        for kind, scope, ident in (("Users", "users", user["id"]), ("Groups", "groups", group["id"])):
+            self.lacks(reader.ask("POST", f"/{kind}", {"userName": self.name(), "displayName": self.name()}), scope)
+            self.lacks(reader.ask("PUT", f"/{kind}/{ident}", user), scope)
+            self.lacks(reader.ask("PATCH", f"/{kind}/{ident}", rename), scope)
+            self.lacks(reader.ask("DELETE", f"/{kind}/{ident}"), scope)
+        self.lacks(reader.ask("GET", "/Sessions"), "sessions")
+        people = self.scoped("users")
+        made = self.made(people.ask("POST", "/Users", {"userName": self.name()}))
+        self.lacks(people.ask("GET", "/Groups"), "groups")
+        self.lacks(people.ask("GET", "/"), "read")
+        self.lacks(people.ask("POST", "/.search", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]}), "read")
+        self.lacks(people.ask("POST", "/Groups", {"displayName": self.name()}), "groups")
+        groups = self.scoped("groups")
+        self.made(groups.ask("POST", "/Groups", {"displayName": self.name(), "members": [{"value": made["id"]}]}))
+        self.lacks(groups.ask("PATCH", f"/Users/{made['id']}", rename), "users")
+
+    def test_he3_passwords_have_a_scope_of_their_own(self):
+        users, roles = self.scoped("read,users"), self.scoped("read,roles")
+        self.lacks(roles.ask("POST", "/Users", {"userName": self.name()}), "users")
+        made = self.made(users.ask("POST", "/Users", {"userName": self.name(), "password": "violet turtles count slowly"}))
+        self.assertFalse(self.ldap().search_s(f"uid={made['userName']},ou=users,{self.demo.organisation}", ldap.SCOPE_BASE, "(userPassword=*)"))
+        strict = self.scoped("read,users", "--profile", "strict")
+        self.lacks(strict.ask("POST", "/Users", {"userName": self.name(), "password": "violet turtles count slowly"}), "passwords")
+
+    def test_a_change_of_scopes_counts_from_the_next_request_on(self):
+        name = self.name("client")
+        _, client = self.mint(name)
+        self.made(client.ask("POST", "/Users", {"userName": self.name()}))
+        self.tool("client", "change", name, "--scope", "read")
+        self.lacks(client.ask("POST", "/Users", {"userName": self.name()}), "users")
+        self.tool("client", "change", name, "--scope", "read,users")
+        self.made(client.ask("POST", "/Users", {"userName": self.name()}))
+
+
+class Rates(Keeper):
+    def test_over_its_rate_a_client_is_told_when_to_come_again_and_others_go_on(self):
+        name = self.name("client")
+        self.tool("client", "add", "--organisation", self.demo.organisation, name, "--rate", "25")
+        _, greedy = self.mint(name)
+        _, other = self.mint(self.name("client"))
+        answers = [greedy._once("GET", "/scim/v2/Users?count=0", None, {"Authorization": greedy.authorization}) for _ in range(300)]
+        late = [answer for answer in answers if answer.status == 429]
+        self.assertTrue(late)
+        self.assertGreaterEqual(len(answers) - len(late), 25)
+        self.refused(late[0], 429)
+        self.assertEqual(late[0].headers["retry-after"], "1")
+        answer = other._once("GET", "/scim/v2/Users?count=0", None, {"Authorization": other.authorization})
+        self.assertEqual(answer.status, 200)
+        time.sleep(1)
+        answer = greedy._once("GET", "/scim/v2/Users?count=0", None, {"Authorization": greedy.authorization})
+        self.assertEqual(answer.status, 200)
+
+    def test_a_bulk_request_is_one_request(self):
+        name = self.name("client")
+        self.tool("client", "add", "--organisation", self.demo.organisation, name, "--rate", "25")
+        _, client = self.mint(name)
+        operations = [{"method": "POST", "path": "/Users", "bulkId": str(n), "data": {"userName": self.name()}} for n in range(60)]
+        answer = client.ask("POST", "/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
+        self.assertEqual({operation["status"] for operation in answer["Operations"]}, {"201"}, answer)
+
+
+class Log(Keeper):
+    def log(self, name, *more):
+        return self.tool("client", "log", name, *more)
+
+    def test_a_client_has_a_log_of_what_it_asked_and_why_it_was_refused(self):
+        name = self.name("client")
+        ident, client = self.mint(name)
+        made = self.made(client.ask("POST", "/Users", {"userName": self.name(), "shoeSize": 46, "groups": [], "password": "violet turtles count slowly"}))
+        answer = client.ask("POST", "/Users", {"userName": made["userName"]})
+        client.ask("GET", "/Users", filter=f'userName eq "{made["userName"]}"', count=1)
+        first, second, third = self.log(name)
+        self.assertEqual((first["method"], first["path"], first["status"], first["token"]), ("POST", "/scim/v2/Users", 201, f"token:{ident}"))
+        self.assertEqual(first["ignored"], ["groups", "shoeSize"])
+        self.assertGreater(first["received"], 10)
+        self.assertEqual((second["status"], second["scim_type"], second["detail"]), (409, "uniqueness", answer["detail"]))
+        self.assertEqual(second["request"], answer.headers["x-request-id"])
+        self.assertIn("filter=userName eq …&count=1", third["path"])
+        self.assertNotIn("violet", json.dumps(self.log(name)))
+        self.demo.process.terminate()
+        self.demo.process.wait(30)
+        self.demo._launch()
+        self.assertEqual(self.log(name), [first, second, third], "it survives a restart")
+
+    def test_he3_a_password_without_the_scope_is_ignored_and_the_log_says_so(self):
+        name = self.name("client")
+        self.tool("client", "add", "--organisation", self.demo.organisation, name, "--scope", "read,users", "--profile", "okta")
+        _, client = self.mint(name)
+        self.made(client.ask("POST", "/Users", {"userName": self.name(), "password": "violet turtles count slowly"}))
+        self.assertEqual(self.log(name)[0]["ignored"], ["password"])
+
+    def test_a_log_can_be_followed(self):
+        name = self.name("client")
+        _, client = self.mint(name)
+        command = [program(), "--config", self.demo.facts["config"], "--json", "client", "log", name, "--follow"]
+        follower = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(follower.wait)
+        self.addCleanup(follower.kill)
+        for path in ("/Users", "/Groups"):
+            client.ask("GET", path)
+            self.assertEqual(json.loads(follower.stdout.readline())["path"], "/scim/v2" + path)
+        follower.stdout.close()

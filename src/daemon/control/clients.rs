@@ -2,7 +2,7 @@
 
 use super::execute::{Execution, count};
 use super::{Bearer, Failure, NewToken, Reply, WhichClient, Within};
-use crate::directory::client::{ClientInfo, SettingsChange};
+use crate::directory::client::{ClientInfo, Exchanged, SettingsChange};
 use crate::directory::operator::TokenState;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -65,6 +65,22 @@ impl Execution<'_> {
         Ok(count(users.len(), "deleted user", "deleted users"))
     }
 
+    /// Where it is followed it ends with who follows: they are told every second that it goes on.
+    pub(super) fn client_log(&mut self, which: &WhichClient, follow: bool) -> Result<String, Failure> {
+        let mut after = 0;
+        loop {
+            let log = self.directory.client_log(&self.caller, which.organisation.as_deref(), &which.name, after)?;
+            for (number, exchanged) in log {
+                after = number;
+                self.row(line(&exchanged))?;
+            }
+            if !follow || !(self.reply)(Reply::Progress(after)) {
+                return Ok(String::new());
+            }
+            self.handle.block_on(async { tokio::time::sleep(Duration::from_secs(1)).await });
+        }
+    }
+
     pub(super) fn mint(&mut self, new: &NewToken) -> Result<String, Failure> {
         let lifetime = new.lifetime.map(Duration::from_secs);
         let token = match &new.bearer {
@@ -100,6 +116,15 @@ impl Execution<'_> {
         }
         Ok(count(tokens.len(), "token", "tokens"))
     }
+}
+
+/// A request as it is shown: what it was answered stands before what is seldom there.
+fn line(exchanged: &Exchanged) -> Value {
+    json!({
+        "time": exchanged.time.rfc3339(), "method": exchanged.method, "path": exchanged.path, "status": exchanged.status,
+        "scim_type": exchanged.scim_type, "detail": exchanged.detail, "ignored": exchanged.ignored, "received": exchanged.received,
+        "sent": exchanged.sent, "milliseconds": exchanged.micros as f64 / 1e3, "token": exchanged.token, "request": exchanged.request,
+    })
 }
 
 /// A client with all its settings.

@@ -55,6 +55,7 @@ impl Execution<'_> {
             Command::ClientChange { client, settings } => self.change_client(client, settings),
             Command::ClientGive { client, entries } => self.give_to_client(client, entries),
             Command::ClientResume(client) => self.resume_client(client),
+            Command::ClientLog { client, follow } => self.client_log(client, *follow),
             Command::ClientRemove(client) => self.remove_client(client),
             Command::ClientShow(client) => self.show_client(client),
             Command::Clients(within) => self.clients(within),

@@ -79,6 +79,13 @@ pub enum Command {
     },
     /// Let a paused client go on.
     ClientResume(WhichClient),
+    /// What a client asked lately.
+    ClientLog {
+        /// Which one.
+        client: WhichClient,
+        /// Whether to go on with what it asks from now on.
+        follow: bool,
+    },
     /// Remove a client with its tokens.
     ClientRemove(WhichClient),
     /// A client with its settings.

@@ -1,13 +1,17 @@
-//! What clients do, kept in memory: when a token was last used, and how much a client has asked lately. Uses are written
-//! down in batches, as the activity of sessions is; so after a crash a last use may be missing that was half a minute ago.
+//! What clients do, kept in memory: when a token was last used, how much a client has asked lately, and what. It is written
+//! down in batches, as the activity of sessions is; so after a crash the last half minute may be missing.
 
 use super::super::token;
-use super::super::{Directory, Error};
+use super::super::{Directory, Error, Identity};
+use super::ClientSettings;
+use super::log::{self, Logs};
 use crate::base::Timestamp;
+use crate::base::counts::COUNTS;
 use crate::model::Facts;
 use crate::store::Transaction;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::time::Duration;
 
 const PREFIX: &str = "token-use/";
 
@@ -15,6 +19,9 @@ const PREFIX: &str = "token-use/";
 #[derive(Default)]
 pub(crate) struct Activity {
     used: Mutex<HashMap<Box<str>, Use>>,
+    /// When each bucket of requests is empty again, by the monotonic clock.
+    buckets: Mutex<HashMap<Box<str>, Duration>>,
+    pub(super) logs: Mutex<Logs>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,6 +42,29 @@ impl Activity {
         }
     }
 
+    /// Whether there is room for a request in the bucket of who asks: `rate` of them a second, and as many at once. Each has a
+    /// bucket of its own, so nobody waits for others.
+    fn admit(&self, who: &str, rate: u32, now: Duration) -> bool {
+        let each = Duration::from_secs(1) / rate.max(1);
+        let mut buckets = self.buckets.lock();
+        let empty_at = buckets.get(who).copied().unwrap_or_default().max(now);
+        if empty_at + each > now + each * rate {
+            return false;
+        }
+        match buckets.get_mut(who) {
+            Some(held) => *held = empty_at + each,
+            None => {
+                buckets.insert(who.into(), empty_at + each);
+            }
+        }
+        true
+    }
+
+    /// Forgets buckets that are empty.
+    fn sweep(&self, now: Duration) {
+        self.buckets.lock().retain(|_, empty_at| *empty_at > now);
+    }
+
     /// Uses that are not written down yet; they count as written from now on.
     fn take_unsaved(&self) -> Vec<(Box<str>, Timestamp)> {
         let mut used = self.used.lock();
@@ -47,15 +77,22 @@ impl Activity {
     }
 }
 
+/// What is not written down yet.
+struct Unsaved {
+    uses: Vec<(Box<str>, Timestamp)>,
+    logs: Vec<(Box<str>, Vec<u8>)>,
+}
+
 /// Where the last use of a token is written down.
 pub(in super::super) fn use_key(token: &str) -> String {
     format!("{PREFIX}{token}")
 }
 
 /// Writes uses down, of tokens that there still are.
-fn keep(txn: &mut Transaction<'_>, uses: Vec<(Box<str>, Timestamp)>) -> Result<(), Error> {
+fn keep(txn: &mut Transaction<'_>, unsaved: Unsaved) -> Result<(), Error> {
     txn.may_use_reserve();
-    for (id, at) in uses {
+    log::keep(txn, unsaved.logs);
+    for (id, at) in unsaved.uses {
         if txn.meta(&token::key(&id)).is_some() {
             txn.put_meta(&use_key(&id), Some(at.millis().to_string().into_bytes()));
         }
@@ -71,21 +108,58 @@ impl Directory {
         since_start.or_else(written)
     }
 
-    /// Writes down when tokens were last used.
-    pub(in super::super) async fn save_token_uses(&self) -> Result<(), Error> {
-        let uses = self.core().clients.take_unsaved();
-        if uses.is_empty() {
-            return Ok(());
+    /// Whether a request of who has signed in by a token is within its rate; it is counted where it is.
+    pub fn is_within_rate(&self, identity: &Identity) -> bool {
+        let now = self.clock().monotonic();
+        let admitted = match (&identity.client, &identity.token) {
+            (Some(client), _) => self.core().clients.admit(&client.id, client.settings.rate, now),
+            (None, Some(token)) => self.core().clients.admit(token, ClientSettings::default().rate, now),
+            (None, None) => true,
+        };
+        if !admitted {
+            COUNTS.over_rate.one();
         }
-        self.store().write(move |txn| keep(txn, uses)).await
+        admitted
+    }
+
+    fn unsaved(&self) -> Option<Unsaved> {
+        let clients = &self.core().clients;
+        clients.sweep(self.clock().monotonic());
+        let unsaved = Unsaved { uses: clients.take_unsaved(), logs: clients.take_unsaved_logs() };
+        (!unsaved.uses.is_empty() || !unsaved.logs.is_empty()).then_some(unsaved)
+    }
+
+    /// Writes down when tokens were last used, and what clients asked lately.
+    pub(in super::super) async fn save_client_activity(&self) -> Result<(), Error> {
+        let Some(unsaved) = self.unsaved() else { return Ok(()) };
+        self.store().write(move |txn| keep(txn, unsaved)).await
     }
 
     /// The same before the store is closed. Not to be called within the runtime.
-    pub(in super::super) fn save_token_uses_at_end(&self) {
-        let uses = self.core().clients.take_unsaved();
-        let saved: Result<(), Error> = if uses.is_empty() { Ok(()) } else { self.store().write_blocking(move |txn| keep(txn, uses)) };
+    pub(in super::super) fn save_client_activity_at_end(&self) {
+        let Some(unsaved) = self.unsaved() else { return };
+        let saved: Result<(), Error> = self.store().write_blocking(move |txn| keep(txn, unsaved));
         if let Err(error) = saved {
-            tracing::warn!(%error, "the last uses of tokens could not be saved");
+            tracing::warn!(%error, "the last activity of clients could not be saved");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn he9_a_client_has_its_rate_and_a_burst_of_as_many_and_takes_nothing_from_another() {
+        let activity = Activity::default();
+        let admitted = |who, requests: usize, now| (0..requests).filter(|_| activity.admit(who, 25, now)).count();
+        let now = Duration::from_secs(1_000);
+        assert_eq!(admitted("one", 1_000, now), 25);
+        assert_eq!(admitted("other", 10, now), 10, "nobody else waits");
+        assert_eq!(admitted("one", 1_000, now + Duration::from_millis(40)), 1, "one more every 40 ms");
+        let seconds = (1..=100).map(|second| admitted("one", 1_000, now + Duration::from_millis(40) + Duration::from_secs(second)));
+        assert_eq!(seconds.sum::<usize>(), 2_500, "25 a second in the long run");
+        activity.sweep(now + Duration::from_secs(3_600));
+        assert!(activity.buckets.lock().is_empty());
     }
 }

@@ -4,6 +4,7 @@
 use super::super::token;
 use super::super::tree::{self, Resolved};
 use super::super::{Caller, Directory, Error};
+use super::log::log_key;
 use super::{Client, ClientSettings, named, read};
 use crate::base::{EntryId, Timestamp};
 use crate::model::{Facts, Kind};
@@ -155,9 +156,13 @@ impl Directory {
         self.store()
             .write(move |txn| {
                 txn.put_meta(&Client::key(&client.id), None);
+                txn.put_meta(&log_key(&client.id), None);
                 token::revoke_all(txn, &client.id);
                 txn.audit(record);
-                txn.when_settled(move |_| core.authority_changed());
+                txn.when_settled(move |_| {
+                    core.clients.forget(&client.id);
+                    core.authority_changed();
+                });
                 Ok::<_, Error>(())
             })
             .await

@@ -3,11 +3,15 @@
 
 mod activity;
 mod keep;
+mod log;
 
 pub(crate) use activity::Activity;
 pub(super) use activity::use_key;
 pub use keep::{ClientInfo, SettingsChange};
 pub(super) use keep::{begin, put};
+pub use log::Exchanged;
+
+pub use crate::access::Scope;
 
 use super::Directory;
 use crate::access::ProvisioningClient;
@@ -31,26 +35,6 @@ pub enum Profile {
     Entra,
     /// What Okta sends.
     Okta,
-}
-
-/// What a client may do, each by an explicit grant (HE3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// Read what is there.
-    Read,
-    /// Make and change users and staff.
-    Users,
-    /// Make and change groups and memberships.
-    Groups,
-    /// Assign licensee roles, and keep the organisation's own.
-    Roles,
-    /// Set passwords.
-    Passwords,
-    /// List and end sessions.
-    Sessions,
-    /// Read and write content.
-    Content,
 }
 
 /// What becomes of a user that a client deletes.

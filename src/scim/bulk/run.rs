@@ -5,7 +5,7 @@ use super::references;
 use crate::scim::error::{MEDIA_TYPE, ScimError};
 use crate::scim::json::Object;
 use crate::scim::patch::PATCH_SCHEMA;
-use crate::scim::request::Peer;
+use crate::scim::request::{Part, Peer};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -51,6 +51,7 @@ impl Endpoints {
         }
         let mut request = request.body(body).map_err(|_| ScimError::path("path or version cannot be read"))?;
         request.headers_mut().extend(self.headers.clone());
+        request.extensions_mut().insert(Part);
         if let Some(peer) = self.peer.clone() {
             request.extensions_mut().insert(peer);
         }

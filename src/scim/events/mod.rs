@@ -55,6 +55,7 @@ fn tokens(scim: &Scim, receiver: &EventReceiver, events: &[Event]) -> Result<Tok
     let signer = scim.signing.signer(&scim.directory)?;
     // What a receiver is told was decided by the operator; it is read as the server.
     let gateway = Gateway {
+        exchange: Arc::default(),
         directory: Arc::clone(&scim.directory),
         catalogue: Arc::clone(&scim.catalogue),
         caller: Caller { identity: Arc::new(Identity::server("security events")), origin: Arc::new(Origin::system()) },
