@@ -142,10 +142,12 @@ impl Way {
             let body = axum::body::to_bytes(Body::new(body), LONGEST_ANSWER).await.unwrap_or_default();
             judged(parts.status, &body)
         };
-        // The connection is driven while the answer is waited for, and closed with it.
+        let mut exchange = std::pin::pin!(exchange);
+        // The connection is driven while the answer is waited for, and closed with it. Where the receiver closes it, its answer may
+        // be here already.
         tokio::select! {
-            judged = exchange => judged,
-            _ = connection => Err(Failed::Later("the receiver closed the connection".to_owned())),
+            judged = exchange.as_mut() => judged,
+            _ = connection => exchange.await,
         }
     }
 }

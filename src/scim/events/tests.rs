@@ -317,3 +317,37 @@ async fn pushes_are_repeated_until_they_arrive_and_a_receiver_that_is_down_holds
     );
     assert_eq!(headers["authorization"].to_str().unwrap(), format!("Bearer {TOKEN} hr"));
 }
+
+/// A receiver of HTTP/1.0 closes the connection with its answer: what it has taken over is not sent again.
+#[tokio::test]
+async fn a_receiver_that_closes_the_connection_with_its_answer_is_told_once() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let push = Some(format!("http://{}/events", listener.local_addr().unwrap()));
+    let bench = bench(vec![EventReceiver { push, events: [EventUri::CreateNotice].into(), ..receiver("hr", "acme") }]).await;
+    let telling = tokio::spawn(run(Scim::new(Arc::clone(&bench.directory), "https://h/scim/v2").unwrap()));
+    for number in 0..20 {
+        bench.user(&format!("user{number}")).await;
+    }
+    let mut taken = std::collections::BTreeMap::<String, usize>::new();
+    while taken.len() < 20 {
+        let (mut stream, _) = tokio::time::timeout(Duration::from_secs(10), listener.accept()).await.unwrap().unwrap();
+        let mut read = Vec::new();
+        let length = |read: &[u8]| {
+            let text = std::str::from_utf8(read).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n")?;
+            let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().unwrap();
+            (body.len() >= length).then(|| body.to_owned())
+        };
+        let body = loop {
+            if let Some(body) = length(&read) {
+                break body;
+            }
+            assert!(stream.read_buf(&mut read).await.unwrap() > 0);
+        };
+        *taken.entry(body).or_default() += 1;
+        stream.write_all(b"HTTP/1.0 202 Accepted\r\n\r\n").await.unwrap();
+    }
+    telling.abort();
+    assert!(taken.values().all(|times| *times == 1), "{:?}", taken.values());
+}
