@@ -14,6 +14,8 @@ use crate::directory::{
 };
 use crate::model::{Ava, Dn, Filter, Kind, Modification, ModificationKind, Rdn};
 use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -406,6 +408,20 @@ impl Gateway {
             members.insert("type".to_owned(), name.into());
         }
         Value::Object(members)
+    }
+}
+
+/// Says that the client is on trial: what the answer tells of was not done.
+const DRY_RUN: HeaderName = HeaderName::from_static("headcount-dry-run");
+
+impl Gateway {
+    /// What a client is answered to a change.
+    pub(super) fn told(&self, answer: Result<Response, ScimError>) -> Result<Response, ScimError> {
+        let mut answer = answer?;
+        if self.settings.dry_run {
+            answer.headers_mut().insert(DRY_RUN, HeaderValue::from_static("true"));
+        }
+        Ok(answer)
     }
 }
 

@@ -324,6 +324,8 @@ async fn a_client_on_trial_is_answered_as_if_it_were_done_and_nothing_is() {
     bench.set(json!({"dry_run": true, "deactivation_ceiling": 0})).await;
     let made = bench.post(user("bob")).await;
     assert_eq!((made.0.as_u16(), &made.2["userName"]), (201, &json!("bob")));
+    assert_eq!(made.1["headcount-dry-run"], "true");
+    assert!(!bench.get(&format!("/Users/{id}")).await.1.contains_key("headcount-dry-run"));
     bench.get(&format!("/Users/{}", made.id())).await.refused(404, None);
     bench.post(user("ann")).await.refused(409, Some("uniqueness"));
     let path = format!("/Users/{id}");

@@ -107,7 +107,7 @@ fn of_type(routes: Routes, held: &Arc<ResourceType>) -> Routes {
         let of = Arc::clone(held);
         collection =
             collection.post(async move |gateway: Gateway, Parameters(parameters): Parameters, headers: HeaderMap, Json(body): Json| {
-                resources::create(&gateway, &of, body, &parameters, &headers).await
+                gateway.told(resources::create(&gateway, &of, body, &parameters, &headers).await)
             });
     }
     let routes = at(routes, held.endpoint, collection);
@@ -127,7 +127,9 @@ fn of_resource(held: &Arc<ResourceType>) -> MethodRouter<Arc<Scim>> {
                         Path(id): Path<String>,
                         Parameters(parameters): Parameters,
                         headers: HeaderMap,
-                        Json(body): Json| { resources::replace(&gateway, &of, &id, body, &parameters, &headers).await },
+                        Json(body): Json| {
+                gateway.told(resources::replace(&gateway, &of, &id, body, &parameters, &headers).await)
+            },
         );
         let of = Arc::clone(held);
         single = single.patch(
@@ -135,13 +137,15 @@ fn of_resource(held: &Arc<ResourceType>) -> MethodRouter<Arc<Scim>> {
                         Path(id): Path<String>,
                         Parameters(parameters): Parameters,
                         headers: HeaderMap,
-                        Json(body): Json| { resources::patch(&gateway, &of, &id, &body, &parameters, &headers).await },
+                        Json(body): Json| {
+                gateway.told(resources::patch(&gateway, &of, &id, &body, &parameters, &headers).await)
+            },
         );
     }
     if held.verbs.delete {
         let of = Arc::clone(held);
         single = single.delete(async move |gateway: Gateway, Path(id): Path<String>, headers: HeaderMap| {
-            resources::delete(&gateway, &of, &id, &headers).await
+            gateway.told(resources::delete(&gateway, &of, &id, &headers).await)
         });
     }
     single
