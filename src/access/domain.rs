@@ -194,7 +194,7 @@ impl DomainAccess {
         let mut person = user_attributes(schema);
         person.unite(&named(&["entryUUID", "entryDN", "structuralObjectClass", "createTimestamp", "modifyTimestamp", "subschemaSubentry"]));
         person.subtract(secret);
-        person.subtract(&named(&["hcExternalId", "hcRole"]));
+        person.subtract(&named(&["hcExternalId", "hcRole", "hcPrimaryRole"]));
         let mut staff_only = AttributeSet::none(count);
         let mut listed = named(&["objectClass", "structuralObjectClass", "entryUUID", "entryDN", "subschemaSubentry"]);
         for definition in schema.attribute_types() {

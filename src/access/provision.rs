@@ -30,7 +30,7 @@ impl Provision {
     /// the user takes a seat nor which licence it is on.
     pub(super) fn access(self, view: &Access, keep: &Access, named: &impl Fn(&[&str]) -> AttributeSet) -> Access {
         let mut access = if self.users { keep.clone() } else { view.clone() };
-        let (role, password) = (named(&["hcRole"]), named(&["userPassword"]));
+        let (role, password) = (named(&["hcRole", "hcPrimaryRole"]), named(&["userPassword"]));
         let never = named(&["authPassword", "hcApplicationPassword", "hcOneTimeSecret", "hcUserType", "hcLicence"]);
         [&role, &password, &never].into_iter().for_each(|set| access.write.subtract(set));
         if self.roles {

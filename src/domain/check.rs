@@ -426,12 +426,14 @@ impl Rules<'_> {
         Ok(())
     }
 
-    /// A provisioning client neither makes an Organisation Admin nor unmakes one (HE2, HE3).
+    /// A provisioning client gives and takes licensee roles only: it neither makes an Organisation Admin nor unmakes one (HE2, HE3).
     fn roles_by_client(&self) -> Result<(), Breach> {
         let role = self.schema.known().hc_role;
         let mut changed = self.proposal.linked.iter().chain(self.proposal.unlinked).filter(|link| link.attribute == role);
-        match changed.any(|link| self.is_admin_role(link.target)) {
-            true => breach(Cause::Forbidden, "U2", "the administrator role is given and taken by administrators of the organisation only"),
+        let is_system =
+            |role| self.facts.entry(role).is_some_and(|entry| Role::of(self.schema, &entry).is_some_and(|role| role.system().is_some()));
+        match changed.any(|link| is_system(link.target)) {
+            true => breach(Cause::Forbidden, "U2", "system roles are given and taken by administrators of the organisation only"),
             false => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use super::listing::Listings;
 use super::mapping::{self, Changes, Computed, Lookup, Part, Reference};
 use super::schema::{Catalogue, ResourceType};
 use crate::base::{EntryId, random};
-use crate::directory::client::ClientSettings;
+use crate::directory::client::{ClientSettings, Profile};
 use crate::directory::{
     Caller, Directory, EntrySink, Error, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
     WriteOutcome,
@@ -74,6 +74,11 @@ impl EntrySink for Each<'_> {
 }
 
 impl Gateway {
+    /// A type as the caller has it.
+    pub(super) fn served<'t>(&'t self, resource_type: &'t ResourceType) -> &'t ResourceType {
+        self.catalogue.types.iter().find(|held| held.name == resource_type.name).map_or(resource_type, AsRef::as_ref)
+    }
+
     /// Hands every entry under `base` that matches to `each`, in order of number.
     pub(super) fn for_each(
         &self,
@@ -426,6 +431,17 @@ impl Gateway {
 }
 
 impl Lookup for Gateway {
+    fn role_dn(&self, role: &str) -> Result<Option<String>, ScimError> {
+        let named = match uuid::Uuid::try_parse(role) {
+            Ok(_) => equals("entryUUID", role),
+            // Entra ID sends what an administrator wrote there: the name of the role (quirk 15).
+            Err(_) if self.settings.profile != Profile::Strict => equals("cn", role),
+            Err(_) => return Ok(None),
+        };
+        let filter = Filter::And(vec![equals("objectClass", "hcRoleDefinition"), named]);
+        Ok(self.first(&self.organisation, Scope::Subtree, &filter, &["1.1"])?.map(|found| found.dn))
+    }
+
     fn reference(&self, dn: &str) -> Option<Reference> {
         let anything = Filter::Present(Cow::Borrowed("objectClass"));
         let found = self.first(dn, Scope::Base, &anything, REFERENCE).ok()??;

@@ -9,6 +9,7 @@ use super::error::ScimError;
 use super::evaluate::folded;
 use super::gateway::equals;
 use super::json::{Object, canonical, is_unassigned};
+use super::resource::is_primary;
 use super::schema::{Mutability, ResourceType};
 use super::types;
 use crate::base::Timestamp;
@@ -48,6 +49,9 @@ pub struct Row {
 pub const fn row(holder: &'static [&'static str], name: &'static str, ldap: &'static str, codec: Codec) -> Row {
     Row { holder, name, ldap, codec }
 }
+
+/// Which of the roles of a user is primary, by name.
+const PRIMARY_ROLE: &str = "hcPrimaryRole";
 
 /// The type of entitlements that are licences.
 pub const LICENCE: &str = "License";
@@ -231,7 +235,7 @@ pub static USERS: Mapping = Mapping {
         Link { holder: &[HEADCOUNT], name: "staff", ldap: "hcStaff", display: "display" },
     ],
     follows: &[("cn", common_name), ("sn", surname)],
-    also_read: &["cn", "mail", "userCertificate;binary"],
+    also_read: &["cn", "mail", "userCertificate;binary", PRIMARY_ROLE],
     stands_in: &[],
     object_class: "hcUser",
     object_classes: &["inetOrgPerson", "hcUser"],
@@ -393,6 +397,10 @@ pub trait Lookup {
     fn reference(&self, dn: &str) -> Option<Reference>;
     /// The DN of the person of an id.
     fn person_dn(&self, id: &str) -> Result<Option<String>, ScimError>;
+    /// The DN of the role of an id, or of a name.
+    fn role_dn(&self, role: &str) -> Result<Option<String>, ScimError> {
+        self.person_dn(role)
+    }
 }
 
 /// The version of an entry as its ETag (RFC 7644 §3.14).
@@ -420,6 +428,12 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
         let value = if many { Some(Value::Array(found.collect())).filter(|found| !is_unassigned(found)) } else { found.next() };
         if let Some(value) = value {
             place(&mut resource, link.holder, link.name, value);
+        }
+    }
+    if let Some(primary) = entry.text(PRIMARY_ROLE).and_then(|dn| lookup.reference(dn)) {
+        let roles = resource.get_mut("roles").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut);
+        for role in roles.filter(|role| role.get("value").and_then(Value::as_str) == Some(&primary.id)) {
+            role.insert("primary".to_owned(), true.into());
         }
     }
     for (name, ldap) in resource_type.mapping.stands_in {
@@ -537,13 +551,28 @@ pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lo
         if resource_type.mapped(link.holder, link.name).is_none_or(|attribute| attribute.mutability == Mutability::ReadOnly) {
             continue;
         }
+        let dn = |id: &str| {
+            let dn = if link.ldap == "hcRole" { lookup.role_dn(id)? } else { lookup.person_dn(id)? };
+            found(dn, link.name, id)
+        };
         let (old, new) = (linked(before, link), linked(after, link));
         if old != new {
-            let names = new.into_iter().map(|id| found(lookup.person_dn(id)?, link.name, id));
-            changes.push((link.ldap, names.collect::<Result<_, _>>()?));
+            let mut names = new.into_iter().map(dn).collect::<Result<Vec<_>, _>>()?;
+            let mut seen = std::collections::HashSet::new();
+            names.retain(|name| seen.insert(name.clone()));
+            changes.push((link.ldap, names));
+        }
+        if link.ldap == "hcRole" && primary_role(before) != primary_role(after) {
+            changes.push((PRIMARY_ROLE, primary_role(after).map(dn).transpose()?.into_iter().collect()));
         }
     }
     Ok(changes)
+}
+
+/// What the primary role of a user is called by.
+fn primary_role(resource: &Object) -> Option<&str> {
+    let roles = resource.get("roles")?.as_array()?;
+    roles.iter().find(|role| is_primary(role))?.get("value")?.as_str()
 }
 
 fn found(dn: Option<String>, attribute: &str, id: &str) -> Result<Vec<u8>, ScimError> {

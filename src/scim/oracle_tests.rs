@@ -128,7 +128,8 @@ fn expression() -> BoxedStrategy<String> {
 
 /// Pieces of filters in any order: most are none.
 fn soup() -> impl Strategy<Value = String> {
-    let pieces = vec!["a", "b", " ", " ", " ", "eq", "pr", "and", "or", "not ", "(", ")", "[", "]", ".", "\"x\"", "1", "true", "urn:x:y:z"];
+    let pieces =
+        vec!["a", "b", " ", " ", " ", "eq", "pr", "and", "or", "not ", "(", ")", "[", "]", ".", "\"x\"", "1", "true", " urn:x:y:z"];
     proptest::collection::vec(select(pieces), 0..14).prop_map(|pieces| pieces.concat())
 }
 

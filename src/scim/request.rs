@@ -100,7 +100,7 @@ impl FromRequestParts<Arc<Scim>> for Gateway {
         let organisation = organisation.ok_or_else(|| ScimError::forbidden("the token belongs to no organisation"))?;
         Ok(Self {
             directory: state.directory.clone(),
-            catalogue: state.catalogue.clone(),
+            catalogue: Arc::clone(state.catalogue_of(caller.identity.client.as_deref())),
             settings: caller.identity.client.as_ref().map(|client| client.settings.clone()).unwrap_or_default(),
             exchange: parts.extensions.get().cloned().unwrap_or_default(),
             caller,

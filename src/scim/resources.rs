@@ -108,6 +108,7 @@ pub async fn create(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
+    let resource_type = gateway.served(resource_type);
     scopes::permit(gateway, resource_type, Deed::Write)?;
     gateway.exchange.review(&body, resource_type);
     let projection = projection(gateway, parameters, resource_type)?;
@@ -210,9 +211,9 @@ impl Change {
             Self::Replace(resource, _) => {
                 let mut after = resource.clone();
                 keep_immutable(before, &mut after, resource_type)?;
-                // Our own extensions are nothing that identity providers know of.
+                // Our own extensions are nothing that identity providers know of, and nobody loses rights by silence.
                 let own = resource_type.extensions.iter().map(|extension| extension.id.as_str()).filter(|id| id.starts_with(OWN));
-                for name in own.chain(["active"]) {
+                for name in own.chain(["active", "roles"]) {
                     if let (false, Some(held)) = (after.contains_key(name), before.get(name)) {
                         after.insert(name.to_owned(), held.clone());
                     }
@@ -249,6 +250,7 @@ pub async fn replace(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
+    let resource_type = gateway.served(resource_type);
     gateway.exchange.review(&body, resource_type);
     let projection = projection(gateway, parameters, resource_type)?;
     if gateway.settings.profile == Profile::Strict {
@@ -269,6 +271,7 @@ pub async fn patch(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
+    let resource_type = gateway.served(resource_type);
     gateway.exchange.review(body, resource_type);
     let projection = projection(gateway, parameters, resource_type)?;
     let (mut operations, mut steps) = (patch::parse(body, gateway.settings.profile)?, Vec::new());

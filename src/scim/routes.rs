@@ -17,6 +17,7 @@ use super::scopes::{self, Deed};
 use super::sessions;
 use crate::access::Scope;
 use crate::directory::Directory;
+use crate::directory::client::Client;
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -31,6 +32,8 @@ pub struct Scim {
     pub directory: Arc<Directory>,
     /// The types of resources.
     pub catalogue: Arc<Catalogue>,
+    /// The same for clients that are not to give roles.
+    without_roles: Arc<Catalogue>,
     /// What locations begin with, such as `https://directory.example.com/scim/v2`; no slash at the end.
     pub base_url: Arc<str>,
     /// What queries have found of late.
@@ -44,7 +47,23 @@ impl Scim {
     pub fn new(directory: Arc<Directory>, base_url: &str) -> Result<Arc<Self>, serde_json::Error> {
         let catalogue = Arc::new(Catalogue::load()?);
         let signing = events::Signing::default();
-        Ok(Arc::new(Self { directory, catalogue, base_url: base_url.trim_end_matches('/').into(), listings: Arc::default(), signing }))
+        let without_roles = Arc::new(catalogue.without_giving_roles());
+        Ok(Arc::new(Self {
+            directory,
+            catalogue,
+            without_roles,
+            base_url: base_url.trim_end_matches('/').into(),
+            listings: Arc::default(),
+            signing,
+        }))
+    }
+}
+
+impl Scim {
+    /// The types of resources as a caller has them. What a person may do is decided for each change.
+    pub(super) fn catalogue_of(&self, client: Option<&Client>) -> &Arc<Catalogue> {
+        let may = client.is_none_or(|client| client.settings.scopes.contains(&Scope::Roles));
+        if may { &self.catalogue } else { &self.without_roles }
     }
 }
 
@@ -239,12 +258,22 @@ async fn resource_type(State(state): State<Arc<Scim>>, Path(id): Path<String>) -
     Ok(scim(StatusCode::OK, &discovery::resource_type(held, &state.base_url)))
 }
 
-async fn schemas(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
+async fn schemas(
+    State(state): State<Arc<Scim>>,
+    gateway: Result<Gateway, ScimError>,
+    Parameters(parameters): Parameters,
+) -> Result<Response, ScimError> {
     unfiltered(&parameters)?;
-    Ok(scim(StatusCode::OK, &discovery::list(&discovery::schemas(&state.catalogue, &state.base_url))))
+    let catalogue = gateway.as_ref().map_or(&state.catalogue, |gateway| &gateway.catalogue);
+    Ok(scim(StatusCode::OK, &discovery::list(&discovery::schemas(catalogue, &state.base_url))))
 }
 
-async fn schema(State(state): State<Arc<Scim>>, Path(id): Path<String>) -> Result<Response, ScimError> {
-    let held = state.catalogue.schemas().find(|held| held.id.eq_ignore_ascii_case(&id)).ok_or_else(ScimError::not_found)?;
+async fn schema(
+    State(state): State<Arc<Scim>>,
+    gateway: Result<Gateway, ScimError>,
+    Path(id): Path<String>,
+) -> Result<Response, ScimError> {
+    let catalogue = gateway.as_ref().map_or(&state.catalogue, |gateway| &gateway.catalogue);
+    let held = catalogue.schemas().find(|held| held.id.eq_ignore_ascii_case(&id)).ok_or_else(ScimError::not_found)?;
     Ok(scim(StatusCode::OK, &discovery::schema(held, &state.base_url)))
 }

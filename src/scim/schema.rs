@@ -129,6 +129,29 @@ impl Schema {
         let Data { id, attributes } = Data::deserialize(&published)?;
         Ok(Self { id, attributes, published })
     }
+
+    /// The same for those who may only read that attribute.
+    fn with_read_only(mut self, name: &str) -> Self {
+        for attribute in self.attributes.iter_mut().filter(|attribute| attribute.name == name) {
+            attribute.mutability = Mutability::ReadOnly;
+            attribute.sub_attributes.iter_mut().for_each(|sub| sub.mutability = Mutability::ReadOnly);
+        }
+        let list = |held: &mut Value, name: &str| held.get_mut(name).and_then(Value::as_array_mut).map(std::mem::take);
+        let read_only = |attribute: &mut Value| {
+            if let Some(members) = attribute.as_object_mut() {
+                members.insert("mutability".to_owned(), "readOnly".into());
+            }
+        };
+        let mut attributes = list(&mut self.published, "attributes").unwrap_or_default();
+        for attribute in attributes.iter_mut().filter(|attribute| attribute.get("name").and_then(Value::as_str) == Some(name)) {
+            read_only(attribute);
+            attribute.get_mut("subAttributes").and_then(Value::as_array_mut).into_iter().flatten().for_each(read_only);
+        }
+        if let Some(held) = self.published.get_mut("attributes") {
+            *held = Value::Array(attributes);
+        }
+        self
+    }
 }
 
 /// A type of resource (RFC 7643 §6).
@@ -264,6 +287,14 @@ impl Catalogue {
             found.ok_or_else(|| serde::de::Error::custom(format!("there is no type {name}")))
         };
         Ok(Self { user: named("User")?, group: named("Group")?, types })
+    }
+
+    /// The same for clients that are not to give roles: those are read-only to them (HE3).
+    pub fn without_giving_roles(&self) -> Self {
+        let schema = self.user.schema.clone().with_read_only("roles");
+        let user = Arc::new(ResourceType { schema, ..(*self.user).clone() });
+        let types = self.types.iter().map(|held| if held.name == user.name { Arc::clone(&user) } else { Arc::clone(held) });
+        Self { types: types.collect(), group: Arc::clone(&self.group), user }
     }
 
     /// The type whose resources are at that endpoint, such as `/Users`.

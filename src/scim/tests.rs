@@ -494,7 +494,7 @@ async fn discovery_is_truthful_and_takes_no_filter() {
         assert_eq!(bench.get(held["endpoint"].as_str().unwrap()).await.0, StatusCode::OK);
         bench.get(&format!("/Schemas/{}", held["schema"].as_str().unwrap())).await.ok();
     }
-    assert_eq!(bench.get("/Schemas").await.ok()["totalResults"], json!(6));
+    assert_eq!(bench.get("/Schemas").await.ok()["totalResults"], json!(9));
     bench.get("/Schemas?filter=id%20pr").await.refused(403, None);
     bench.call("POST", "/Schemas", json!({})).await.refused(405, None);
 }

@@ -7,6 +7,7 @@ import unittest
 import ldap
 
 from demo import Demo
+from provider import Provider
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -101,7 +102,7 @@ VALUES = {
 }
 
 # Tests of their own, below.
-OTHERS = {"externalId", "userName", "active", "password", f"{ENTERPRISE}:manager"}
+OTHERS = {"externalId", "roles", "userName", "active", "password", f"{ENTERPRISE}:manager"}
 
 
 class BothDoors(unittest.TestCase):
@@ -154,7 +155,7 @@ class BothDoors(unittest.TestCase):
         for urn, prefix in ((USER, ""), (ENTERPRISE, ENTERPRISE + ":")):
             for attribute in self.scim("GET", f"/Schemas/{urn}")["attributes"]:
                 name = prefix + attribute["name"]
-                if attribute["mutability"] == "readOnly":
+                if attribute["mutability"] == "readOnly" or name in OTHERS:
                     continue
                 if attribute["multiValued"]:
                     self.assertIn(name, VALUES)
@@ -273,6 +274,78 @@ class BothDoors(unittest.TestCase):
         self.assertEqual(self.shown(path, f"{ENTERPRISE}:manager.value"), other.rsplit("/", 1)[1])
         self.patch(path, "remove", f"{ENTERPRISE}:manager")
         self.assertNotIn("manager", self.held(path))
+
+
+class Roles(Provider):
+    """Roles are links to entries in LDAP and ids in SCIM; giving them is a scope of the client (HE3)."""
+
+    def setUp(self):
+        super().setUp()
+        self.giver = self.client("rfc", scope="read,users,roles")
+        self.ldap = ldap.initialize(self.demo.ldap)
+        self.ldap.simple_bind_s(*self.demo.operator)
+        self.roles = {}
+        for name in ("clerk", "buyer"):
+            dn = f"cn={self.name(name)},ou=roles,{self.demo.organisation}"
+            self.ldap.add_s(dn, [("objectClass", [b"hcRoleDefinition"])])
+            (_, entry), = self.ldap.search_s(dn, ldap.SCOPE_BASE, attrlist=["entryUUID", "cn"])
+            self.roles[name] = (dn.encode(), entry["entryUUID"][0].decode(), entry["cn"][0].decode())
+
+    def held(self, ident):
+        (dn, entry), = self.ldap.search_s(self.demo.organisation, ldap.SCOPE_SUBTREE, f"(entryUUID={ident})")
+        return dn, sorted(entry.get("hcRole", [])), entry.get("hcPrimaryRole", [])
+
+    def given(self, *operations, client=None, path):
+        return (client or self.giver).ask("PATCH", path, {"schemas": [PATCH], "Operations": list(operations)})
+
+    def test_roles_go_both_ways(self):
+        (clerk, clerk_id, clerk_name), (buyer, buyer_id, _) = self.roles["clerk"], self.roles["buyer"]
+        made = self.giver.ask("POST", "/Users", {"schemas": [USER], "userName": self.name(), "roles": [{"value": clerk_id, "primary": True}]})
+        self.assertEqual((made.status, made["roles"]), (201, [{"value": clerk_id, "display": clerk_name, "primary": True}]), made)
+        path = f"/Users/{made.id}"
+        dn, roles, primary = self.held(made.id)
+        self.assertEqual((roles, primary), ([clerk], [clerk]))
+        self.ldap.modify_s(dn, [(ldap.MOD_REPLACE, "hcRole", [clerk, buyer])])
+        self.assertEqual({role["value"]: role.get("primary") for role in self.read("Users", made.id)["roles"]}, {clerk_id: True, buyer_id: None})
+        answer = self.given({"op": "replace", "path": f'roles[value eq "{buyer_id}"].primary', "value": True}, path=path)
+        self.assertEqual((answer.status, self.held(made.id)[1:]), (200, (sorted([clerk, buyer]), [buyer])), answer)
+        # A PUT that is silent on them takes none.
+        silent = {name: value for name, value in self.read("Users", made.id).items() if name != "roles"}
+        self.assertEqual(self.giver.ask("PUT", path, silent).status, 200)
+        self.assertEqual(self.held(made.id)[1], sorted([clerk, buyer]))
+        self.given({"op": "remove", "path": f'roles[value eq "{buyer_id}"]'}, path=path)
+        self.assertEqual(self.held(made.id)[1:], ([clerk], []))
+        self.given({"op": "remove", "path": "roles"}, path=path)
+        self.assertEqual(self.held(made.id)[1], [])
+        nobody = self.given({"op": "add", "path": "roles", "value": [{"value": made.id}]}, path=path)
+        self.assertEqual((nobody.status, nobody["scimType"]), (400, "invalidValue"), "a user is no role")
+
+    def test_quirk_15_a_role_by_its_name_and_text_for_a_boolean(self):
+        entra = self.client("entra", scope="read,users,roles")
+        made = entra.ask("POST", "/Users", {"schemas": [USER], "userName": self.name(), "roles": []})
+        for name in ("clerk", "buyer"):
+            role, _, called = self.roles[name]
+            answer = self.given({"op": "Add", "path": 'roles[primary eq "True"].value', "value": called}, client=entra, path=f"/Users/{made.id}")
+            self.assertIn(answer.status, (200, 204), answer)
+            self.assertEqual(self.held(made.id)[1:], ([role], [role]))
+
+    def test_he3_for_a_client_without_the_scope_roles_are_read_only(self):
+        _, clerk_id, _ = self.roles["clerk"]
+        user = self.user(roles=[{"value": clerk_id}])
+        self.assertNotIn("roles", user)
+        answer = self.patch(f"/Users/{user['id']}", {"op": "add", "path": "roles", "value": [{"value": clerk_id}]})
+        self.assertEqual((answer.status, answer["scimType"]), (400, "mutability"))
+        mutability = lambda client: {a["name"]: a["mutability"] for a in client.ask("GET", f"/Schemas/{USER}")["attributes"]}["roles"]
+        self.assertEqual((mutability(self.provider), mutability(self.giver)), ("readOnly", "readWrite"))
+
+    def test_he3_a_client_gives_no_system_role(self):
+        dn = f"cn={self.name('chief')},ou=roles,{self.demo.organisation}"
+        self.ldap.add_s(dn, [("objectClass", [b"hcRoleDefinition"]), ("hcRoleSystem", [b"hr-manager"])])
+        (_, entry), = self.ldap.search_s(dn, ldap.SCOPE_BASE, attrlist=["entryUUID"])
+        made = self.giver.ask("POST", "/Users", {"schemas": [USER], "userName": self.name()})
+        refused = self.given({"op": "add", "path": "roles", "value": [{"value": entry["entryUUID"][0].decode()}]}, path=f"/Users/{made.id}")
+        self.assertEqual(refused.status, 403, refused)
+        self.assertEqual(self.held(made.id)[1], [])
 
 
 if __name__ == "__main__":
