@@ -25,7 +25,7 @@ class VersionRace(Provider):
             user = drawn.choice(users)
             path = f"/Users/{user}"
             if step % 10 == 9:
-                phone = f"+64 {number} {step}"
+                phone = f"+64 {number:03} {step:04}"
                 answer = client.ask("PATCH", path, {"Operations": [{"op": "add", "path": "phoneNumbers", "value": [{"value": phone}]}]})
                 self.assertEqual(answer.status, 200, answer)
                 added[user].append(phone)
@@ -44,7 +44,7 @@ class VersionRace(Provider):
         return won, lost, added
 
     def test_he7_no_update_is_lost(self):
-        token = self.token("rfc", rate="100000")
+        token = self.token("rfc", rate="10000")
         maker = Client(self.demo.scim, token)
         users = [maker.ask("POST", "/Users", {"userName": self.name()}).id for _ in range(USERS)]
         with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
