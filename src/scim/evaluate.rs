@@ -7,7 +7,6 @@ use super::json::{self, Object};
 use super::schema::{Attribute, DataType, ResourceType, Returned, Target};
 use crate::base::prepare::{Case, Insignificant, prepare};
 use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -80,8 +79,9 @@ pub(super) fn instant(text: &str) -> Option<i128> {
         _ => (date, hour),
     };
     let local = date.to_datetime(Time::new(hour, minute, second, nanosecond).ok()?);
-    let utc = local.to_zoned(TimeZone::UTC).ok()?.timestamp().as_nanosecond();
-    Some(utc - i128::from(offset(zone)?) * 60_000_000_000)
+    // Days are counted without a time zone: the last day of 9999 is none that an instant can be made of.
+    let since = local.duration_since(Date::constant(1970, 1, 1).to_datetime(Time::midnight()));
+    Some(since.as_nanos() - i128::from(offset(zone)?) * 60_000_000_000)
 }
 
 /// A number of so many digits.
@@ -381,6 +381,8 @@ mod tests {
             ("0001-01-03T00:00:00.0000000Z", Some(-62_135_424_000 * second)),
             ("0000-01-01T00:00:00+14:00", Some((-62_167_219_200 - 14 * 3_600) * second)),
             ("2024-02-29T00:00:00Z", Some(1_709_164_800 * second)),
+            ("9999-12-31T23:59:59.9999999Z", Some(253_402_300_799 * second + 999_999_900)),
+            ("9999-12-31T23:59:59-14:00", Some((253_402_300_799 + 14 * 3_600) * second)),
             ("2023-02-29T00:00:00Z", None),
             ("1970-01-01", None),
             ("1970-01-01 00:00:00Z", None),

@@ -53,13 +53,23 @@ fn unknown_parts(attribute: &Attribute, value: &Value) -> Vec<String> {
 /// invalidSyntax), and values of another form than the schema's (400 invalidValue).
 pub fn check_strict(body: &Object, resource_type: &ResourceType) -> Result<(), ScimError> {
     refuse_unknown(unknown(body, resource_type))?;
-    let mut checked = Ok(());
+    let mut checked = check_schemas(body, resource_type);
     each_attribute(body, resource_type, &mut |_, attribute, value| {
         if let (Some(attribute), Ok(())) = (attribute, &checked) {
             checked = check_form(attribute, value);
         }
     });
     checked
+}
+
+/// Refuses `schemas` that do not name the type's own (RFC 7643 §3); a body that is silent on them is of the endpoint's type.
+fn check_schemas(body: &Object, resource_type: &ResourceType) -> Result<(), ScimError> {
+    let own = &resource_type.schema.id;
+    let names = |given: &Value| elements(given).iter().any(|urn| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(own)));
+    match json::get(body, "schemas").is_none_or(names) {
+        true => Ok(()),
+        false => Err(ScimError::syntax(format!("schemas does not hold {own}"))),
+    }
 }
 
 /// The same of the value of one attribute.

@@ -119,6 +119,17 @@ class Samples(Provider):
         answer = self.patch(path, operation)
         self.assertEqual((answer.status, answer.text), (204, ""), answer)
 
+    def test_update_group_non_member_attributes(self):
+        group, name = self.grouped(), f"{uuid.uuid4()}updatedDisplayName"
+        self.quietly(f"/Groups/{group['id']}", {"op": "Replace", "path": "displayName", "value": name})
+        self.assertEqual(self.read("Groups", group["id"])["displayName"], name)
+
+    def test_update_group_add_and_remove_members(self):
+        group, user = self.grouped(), self.sampled()
+        for action, expected in (("Add", [user["id"]]), ("Remove", [])):
+            self.quietly(f"/Groups/{group['id']}", {"op": action, "path": "members", "value": [{"$ref": None, "value": user["id"]}]})
+            self.assertEqual(self.members(group), expected)
+
     def test_delete_group(self):
         group = self.grouped()
         self.assertEqual(self.delete(f"/Groups/{group['id']}").status, 204)

@@ -107,6 +107,20 @@ class SpecificationUnderRfc(Specification):
 class Life(Steps):
     """What Okta sends while its own test creates a user, assigns it, updates it, deactivates it and assigns it again."""
 
+    def test_the_life_of_an_assignment(self):
+        sent = self.body() | {"externalId": self.name("00u"), "locale": "en-US", "groups": [], "password": "x7Gq2mLp"}
+        self.assertEqual(self.listed(self.asked("/Users", filter=f'userName eq "{sent["userName"]}"', startIndex=1, count=100)), [])
+        made = self.made(self.ask("POST", "/Users", sent, WRITES))
+        path = f"/Users/{made['id']}"
+        changed = self.asked(path).body
+        changed["name"]["givenName"] = "Updated"
+        answer = self.ask("PUT", path, changed, WRITES)
+        self.assertEqual((answer.status, answer["name"]["givenName"], answer["emails"]), (200, "Updated", made["emails"]))
+        for active in (False, True, False):
+            self.done(self.patch(path, {"op": "replace", "value": {"active": active}}))
+            self.assertIs(self.asked(path)["active"], active)
+        self.assertEqual([user["id"] for user in self.listed(self.asked("/Users", filter=f'userName eq "{sent["userName"]}"'))], [made["id"]])
+
     def test_import_walks_all_users_and_groups(self):
         made = [self.okta_user() for _ in range(5)]
         group = self.group(*made)

@@ -93,6 +93,12 @@ class Entra(Provider):
         self.done(self.patch(f"/Groups/{group['id']}", {"op": "remove", "path": f'members[value eq "{one["id"]}"]'}))
         self.assertEqual(self.members(group), [two["id"]])
 
+    def test_quirk_10_entra_adds_a_member_with_a_null_reference(self):
+        user, group = self.user(), self.group()
+        answer = self.patch(f"/Groups/{group['id']}", {"op": "Add", "path": "members", "value": [{"$ref": None, "value": user["id"]}]})
+        self.assertEqual((answer.status, answer.text), (204, ""), answer)
+        self.assertEqual(self.members(group), [user["id"]])
+
     def test_quirk_11_entra_reads_groups_without_their_members(self):
         group = self.group(self.user())
         self.assertNotIn("members", self.read("Groups", group["id"], excludedAttributes="members"))
@@ -151,6 +157,26 @@ class Entra(Provider):
         user = self.user()
         for base in ("/scim/v2", "/scim"):
             self.assertEqual(self.get(f"{base}/Users/{user['id']}")["id"], user["id"])
+
+    def test_quirk_21_entra_asks_for_what_changed_since(self):
+        before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=2)
+        user, disabled = self.user(), self.user(active=False)
+        since = f'active eq true and (meta.lastModified ge "{before:%Y-%m-%dT%H:%M:%S}.0000000Z" and meta.lastModified le "9999-12-31T23:59:59.9999999Z")'
+        found = self.found(since)
+        self.assertIn(user["id"], found)
+        self.assertNotIn(disabled["id"], found)
+        self.assertIn(user["id"], self.found('meta.lastModified ge "0001-01-03T00:00:00.0000000Z"', count=1000))
+        ahead = (before + datetime.timedelta(hours=13)).strftime("%Y-%m-%dT%H:%M:%S.0000000+13:00")
+        self.assertIn(user["id"], self.found(f'meta.lastModified ge "{ahead}"'), "an instant, whatever its offset")
+
+    def test_quirk_25_entra_sends_a_request_for_each_membership(self):
+        users = [self.user() for _ in range(30)]
+        group = self.group()
+        for user in users:
+            value = [{"$ref": None, "value": user["id"]}]
+            answer = self.patch(f"/Groups/{group['id']}", {"op": "Add", "path": "members", "value": value})
+            self.assertEqual((answer.status, answer.text), (204, ""), "no answer grows with the group")
+        self.assertEqual(self.members(group), sorted(user["id"] for user in users))
 
 
 class EntraUnderRfc(Entra):
@@ -288,6 +314,21 @@ class Okta(Provider):
     def test_quirk_27_okta_looks_a_user_up_by_name_with_a_page(self):
         user = self.user(userName=f"{self.name('a')}@b.example")
         self.assertEqual(self.found(f'userName eq "{user["userName"]}"', startIndex=1, count=100), [user["id"]])
+
+    def test_quirk_28_okta_creates_with_a_password_and_plain_json(self):
+        name = f"{self.name('okta')}@example.com"
+        body = {
+            "schemas": [USER], "userName": name, "name": {"givenName": "Test", "familyName": "User"},
+            "emails": [{"primary": True, "value": name, "type": "work"}], "displayName": "Test User", "locale": "en-US",
+            "externalId": str(uuid.uuid4()), "groups": [], "password": self.PASSWORD, "active": True,
+        }
+        headers = {"Content-Type": "application/json", "Accept": "application/scim+json; charset=utf-8"}
+        answer = self.ask("POST", "/Users", body, headers)
+        made = self.made(answer)
+        self.assertTrue(answer.headers["content-type"].startswith(MEDIA_TYPE))
+        self.assertNotIn("password", made)
+        for attribute in ("userName", "name", "emails", "displayName", "locale", "externalId", "active"):
+            self.assertEqual(made[attribute], body[attribute], attribute)
 
     def test_quirk_29_okta_puts_back_all_that_it_read(self):
         user = self.user(

@@ -713,6 +713,11 @@ class Strict(Provider):
 
     PROFILE = "strict"
 
+    def test_3_3_schemas_of_another_type_are_an_error(self):
+        """RFC 7644 §3.3: the body is a resource of the endpoint's type."""
+        for schemas in ([GROUP], ["urn:scim:schemas:core:1.0"], []):
+            self.refused(self.post("/Users", {"schemas": schemas, "userName": self.name()}), 400)
+
     def test_3_3_unknown_attributes_are_an_error(self):
         """Interoperability profile: invalidSyntax, and the name is told."""
         answer = self.post("/Users", {"schemas": [USER], "userName": self.name(), "nothingOfThatName": "x"})
@@ -1020,6 +1025,15 @@ class Preparation(Provider):
         for other in (name.replace("\u00e9", "e\u0301"), name.upper(), "".join(chr(ord(letter) + 0xFEE0) if "a" <= letter <= "z" else letter for letter in name)):
             self.assertEqual(self.found(f'userName eq "{other}"'), [user["id"]], other)
             self.refused(self.post("/Users", {"schemas": [USER], "userName": other}), 409, "uniqueness")
+
+    def test_5_passwords_are_compared_in_one_form(self):
+        """RFC 8265 §4.2: a password is compared in composed form, and a non-ASCII space is a space."""
+        import ldap
+        import ldap.dn
+
+        user = self.user(password="Caf\u00e9\u00a0Horse 7 Battery staple", active=True)
+        name = ldap.dn.dn2str([[("uid", user["userName"], 1)], *ldap.dn.str2dn(f"ou=users,{self.demo.organisation}")])
+        ldap.initialize(self.demo.ldap).simple_bind_s(name, "Cafe\u0301 Horse 7 Battery staple")
 
 
 class StrictDelete(Delete):
