@@ -302,6 +302,11 @@ impl DomainAccess {
 }
 
 impl AccessSubject {
+    /// Whether it may write content at all.
+    pub(super) fn may_write_content(&self) -> bool {
+        self.may(WRITE_CONTENT) || self.scopes.has(Scope::Content)
+    }
+
     /// What it may see of other people, of those it may see (§8).
     fn person_profile(&self) -> Profile {
         match (self.may(DIRECTORY_ONLY), self.may("people.staff-view")) {
@@ -402,14 +407,28 @@ impl Subject<'_> {
             Kind::Generic if self.is_container(entry) => {
                 if keeps {
                     Profile::Hold
+                } else if self.may_write_under(entry) {
+                    Profile::ContentHolder
                 } else {
                     seen(&Scope::ALL)
                 }
             }
             Kind::Generic | Kind::Licence => seen(&[]),
             Kind::Session if may(Scope::Sessions) => Profile::End,
+            Kind::Content if may(Scope::Content) => self.client_content(entry),
             Kind::Session | Kind::Content => Profile::Nothing,
         }
+    }
+
+    /// What anyone may read, about people whom it sees: what is for some is for people (C3), and what is for one is nobody else's.
+    fn client_content(&self, entry: &Entry) -> Profile {
+        let Some(content) = Content::of(self.schema, entry) else { return Profile::Nothing };
+        let open = |audience: Audience| audience.visibility == Visibility::Anyone;
+        if !open(content.audience(self.facts)) || !self.sees_subjects(content) {
+            return Profile::Nothing;
+        }
+        let whole = !entry.has(self.schema.known().hc_completion_note) || open(content.completion_audience(self.facts));
+        if whole { Profile::OwnContent } else { Profile::Content }
     }
 
     /// Whether only its own administrators change the group (G3).
@@ -502,7 +521,7 @@ impl Subject<'_> {
         if !seen {
             return (Profile::Nothing, ground);
         }
-        if !content.subjects(self.facts).is_some_and(|people| people.into_iter().all(|person| self.sees_person(person))) {
+        if !self.sees_subjects(content) {
             return (Profile::Nothing, Ground::HiddenPerson);
         }
         let (whole, _) = self.is_for(content.completion_audience(self.facts));
@@ -522,6 +541,11 @@ impl Subject<'_> {
         }
     }
 
+    /// C5.
+    fn sees_subjects(&self, content: Content<'_>) -> bool {
+        content.subjects(self.facts).is_some_and(|people| people.into_iter().all(|person| self.sees_person(person)))
+    }
+
     fn sees_person(&self, person: EntryId) -> bool {
         let Some(person) = self.facts.entry(person) else { return false };
         let (profile, _) = self.profile(&person, organisation_of(self.facts, person.id));
@@ -529,7 +553,7 @@ impl Subject<'_> {
     }
 
     fn may_write_under(&self, entry: &Entry) -> bool {
-        self.subject.may(WRITE_CONTENT) && content::is_container(self.schema, self.facts, entry)
+        self.subject.may_write_content() && content::is_container(self.schema, self.facts, entry)
     }
 
     /// Whether the client that asks is among the ids that the attribute holds.

@@ -200,6 +200,11 @@ impl Grants {
             && self.on(facts, entry).may_proxy
     }
 
+    /// Whether the subject may write content at all.
+    pub fn may_write_content(&self) -> bool {
+        self.subject.may_write_content()
+    }
+
     /// Whether the subject may read `cn=Monitor`: the operator, and whom a rule for that subtree lets.
     pub fn may_monitor(&self) -> bool {
         let monitor = |rule: &Rule| rule.subtree.as_ref().is_some_and(CompiledName::is_monitor);

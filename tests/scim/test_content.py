@@ -136,6 +136,26 @@ class Content(Provider):
     def found_at(self, who, path, text):
         return [one["id"] for one in self.listed(who.ask("GET", path, filter=text))]
 
+    def test_c4_a_client_with_the_scope_reads_and_writes_what_anyone_may_read(self):
+        command = ("--config", self.demo.facts["config"], "--json")
+        organisation = ("--organisation", self.demo.organisation)
+        added = headcount(*command, "client", "add", *organisation, "workflow", "--scope", "read", "--scope", "content")
+        self.assertEqual(added.returncode, 0, added.stderr)
+        minted = headcount(*command, "token", "mint", *organisation, "workflow")
+        workflow = Client(self.demo.scim, json.loads(minted.stdout.splitlines()[0])["token"])
+        self.addCleanup(workflow.close)
+        made = self.note(workflow, self.tom, visibility={"scope": "anyone"})
+        self.assertNotIn("author", self.made(made))
+        self.assertEqual(self.lea.ask("GET", f"/Notes/{made.id}").status, 200)
+        self.done(workflow.ask("PATCH", f"/Notes/{made.id}", {"Operations": [{"op": "add", "path": "title", "value": "x"}]}))
+        for scope in ("justMe", "group"):
+            refused = self.note(workflow, self.tom, visibility={"scope": scope})
+            self.assertIn(refused.status, (400, 403), refused)
+        alone = self.note(self.sam, self.tom)
+        self.made(alone)
+        self.assertEqual(workflow.ask("GET", f"/Notes/{alone.id}").status, 404)
+        self.assertEqual(workflow.ask("DELETE", f"/Notes/{made.id}").status, 204)
+
     def test_c8_what_an_author_left_is_taken_over_by_an_administrator(self):
         leaver = self.person("leaver")
         answer = self.note(leaver, self.tom)

@@ -113,7 +113,7 @@ impl Work<'_, '_> {
         let Some(organisation) = self.txn.entry(organisation).filter(|entry| entry.kind == Kind::Organisation && named) else {
             return Ok(None);
         };
-        let writes = ava.value.eq_ignore_ascii_case(b"content") && self.caller.identity.may("content.write");
+        let writes = ava.value.eq_ignore_ascii_case(b"content") && self.grants.may_write_content();
         if !self.access(&organisation).may_add_children && !writes {
             return Ok(None);
         }
