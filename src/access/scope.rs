@@ -57,6 +57,16 @@ impl Scopes {
         self.0 & scope.bit() != 0
     }
 
+    /// As a number.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Of that number.
+    pub const fn of_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// Whether any of these is in it.
     pub fn any(self, scopes: &[Scope]) -> bool {
         scopes.iter().any(|scope| self.has(*scope))

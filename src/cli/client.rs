@@ -55,6 +55,15 @@ pub(super) enum ClientAction {
     Remove(ClientName),
     /// Let a client go on that was paused at its ceiling of deactivations.
     Resume(ClientName),
+    /// Make a secret by which a client is given access tokens (OAuth 2.0 client credentials); it is shown this once.
+    Secret {
+        /// Which one.
+        #[command(flatten)]
+        which: ClientName,
+        /// How long it is good: `90d`; for ever where absent.
+        #[arg(long, value_parser = period)]
+        lifetime: Option<Period>,
+    },
     /// Show a client with everything that says how it is dealt with.
     Show(ClientName),
 }
@@ -170,6 +179,9 @@ pub(super) fn client(action: ClientAction) -> Result<Command, String> {
         ClientAction::List(filter) => Command::Clients(Within { organisation: filter.organisation }),
         ClientAction::Log { which, follow } => Command::ClientLog { client: which.into(), follow },
         ClientAction::Remove(which) => Command::ClientRemove(which.into()),
+        ClientAction::Secret { which, lifetime } => {
+            Command::ClientSecret { client: which.into(), lifetime: lifetime.map(|lifetime| lifetime.0.as_secs()) }
+        }
         ClientAction::Show(which) => Command::ClientShow(which.into()),
     })
 }

@@ -31,6 +31,11 @@ pub fn service_provider_config(base_url: &str, tells_events: bool) -> Value {
             "description": "A token of one organisation, sent as Authorization: Bearer (RFC 6750)",
             "specUri": "https://www.rfc-editor.org/info/rfc6750",
             "primary": true,
+        }, {
+            "type": "oauth2",
+            "name": "OAuth 2.0 client credentials",
+            "description": "An access token given at /oauth/token for the secret of a client (RFC 6749)",
+            "specUri": "https://www.rfc-editor.org/info/rfc6749",
         }],
         "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base_url}/ServiceProviderConfig")},
     });

@@ -24,6 +24,7 @@ pub mod mapping;
 mod me;
 pub mod members;
 pub mod narrow;
+mod oauth;
 pub mod order;
 pub mod patch;
 pub mod path;

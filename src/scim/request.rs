@@ -32,6 +32,26 @@ pub struct Peer {
     pub request: Arc<str>,
 }
 
+impl Peer {
+    /// Nobody has said who.
+    pub(super) fn unknown() -> Self {
+        Self { address: None, encrypted: false, listener: "http".into(), request: "".into() }
+    }
+}
+
+/// Where a request comes from.
+pub(super) fn origin_of(peer: Peer) -> Origin {
+    Origin {
+        protocol: Protocol::Scim,
+        address: peer.address,
+        encrypted: peer.encrypted,
+        certificate: false,
+        tracking: None,
+        listener: peer.listener.to_string(),
+        request: RequestId::Http(peer.request),
+    }
+}
+
 /// Marks a request that is part of another one, which was counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Part;
@@ -43,20 +63,11 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
     type Rejection = ScimError;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<Scim>) -> Result<Self, ScimError> {
-        let peer = parts.extensions.get::<Peer>().cloned();
-        let peer = peer.unwrap_or_else(|| Peer { address: None, encrypted: false, listener: "http".into(), request: "".into() });
+        let peer = parts.extensions.get::<Peer>().cloned().unwrap_or_else(Peer::unknown);
         require_privacy(&parts.extensions, &state.directory)?;
         let token = bearer(&parts.headers).ok_or_else(ScimError::unauthorized)?;
         let request = Arc::clone(&peer.request);
-        let origin = Origin {
-            protocol: Protocol::Scim,
-            address: peer.address,
-            encrypted: peer.encrypted,
-            certificate: false,
-            tracking: None,
-            listener: peer.listener.to_string(),
-            request: RequestId::Http(peer.request),
-        };
+        let origin = origin_of(peer);
         let identity = state.directory.authenticate_token(&token);
         state.directory.note_token(&origin, identity.as_deref());
         let identity = identity.ok_or_else(ScimError::unauthorized)?;

@@ -10,6 +10,7 @@ use super::json::Object;
 use super::list::{self, Query};
 use super::listing::Listings;
 use super::me;
+use super::oauth;
 use super::request::{Json, Parameters, if_none_match, negotiate};
 use super::resources;
 use super::schema::{Catalogue, ResourceType};
@@ -73,7 +74,8 @@ pub fn router(state: Arc<Scim>) -> Router {
     // The base with a slash is no path of the nested router.
     let base = finish(Routes::new().route("/scim/v2/", get(list_all)).route("/scim/", get(list_all)), &state);
     let nested = Routes::new().nest("/scim/v2", served(&state)).nest("/scim", served(&state)).nest("/sessions", sessions::calls(&state));
-    base.reset_fallback().merge(nested).with_state(state)
+    let oauth = Routes::new().route(oauth::TOKEN, post(oauth::token)).route(oauth::METADATA, get(oauth::metadata));
+    base.reset_fallback().merge(nested).merge(oauth).with_state(state)
 }
 
 type Routes = Router<Arc<Scim>>;

@@ -1,8 +1,10 @@
 """Clients and tokens: what lets somebody in by SCIM, what it may do, and what ends it (hardening HE9, HE10, HC7)."""
 
+import base64
 import json
 import subprocess
 import time
+import urllib.parse
 
 import ldap
 
@@ -77,15 +79,13 @@ class Tokens(Keeper):
         self.assertEqual(other.ask("GET", "/Users").status, 200)
 
     def test_he9_a_token_expires_and_is_warned_of_before(self):
-        ident, client = self.mint(self.name("client"), "--lifetime", "3s")
+        ident, client = self.mint(self.name("client"), "--lifetime", "16s")
         self.assertEqual(client.ask("GET", "/Users").status, 200)
         self.assertEqual(self.listed_token(ident)["state"], "good")
-        time.sleep(2.4)
-        self.assertEqual(self.listed_token(ident)["state"], "ends soon")
+        eventually("it ends soon", lambda: self.listed_token(ident)["state"] == "ends soon")
         told = headcount("--config", self.demo.facts["config"], "--json", "token", "list").stderr
         self.assertIn(ident, told)
-        time.sleep(0.8)
-        self.assertEqual(self.listed_token(ident)["state"], "over")
+        eventually("it is over", lambda: self.listed_token(ident)["state"] == "over")
         self.refused(client.ask("GET", "/Users"), 401)
 
     def test_he9_the_last_use_is_shown_and_survives_a_restart(self):
@@ -307,3 +307,90 @@ class Log(Keeper):
             client.ask("GET", path)
             self.assertEqual(json.loads(follower.stdout.readline())["path"], "/scim/v2" + path)
         follower.stdout.close()
+
+
+class OAuth(Keeper):
+    """RFC 6749 §4.4, RFC 8414."""
+
+    def secret(self, name, *more):
+        (made,) = self.tool("client", "secret", name, *more)
+        return made
+
+    def grant(self, form, basic=None):
+        octets = urllib.parse.urlencode(form).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if basic:
+            headers["Authorization"] = "Basic " + base64.b64encode(":".join(basic).encode()).decode()
+        return Client(self.demo.http, "")._once("POST", "/oauth/token", octets, headers)
+
+    def setUp(self):
+        super().setUp()
+        self.name_of_client = self.name("client")
+        self.tool("client", "add", "--organisation", self.demo.organisation, self.name_of_client)
+        made = self.secret(self.name_of_client)
+        self.pair, self.ident = (made["client_id"], made["client_secret"]), made["id"]
+
+    def bearer(self, answer):
+        self.assertEqual((answer.status, answer["token_type"], answer["expires_in"]), (200, "Bearer", 3600), answer)
+        self.assertEqual(answer.headers["cache-control"], "no-store")
+        return Client(self.demo.scim, answer["access_token"])
+
+    def test_an_access_token_is_given_for_a_secret_by_both_ways(self):
+        grant = {"grant_type": "client_credentials"}
+        for answer in (self.grant(grant, self.pair), self.grant(grant | dict(zip(("client_id", "client_secret"), self.pair)))):
+            client = self.bearer(answer)
+            self.made(client.ask("POST", "/Users", {"userName": self.name()}))
+        self.refused(Client(self.demo.scim, self.pair[1]).ask("GET", "/Users"), 401)
+        forged = answer["access_token"][:-4] + "AAAA"
+        self.refused(Client(self.demo.scim, forged).ask("GET", "/Users"), 401)
+
+    def test_a_scope_is_a_part_of_what_the_client_may_do(self):
+        grant = {"grant_type": "client_credentials", "scope": "read groups"}
+        answer = self.grant(grant, self.pair)
+        self.assertEqual(answer["scope"], "read groups")
+        client = self.bearer(answer)
+        self.assertEqual(client.ask("GET", "/Users").status, 200)
+        self.refused(client.ask("POST", "/Users", {"userName": self.name()}), 403)
+        wider = answer["access_token"].split("_")
+        wider[3] = "127"
+        self.refused(Client(self.demo.scim, "_".join(wider)).ask("GET", "/Users"), 401)
+        self.bearer(self.grant(grant | {"scope": "scim"}, self.pair))
+        for scope in ("read roles", "everything"):
+            answer = self.grant(grant | {"scope": scope}, self.pair)
+            self.assertEqual((answer.status, answer["error"]), (400, "invalid_scope"))
+
+    def test_errors_are_those_of_the_rfc(self):
+        grant = {"grant_type": "client_credentials"}
+        for form, basic, status, error in (
+            ({}, self.pair, 400, "invalid_request"),
+            ({"grant_type": "password"}, self.pair, 400, "unsupported_grant_type"),
+            (grant, None, 401, "invalid_client"),
+            (grant, (self.pair[0], "hc_0000000000000000_x"), 401, "invalid_client"),
+            (grant, ("0000000000000000", self.pair[1]), 401, "invalid_client"),
+            (grant | {"client_id": self.pair[0], "client_secret": self.pair[1]}, self.pair, 400, "invalid_request"),
+            (list(grant.items()) * 2, self.pair, 400, "invalid_request"),
+        ):
+            answer = self.grant(form, basic)
+            self.assertEqual((answer.status, answer["error"]), (status, error), answer)
+            self.assertEqual(answer.headers["cache-control"], "no-store")
+            self.assertEqual("www-authenticate" in answer.headers, status == 401)
+
+    def test_access_ends_with_the_secret_and_two_secrets_live(self):
+        grant = {"grant_type": "client_credentials"}
+        first = self.bearer(self.grant(grant, self.pair))
+        other = self.secret(self.name_of_client)
+        second = self.bearer(self.grant(grant, (other["client_id"], other["client_secret"])))
+        self.tool("client", "secret", self.name_of_client, expect=FAILED)
+        self.tool("token", "revoke", self.ident)
+        self.refused(first.ask("GET", "/Users"), 401)
+        self.assertEqual(second.ask("GET", "/Users").status, 200)
+        self.tool("client", "remove", self.name_of_client)
+        self.refused(second.ask("GET", "/Users"), 401)
+        self.assertEqual(self.grant(grant, self.pair).status, 401)
+
+    def test_the_metadata_says_where_and_how(self):
+        answer = Client(self.demo.http, "")._once("GET", "/.well-known/oauth-authorization-server", None, {})
+        self.assertEqual(answer["token_endpoint"], answer["issuer"] + "/oauth/token")
+        self.assertEqual(answer["grant_types_supported"], ["client_credentials"])
+        schemes = {scheme["type"] for scheme in self.get("/ServiceProviderConfig")["authenticationSchemes"]}
+        self.assertEqual(schemes, {"oauthbearertoken", "oauth2"})

@@ -98,11 +98,20 @@ impl Execution<'_> {
         Ok("the token is shown this once".to_owned())
     }
 
+    pub(super) fn mint_secret(&mut self, which: &WhichClient, lifetime: Option<u64>) -> Result<String, Failure> {
+        let organisation = which.organisation.as_deref();
+        let client = self.directory.client_named(&self.caller, organisation, &which.name)?;
+        let lifetime = lifetime.map(Duration::from_secs);
+        let minted = self.handle.block_on(self.directory.mint_client_secret(&self.caller, organisation, &which.name, lifetime))?;
+        self.show_once(json!({"id": minted.id, "client_id": client.id}), "client_secret", &minted.secret)?;
+        Ok("the secret is shown this once; `headcount token revoke` takes its id".to_owned())
+    }
+
     pub(super) fn tokens(&mut self) -> Result<String, Failure> {
         let tokens = self.directory.tokens(&self.caller)?;
         for token in &tokens {
             self.row(json!({
-                "id": token.id, "name": token.name, "client": token.client, "user": token.user, "organisation": token.organisation,
+                "id": token.id, "name": token.name, "client": token.client, "user": token.user, "secret": token.is_secret, "organisation": token.organisation,
                 "created": token.created.rfc3339(), "expires": token.expires.map(|time| time.rfc3339()), "state": token.state.word(),
                 "last_used": token.last_used.map(|time| time.rfc3339()),
             }))?;

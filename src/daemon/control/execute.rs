@@ -57,6 +57,7 @@ impl Execution<'_> {
             Command::ClientResume(client) => self.resume_client(client),
             Command::ClientLog { client, follow } => self.client_log(client, *follow),
             Command::ClientRemove(client) => self.remove_client(client),
+            Command::ClientSecret { client, lifetime } => self.mint_secret(client, *lifetime),
             Command::ClientShow(client) => self.show_client(client),
             Command::Clients(within) => self.clients(within),
             Command::Compact => {

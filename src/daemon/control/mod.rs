@@ -88,6 +88,13 @@ pub enum Command {
     },
     /// Remove a client with its tokens.
     ClientRemove(WhichClient),
+    /// Make a secret by which a client is given access tokens.
+    ClientSecret {
+        /// Which one.
+        client: WhichClient,
+        /// Seconds it is good for; for ever where absent.
+        lifetime: Option<u64>,
+    },
     /// A client with its settings.
     ClientShow(WhichClient),
     /// The clients.

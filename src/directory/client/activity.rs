@@ -3,8 +3,8 @@
 
 use super::super::token;
 use super::super::{Directory, Error, Identity};
-use super::ClientSettings;
 use super::log::{self, Logs};
+use super::{Client, ClientSettings};
 use crate::base::Timestamp;
 use crate::base::counts::COUNTS;
 use crate::model::Facts;
@@ -112,10 +112,19 @@ impl Directory {
     pub fn is_within_rate(&self, identity: &Identity) -> bool {
         let now = self.clock().monotonic();
         let admitted = match (&identity.client, &identity.token) {
-            (Some(client), _) => self.core().clients.admit(&client.id, client.settings.rate, now),
+            (Some(client), _) => return self.is_client_within_rate(client),
             (None, Some(token)) => self.core().clients.admit(token, ClientSettings::default().rate, now),
             (None, None) => true,
         };
+        if !admitted {
+            COUNTS.over_rate.one();
+        }
+        admitted
+    }
+
+    /// The same of a client.
+    pub(in super::super) fn is_client_within_rate(&self, client: &Client) -> bool {
+        let admitted = self.core().clients.admit(&client.id, client.settings.rate, self.clock().monotonic());
         if !admitted {
             COUNTS.over_rate.one();
         }

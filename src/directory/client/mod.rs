@@ -5,6 +5,7 @@ mod activity;
 mod keep;
 mod log;
 
+pub use super::token::{AccessGrant, AccessRefused};
 pub(crate) use activity::Activity;
 pub(super) use activity::use_key;
 pub use keep::{ClientInfo, SettingsChange};
@@ -147,6 +148,11 @@ impl Client {
     /// A client that is just made, with the settings that all begin with.
     pub(super) fn new(id: String, organisation: EntryId, name: String, created: Timestamp) -> Self {
         Self { id, organisation, name, created, settings: ClientSettings::default() }
+    }
+
+    /// The organisation it belongs to.
+    pub(super) const fn organisation(&self) -> EntryId {
+        self.organisation
     }
 
     /// Whether it goes by that name; names differ by more than case.

@@ -1,7 +1,10 @@
 //! Bearer tokens of provisioning clients and of users: `hc_<id>_<secret>`, shown once, kept as a hash, good for one
 //! organisation (HE9). They are records outside the tree, `token/<id>`.
 
+mod access;
 mod personal;
+
+pub use access::{AccessGrant, AccessRefused};
 
 use super::client::{self, Client, Profile};
 use super::identity::{Caller, Identity, Method, Standing};
@@ -33,6 +36,9 @@ struct Record {
     /// The user that it acts as, where it is a personal one.
     #[serde(default)]
     user: Option<EntryId>,
+    /// What signs the access tokens that a client is given for it, where it is a client secret. It opens nothing itself then.
+    #[serde(default)]
+    access_key: Option<[u8; 32]>,
 }
 
 /// A token near its end is one that has less than this left, and less than a quarter of its time.
@@ -87,6 +93,8 @@ pub struct TokenInfo {
     pub user: Option<String>,
     /// The DN of its organisation.
     pub organisation: String,
+    /// Whether it is a client secret, for which access tokens are given.
+    pub is_secret: bool,
     /// When it was made.
     pub created: Timestamp,
     /// When it stops to work.
@@ -171,6 +179,7 @@ impl Directory {
             expires: lifetime.map(|lifetime| now.plus(lifetime)),
             client: None,
             user: None,
+            access_key: None,
         };
         let kept_at = key(&id);
         let told = self.token_record(caller, "token-mint", &id, entry, name);
@@ -218,6 +227,7 @@ impl Directory {
             .map(|(id, record)| TokenInfo {
                 client: self.client_of(&id, &record).filter(|_| record.user.is_none()).map(|client| client.name),
                 user: record.user.map(|user| tree::dn_of(memory, user)),
+                is_secret: record.access_key.is_some(),
                 state: record.state(now),
                 last_used: self.last_use(&id),
                 id,
@@ -252,18 +262,24 @@ impl Directory {
     pub fn authenticate_token(&self, token: &Secret) -> Option<Arc<Identity>> {
         let generation = self.core().authority();
         let text = std::str::from_utf8(token.expose()).ok()?;
-        let (id, secret) = text.strip_prefix("hc_")?.split_once('_')?;
-        let record = self.live_record(id)?;
-        if !bool::from(record.hash.ct_eq(&digest(secret.as_bytes()))) {
-            return None;
-        }
+        let now = self.clock().now();
+        let (id, record, scopes) = match text.strip_prefix("hca_") {
+            Some(token) => access::opened(token, now, |id| self.live_record(id)).map(|(id, record, scopes)| (id, record, Some(scopes)))?,
+            None => {
+                let (id, secret) = text.strip_prefix("hc_")?.split_once('_')?;
+                let record = self.live_record(id).filter(|record| record.access_key.is_none())?;
+                let good = bool::from(record.hash.ct_eq(&digest(secret.as_bytes())));
+                good.then(|| (id.to_owned(), record, None))?
+            }
+        };
+        let id = id.as_str();
         let found = match record.user {
             Some(user) => self.person_of(id, user)?,
             None => Identity {
                 standing: Standing::Client,
                 name: format!("token:{id}"),
                 organisation: Some(record.organisation),
-                client: Some(Arc::new(self.client_of(id, &record)?)),
+                client: Some(Arc::new(self.client_of(id, &record).map(|client| access::narrowed(client, scopes))?)),
                 generation,
                 ..Identity::anonymous()
             },

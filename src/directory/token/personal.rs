@@ -46,6 +46,7 @@ impl Directory {
             expires: lifetime.map(|lifetime| now.plus(lifetime)),
             client: None,
             user: Some(entry.id),
+            access_key: None,
         };
         let detail = format!("token:{id} of {} {}", tree::dn_of(self.memory(), entry.id), tree::shorten(name));
         let told = self.keeping(caller, "token-mint", organisation, detail);
