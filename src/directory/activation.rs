@@ -9,6 +9,7 @@ use super::write::Work;
 use super::{Caller, Directory, Error, Identity, Method, Origin, Protocol, Write, WriteOptions, tree};
 use crate::base::{EntryId, Secret, Timestamp};
 use crate::domain::activation::{LinkRecord, Purpose};
+use crate::domain::roles::organisation_admins;
 use crate::domain::{AccountState, User, UserType, organisation_of};
 use crate::model::{AttributeId, Draft, Entry, Facts, Kind};
 use crate::schema::Schema;
@@ -441,6 +442,19 @@ impl Work<'_, '_> {
             posted = posted.plus(Duration::from_millis(1));
         }
         self.put_into_outbox(user, Waiting { purpose, posted, tries: 0, not_before: self.now, to: Some(to.to_owned()), about })
+    }
+
+    /// Puts a notice to each administrator of the organisation into the outbox who can sign in and takes mail.
+    pub(super) fn post_to_administrators(&mut self, organisation: EntryId, purpose: Purpose, about: &str) -> Result<(), Error> {
+        let schema = Arc::clone(&self.core.schema);
+        for administrator in organisation_admins(&schema, &*self.txn, organisation) {
+            let Some(entry) = self.txn.entry(administrator) else { continue };
+            let user = User::of(&schema, &entry).filter(|user| user.state() == AccountState::Active && user.takes_mail());
+            if let Some(address) = user.and_then(|user| user.mail()) {
+                self.post_notice(administrator, purpose, address, Some(about.to_owned()))?;
+            }
+        }
+        Ok(())
     }
 
     fn put_into_outbox(&mut self, user: EntryId, waiting: Waiting) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! What the directory shares between readers, the writer thread and its doors: schema, clock, the settings in force,
 //! the seat book, and the generation of authority by which open connections notice that rights have changed.
 
+use super::alerts::Alerts;
 use super::client::{Activity, Client};
 use super::collective::AreasCache;
 use super::credentials::Renewal;
@@ -46,6 +47,8 @@ pub(crate) struct Core {
     pub(crate) seats: Mutex<SeatBook>,
     /// How much licences are used.
     pub(crate) history: Mutex<Tracker>,
+    /// What administrators are to be told of seats.
+    pub(crate) alerts: Mutex<Alerts>,
     /// Who is signed in without a seat.
     pub(crate) unseated: Arc<Unseated>,
     /// Grows whenever somebody's rights may have changed.
@@ -159,6 +162,7 @@ impl Core {
             replacing: Mutex::default(),
             seats: Mutex::default(),
             history: Mutex::default(),
+            alerts: Mutex::default(),
             unseated: Arc::default(),
             authority: AtomicU64::new(1),
             released: Mutex::default(),

@@ -2,14 +2,15 @@
 //! outside the tree, `history/<entryUUID of the licence>/<day>`: the hours of a day that have something to tell, for 13 months.
 //! What is kept is added to in the step that keeps it, so that after a crash the last batch is missing and nothing is there twice.
 
+use super::alerts;
 use super::charges::zone_name;
 use super::core::Core;
 use super::{Caller, Directory, Error};
 use crate::base::EntryId;
 use crate::domain::charges::{self, Period};
 use crate::domain::history::{HourOf, Use, day_of, first_kept};
-use crate::domain::seats::Counting;
-use crate::domain::{Licence, Seat};
+use crate::domain::seats::{Bound, Counting};
+use crate::domain::{Licence, LicenceTerms, Seat};
 use crate::model::Facts;
 use crate::store::Transaction;
 use jiff::tz::TimeZone;
@@ -54,32 +55,49 @@ pub struct LicenceUse {
 
 /// How a licence is counted.
 pub(super) struct Counted {
-    uuid: Arc<str>,
-    zone: TimeZone,
+    /// The licence by its `entryUUID`.
+    pub(super) uuid: Arc<str>,
+    /// Where it is.
+    pub(super) zone: TimeZone,
+    /// Its session limit.
+    pub(super) limit: u32,
+    /// Its name.
+    pub(super) name: String,
     counting: Counting,
 }
 
 /// How a licence is counted; `None` where it is gone.
 pub(super) fn counted(core: &Core, facts: &dyn Facts, licence: EntryId) -> Option<Counted> {
     let entry = facts.entry(licence)?;
-    let counting = Licence::of(&core.schema, &entry)?.terms().counting;
+    let licence = Licence::of(&core.schema, &entry)?;
+    let (LicenceTerms { limit, counting, .. }, name) = (licence.terms(), licence.name().to_owned());
     let uuid = entry.text(core.schema.known().entry_uuid)?.to_ascii_lowercase().into();
     // A zone this machine does not know is told where charges are asked for.
     let zone = charges::zone(&zone_name(&core.schema, facts, &entry)).unwrap_or(TimeZone::UTC);
-    Some(Counted { uuid, zone, counting })
+    Some(Counted { uuid, zone, limit, name, counting })
 }
 
-/// Notes how many seats of the licence are in use now.
-pub(super) fn note_use(core: &Core, licence: EntryId, counted: Option<&Counted>) {
-    let Some(Counted { uuid, zone, counting }) = counted else { return };
+/// Notes how many seats of the licence are in use now, and answers it.
+pub(super) fn note_use(core: &Core, licence: EntryId, counted: &Counted) -> u32 {
+    let Counted { uuid, zone, counting, .. } = counted;
     let in_use = core.seats.lock().in_use(licence, *counting);
     core.history.lock().changed(core.clock.moment(), uuid, zone, in_use);
+    in_use
+}
+
+/// Notes that a seat was taken.
+pub(super) fn note_taken(core: &Core, licence: EntryId, counted: &Counted) {
+    let in_use = note_use(core, licence, counted);
+    alerts::taken(core, licence, counted, in_use);
 }
 
 /// Notes that somebody was refused for want of a seat.
-pub(super) fn note_refusal(core: &Core, facts: &dyn Facts, licence: EntryId) {
-    if let Some(Counted { uuid, zone, .. }) = counted(core, facts, licence) {
-        core.history.lock().refused(core.clock.moment(), &uuid, &zone);
+pub(super) fn note_refusal(core: &Core, facts: &dyn Facts, licence: EntryId, bound: Bound, in_use: u32) {
+    let Some(counted) = counted(core, facts, licence) else { return };
+    core.history.lock().refused(core.clock.moment(), &counted.uuid, &counted.zone);
+    // Who has too many sessions of its own is not short of seats.
+    if bound == Bound::Licence {
+        alerts::refused(core, licence, &counted, in_use);
     }
 }
 
@@ -123,7 +141,9 @@ impl Directory {
         let core = self.core();
         let licences: HashSet<EntryId> = core.seats.lock().iter().map(|seat: &Seat| seat.licence).collect();
         for licence in licences {
-            note_use(core, licence, counted(core, self.memory(), licence).as_ref());
+            if let Some(counted) = counted(core, self.memory(), licence) {
+                note_use(core, licence, &counted);
+            }
         }
     }
 

@@ -1,11 +1,13 @@
 //! The use of licences from the inside, and a month of a made-up organisation.
 
+use super::activation::Posted;
 use super::charges::ChargeQuestion;
 use super::history::{LicenceUse, UseQuestion};
 use super::settings::Package;
 use super::tests::{Bench, ORGANISATION, caller, user};
 use super::*;
 use crate::base::{Clock, Timestamp};
+use crate::domain::activation::Purpose;
 use crate::domain::charges::{Edge, Period, money};
 use crate::model::ModificationKind;
 use std::collections::BTreeMap;
@@ -103,6 +105,59 @@ async fn s12_history_is_for_the_operator_and_administrators_of_the_organisation(
         assert!(matches!(asked(&nobody), Err(Error::InsufficientAccess(_))));
     }
     assert_eq!(asked(&bench.operator).unwrap().len(), 1);
+}
+
+/// The letters that are due: to whom and about what, sent now.
+async fn letters(bench: &Bench) -> Vec<(String, Purpose, String)> {
+    bench.directory.post_alerts().await.unwrap();
+    let mut sent = Vec::new();
+    for id in bench.directory.outbox_due(99) {
+        let letter = bench.directory.outbox_letter(id).await.unwrap().unwrap();
+        bench.directory.outbox_settled(id, Posted::Done).await.unwrap();
+        sent.push((letter.to, letter.purpose, letter.about));
+    }
+    sent.sort_by(|left, right| left.0.cmp(&right.0));
+    sent
+}
+
+#[tokio::test]
+async fn s12_administrators_are_told_of_scarce_seats_and_of_the_first_refusal_of_a_day() {
+    let bench = Bench::with_organisation("2").await;
+    let mut settings = (*bench.directory.settings()).clone();
+    settings.activation.public_url = Some("https://id.example.com".to_owned());
+    settings.alerts.share = 100;
+    bench.directory.reload(settings.clone()).await.unwrap();
+    let role = format!("cn=keepers,ou=roles,{ORGANISATION}");
+    bench.add(&role, &[("objectClass", "hcRoleDefinition"), ("cn", "keepers"), ("hcRoleSystem", "organisation-admin")]).await.unwrap();
+    bench.modify(&user("ada"), ModificationKind::Add, "hcRole", &[&role]).await.unwrap();
+    let password = ("userPassword", "correct horse battery staple");
+    let given =
+        [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "dora"), ("sn", "dora"), ("hcUserType", "app"), password];
+    bench.add(&user("dora"), &given).await.unwrap();
+    letters(&bench).await;
+    bench.bind("bob").await.unwrap();
+    assert_eq!(letters(&bench).await, [], "half of the seats");
+    bench.bind("cleo").await.unwrap();
+    let told = |purpose| vec![("ada@acme.example".to_owned(), purpose, "2 of 2 seats of the licence standard are in use".to_owned())];
+    assert_eq!(letters(&bench).await, told(Purpose::SeatsScarce));
+    for _ in 0..3 {
+        assert!(bench.bind("dora").await.is_err());
+    }
+    assert_eq!(letters(&bench).await, told(Purpose::SeatRefused));
+    // Once a day, also after a restart, and again on the next one.
+    let bench = bench.reopen(settings.clone()).await;
+    assert!(bench.bind("dora").await.is_err());
+    assert_eq!(letters(&bench).await, []);
+    bench.clock.advance(24 * 60 * MINUTE);
+    bench.directory.end_sessions_over().await.unwrap();
+    for name in ["bob", "cleo"] {
+        bench.bind(name).await.unwrap();
+    }
+    assert_eq!(letters(&bench).await, told(Purpose::SeatsScarce));
+    settings.alerts.refusals = false;
+    bench.directory.reload(settings).await.unwrap();
+    assert!(bench.bind("dora").await.is_err());
+    assert_eq!(letters(&bench).await, []);
 }
 
 /// A moment by the clocks on the walls of Auckland.

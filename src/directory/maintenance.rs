@@ -26,6 +26,9 @@ impl Directory {
             if let Err(error) = self.end_sessions_over().await {
                 tracing::warn!(%error, "sessions that are over could not be ended yet");
             }
+            if let Err(error) = self.post_alerts().await {
+                tracing::warn!(%error, "alerts about seats could not be put into the outbox yet");
+            }
             if !self.core().renewals.lock().is_empty() {
                 let directory = Arc::clone(&self);
                 tokio::spawn(async move { directory.renew_credentials().await });

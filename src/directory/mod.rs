@@ -4,6 +4,7 @@
 pub mod activation;
 #[cfg(test)]
 pub(crate) mod activation_tests;
+mod alerts;
 mod alias;
 #[cfg(test)]
 mod amount_tests;

@@ -413,7 +413,7 @@ impl Work<'_, '_> {
                 Err(Error::Unwilling(format!("licence {name} {state}; nobody is admitted (rule O3)")))
             }
             Decision::Refused { bound, limit, in_use } => {
-                history::note_refusal(&core, &*self.txn, licence.id);
+                history::note_refusal(&core, &*self.txn, licence.id, bound, in_use);
                 Err(refusal(&name, &terms, bound, limit, in_use))
             }
             Decision::Granted { end, over_limit } => {
@@ -467,7 +467,7 @@ impl Work<'_, '_> {
         core.seats.lock().begin(seat);
         let counted = history::counted(&core, &*self.txn, licence);
         self.txn.when_settled(move |committed| match committed {
-            true => history::note_use(&core, licence, counted.as_ref()),
+            true => counted.iter().for_each(|counted| history::note_taken(&core, licence, counted)),
             false => drop(core.seats.lock().end(id)),
         });
         Ok(session)
@@ -520,7 +520,7 @@ impl Work<'_, '_> {
             if let Some(seat) = seats.end(session) {
                 tracing::info!(%request, session = &*seat.session.id, why, "session ended");
                 drop(seats);
-                history::note_use(&core, seat.licence, counted.as_ref());
+                counted.iter().for_each(|counted| drop(history::note_use(&core, seat.licence, counted)));
             }
         });
     }

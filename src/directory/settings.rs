@@ -65,6 +65,8 @@ pub struct Settings {
     pub password_policy: PasswordPolicy,
     /// Mails of activation.
     pub activation: Activation,
+    /// When administrators are told of seats.
+    pub alerts: Alerts,
     /// How long users that a provisioning client deleted are kept.
     pub keep_deleted: Duration,
     /// Who is told of security events.
@@ -101,6 +103,7 @@ impl Settings {
             lockout: Lockout::default(),
             password_policy: PasswordPolicy::default(),
             activation: Activation::default(),
+            alerts: Alerts::default(),
             keep_deleted: KEEP_DELETED,
             events: Vec::new(),
             protocol_features: Vec::new(),
@@ -237,6 +240,21 @@ pub struct PasswordPolicy {
 impl Default for PasswordPolicy {
     fn default() -> Self {
         Self { minimum_length: 15, blocked: Vec::new() }
+    }
+}
+
+/// When administrators of an organisation are told of its seats (S12).
+#[derive(Clone, Copy, Debug)]
+pub struct Alerts {
+    /// When so many of a hundred seats are in use; 0 for never.
+    pub share: u32,
+    /// When somebody is refused.
+    pub refusals: bool,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self { share: 90, refusals: true }
     }
 }
 

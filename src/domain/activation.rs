@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 pub const LONGEST_LIFETIME: Duration = Duration::from_secs(72 * 3600);
 
 /// What a link is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Purpose {
     /// A user that has no password yet.
     Welcome,
@@ -31,6 +31,10 @@ pub enum Purpose {
     AddressTaken,
     /// No link: a provisioning client was paused, told to the administrators of its organisation.
     ClientPaused,
+    /// No link: a large share of a licence is in use, told likewise (S12).
+    SeatsScarce,
+    /// No link: somebody was refused for want of a seat, told likewise (S12).
+    SeatRefused,
 }
 
 impl Purpose {
@@ -38,7 +42,7 @@ impl Purpose {
     pub const fn is_notice(self) -> bool {
         match self {
             Self::Welcome | Self::Forgotten | Self::NewAddress => false,
-            Self::AddressLeft | Self::AddressTaken | Self::ClientPaused => true,
+            Self::AddressLeft | Self::AddressTaken | Self::ClientPaused | Self::SeatsScarce | Self::SeatRefused => true,
         }
     }
 }

@@ -156,6 +156,8 @@ struct Run {
     book: SeatBook,
     model: Model,
     next: u32,
+    /// Whether the wall clock was set since the last batch.
+    jumped: bool,
     grants: u64,
     refusals: u64,
 }
@@ -169,6 +171,7 @@ impl Run {
             book: SeatBook::default(),
             model: Model { sittings: BTreeMap::new(), terms },
             next: 100,
+            jumped: false,
             grants: 0,
             refusals: 0,
         }
@@ -379,6 +382,7 @@ impl Run {
 
     /// A batch of activity goes to disk (S10): what it leaves out must be there already.
     fn save(&mut self) {
+        self.jumped = false;
         let now = self.clock.moment();
         let unsaved = self.book.take_unsaved(now);
         for session in &unsaved {
@@ -415,7 +419,12 @@ impl Run {
         }
     }
 
+    /// The wall clock is set. One that jumps there and back between two batches is not seen, and nothing promises that.
     fn jump(&mut self) {
+        if std::mem::replace(&mut self.jumped, true) {
+            self.save();
+            self.jumped = true;
+        }
         let hours = i64::try_from(self.dice.below(49)).unwrap() - 24;
         self.clock.jump_to(Timestamp::from_millis(self.clock.now().millis().checked_add_signed(hours * 3_600_000).unwrap()));
     }

@@ -76,6 +76,8 @@ pub(super) fn compose(from: &Mailbox, letter: &Letter) -> Result<Message, Unsend
         Purpose::NewAddress => format!("Your new address at {organisation}: choose a password"),
         Purpose::AddressLeft | Purpose::AddressTaken => format!("The address of your account at {organisation} has changed"),
         Purpose::ClientPaused => format!("{organisation}: a provisioning client was paused"),
+        Purpose::SeatsScarce => format!("{organisation}: few seats are left"),
+        Purpose::SeatRefused => format!("{organisation}: somebody was refused for want of a seat"),
     };
     let words = Words {
         subject: &subject,
@@ -175,6 +177,8 @@ mod tests {
         for (purpose, what) in [
             (Purpose::AddressLeft, "the e-mail address of your account at Example Ltd is not this one any more."),
             (Purpose::AddressTaken, "the e-mail address of your account at Example Ltd is now this one."),
+            (Purpose::SeatsScarce, "entra of Example Ltd."),
+            (Purpose::SeatRefused, "somebody could not sign in to an application of Example Ltd: entra."),
             (Purpose::ClientPaused, "the provisioning client \"entra\" of Example Ltd wanted to disable or delete more users than it may"),
         ] {
             let given = Letter { purpose, about: "entra".to_owned(), link: String::new(), ..letter() };

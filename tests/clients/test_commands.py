@@ -250,8 +250,8 @@ class Commands(unittest.TestCase):
         self.assertEqual((gone[-1]["licence"], gone[-1]["charge"]), (rate, "0.00"))
 
     def test_s12_history_of_a_licence(self):
-        fay = self.user("fay", "--password-file", "-")
-        self.assertEqual(self.binds(fay, PASSWORD), 0)
+        hal = self.user("hal", "--password-file", "-")
+        self.assertEqual(self.binds(hal, PASSWORD), 0)
         (day,) = self.rows("licence", "history", "--licence", LICENCE)
         self.assertEqual((day["licence"], day["refusals"], re.fullmatch(r"\d{4}-\d\d-\d\d", day["from"]) is not None), (LICENCE, 0, True))
         self.assertGreaterEqual(day["peak"], 1)

@@ -11,7 +11,7 @@ use super::{
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{
-    Activation, AllowedScheme, Application, AuditValues, Catalog, CertificateMapping, DeclaredEntry, Hashing, Lockout, Operator,
+    Activation, Alerts, AllowedScheme, Application, AuditValues, Catalog, CertificateMapping, DeclaredEntry, Hashing, Lockout, Operator,
     PasswordPolicy, Sasl, Settings,
 };
 use crate::model::Dn;
@@ -160,6 +160,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         lockout: lockout(&mut checker, file),
         password_policy: password_policy(&mut checker, file),
         activation: activation(&mut checker, file),
+        alerts: alerts(&mut checker, file),
         keep_deleted: file.provisioning.keep_deleted.get_ref().0,
         events: events::receivers(&mut checker, file),
         protocol_features: crate::ldap::features(),
@@ -524,6 +525,14 @@ fn activation(checker: &mut Checker, file: &ServerFile) -> Activation {
     }
     let public_url = table.public_url.as_ref().map(|url| url.get_ref().trim_end_matches('/').to_owned());
     Activation { public_url, link_lifetime, mail_scim_users: table.mail_scim_users }
+}
+
+fn alerts(checker: &mut Checker, file: &ServerFile) -> Alerts {
+    let share = *file.alerts.share.get_ref();
+    if share > 100 {
+        checker.at(&file.alerts.share, "a share is at most 100, in percent of the session limit; 0 for no mail");
+    }
+    Alerts { share, refusals: file.alerts.refusals }
 }
 
 fn log_level(checker: &mut Checker, level: &Spanned<String>) -> String {

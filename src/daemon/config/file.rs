@@ -6,7 +6,7 @@ use super::operate::{AuditTable, BackupTable, MetricsTable};
 use super::units::{Depth, Octets, Period};
 use crate::base::Limits;
 use crate::base::limits::{DEEPEST_BER, DEEPEST_FILTER};
-use crate::directory::settings::{Activation, AllowedScheme, Hashing, KEEP_DELETED, Lockout, PasswordPolicy};
+use crate::directory::settings::{Activation, Alerts, AllowedScheme, Hashing, KEEP_DELETED, Lockout, PasswordPolicy};
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -71,6 +71,9 @@ pub struct ServerFile {
     /// Welcome and forgot-password mails.
     #[serde(default)]
     pub activation: ActivationTable,
+    /// When administrators are told of seats.
+    #[serde(default)]
+    pub alerts: AlertsTable,
     /// What becomes of what provisioning clients delete.
     #[serde(default)]
     pub provisioning: ProvisioningTable,
@@ -553,6 +556,23 @@ pub struct ProvisioningTable {
 impl Default for ProvisioningTable {
     fn default() -> Self {
         Self { keep_deleted: Spanned::new(0..0, Period(KEEP_DELETED)) }
+    }
+}
+
+/// `[alerts]`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlertsTable {
+    /// Told when so many of a hundred seats are in use.
+    pub share: Spanned<u32>,
+    /// Told when somebody is refused.
+    pub refusals: bool,
+}
+
+impl Default for AlertsTable {
+    fn default() -> Self {
+        let Alerts { share, refusals } = Alerts::default();
+        Self { share: Spanned::new(0..0, share), refusals }
     }
 }
 

@@ -12,8 +12,6 @@ use super::super::write::Work;
 use crate::base::Timestamp;
 use crate::base::counts::COUNTS;
 use crate::domain::activation::Purpose;
-use crate::domain::roles::organisation_admins;
-use crate::domain::{AccountState, User};
 use crate::model::Facts;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -80,19 +78,6 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    /// Those who can let the client go on learn that it was paused.
-    fn tell_administrators(&mut self, client: &Client) -> Result<(), Error> {
-        let schema = Arc::clone(&self.core.schema);
-        for administrator in organisation_admins(&schema, &*self.txn, client.organisation) {
-            let Some(entry) = self.txn.entry(administrator) else { continue };
-            let user = User::of(&schema, &entry).filter(|user| user.state() == AccountState::Active && user.takes_mail());
-            if let Some(address) = user.and_then(|user| user.mail()) {
-                self.post_notice(administrator, Purpose::ClientPaused, address, Some(client.name.clone()))?;
-            }
-        }
-        Ok(())
-    }
-
     /// A client that is paused changes nothing.
     pub(in super::super) fn refuse_paused(&self) -> Result<(), Error> {
         let Some(client) = self.client() else { return Ok(()) };
@@ -126,7 +111,7 @@ impl Directory {
             txn.put_meta(&Guard::key(&paused.id), Some(Guard { paused: Some(now), ..guard }.octets()?));
             txn.audit(record);
             let options = WriteOptions::default();
-            Work::begin(&core, txn, &server, &options)?.tell_administrators(&paused)
+            Work::begin(&core, txn, &server, &options)?.post_to_administrators(paused.organisation, Purpose::ClientPaused, &paused.name)
         });
         COUNTS.clients_paused.one();
         let (request, name) = (&caller.origin.request, &client.name);
