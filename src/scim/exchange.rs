@@ -2,6 +2,7 @@
 //! of attributes only, never values: those in filters are left out.
 
 use super::error::ScimError;
+use super::gateway::DRY_RUN;
 use super::json::{self, Object};
 use super::routes::Scim;
 use super::schema::{Mutability, ResourceType};
@@ -103,6 +104,7 @@ pub async fn keep(State(state): State<Arc<Scim>>, mut request: Request, next: Ne
                 received,
                 sent: response.body().size_hint().exact().unwrap_or_default(),
                 micros: u64::try_from(clock.monotonic().saturating_sub(began).as_micros()).unwrap_or(u64::MAX),
+                dry_run: response.headers().contains_key(DRY_RUN),
                 ignored: noted.ignored.into_iter().collect(),
             },
         );

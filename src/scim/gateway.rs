@@ -417,7 +417,7 @@ impl Gateway {
 }
 
 /// Says that the client is on trial: what the answer tells of was not done.
-const DRY_RUN: HeaderName = HeaderName::from_static("headcount-dry-run");
+pub(super) const DRY_RUN: HeaderName = HeaderName::from_static("headcount-dry-run");
 
 impl Gateway {
     /// What a client is answered to a change.

@@ -94,8 +94,9 @@ class Lifecycle(Keeper):
         self.assertEqual(client.ask("DELETE", f"/Users/{second}").status, 204)
 
     def test_a_client_on_trial_is_told_so(self):
-        _, client = self.provisioner("--dry-run", "on")
+        setting, client = self.provisioner("--dry-run", "on")
         name = self.name()
         made = client.ask("POST", "/Users", {"userName": name})
         self.assertEqual((made.status, made.headers["headcount-dry-run"]), (201, "true"))
+        self.assertEqual([row["dry_run"] for row in self.tool("client", "log", setting)], [True])
         self.assertEqual(self.found(f"(uid={name})"), [])

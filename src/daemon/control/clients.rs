@@ -131,8 +131,8 @@ impl Execution<'_> {
 fn line(exchanged: &Exchanged) -> Value {
     json!({
         "time": exchanged.time.rfc3339(), "method": exchanged.method, "path": exchanged.path, "status": exchanged.status,
-        "scim_type": exchanged.scim_type, "detail": exchanged.detail, "ignored": exchanged.ignored, "received": exchanged.received,
-        "sent": exchanged.sent, "milliseconds": exchanged.micros as f64 / 1e3, "token": exchanged.token, "request": exchanged.request,
+        "scim_type": exchanged.scim_type, "detail": exchanged.detail, "ignored": exchanged.ignored, "dry_run": exchanged.dry_run,
+        "received": exchanged.received, "sent": exchanged.sent, "milliseconds": exchanged.micros as f64 / 1e3, "token": exchanged.token, "request": exchanged.request,
     })
 }
 

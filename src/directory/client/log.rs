@@ -44,6 +44,9 @@ pub struct Exchanged {
     pub sent: u64,
     /// Microseconds from its head to the head of the answer.
     pub micros: u64,
+    /// Whether the client was on trial, so that nothing was done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Names of what was ignored of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
