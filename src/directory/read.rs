@@ -92,7 +92,7 @@ impl Directory {
         identity.organisation.map(|id| tree::dn_of(self.memory(), id)).filter(|dn| !dn.is_empty())
     }
 
-    /// The direct members of a group that the caller may see, in order of number: those above `after` only, out of the next
+    /// The direct members of a group of every level that the caller may see, in order of number: those above `after` only, out of the next
     /// `limit` links, and the last of those links where there may be more. Answers without making names of them, so that
     /// large groups stay cheap.
     pub fn members(
@@ -110,20 +110,39 @@ impl Directory {
             self.may_read_members(&grants, group)?;
             memory.targets(group, known.member, after, limit)
         };
-        let describe = |(id, level): (EntryId, Level)| {
-            let entry = memory.entry(id)?;
-            // A client does not meet those again that it has deleted.
-            if entry.has(known.hc_deleted_by) && !grants.on(memory, &entry).disclosed {
-                return None;
-            }
-            let names = [known.display_name, known.cn, known.uid];
-            let display = names.into_iter().find_map(|attribute| entry.text(attribute)).unwrap_or_default();
-            let uuid = entry.text(known.entry_uuid)?.to_owned();
-            Some(Membership { id, uuid, kind: entry.kind, display: display.to_owned(), level })
-        };
         let last = links.last().map(|(id, _)| *id).filter(|_| links.len() >= limit);
         // There may be many, and the writer is not to wait for their names.
-        Ok((links.into_iter().filter(|(_, level)| *level > Level::Past).filter_map(describe).collect(), last))
+        Ok((links.into_iter().filter_map(|link| self.described(&grants, link)).collect(), last))
+    }
+
+    /// Somebody as a direct member of a group, of whatever level.
+    pub fn membership(&self, caller: &Caller, group: EntryId, member: EntryId) -> Result<Option<Membership>, Error> {
+        let level = self.member_level(caller, group, member)?;
+        let grants = self.grants(caller);
+        Ok(level.and_then(|level| self.described(&grants, (member, level))))
+    }
+
+    fn described(&self, grants: &Grants, (id, level): (EntryId, Level)) -> Option<Membership> {
+        let (memory, known) = (self.memory(), self.schema().known());
+        let entry = memory.entry(id)?;
+        // A client does not meet those again that it has deleted.
+        if entry.has(known.hc_deleted_by) && !grants.on(memory, &entry).disclosed {
+            return None;
+        }
+        let names = [known.display_name, known.cn, known.uid];
+        let display = names.into_iter().find_map(|attribute| entry.text(attribute)).unwrap_or_default();
+        let uuid = entry.text(known.entry_uuid)?.to_owned();
+        Some(Membership { id, uuid, kind: entry.kind, display: display.to_owned(), level })
+    }
+
+    /// The member with which as many end, in order of number; `None` for none, or where there are not so many.
+    pub fn member_at(&self, caller: &Caller, group: EntryId, count: usize) -> Result<Option<EntryId>, Error> {
+        let memory = self.memory();
+        let grants = self.grants(caller);
+        let _isolation = memory.isolated();
+        self.may_read_members(&grants, group)?;
+        let links = memory.targets(group, self.schema().known().member, None, count);
+        Ok(links.last().map(|(id, _)| *id).filter(|_| links.len() == count))
     }
 
     /// The level of one direct member of a group; `None` where it is none.

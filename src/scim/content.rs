@@ -40,8 +40,8 @@ const COMPLETION_GROUP: Link = Link { holder: &["completionVisibility"], name: "
 
 const SEARCHABLE: &[Searchable] = &[
     EXTERNAL_ID,
-    Searchable { name: "author", sub: Some("value"), ldap: &["hcAuthor"], finds: Finds::Link, by_prefix: false },
-    Searchable { name: "subjects", sub: Some("value"), ldap: &["hcSubject"], finds: Finds::Link, by_prefix: false },
+    Searchable { extension: None, name: "author", sub: Some("value"), ldap: &["hcAuthor"], finds: Finds::Link, by_prefix: false },
+    Searchable { extension: None, name: "subjects", sub: Some("value"), ldap: &["hcSubject"], finds: Finds::Link, by_prefix: false },
 ];
 
 const fn content(rows: &'static [Row], links: &'static [Link], fixed: &'static [(&'static str, &'static str)]) -> Mapping {

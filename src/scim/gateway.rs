@@ -12,7 +12,7 @@ use crate::directory::{
     Caller, Directory, EntrySink, Error, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
     WriteOutcome,
 };
-use crate::model::{Ava, Dn, Filter, Kind, Modification, ModificationKind, Rdn};
+use crate::model::{Ava, Dn, Filter, Kind, Level, Modification, ModificationKind, Rdn};
 use axum::http::StatusCode;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
@@ -262,9 +262,21 @@ impl Gateway {
 
     /// Some of them, in order of number.
     pub(super) fn members_after(&self, group: EntryId, after: Option<EntryId>, limit: usize) -> Result<SomeMembers, ScimError> {
+        let mut some = self.memberships_after(group, after, limit)?;
+        some.members.retain(|member| member.level > Level::Past);
+        Ok(some)
+    }
+
+    /// Some of the direct members of every level, in order of number.
+    pub(super) fn memberships_after(&self, group: EntryId, after: Option<EntryId>, limit: usize) -> Result<SomeMembers, ScimError> {
         let (members, last) = self.directory.members(&self.caller, group, after, limit)?;
         self.listings.looked_at.add(members.len() as u64);
         Ok(SomeMembers { members, last })
+    }
+
+    /// All of them.
+    pub(super) fn memberships(&self, group: EntryId) -> Result<Vec<Membership>, ScimError> {
+        Ok(self.memberships_after(group, None, usize::MAX)?.members)
     }
 
     /// The groups of a user: those it is a member of itself, and those `memberOf` names beyond.
@@ -372,6 +384,7 @@ impl Gateway {
                 Part::Groups => self.groups_value(entry).into(),
                 Part::Licences => self.entitlements(entry, resource.get(computed.name)).into(),
                 Part::Members => self.members(entry.id)?.iter().map(|member| self.member_value(member)).collect(),
+                Part::Memberships => self.memberships(entry.id)?.iter().map(|member| self.membership_value(member)).collect(),
                 Part::HasLogin => self.login(&entry.dn)?.is_some().into(),
                 Part::Login => {
                     let user = self.login(&entry.dn)?.and_then(|user| reference_of(&user));
@@ -403,6 +416,13 @@ impl Gateway {
         found
             .extend(licences.map(|licence| serde_json::json!({"value": licence.id, "display": licence.display, "type": mapping::LICENCE})));
         found
+    }
+
+    /// A member as an element of `memberships`.
+    pub(super) fn membership_value(&self, member: &Membership) -> Value {
+        let mut value = self.member_value(member);
+        value["level"] = super::members::level_name(member.level).into();
+        value
     }
 
     /// A member as an element of `members`.

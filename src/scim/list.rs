@@ -12,6 +12,7 @@ use super::gateway::Gateway;
 use super::json::{self, Object};
 use super::listing::{Asked, Place, Sought, Window};
 use super::mapping::Computed;
+use super::memberships;
 use super::order::Order;
 use super::project::Projection;
 use super::schema::{ResourceType, Source};
@@ -154,6 +155,7 @@ fn parsed(query: &Query) -> Result<Option<ScimFilter>, ScimError> {
 pub fn of_type(gateway: &Gateway, resource_type: &ResourceType, query: &Query) -> Result<String, ScimError> {
     match resource_type.source {
         Source::Entries => stored(gateway, &[resource_type], query),
+        Source::Memberships => memberships::list(gateway, resource_type, query),
         Source::Sessions => {
             let cursors = cursors(gateway, &[resource_type], query)?;
             at_hand(sessions::all(gateway, resource_type), resource_type, query, cursors.as_ref())
@@ -209,7 +211,7 @@ fn digest(parts: &[Vec<u8>]) -> [u8; 32] {
 }
 
 /// The cursors of the query, where it is paged by them. They are good as long as it stays the same in everything (RFC 9865 §2).
-fn cursors(gateway: &Gateway, types: &[&ResourceType], query: &Query) -> Result<Option<Cursors>, ScimError> {
+pub(super) fn cursors(gateway: &Gateway, types: &[&ResourceType], query: &Query) -> Result<Option<Cursors>, ScimError> {
     if query.cursor.is_none() {
         return Ok(None);
     }
@@ -221,7 +223,8 @@ fn cursors(gateway: &Gateway, types: &[&ResourceType], query: &Query) -> Result<
     Ok(Some(Cursors::new(key, digest(&context), gateway.directory.clock().now())))
 }
 
-fn window(query: &Query, cursors: Option<&Cursors>) -> Result<Window, ScimError> {
+/// Which part of what was found the query asks for.
+pub(super) fn window(query: &Query, cursors: Option<&Cursors>) -> Result<Window, ScimError> {
     Ok(match (query.cursor.as_deref(), cursors) {
         (Some(""), _) => Window::After(None),
         (Some(cursor), Some(cursors)) => Window::After(Some(cursors.redeem(cursor, query.count)?)),
@@ -314,16 +317,18 @@ pub fn at_hand(
 }
 
 /// What a ListResponse says.
-struct Page {
-    total: usize,
+pub(super) struct Page {
+    /// How many there are in all.
+    pub(super) total: usize,
     /// Each as it is written.
-    resources: Vec<String>,
+    pub(super) resources: Vec<String>,
     /// Where it ended, if there is more.
-    last: Option<Position>,
+    pub(super) last: Option<Position>,
 }
 
 impl Page {
-    fn written(&self, query: &Query, cursors: Option<&Cursors>) -> String {
+    /// As it is sent.
+    pub(super) fn written(&self, query: &Query, cursors: Option<&Cursors>) -> String {
         let mut head = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
             "totalResults": self.total,

@@ -94,7 +94,14 @@ const USER: &[Row] = &[
     row(&[ENTERPRISE], "department", "departmentNumber", Codec::Text),
 ];
 
-const GROUP: &[Row] = &[row(&[], "externalId", "hcExternalId", Codec::Text), row(&[], "displayName", "cn", Codec::Text)];
+/// What Headcount knows of a group beside the core schema.
+const HEADCOUNT_GROUP: &str = "urn:headcount:scim:schemas:extension:1.0:Group";
+
+const GROUP: &[Row] = &[
+    row(&[], "externalId", "hcExternalId", Codec::Text),
+    row(&[], "displayName", "cn", Codec::Text),
+    row(&[HEADCOUNT_GROUP], "adminOnly", "hcAdminOnly", Codec::Boolean),
+];
 
 /// A reference to another entry, or several: an id in SCIM, a name in LDAP. It is written where the schema lets clients.
 pub struct Link {
@@ -125,7 +132,9 @@ pub enum Finds {
 
 /// An attribute that entries are found by.
 pub struct Searchable {
-    /// The attribute of the core schema or a common one.
+    /// The URN of its extension.
+    pub extension: Option<&'static str>,
+    /// The attribute.
     pub name: &'static str,
     /// The sub-attribute.
     pub sub: Option<&'static str>,
@@ -153,6 +162,8 @@ pub enum Part {
     Login,
     /// The members of a group.
     Members,
+    /// The members of a group with their levels, past ones too.
+    Memberships,
 }
 
 /// A part of a resource that is costly, and so is made only where it is asked for.
@@ -221,10 +232,16 @@ impl std::fmt::Debug for Mapping {
 const READ_OF_ALL: &[&str] = &["entryUUID", "createTimestamp", "modifyTimestamp"];
 
 pub(super) const EXTERNAL_ID: Searchable =
-    Searchable { name: "externalId", sub: None, ldap: &["hcExternalId"], finds: Finds::Text, by_prefix: false };
+    Searchable { extension: None, name: "externalId", sub: None, ldap: &["hcExternalId"], finds: Finds::Text, by_prefix: false };
 
-const LAST_MODIFIED: Searchable =
-    Searchable { name: "meta", sub: Some("lastModified"), ldap: &["modifyTimestamp"], finds: Finds::Instant, by_prefix: false };
+const LAST_MODIFIED: Searchable = Searchable {
+    extension: None,
+    name: "meta",
+    sub: Some("lastModified"),
+    ldap: &["modifyTimestamp"],
+    finds: Finds::Instant,
+    by_prefix: false,
+};
 
 /// Users.
 pub static USERS: Mapping = Mapping {
@@ -249,17 +266,17 @@ pub static USERS: Mapping = Mapping {
     searchable: &[
         EXTERNAL_ID,
         LAST_MODIFIED,
-        Searchable { name: "active", sub: None, ldap: &["hcActive"], finds: Finds::False, by_prefix: false },
-        Searchable { name: "userName", sub: None, ldap: &["uid"], finds: Finds::Text, by_prefix: true },
-        Searchable { name: "emails", sub: Some("value"), ldap: &["mail"], finds: Finds::Ascii, by_prefix: false },
-        Searchable { name: "displayName", sub: None, ldap: &["displayName", "cn"], finds: Finds::Text, by_prefix: false },
+        Searchable { extension: None, name: "active", sub: None, ldap: &["hcActive"], finds: Finds::False, by_prefix: false },
+        Searchable { extension: None, name: "userName", sub: None, ldap: &["uid"], finds: Finds::Text, by_prefix: true },
+        Searchable { extension: None, name: "emails", sub: Some("value"), ldap: &["mail"], finds: Finds::Ascii, by_prefix: false },
+        Searchable { extension: None, name: "displayName", sub: None, ldap: &["displayName", "cn"], finds: Finds::Text, by_prefix: false },
     ],
 };
 
 /// Groups.
 pub static GROUPS: Mapping = Mapping {
     rows: GROUP,
-    links: &[],
+    links: &[Link { holder: &[HEADCOUNT_GROUP], name: "parent", ldap: "hcParentGroup", display: "display" }],
     follows: &[],
     also_read: &[],
     stands_in: &[],
@@ -268,29 +285,39 @@ pub static GROUPS: Mapping = Mapping {
     fixed: &[],
     naming: Naming { name: "displayName", ldap: "cn", container: "ou=groups", is_unique: true },
     true_by_default: &[],
-    computed: &[Computed { extension: None, name: "members", part: Part::Members, reads: &[] }],
+    computed: &[
+        Computed { extension: None, name: "members", part: Part::Members, reads: &[] },
+        Computed { extension: Some(HEADCOUNT_GROUP), name: "memberships", part: Part::Memberships, reads: &[] },
+    ],
     searchable: &[
         EXTERNAL_ID,
         LAST_MODIFIED,
-        Searchable { name: "displayName", sub: None, ldap: &["cn"], finds: Finds::Text, by_prefix: true },
-        Searchable { name: "members", sub: Some("value"), ldap: &["member", "hcViewOnlyMember"], finds: Finds::Link, by_prefix: false },
+        Searchable { extension: None, name: "displayName", sub: None, ldap: &["cn"], finds: Finds::Text, by_prefix: true },
+        Searchable {
+            extension: None,
+            name: "members",
+            sub: Some("value"),
+            ldap: &["member", "hcViewOnlyMember"],
+            finds: Finds::Link,
+            by_prefix: false,
+        },
+        Searchable {
+            extension: Some(HEADCOUNT_GROUP),
+            name: "memberships",
+            sub: Some("value"),
+            ldap: &["member", "hcViewOnlyMember", "hcPastMember"],
+            finds: Finds::Link,
+            by_prefix: false,
+        },
+        Searchable {
+            extension: Some(HEADCOUNT_GROUP),
+            name: "parent",
+            sub: Some("value"),
+            ldap: &["hcParentGroup"],
+            finds: Finds::Link,
+            by_prefix: false,
+        },
     ],
-};
-
-/// Sessions, which the server makes: nothing of them is written here.
-pub static SESSIONS: Mapping = Mapping {
-    rows: &[],
-    links: &[],
-    follows: &[],
-    also_read: &[],
-    stands_in: &[],
-    object_class: "hcSession",
-    object_classes: &["hcSession"],
-    fixed: &[],
-    naming: Naming { name: "id", ldap: "hcSessionId", container: "ou=sessions", is_unique: true },
-    true_by_default: &[],
-    computed: &[],
-    searchable: &[],
 };
 
 impl Mapping {
@@ -458,7 +485,7 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
 /// What else [`shown`] looks at.
 fn stand_ins(row: &Row) -> &'static [&'static str] {
     match row.ldap {
-        "sn" => &["uid"],
+        "sn" => &["uid", "displayName"],
         "displayName" => &["cn", "uid", "hcFormattedName", "sn"],
         "hcEmail" => &["mail"],
         "hcCertificate" => &["userCertificate;binary"],
@@ -535,7 +562,11 @@ pub type Changes = Vec<(&'static str, Vec<Vec<u8>>)>;
 pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lookup: &dyn Lookup) -> Result<Changes, ScimError> {
     let mut changes = Changes::new();
     let mapping = resource_type.mapping;
-    for row in mapping.rows.iter().filter(|row| mapping.follows.iter().all(|(ldap, _)| *ldap != row.ldap)) {
+    let is_read_only = |holder: &[&str], name: &str| {
+        resource_type.mapped(holder, name).is_none_or(|attribute| attribute.mutability == Mutability::ReadOnly)
+    };
+    let is_written = |row: &&Row| mapping.follows.iter().all(|(ldap, _)| *ldap != row.ldap) && !is_read_only(row.holder, row.name);
+    for row in mapping.rows.iter().filter(is_written) {
         let (old, new) = (stored(before, row), stored(after, row));
         if old != new {
             changes.push((row.ldap, new));
@@ -548,7 +579,7 @@ pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lo
         }
     }
     for link in mapping.links {
-        if resource_type.mapped(link.holder, link.name).is_none_or(|attribute| attribute.mutability == Mutability::ReadOnly) {
+        if is_read_only(link.holder, link.name) {
             continue;
         }
         let dn = |id: &str| {

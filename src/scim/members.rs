@@ -6,24 +6,115 @@ use super::evaluate::Predicate;
 use super::filter::{Filter, Operator};
 use super::gateway::Gateway;
 use super::json::{self, Object};
+use super::mapping;
 use super::patch::{Action, Operation};
 use super::schema::{ResourceType, Target};
 use crate::directory::OwnedEntry;
 use crate::model::{Level, Modification, ModificationKind};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Which of the two lists of a group: its members, or its members of every level, past ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// `members`: those of every level but past.
+    Members,
+    /// `memberships` of the extension.
+    Memberships,
+}
+
+/// Who is meant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Whom {
+    /// Everybody on the list.
+    All,
+    /// Those of these ids.
+    Ids(Vec<String>),
+    /// Those on the list that match.
+    Matching(Box<Predicate>),
+}
+
+/// Somebody who is to be a member; where no level is given it is full, or what it is.
+pub type Wanted = (String, Option<Level>);
 
 /// One step, in the order of the request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// These are members.
-    Add(Vec<String>),
+    Add(Vec<Wanted>),
     /// These are not.
-    Remove(Vec<String>),
-    /// Those that match are not.
-    RemoveMatching(Box<Predicate>),
+    Remove(List, Whom),
     /// These are the members, and nobody else.
-    Replace(Vec<String>),
+    Replace(List, Vec<Wanted>),
+    /// These members, of whom there is one at least, get this level.
+    Level(Whom, Level),
+}
+
+impl Step {
+    /// Whether it speaks of levels.
+    pub fn is_of_levels(&self) -> bool {
+        match self {
+            Self::Add(wanted) => wanted.iter().any(|(_, level)| level.is_some()),
+            Self::Remove(list, _) | Self::Replace(list, _) => *list == List::Memberships,
+            Self::Level(..) => true,
+        }
+    }
+}
+
+/// What is to become of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// On this list no more.
+    Gone(List),
+    /// A member of whatever level.
+    Member,
+    /// A member of this level.
+    Of(Level),
+}
+
+/// A level as SCIM names it.
+pub const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Administrator => "administrator",
+        Level::Full => "full",
+        Level::ViewOnly => "viewOnly",
+        Level::Past => "past",
+    }
+}
+
+/// The level of that name, or 400 invalidValue.
+pub fn level_of(name: &str) -> Result<Level, ScimError> {
+    let levels = [Level::Administrator, Level::Full, Level::ViewOnly, Level::Past];
+    let found = levels.into_iter().find(|level| level_name(*level).eq_ignore_ascii_case(name));
+    found.ok_or_else(|| ScimError::value(format!("level: {name} is none; there are administrator, full, viewOnly and past")))
+}
+
+/// The LDAP attribute that shows members of a level.
+const fn attribute_of(level: Level) -> &'static str {
+    match level {
+        Level::Administrator => "hcAdministrator",
+        Level::Full => "member",
+        Level::ViewOnly => "hcViewOnlyMember",
+        Level::Past => "hcPastMember",
+    }
+}
+
+fn level_in(element: &Value) -> Result<Option<Level>, ScimError> {
+    match element.as_object().and_then(|members| json::get(members, "level")) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) => level_of(name).map(Some),
+        Some(_) => Err(ScimError::value("level is not a string")),
+    }
+}
+
+/// Those whom the value of a list names; a level counts in `memberships` only.
+fn wanted(list: List, value: &Value) -> Result<Vec<Wanted>, ScimError> {
+    let ids = ids(value)?;
+    if list == List::Members {
+        return Ok(ids.into_iter().map(|id| (id, None)).collect());
+    }
+    let elements = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+    ids.into_iter().zip(elements).map(|(id, element)| Ok((id, level_in(element)?))).collect()
 }
 
 /// The ids in the value of `members`: objects with `value`, bare ids, one or several (quirks 8, 23, 47).
@@ -41,38 +132,84 @@ pub fn ids(value: &Value) -> Result<Vec<String>, ScimError> {
     elements.iter().map(|element| id(element).ok_or_else(|| ScimError::value("members: an id is missing"))).collect()
 }
 
-/// Takes what concerns members out of an operation. Answers the step, and the operation that is left.
-pub fn split(operation: Operation, group: &ResourceType) -> Result<(Option<Step>, Option<Operation>), ScimError> {
+/// Takes what concerns members out of an operation. Answers the steps, and the operation that is left.
+pub fn split(operation: Operation, group: &ResourceType) -> Result<(Vec<Step>, Option<Operation>), ScimError> {
     let Operation { action, path, value } = operation;
     let Some(path) = path else {
-        let Value::Object(mut members) = value else { return Ok((None, Some(Operation { action, path: None, value }))) };
-        let name = members.keys().find(|name| is_members(name, group)).cloned();
-        let step = name.and_then(|name| members.shift_remove(&name)).map(|value| ids(&value)).transpose()?;
-        let step = step.map(|ids| if action == Action::Replace { Step::Replace(ids) } else { Step::Add(ids) });
-        let rest = Some(Operation { action, path: None, value: Value::Object(members) });
-        return Ok((step, rest));
+        let Value::Object(mut members) = value else { return Ok((Vec::new(), Some(Operation { action, path: None, value }))) };
+        let steps = taken(&mut members, group, action)?;
+        return Ok((steps, Some(Operation { action, path: None, value: Value::Object(members) })));
     };
-    let Some(Target::Attribute(_, attribute, sub)) = group.resolve(&path.attribute) else {
-        return Ok((None, Some(Operation { action, path: Some(path), value })));
+    let target = group.resolve(&path.attribute);
+    if let (Some(Target::Extension(extension)), Action::Add | Action::Replace) = (target, action)
+        && let Value::Object(members) = &value
+    {
+        let mut holder = Object::from_iter([(extension.id.clone(), Value::Object(members.clone()))]);
+        let steps = taken(&mut holder, group, action)?;
+        let value = holder.shift_remove(&extension.id).unwrap_or_default();
+        let rest = (!json::is_unassigned(&value)).then_some(Operation { action, path: Some(path), value });
+        return Ok((steps, rest));
+    }
+    let (list, attribute, sub) = match target {
+        Some(Target::Attribute(None, attribute, sub)) if attribute.name == "members" => (List::Members, attribute, sub),
+        Some(Target::Attribute(Some(_), attribute, sub)) if attribute.name == "memberships" => (List::Memberships, attribute, sub),
+        _ => return Ok((Vec::new(), Some(Operation { action, path: Some(path), value }))),
     };
-    if attribute.name != "members" {
-        return Ok((None, Some(Operation { action, path: Some(path), value })));
-    }
-    if sub.is_some() {
-        return Err(ScimError::mutability("a member is added or removed, not changed"));
-    }
-    let step = match (action, &path.filter) {
-        (Action::Remove, None) if json::is_unassigned(&value) => Step::Replace(Vec::new()),
-        (Action::Remove, None) => Step::Remove(ids(&value)?),
-        (Action::Remove, Some(Filter::Compare(name, Operator::Equal, Value::String(id)))) if name.name.eq_ignore_ascii_case("value") => {
-            Step::Remove(vec![id.clone()])
+    let matching = |filter: &Filter| Ok::<_, ScimError>(Whom::Matching(Box::new(Predicate::compile_element(filter, attribute)?)));
+    let whom = match &path.filter {
+        None => Whom::All,
+        Some(Filter::Compare(name, Operator::Equal, Value::String(id))) if name.name.eq_ignore_ascii_case("value") => {
+            Whom::Ids(vec![id.clone()])
         }
-        (Action::Remove, Some(filter)) => Step::RemoveMatching(Box::new(Predicate::compile_element(filter, attribute)?)),
-        (Action::Add, None) => Step::Add(ids(&value)?),
-        (Action::Replace, None) => Step::Replace(ids(&value)?),
-        (Action::Add | Action::Replace, Some(_)) => return Err(ScimError::mutability("a member is added or removed, not changed")),
+        Some(filter) => matching(filter)?,
     };
-    Ok((Some(step), None))
+    let step = match (action, sub.map(|sub| sub.name.as_str()), whom) {
+        (Action::Remove, None, Whom::All) if json::is_unassigned(&value) => Step::Remove(list, Whom::All),
+        (Action::Remove, None, Whom::All) => Step::Remove(list, Whom::Ids(ids(&value)?)),
+        (Action::Remove, None, whom) => Step::Remove(list, whom),
+        (Action::Add, None, Whom::All) => Step::Add(wanted(list, &value)?),
+        (Action::Replace, None, Whom::All) => Step::Replace(list, wanted(list, &value)?),
+        (Action::Add | Action::Replace, Some("level"), whom) => {
+            let name = value.as_str().ok_or_else(|| ScimError::value("level is not a string"))?;
+            Step::Level(whom, level_of(name)?)
+        }
+        (Action::Add | Action::Replace, None, whom) if list == List::Memberships => match level_in(&value)? {
+            Some(level) => Step::Level(whom, level),
+            None => return Err(ScimError::value("memberships: a level is missing")),
+        },
+        _ => return Err(ScimError::mutability("a member is added or removed, and its level changed; who it is is not")),
+    };
+    Ok((vec![step], None))
+}
+
+/// Takes the lists out of the body of a POST or PUT, or of the value of an operation without a path.
+fn taken(body: &mut Object, group: &ResourceType, action: Action) -> Result<Vec<Step>, ScimError> {
+    let mut steps = Vec::new();
+    let mut step = |list: List, value: &Value| -> Result<(), ScimError> {
+        let wanted = wanted(list, value)?;
+        steps.push(if action == Action::Replace { Step::Replace(list, wanted) } else { Step::Add(wanted) });
+        Ok(())
+    };
+    if let Some(value) = remove(body, |name| is_members(name, group)) {
+        step(List::Members, &value)?;
+    }
+    for extension in &group.extensions {
+        let whole = format!("{}:memberships", extension.id);
+        if let Some(value) = remove(body, |name| name.eq_ignore_ascii_case(&whole)) {
+            step(List::Memberships, &value)?;
+        }
+        let name = body.keys().find(|name| name.eq_ignore_ascii_case(&extension.id)).cloned();
+        let Some(Value::Object(members)) = name.and_then(|name| body.get_mut(&name)) else { continue };
+        if let Some(value) = remove(members, |name| name.eq_ignore_ascii_case("memberships")) {
+            step(List::Memberships, &value)?;
+        }
+    }
+    Ok(steps)
+}
+
+fn remove(body: &mut Object, is_it: impl Fn(&str) -> bool) -> Option<Value> {
+    let name = body.keys().find(|name| is_it(name)).cloned()?;
+    body.shift_remove(&name)
 }
 
 fn is_members(name: &str, group: &ResourceType) -> bool {
@@ -81,47 +218,80 @@ fn is_members(name: &str, group: &ResourceType) -> bool {
     name.eq_ignore_ascii_case("members") && urn.is_none_or(|urn| urn.eq_ignore_ascii_case(&group.schema.id))
 }
 
-/// Takes `members` out of a body, for a POST or PUT: the ids, or `None` where it is absent.
-pub fn take(body: &mut Object, group: &ResourceType) -> Result<Option<Vec<String>>, ScimError> {
-    let name = body.keys().find(|name| is_members(name, group)).cloned();
-    name.and_then(|name| body.shift_remove(&name)).map(|value| ids(&value)).transpose()
+/// Takes the lists of members out of a body, for a POST or PUT; what is absent is no step.
+pub fn take(body: &mut Object, group: &ResourceType) -> Result<Vec<Step>, ScimError> {
+    taken(body, group, Action::Replace)
 }
 
-/// Which ids are to be members and which not, after all steps; nobody else is touched. `current` is asked for the
-/// members there are only where a step needs to know.
-fn outcome(steps: &[Step], current: &mut dyn FnMut() -> Result<Vec<Value>, ScimError>) -> Result<BTreeMap<String, bool>, ScimError> {
-    let mut wanted: BTreeMap<String, bool> = BTreeMap::new();
+/// What becomes of whom, after all steps; nobody else is touched. `current` is asked for the memberships there are only
+/// where a step needs to know.
+fn outcome(steps: &[Step], current: &mut dyn FnMut() -> Result<Vec<Value>, ScimError>) -> Result<BTreeMap<String, Outcome>, ScimError> {
+    let mut state: BTreeMap<String, Outcome> = BTreeMap::new();
     for step in steps {
         match step {
-            Step::Add(ids) => wanted.extend(ids.iter().map(|id| (id.to_ascii_lowercase(), true))),
-            Step::Remove(ids) => wanted.extend(ids.iter().map(|id| (id.to_ascii_lowercase(), false))),
-            Step::RemoveMatching(predicate) => {
-                let added: Vec<String> = wanted.iter().filter(|(_, is_member)| **is_member).map(|(id, _)| id.clone()).collect();
-                let added = added.into_iter().map(|id| serde_json::json!({"value": id}));
-                for member in current()?.into_iter().chain(added).filter(|member| predicate.matches_element(member)) {
-                    wanted.extend(member.get("value").and_then(Value::as_str).map(|id| (id.to_owned(), false)));
-                }
+            Step::Add(wanted) => add(&mut state, wanted),
+            Step::Remove(list, Whom::Ids(ids)) => state.extend(ids.iter().map(|id| (id.to_ascii_lowercase(), Outcome::Gone(*list)))),
+            Step::Remove(list, whom) => {
+                let gone = selected(&state, *list, whom, current()?);
+                state.extend(gone.into_iter().map(|id| (id, Outcome::Gone(*list))));
             }
-            Step::Replace(ids) => {
-                wanted.values_mut().for_each(|is_member| *is_member = false);
-                for member in current()? {
-                    wanted.extend(member.get("value").and_then(Value::as_str).map(|id| (id.to_owned(), false)));
+            Step::Replace(list, wanted) => {
+                let listed = selected(&state, *list, &Whom::All, current()?);
+                let stays = |id: &String| wanted.iter().any(|(wanted, _)| wanted.eq_ignore_ascii_case(id));
+                state.extend(listed.into_iter().filter(|id| !stays(id)).map(|id| (id, Outcome::Gone(*list))));
+                add(&mut state, wanted);
+            }
+            Step::Level(whom, level) => {
+                let found = selected(&state, List::Memberships, whom, current()?);
+                if found.is_empty() {
+                    return Err(ScimError::no_target("memberships: there is no such member"));
                 }
-                wanted.extend(ids.iter().map(|id| (id.to_ascii_lowercase(), true)));
+                state.extend(found.into_iter().map(|id| (id, Outcome::Of(*level))));
             }
         }
     }
-    Ok(wanted)
+    Ok(state)
 }
 
-/// The members of a new group, as values of `member`; one that is not there is 400 invalidValue.
-pub fn names(gateway: &Gateway, ids: &[String]) -> Result<Vec<Vec<u8>>, ScimError> {
-    let mut names: Vec<Vec<u8>> = Vec::new();
-    let mut seen = HashSet::new();
-    for id in ids.iter().filter(|id| seen.insert(id.to_ascii_lowercase())) {
-        names.push(known(gateway, id)?.into_bytes());
+fn add(state: &mut BTreeMap<String, Outcome>, wanted: &[Wanted]) {
+    for (id, level) in wanted {
+        let outcome = state.entry(id.to_ascii_lowercase()).or_insert(Outcome::Member);
+        *outcome = match (level, *outcome) {
+            (Some(level), _) => Outcome::Of(*level),
+            (None, kept @ Outcome::Of(Level::Administrator | Level::Full | Level::ViewOnly)) => kept,
+            (None, _) => Outcome::Member,
+        };
     }
-    Ok(names)
+}
+
+/// Those on a list, as it is after the steps until now.
+fn selected(state: &BTreeMap<String, Outcome>, list: List, whom: &Whom, current: Vec<Value>) -> Vec<String> {
+    let id = |element: &Value| element.get("value").and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let there: HashSet<String> = current.iter().filter_map(id).collect();
+    let added = state.keys().filter(|id| !there.contains(*id)).map(|id| serde_json::json!({"value": id}));
+    let mut found = Vec::new();
+    for mut element in current.into_iter().chain(added) {
+        let Some(id) = id(&element) else { continue };
+        let level = element.get("level").and_then(Value::as_str).and_then(|name| level_of(name).ok());
+        let level = match state.get(&id) {
+            Some(Outcome::Gone(List::Memberships)) => None,
+            Some(Outcome::Gone(List::Members)) => level.filter(|level| *level == Level::Past),
+            Some(Outcome::Member) => level.filter(|level| *level > Level::Past).or(Some(Level::Full)),
+            Some(Outcome::Of(level)) => Some(*level),
+            None => level,
+        };
+        let Some(level) = level.filter(|level| list == List::Memberships || *level > Level::Past) else { continue };
+        element["level"] = level_name(level).into();
+        let matches = match whom {
+            Whom::All => true,
+            Whom::Ids(ids) => ids.iter().any(|wanted| wanted.eq_ignore_ascii_case(&id)),
+            Whom::Matching(predicate) => predicate.matches_element(&element),
+        };
+        if matches {
+            found.push(id);
+        }
+    }
+    found
 }
 
 fn known(gateway: &Gateway, id: &str) -> Result<String, ScimError> {
@@ -132,33 +302,47 @@ fn unknown(id: &str) -> ScimError {
     ScimError::value(format!("members: there is no {id}"))
 }
 
-/// What to write for the steps: an addition for who is not yet a member, a removal for who is one. What is so already
-/// is left alone, so repeating a request changes nothing (quirks 34, 39), and a list of thousands costs look-ups for
+/// The members of a new group, as attributes; one that is not there is 400 invalidValue.
+pub fn of_new(gateway: &Gateway, steps: &[Step]) -> Result<mapping::Changes, ScimError> {
+    let mut names: BTreeMap<&'static str, Vec<Vec<u8>>> = BTreeMap::new();
+    for (id, outcome) in outcome(steps, &mut || Ok(Vec::new()))? {
+        let level = match outcome {
+            Outcome::Gone(_) => continue,
+            Outcome::Member => Level::Full,
+            Outcome::Of(level) => level,
+        };
+        names.entry(attribute_of(level)).or_default().push(known(gateway, &id)?.into_bytes());
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// What to write for the steps: an addition for who is not yet a member, a removal for who is one, both for a lower level.
+/// What is so already is left alone, so repeating a request changes nothing (quirks 34, 39), and a list of thousands costs look-ups for
 /// those alone that differ.
 pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> Result<Vec<Modification>, ScimError> {
-    let mut all: Option<HashSet<String>> = None;
+    let mut all: Option<HashMap<String, Level>> = None;
     let mut current = || -> Result<Vec<Value>, ScimError> {
-        let members = gateway.members(group.id)?;
-        all = Some(members.iter().map(|member| member.uuid.to_ascii_lowercase()).collect());
-        Ok(members.iter().map(|member| gateway.member_value(member)).collect())
+        let members = gateway.memberships(group.id)?;
+        all = Some(members.iter().map(|member| (member.uuid.to_ascii_lowercase(), member.level)).collect());
+        Ok(members.iter().map(|member| gateway.membership_value(member)).collect())
     };
     let wanted = outcome(steps, &mut current)?;
-    let is_so = |id: &str, is_member: bool| all.as_ref().is_some_and(|all| all.contains(id) == is_member);
     let mut changes: BTreeMap<(bool, &str), Vec<Vec<u8>>> = BTreeMap::new();
-    for (id, is_member) in wanted.into_iter().filter(|(id, is_member)| !is_so(id, *is_member)) {
-        let Some((entry, dn)) = gateway.entry_of(&id)? else {
-            if is_member {
-                return Err(unknown(&id));
-            }
-            // Who is not there is no member.
+    for (id, outcome) in wanted {
+        let known = all.as_ref().map(|all| all.get(&id).copied());
+        if known.is_some_and(|held| written(outcome, held).is_empty()) {
             continue;
+        }
+        let Some((entry, dn)) = gateway.entry_of(&id)? else {
+            // Who is not there is no member.
+            match outcome {
+                Outcome::Member | Outcome::Of(_) => return Err(unknown(&id)),
+                Outcome::Gone(_) => continue,
+            }
         };
         let held = gateway.directory.member_level(&gateway.caller, group.id, entry)?;
-        match (is_member, held) {
-            (true, None | Some(Level::Past)) => changes.entry((true, "member")).or_default().push(dn.into_bytes()),
-            (false, Some(Level::ViewOnly)) => changes.entry((false, "hcViewOnlyMember")).or_default().push(dn.into_bytes()),
-            (false, Some(Level::Full | Level::Administrator)) => changes.entry((false, "member")).or_default().push(dn.into_bytes()),
-            (true, Some(Level::ViewOnly | Level::Full | Level::Administrator)) | (false, None | Some(Level::Past)) => {}
+        for (is_added, attribute) in written(outcome, held) {
+            changes.entry((is_added, attribute)).or_default().push(dn.clone().into_bytes());
         }
     }
     let modification = |((add, attribute), values): ((bool, &str), Vec<Vec<u8>>)| Modification {
@@ -167,6 +351,22 @@ pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> R
         values,
     };
     Ok(changes.into_iter().map(modification).collect())
+}
+
+/// The attributes that a name is added to and taken from, by the level it has. `member` shows administrators too, so one who
+/// is to be that no more is taken out first.
+fn written(outcome: Outcome, held: Option<Level>) -> Vec<(bool, &'static str)> {
+    use Level::{Administrator, Full, Past, ViewOnly};
+    match (outcome, held) {
+        (Outcome::Member, None | Some(Past)) => vec![(true, attribute_of(Full))],
+        (Outcome::Member, Some(ViewOnly | Full | Administrator)) => Vec::new(),
+        (Outcome::Of(Full), Some(Administrator)) => vec![(false, attribute_of(Administrator)), (true, attribute_of(Full))],
+        (Outcome::Of(level), held) if held == Some(level) => Vec::new(),
+        (Outcome::Of(level), _) => vec![(true, attribute_of(level))],
+        (Outcome::Gone(List::Members), Some(Past)) | (Outcome::Gone(_), None) => Vec::new(),
+        (Outcome::Gone(_), Some(Administrator)) => vec![(false, attribute_of(Full))],
+        (Outcome::Gone(_), Some(level)) => vec![(false, attribute_of(level))],
+    }
 }
 
 #[cfg(test)]
@@ -182,26 +382,18 @@ mod tests {
         let catalogue = Catalogue::load().unwrap();
         let (mut steps, mut left) = (Vec::new(), 0);
         for operation in patch::parse(json!({"operations": operations}).as_object().unwrap(), Profile::Rfc)? {
-            let (step, rest) = split(operation, &catalogue.group)?;
-            steps.extend(step);
+            let (found, rest) = split(operation, &catalogue.group)?;
+            steps.extend(found);
             left += usize::from(rest.is_some());
         }
         Ok((steps, left))
     }
 
     fn members_after(operations: Value) -> Vec<String> {
-        let current = ["a", "b"].map(|id| json!({"value": id, "display": format!("Name {id}"), "type": "User"}));
+        let current = ["a", "b"].map(|id| json!({"value": id, "display": format!("Name {id}"), "type": "User", "level": "full"}));
         let (steps, _) = steps(operations).unwrap();
-        let wanted = outcome(&steps, &mut || Ok(current.to_vec())).unwrap();
-        let mut members: std::collections::BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
-        for (id, is_member) in wanted {
-            if is_member {
-                members.insert(id)
-            } else {
-                members.remove(&id)
-            };
-        }
-        members.into_iter().collect()
+        let state = outcome(&steps, &mut || Ok(current.to_vec())).unwrap();
+        selected(&state, List::Members, &Whom::All, current.to_vec())
     }
 
     #[test]
@@ -231,6 +423,66 @@ mod tests {
         ];
         for (operations, expected) in cases {
             assert_eq!(members_after(operations.clone()), expected, "{operations}");
+        }
+    }
+
+    /// What there is after operations on the extension, where `a` is an administrator and `b` was a member once.
+    fn levels_after(operations: Value) -> Result<Vec<String>, ScimError> {
+        let current = [("a", "administrator"), ("b", "past"), ("c", "full")].map(|(id, level)| json!({"value": id, "level": level}));
+        let (steps, left) = steps(operations)?;
+        assert_eq!(left, 0);
+        let state = outcome(&steps, &mut || Ok(current.to_vec()))?;
+        let levels = [Level::Administrator, Level::Full, Level::ViewOnly, Level::Past];
+        let of = |level: Level| {
+            let catalogue = Catalogue::load().unwrap();
+            let filter = Filter::parse(&format!("level eq \"{}\"", level_name(level))).unwrap();
+            let predicate = Predicate::compile_element(&filter, catalogue.group.extensions[0].attribute("memberships").unwrap()).unwrap();
+            let found = selected(&state, List::Memberships, &Whom::Matching(Box::new(predicate)), current.to_vec());
+            found.into_iter().map(move |id| format!("{id} {}", level_name(level)))
+        };
+        Ok(levels.into_iter().flat_map(of).collect())
+    }
+
+    #[test]
+    fn g1_levels_are_given_changed_and_taken_by_every_kind_of_path() {
+        const GROUP: &str = "urn:headcount:scim:schemas:extension:1.0:Group";
+        let path = |rest: &str| format!("{GROUP}:memberships{rest}");
+        let cases = [
+            (json!([{"op": "replace", "path": path("[value eq \"a\"].level"), "value": "full"}]), "a full,c full,b past"),
+            (
+                json!([{"op": "replace", "path": path("[level eq \"past\"].level"), "value": "viewOnly"}]),
+                "a administrator,c full,b viewOnly",
+            ),
+            (json!([{"op": "add", "path": path("[level eq \"full\"]"), "value": {"level": "PAST"}}]), "a administrator,b past,c past"),
+            (
+                json!([{"op": "add", "path": path(""), "value": [{"value": "d", "level": "viewOnly"}, {"value": "a"}]}]),
+                "a administrator,c full,d viewOnly,b past",
+            ),
+            (json!([{"op": "remove", "path": path("[level eq \"administrator\"]")}]), "c full,b past"),
+            (json!([{"op": "remove", "path": path(""), "value": [{"value": "b"}]}]), "a administrator,c full"),
+            (json!([{"op": "remove", "path": path("")}]), ""),
+            (json!([{"op": "replace", "path": path(""), "value": [{"value": "b", "level": "administrator"}]}]), "b administrator"),
+            (json!([{"op": "replace", "path": GROUP, "value": {"memberships": [{"value": "c"}]}}]), "c full"),
+            // The plain list says nothing of levels, and nothing of past members.
+            (json!([{"op": "replace", "path": "members", "value": [{"value": "a"}, {"value": "c"}]}]), "a administrator,c full,b past"),
+            (json!([{"op": "replace", "path": "members", "value": []}]), "b past"),
+            (json!([{"op": "add", "path": "members", "value": [{"value": "b"}]}]), "a administrator,b full,c full"),
+            (json!([{"op": "remove", "path": "members[value eq \"b\"]"}]), "a administrator,c full,b past"),
+            (
+                json!([{"op": "add", "path": path(""), "value": {"value": "d", "level": "administrator"}}, {"op": "add", "path": "members", "value": [{"value": "d"}]}]),
+                "a administrator,d administrator,c full,b past",
+            ),
+        ];
+        for (operations, expected) in cases {
+            assert_eq!(levels_after(operations.clone()).unwrap().join(","), expected, "{operations}");
+        }
+        for refused in [
+            json!([{"op": "replace", "path": path("[value eq \"z\"].level"), "value": "full"}]),
+            json!([{"op": "replace", "path": path("[value eq \"a\"].level"), "value": "owner"}]),
+            json!([{"op": "replace", "path": path("[value eq \"a\"].value"), "value": "c"}]),
+            json!([{"op": "add", "path": path(""), "value": [{"value": "d", "level": 3}]}]),
+        ] {
+            assert!(levels_after(refused.clone()).is_err(), "{refused}");
         }
     }
 

@@ -23,6 +23,7 @@ pub mod listing;
 pub mod mapping;
 mod me;
 pub mod members;
+mod memberships;
 pub mod narrow;
 mod oauth;
 pub mod order;

@@ -123,8 +123,9 @@ fn place(location: &Location) -> Option<(&str, Option<&str>)> {
 
 /// How entries are found by what is in that place.
 fn searchable<'t>(location: &Location, resource_type: &'t ResourceType) -> Option<&'t Searchable> {
-    let (name, sub) = place(location)?;
-    resource_type.mapping.searchable.iter().find(|held| held.name == name && held.sub == sub)
+    let (name, sub) = (location.attribute.as_deref()?, location.sub.as_deref());
+    let is_it = |held: &&Searchable| held.extension == location.extension.as_deref() && held.name == name && held.sub == sub;
+    resource_type.mapping.searchable.iter().find(is_it)
 }
 
 fn comparison(

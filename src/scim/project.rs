@@ -14,6 +14,8 @@ use serde_json::Value;
 pub struct Projection {
     include: Option<Vec<Selected>>,
     exclude: Vec<Selected>,
+    /// What is shown though it was not asked for by name.
+    beside: Vec<Selected>,
 }
 
 /// One name of a projection, looked up.
@@ -42,12 +44,22 @@ impl Projection {
             true => None,
             false => Some(look_up(attributes, resource_type)?),
         };
-        Ok(Self { include, exclude: look_up(excluded, resource_type)? })
+        Ok(Self { include, exclude: look_up(excluded, resource_type)?, beside: Vec::new() })
     }
 
     /// Whether what is computed is in the answer at all, so that what is costly is read only then.
     pub fn wants(&self, resource_type: &ResourceType, computed: &Computed) -> bool {
         resource_type.computed(computed).is_some_and(|attribute| self.decide(computed.extension, attribute) != Say::Nothing)
+    }
+
+    /// Shows an attribute that is shown on request too: who changes it asks for it (RFC 7643 §7).
+    pub fn and(&mut self, computed: &Computed) {
+        self.beside.push(Selected {
+            extension: computed.extension.map(str::to_owned),
+            attribute: Some(computed.name.to_owned()),
+            sub: None,
+            elements: None,
+        });
     }
 
     /// Whether a selection was made.
@@ -103,7 +115,8 @@ impl Projection {
             };
         }
         let excluded = self.exclude.iter().filter(names).any(|selected| selected.sub.is_none() && selected.elements.is_none());
-        if excluded || attribute.returned == Returned::Request { Say::Nothing } else { Say::Whole }
+        let unasked = attribute.returned == Returned::Request && !self.beside.iter().any(|selected| names(&selected));
+        if excluded || unasked { Say::Nothing } else { Say::Whole }
     }
 
     /// The value with those parts that are shown.

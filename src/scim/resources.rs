@@ -7,6 +7,7 @@ use super::json::Object;
 use super::list::Query;
 use super::mapping::{self, Changes, Computed, Part};
 use super::members::{self, Step};
+use super::memberships::{self, Edge};
 use super::patch::{self, Operation};
 use super::project::Projection;
 use super::request::{Preference, if_match};
@@ -41,6 +42,12 @@ type Parameters = [(String, String)];
 fn projection(gateway: &Gateway, parameters: &Parameters, resource_type: &ResourceType) -> Result<Projection, ScimError> {
     let query = Query::of_parameters(parameters)?.under(gateway.settings.profile)?;
     Projection::new(&query.attributes, &query.excluded, resource_type)
+}
+
+/// Who writes levels is shown them (RFC 7643 §7, `returned`).
+fn show_levels(projection: &mut Projection, resource_type: &ResourceType, steps: &[Step]) {
+    let levels = resource_type.mapping.computed.iter().filter(|computed| computed.part == Part::Memberships);
+    levels.filter(|_| steps.iter().any(Step::is_of_levels)).for_each(|computed| projection.and(computed));
 }
 
 fn respond(
@@ -111,11 +118,16 @@ pub async fn create(
     let resource_type = gateway.served(resource_type);
     scopes::permit(gateway, resource_type, Deed::Write)?;
     gateway.exchange.review(&body, resource_type);
-    let projection = projection(gateway, parameters, resource_type)?;
+    let mut projection = projection(gateway, parameters, resource_type)?;
     if gateway.settings.profile == Profile::Strict {
         check_strict(&body, resource_type)?;
     }
-    let member_ids = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { None };
+    if resource_type.source == Source::Memberships {
+        let edge = memberships::create(gateway, resource_type, &body).await?;
+        return Ok(of_edge(gateway, resource_type, &edge, &projection, StatusCode::CREATED, &HeaderMap::new()));
+    }
+    let steps = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { Vec::new() };
+    show_levels(&mut projection, resource_type, &steps);
     let mut resource = normalize(&body, resource_type)?;
     for name in resource_type.mapping.true_by_default {
         resource.entry(*name).or_insert(true.into());
@@ -127,10 +139,7 @@ pub async fn create(
     }
     let changes = mapping::changes(&Object::new(), &resource, resource_type, gateway)?;
     let mut changes = scopes::within(gateway, resource_type, changes)?;
-    let names = members::names(gateway, &member_ids.unwrap_or_default())?;
-    if !names.is_empty() {
-        changes.push(("member", names));
-    }
+    changes.extend(members::of_new(gateway, &steps)?);
     let beside_it = |dn: &str| beside(gateway, resource_type, dn, &Object::new(), &resource);
     let without_password = without_password(gateway, &changes);
     let mut added = gateway.add(resource_type, changes, &beside_it).await;
@@ -184,6 +193,10 @@ pub fn read(
             let entry = gateway.get(resource_type, id, &also)?;
             respond(gateway, resource_type, &entry, &projection, StatusCode::OK, headers)
         }
+        Source::Memberships => {
+            let edge = Edge::find(gateway, id)?;
+            Ok(of_edge(gateway, resource_type, &edge, &projection, StatusCode::OK, headers))
+        }
         Source::Sessions => {
             let session = sessions::one(gateway, resource_type, id)?;
             Ok(scim(StatusCode::OK, &projection.apply(session, resource_type).into()))
@@ -200,6 +213,11 @@ pub async fn delete(gateway: &Gateway, resource_type: &ResourceType, id: &str, h
             let expected_version = if_match(headers, entry.version)?.then_some(entry.version);
             let options = WriteOptions { expected_version, ..WriteOptions::default() };
             gateway.directory.write(&gateway.caller, Write::Delete { dn: entry.dn }, options).await?;
+        }
+        Source::Memberships => {
+            let edge = Edge::find(gateway, id)?;
+            let conditional = if_match(headers, edge.version())?;
+            edge.write(gateway, edge.end(), conditional).await?;
         }
         Source::Sessions => gateway.directory.end_session(&gateway.caller, id, None).await?,
     }
@@ -262,12 +280,20 @@ pub async fn replace(
 ) -> Result<Response, ScimError> {
     let resource_type = gateway.served(resource_type);
     gateway.exchange.review(&body, resource_type);
-    let projection = projection(gateway, parameters, resource_type)?;
+    let mut projection = projection(gateway, parameters, resource_type)?;
     if gateway.settings.profile == Profile::Strict {
         check_strict(&body, resource_type)?;
     }
-    let member_ids = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { None };
-    let change = Change::Replace(normalize(&body, resource_type)?, member_ids.into_iter().map(Step::Replace).collect());
+    let steps = if resource_type.mapping.has_members() { members::take(&mut body, resource_type)? } else { Vec::new() };
+    show_levels(&mut projection, resource_type, &steps);
+    let mut resource = normalize(&body, resource_type)?;
+    if resource_type.source == Source::Memberships {
+        memberships::reduce(&mut resource);
+    }
+    let change = Change::Replace(resource, steps);
+    if resource_type.source == Source::Memberships {
+        return change_edge(gateway, resource_type, id, &change, &projection, headers).await;
+    }
     let entry = update(gateway, resource_type, id, &change, headers).await?;
     answer(gateway, resource_type, &entry, &projection, StatusCode::OK, Preference::of(headers))
 }
@@ -283,7 +309,7 @@ pub async fn patch(
 ) -> Result<Response, ScimError> {
     let resource_type = gateway.served(resource_type);
     gateway.exchange.review(body, resource_type);
-    let projection = projection(gateway, parameters, resource_type)?;
+    let mut projection = projection(gateway, parameters, resource_type)?;
     let (mut operations, mut steps) = (patch::parse(body, gateway.settings.profile)?, Vec::new());
     if gateway.settings.profile == Profile::Strict {
         patch::check_strict(&operations, resource_type)?;
@@ -294,13 +320,49 @@ pub async fn patch(
         steps = found.into_iter().flatten().collect();
         operations = left.into_iter().flatten().collect();
     }
-    let entry = update(gateway, resource_type, id, &Change::Patch(operations, steps), headers).await?;
+    show_levels(&mut projection, resource_type, &steps);
+    let change = Change::Patch(operations, steps);
+    if resource_type.source == Source::Memberships {
+        return change_edge(gateway, resource_type, id, &change, &projection, headers).await;
+    }
+    let entry = update(gateway, resource_type, id, &change, headers).await?;
     let brief = || gateway.settings.profile == Profile::Entra || gateway.directory.member_count(entry.id) > MEMBERS_SHOWN;
     let preference = Preference::of(headers);
     if projection.is_default() && preference.is_none() && resource_type.mapping.has_members() && brief() {
         return Ok(without_body(&entry));
     }
     answer(gateway, resource_type, &entry, &projection, StatusCode::OK, preference)
+}
+
+fn of_edge(
+    gateway: &Gateway,
+    resource_type: &ResourceType,
+    edge: &Edge,
+    projection: &Projection,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Response {
+    let resource = projection.apply(edge.resource(gateway, resource_type), resource_type);
+    versioned(status, edge.version(), || scim(status, &resource.into()), &edge.location(gateway, resource_type), headers)
+}
+
+/// PUT and PATCH of a membership.
+async fn change_edge(
+    gateway: &Gateway,
+    resource_type: &ResourceType,
+    id: &str,
+    change: &Change,
+    projection: &Projection,
+    headers: &HeaderMap,
+) -> Result<Response, ScimError> {
+    scopes::permit(gateway, resource_type, Deed::Write)?;
+    let edge = Edge::find(gateway, id)?;
+    let conditional = if_match(headers, edge.version())?;
+    let before = edge.ends();
+    let step = edge.change(&before, &change.apply(&before, resource_type, gateway.settings.profile)?)?;
+    edge.write(gateway, step, conditional).await?;
+    let edge = Edge::find(gateway, id)?;
+    Ok(of_edge(gateway, resource_type, &edge, projection, StatusCode::OK, &HeaderMap::new()))
 }
 
 /// Reads, computes and writes, all or nothing. Where somebody else was faster it begins again, unless the client

@@ -197,6 +197,8 @@ pub struct Verbs {
 pub enum Source {
     /// Each is an entry.
     Entries,
+    /// They are what binds members to groups.
+    Memberships,
     /// They are the sessions of the organisation.
     Sessions,
 }

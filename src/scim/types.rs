@@ -42,11 +42,27 @@ static STAFF: Mapping = Mapping {
     ],
     searchable: &[
         EXTERNAL_ID,
-        Searchable { name: "employeeNumber", sub: None, ldap: &["employeeNumber"], finds: Finds::Text, by_prefix: false },
-        Searchable { name: "emails", sub: Some("value"), ldap: &["mail"], finds: Finds::Ascii, by_prefix: false },
-        Searchable { name: "displayName", sub: None, ldap: &["displayName", "cn"], finds: Finds::Text, by_prefix: true },
-        Searchable { name: "manager", sub: Some("value"), ldap: &["manager"], finds: Finds::Link, by_prefix: false },
+        Searchable { extension: None, name: "employeeNumber", sub: None, ldap: &["employeeNumber"], finds: Finds::Text, by_prefix: false },
+        Searchable { extension: None, name: "emails", sub: Some("value"), ldap: &["mail"], finds: Finds::Ascii, by_prefix: false },
+        Searchable { extension: None, name: "displayName", sub: None, ldap: &["displayName", "cn"], finds: Finds::Text, by_prefix: true },
+        Searchable { extension: None, name: "manager", sub: Some("value"), ldap: &["manager"], finds: Finds::Link, by_prefix: false },
     ],
+};
+
+/// Of types whose resources are no entries by themselves.
+static NOT_STORED: Mapping = Mapping {
+    rows: &[],
+    links: &[],
+    follows: &[],
+    also_read: &[],
+    stands_in: &[],
+    object_class: "",
+    object_classes: &[],
+    fixed: &[],
+    naming: Naming { name: "id", ldap: "", container: "", is_unique: true },
+    true_by_default: &[],
+    computed: &[],
+    searchable: &[],
 };
 
 /// A type as it is defined, before its schemas are read.
@@ -85,7 +101,7 @@ pub(super) static DEFINITIONS: &[Definition] = &[
         description: "Groups of users",
         kind: Kind::Group,
         schema: include_str!("../../schema/scim/group.json"),
-        extensions: &[],
+        extensions: &[include_str!("../../schema/scim/headcount_group.json")],
         verbs: ALL_VERBS,
         source: Source::Entries,
         mapping: &mapping::GROUPS,
@@ -135,6 +151,17 @@ pub(super) static DEFINITIONS: &[Definition] = &[
         mapping: &content::COMMUNICATIONS,
     },
     Definition {
+        name: "Membership",
+        endpoint: "/Memberships",
+        description: "What binds somebody to a group, directly, with a level; a large group is paged through by them",
+        kind: Kind::Group,
+        schema: include_str!("../../schema/scim/membership.json"),
+        extensions: &[],
+        verbs: ALL_VERBS,
+        source: Source::Memberships,
+        mapping: &NOT_STORED,
+    },
+    Definition {
         name: "Session",
         endpoint: "/Sessions",
         description: "Sessions, each of which holds a seat; they can be listed, read and ended",
@@ -143,11 +170,11 @@ pub(super) static DEFINITIONS: &[Definition] = &[
         extensions: &[],
         verbs: Verbs { create: false, change: false, delete: true },
         source: Source::Sessions,
-        mapping: &mapping::SESSIONS,
+        mapping: &NOT_STORED,
     },
 ];
 
-/// The type that serves entries of a kind.
+/// The type that serves entries of a kind; the first, where another is about parts of them.
 pub fn of_kind(kind: Kind) -> Option<&'static Definition> {
     DEFINITIONS.iter().find(|definition| definition.kind == kind)
 }
