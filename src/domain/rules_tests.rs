@@ -425,6 +425,25 @@ fn structured_values_are_projected_primary_first() {
     assert_eq!(draft, settled, "nothing moves where nothing changed");
 }
 
+/// Quirk 18: of numbers and addresses that are equal under their rules each keeps its own spelling, whatever else changes.
+#[test]
+fn values_that_are_equal_stay_as_they_were_given() {
+    let mut draft = person(&[
+        ("hcEmail", r#"{"value":"Ann@x.example","type":"work"}"#),
+        ("hcEmail", r#"{"value":"ann@x.example","type":"work"}"#),
+        ("hcPhoneNumber", r#"{"value":"+64 11 9"}"#),
+        ("hcPhoneNumber", r#"{"value":"+64 1 19"}"#),
+    ]);
+    structured::reconcile(schema(), None, &mut draft).unwrap();
+    let settled = draft.clone();
+    structured::reconcile(schema(), Some(&settled), &mut draft).unwrap();
+    assert_eq!(draft, settled);
+    let plain = crate::model::Description::plain(id("telephoneNumber"));
+    draft.set(plain, vec![b"+64-119".to_vec()]);
+    structured::reconcile(schema(), Some(&settled), &mut draft).unwrap();
+    assert_eq!(values(&draft, "hcPhoneNumber"), [r#"{"value":"+64-119"}"#, r#"{"value":"+64 1 19"}"#]);
+}
+
 #[test]
 fn plain_values_are_carried_back_with_their_structure() {
     let mut before = person(&[

@@ -230,11 +230,16 @@ impl Values<'_> {
             for (key, spelling) in &given {
                 spellings.entry(key).or_insert(spelling);
             }
+            // Of values that are equal under the rule one is shown; the others keep their own spelling.
+            let shown: BTreeSet<Vec<u8>> = (objects.iter().filter_map(|object| self.shown_in(object, description)))
+                .filter(|(key, value)| spellings.get(key.as_slice()).is_some_and(|spelling| value == *spelling))
+                .map(|(key, _)| key)
+                .collect();
             let mut found = BTreeSet::new();
             objects.retain_mut(|object| {
                 let Some((key, value)) = self.shown_in(object, description) else { return true };
                 let Some(&spelling) = spellings.get(key.as_slice()) else { return false };
-                if value != *spelling {
+                if value != *spelling && !shown.contains(&key) && !found.contains(&key) {
                     object.insert("value".to_owned(), Value::String(self.family.form.structured(spelling)));
                 }
                 found.insert(key);
