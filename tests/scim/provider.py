@@ -125,8 +125,7 @@ class Provider(unittest.TestCase):
     def token(cls, profile, **settings):
         """A token of a new client with this profile; `settings` are options of `headcount client add`."""
         name = f"{profile}-{next(cls._numbers)}"
-        # Suites do not wait for the rate of one client.
-        options = [word for option, value in ({"rate": "10000"} | settings).items() for word in ("--" + option.replace("_", "-"), value)]
+        options = [word for option, value in settings.items() for word in ("--" + option.replace("_", "-"), value)]
         cls.command("client", "add", "--organisation", cls.demo.organisation, "--profile", profile, *options, name)
         return cls.command("token", "mint", "--organisation", cls.demo.organisation, name)[0]["token"]
 

@@ -201,6 +201,21 @@ class Assignment(Hardened):
         self.assertIn(answer.status, (200, 204, 400, 403), answer)
         self.assertNotIn("hcRole", self.stored(made.id)[1])
 
+    def test_he3_a_scope_is_all_that_a_token_can(self):
+        """Reading alone changes nothing; users alone change no groups; without passwords none is set."""
+        body = {"schemas": [USER], "userName": self.name()}
+        reader = self.client("rfc", scope="read")
+        self.assertEqual(reader.ask("GET", "/Users", count=1).status, 200)
+        self.refused(reader.ask("POST", "/Users", body), 403)
+        self.refused(reader.ask("POST", "/Groups", {"schemas": [GROUP], "displayName": self.name("group")}), 403)
+        users = self.client("rfc", scope="read,users")
+        made = users.ask("POST", "/Users", body)
+        self.made(made)
+        self.refused(users.ask("POST", "/Groups", {"schemas": [GROUP], "displayName": self.name("group")}), 403)
+        users.ask("PATCH", f"/Users/{made.id}", {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "password", "value": PASSWORD}]})
+        self.assertNotIn("userPassword", self.stored(made.id)[1])
+        self.refused(users.ask("GET", "/Sessions"), 403)
+
     def test_he3_an_alias_of_a_read_only_attribute_is_read_only(self):
         user = self.user()
         for path in ("id", "ID", f"{USER}:id", f"{USER.upper()}:ID", "meta.created", "META.Created", "groups", "groups.value", 'groups[value eq "x"]', f"{USER}:groups", f"{ENTERPRISE}:manager.displayName"):
@@ -277,6 +292,19 @@ class Filters(Hardened):
 
 class Bombs(Hardened):
     """HE6: Bulk."""
+
+    def test_he6_each_operation_is_allowed_by_itself(self):
+        client = self.client("rfc", scope="read,users")
+        name = self.name("group")
+        operations = [
+            {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER], "userName": self.name()}},
+            {"method": "POST", "path": "/Groups", "bulkId": "g", "data": {"schemas": [GROUP], "displayName": name, "members": [{"value": "bulkId:u"}]}},
+            {"method": "DELETE", "path": f"/Users/{self.ident(self.administrator[0])}"},
+            {"method": "DELETE", "path": f"/Users/{self.user()['id']}"},
+        ]
+        answer = client.ask("POST", "/Bulk", {"schemas": [BULK], "Operations": operations})
+        self.assertEqual(sorted(result["status"] for result in answer["Operations"]), ["201", "403", "403", "403"], answer)
+        self.assertEqual(self.found(f'displayName eq "{name}"', "/Groups"), [])
 
     def test_he6_paths_lead_to_resources_alone(self):
         for path in ("/Bulk", "/Schemas", "/ServiceProviderConfig", "/../../metrics", "http://elsewhere.example/Users", "//elsewhere.example/Users", "/Users/../Groups", "/Users?x=1", "", "/scim/v2/Users", "/Me"):

@@ -15,12 +15,18 @@ from scim2_models import NotFoundException, PatchOp, PatchOperation, SearchReque
 from scim2_tester import Status, check_server
 from scim_client import SCIMClient
 
+# What people write is about somebody, whom it would have to know.
+CONTENT = {"Note", "Todo", "Communication"}
 # Types that are listed to be read: the tester would create what it finds, and they answer 405.
 READ_ONLY = {"Session", "Package", "Licence", "Entitlement"}
 
 
 class Checkers(Provider):
-    """What looks for faults."""
+    """What looks for faults, and does not wait where it is told to."""
+
+    def setUp(self):
+        super().setUp()
+        self.provider = self.client("rfc", rate="10000")
 
     def scim2(self):
         headers = {"Authorization": self.provider.authorization}
@@ -44,6 +50,12 @@ class Checkers(Provider):
 
     def test_scim2_tester_on_groups(self):
         self.examined("Group", 15)
+
+    def test_scim2_tester_on_every_other_type_that_can_be_made(self):
+        kinds = {kind["name"] for kind in self.listed(self.get("/ResourceTypes"))} - READ_ONLY - CONTENT - {"User", "Group"}
+        for kind in sorted(kinds):
+            with self.subTest(kind):
+                self.examined(kind, 10)
 
     def sanity(self, *more):
         tool = pathlib.Path(sys.executable).parent / "scim-sanity"
