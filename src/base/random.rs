@@ -1,5 +1,6 @@
 //! The only source of randomness: the operating system's generator, seeded into a CSPRNG per thread.
 
+use aws_lc_rs::rand::SystemRandom;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore;
@@ -16,4 +17,9 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 /// A random value of 256 bits in unpadded base64url (43 characters): links, tokens, cookies. It is wiped when dropped.
 pub fn token() -> Zeroizing<String> {
     Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(bytes::<32>())))
+}
+
+/// For the keys and signatures of `aws_lc_rs`, which draw numbers themselves.
+pub fn source() -> SystemRandom {
+    SystemRandom::new()
 }

@@ -77,7 +77,7 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
             output = output.of_list();
         }
         if csv {
-            output = output.as_csv();
+            output = output.in_csv();
         }
         carry(&config, &request, &mut output)
     });

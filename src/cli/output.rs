@@ -77,7 +77,7 @@ impl Output {
     }
 
     /// Prints rows as CSV.
-    pub(super) fn as_csv(self) -> Self {
+    pub(super) fn in_csv(self) -> Self {
         Self { csv: true, ..self }
     }
 

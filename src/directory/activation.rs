@@ -428,7 +428,7 @@ impl Work<'_, '_> {
 
     /// Puts a letter to the user into the outbox. One that waits already makes room: the newer purpose counts.
     pub(crate) fn post(&mut self, user: EntryId, purpose: Purpose) -> Result<(), Error> {
-        self.put_into_outbox(user, Waiting { purpose, posted: self.now, tries: 0, not_before: self.now, to: None, about: None })
+        self.put_into_outbox(user, &Waiting { purpose, posted: self.now, tries: 0, not_before: self.now, to: None, about: None })
     }
 
     /// Puts a notice to that address of the user into the outbox.
@@ -441,7 +441,7 @@ impl Work<'_, '_> {
         while self.txn.meta(&LetterId { user, posted, notice: Some(purpose) }.key()).is_some() {
             posted = posted.plus(Duration::from_millis(1));
         }
-        self.put_into_outbox(user, Waiting { purpose, posted, tries: 0, not_before: self.now, to: Some(to.to_owned()), about })
+        self.put_into_outbox(user, &Waiting { purpose, posted, tries: 0, not_before: self.now, to: Some(to.to_owned()), about })
     }
 
     /// Puts a notice to each administrator of the organisation into the outbox who can sign in and takes mail.
@@ -457,7 +457,7 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    fn put_into_outbox(&mut self, user: EntryId, waiting: Waiting) -> Result<(), Error> {
+    fn put_into_outbox(&mut self, user: EntryId, waiting: &Waiting) -> Result<(), Error> {
         let notice = Some(waiting.purpose).filter(|purpose| purpose.is_notice());
         let (request, letter) = (self.caller.origin.request.clone(), LetterId { user, posted: waiting.posted, notice });
         // So that what the mail says of a letter leads to who asked for it.
@@ -466,7 +466,7 @@ impl Work<'_, '_> {
                 tracing::info!(%request, %letter, "a letter was put into the outbox");
             }
         });
-        keep(self.txn, &letter.key(), &waiting)
+        keep(self.txn, &letter.key(), waiting)
     }
 
     /// A client has changed the address of somebody who signs in: the old one is told, and the new one where it is not sent a

@@ -69,7 +69,7 @@ pub(super) fn refused(core: &Core, licence: EntryId, counted: &Counted, in_use: 
 }
 
 /// Puts the mails of an alert into the outbox, where that was not done on its day.
-fn post(core: &Arc<Core>, txn: &mut Transaction<'_>, alert: Alert) -> Result<(), Error> {
+fn post(core: &Arc<Core>, txn: &mut Transaction<'_>, alert: &Alert) -> Result<(), Error> {
     let key = format!("{ALERT}{}/{:?}", alert.uuid, alert.purpose);
     let day = alert.day.to_string().into_bytes();
     let was_told = txn.meta(&key).is_some_and(|told| *told == *day);
@@ -87,7 +87,7 @@ impl Directory {
             return Ok(());
         }
         let (core, again) = (Arc::clone(self.core()), waiting.clone());
-        let posted = self.store().write(move |txn| waiting.into_iter().try_for_each(|alert| post(&core, txn, alert))).await;
+        let posted = self.store().write(move |txn| waiting.iter().try_for_each(|alert| post(&core, txn, alert))).await;
         posted.inspect_err(|_: &Error| self.core().alerts.lock().waiting.extend(again))
     }
 }

@@ -167,7 +167,7 @@ impl Work<'_, '_> {
         });
         let uuid_of = |organisation: &Option<(String, String)>| organisation.as_ref().map(|(uuid, _)| uuid.clone());
         let same = |last: &ChargeRecord| last.terms == terms && uuid_of(&last.organisation) == uuid_of(&organisation);
-        if last.as_ref().map_or(terms.is_none(), same) {
+        if last.as_ref().map_or_else(|| terms.is_none(), same) {
             return Ok(());
         }
         let number = kept.and_then(|(key, _)| u64::from_str_radix(key.strip_prefix(&prefix)?, 16).ok()).map_or(0, |last| last + 1);

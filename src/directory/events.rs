@@ -220,7 +220,7 @@ impl Work<'_, '_> {
             for uri in uris.iter().copied().filter(|uri| receiver.events.contains(uri)) {
                 self.keep_event(
                     receiver,
-                    Event { id: ids::new_uuid(self.now).to_string(), uri, external_id: external_id.clone(), ..event.clone() },
+                    &Event { id: ids::new_uuid(self.now).to_string(), uri, external_id: external_id.clone(), ..event.clone() },
                 );
             }
         }
@@ -240,9 +240,9 @@ impl Work<'_, '_> {
         held.values().next().and_then(|value| std::str::from_utf8(value).ok()).map(str::to_owned)
     }
 
-    fn keep_event(&mut self, receiver: &EventReceiver, event: Event) {
+    fn keep_event(&mut self, receiver: &EventReceiver, event: &Event) {
         let number = self.core.events.next(&*self.txn);
-        match serde_json::to_vec(&event) {
+        match serde_json::to_vec(event) {
             Ok(octets) => self.txn.put_meta(&format!("{}{number:016x}", queue(&receiver.name)), Some(octets)),
             Err(error) => tracing::error!(%error, "an event cannot be kept"),
         }

@@ -210,7 +210,7 @@ async fn live(bench: &Bench, from: &str, to: &str, changes: &[(&str, u32)]) -> D
         bench.directory.end_sessions_over().await.unwrap();
         bench.clock.advance(30 * MINUTE);
         passed += 1;
-        if passed % 5 == 0 {
+        if passed.is_multiple_of(5) {
             bench.directory.save_history().await.unwrap();
         }
     }

@@ -520,7 +520,9 @@ impl Work<'_, '_> {
             if let Some(seat) = seats.end(session) {
                 tracing::info!(%request, session = &*seat.session.id, why, "session ended");
                 drop(seats);
-                counted.iter().for_each(|counted| drop(history::note_use(&core, seat.licence, counted)));
+                if let Some(counted) = &counted {
+                    history::note_use(&core, seat.licence, counted);
+                }
             }
         });
     }

@@ -84,7 +84,7 @@ impl Model {
         terms: &LicenceTerms,
         when_full: WhenFull,
         limit: u32,
-        holders: Vec<Vec<EntryId>>,
+        holders: &[Vec<EntryId>],
     ) -> Option<Vec<Vec<EntryId>>> {
         let in_use = u32::try_from(holders.len()).unwrap();
         let idle =
@@ -126,7 +126,7 @@ impl Model {
         let in_use = u32::try_from(own.len()).unwrap();
         if let Some(cap) = terms.per_user.filter(|cap| in_use >= *cap) {
             let when_full = if matches!(terms.when_full, WhenFull::Overdraft(_)) { WhenFull::Deny } else { terms.when_full };
-            match self.at_limit(now, terms, when_full, cap, own.iter().map(|entry| vec![*entry]).collect()) {
+            match self.at_limit(now, terms, when_full, cap, &own.iter().map(|entry| vec![*entry]).collect::<Vec<_>>()) {
                 None => return Answer::Refused(Bound::User, cap, in_use),
                 Some(given) if given.is_empty() => over_limit = true,
                 Some(given) => choices = given,
@@ -139,7 +139,7 @@ impl Model {
         if in_use < terms.limit {
             return Answer::Granted(choices, over_limit);
         }
-        match self.at_limit(now, terms, terms.when_full, terms.limit, holders.into_values().collect()) {
+        match self.at_limit(now, terms, terms.when_full, terms.limit, &holders.into_values().collect::<Vec<_>>()) {
             None => Answer::Refused(Bound::Licence, terms.limit, in_use),
             Some(given) if given.is_empty() => Answer::Granted(choices, true),
             Some(given) => {

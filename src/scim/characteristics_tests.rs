@@ -57,7 +57,7 @@ fn sample(attribute: &Attribute, number: usize) -> Value {
             let subs = attribute.sub_attributes.iter().filter(|sub| whole || sub.mutability != Mutability::ReadOnly);
             Value::Object(subs.map(|sub| (sub.name.clone(), sample(sub, number))).collect())
         }
-        DataType::Boolean => json!(number % 2 == 0),
+        DataType::Boolean => json!(number.is_multiple_of(2)),
         DataType::Decimal => json!(number as f64 + 0.5),
         DataType::Integer => json!(number),
         DataType::DateTime => json!(format!("2026-01-0{number}T00:00:00Z")),

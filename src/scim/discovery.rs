@@ -40,9 +40,9 @@ pub fn service_provider_config(base_url: &str, tells_events: bool) -> Value {
         "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base_url}/ServiceProviderConfig")},
     });
     // Some clients give up on members that they do not know (RFC 9967 §4).
-    if tells_events {
+    if tells_events && let Some(members) = config.as_object_mut() {
         let uris: Vec<&str> = EventUri::ALL.iter().map(|uri| uri.text()).collect();
-        config["securityEvents"] = json!({"asyncRequest": "none", "eventUris": uris});
+        members.insert("securityEvents".into(), json!({"asyncRequest": "none", "eventUris": uris}));
     }
     config
 }

@@ -49,12 +49,12 @@ const OF_EMAILS: &[Leaf] = &[("value", &["value"], Kind::Folded), ("type", &["ty
 
 #[derive(Clone, Debug)]
 enum Test {
-    All(Vec<Test>),
-    Any(Vec<Test>),
-    No(Box<Test>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    No(Box<Self>),
     Has(Leaf),
     Is(Leaf, &'static str, Value),
-    Email(Box<Test>),
+    Email(Box<Self>),
 }
 
 impl Test {

@@ -420,19 +420,23 @@ impl Gateway {
 
     /// A member as an element of `memberships`.
     pub(super) fn membership_value(&self, member: &Membership) -> Value {
-        let mut value = self.member_value(member);
-        value["level"] = super::members::level_name(member.level).into();
-        value
+        let mut members = self.member_object(member);
+        members.insert("level".to_owned(), super::members::level_name(member.level).into());
+        Value::Object(members)
     }
 
     /// A member as an element of `members`.
     pub(super) fn member_value(&self, member: &Membership) -> Value {
+        Value::Object(self.member_object(member))
+    }
+
+    fn member_object(&self, member: &Membership) -> Object {
         let reference = Reference { id: member.uuid.clone(), kind: member.kind, display: member.display.clone() };
         let mut members = reference.to_value(&self.base_url, "display");
         if let Some(name) = reference.type_name() {
             members.insert("type".to_owned(), name.into());
         }
-        Value::Object(members)
+        members
     }
 }
 

@@ -334,10 +334,13 @@ impl Page {
             "totalResults": self.total,
             "itemsPerPage": self.resources.len(),
         });
-        match (cursors, &self.last) {
-            (None, _) => head["startIndex"] = query.start_index.into(),
-            (Some(cursors), Some(last)) => head["nextCursor"] = cursors.issue(last, query.count).into(),
-            (Some(_), None) => {}
+        let place = match (cursors, &self.last) {
+            (None, _) => Some(("startIndex", query.start_index.into())),
+            (Some(cursors), Some(last)) => Some(("nextCursor", cursors.issue(last, query.count).into())),
+            (Some(_), None) => None,
+        };
+        if let (Some((name, value)), Some(members)) = (place, head.as_object_mut()) {
+            members.insert(name.to_owned(), value);
         }
         let mut text = head.to_string();
         text.pop();

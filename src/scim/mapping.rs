@@ -499,7 +499,7 @@ fn shown(entry: &OwnedEntry, row: &Row) -> Option<Value> {
     match (row.ldap, row.codec) {
         ("userPassword", _) => None,
         // The name of the user, or of the person, stands in for a family name that nobody gave.
-        ("sn", _) => text.filter(|text| Some(*text) != entry.text("uid").or(entry.text("displayName"))).map(Value::from),
+        ("sn", _) => text.filter(|text| Some(*text) != entry.text("uid").or_else(|| entry.text("displayName"))).map(Value::from),
         // An entry made by an LDAP client often has cn alone.
         ("displayName", _) => text.or_else(|| own_common_name(entry)).map(Value::from),
         (_, Codec::Structured) => {

@@ -281,7 +281,9 @@ fn selected(state: &BTreeMap<String, Outcome>, list: List, whom: &Whom, current:
             None => level,
         };
         let Some(level) = level.filter(|level| list == List::Memberships || *level > Level::Past) else { continue };
-        element["level"] = level_name(level).into();
+        if let Some(members) = element.as_object_mut() {
+            members.insert("level".to_owned(), level_name(level).into());
+        }
         let matches = match whom {
             Whom::All => true,
             Whom::Ids(ids) => ids.iter().any(|wanted| wanted.eq_ignore_ascii_case(&id)),

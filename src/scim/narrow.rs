@@ -69,9 +69,7 @@ pub fn narrow(predicate: Predicate, resource_type: &ResourceType, lookup: &dyn L
         Predicate::Present(location) => {
             let present = |name: &&'static str| Filter::Present(Cow::Borrowed(*name));
             let by_text = |held: &&Searchable| matches!(held.finds, Finds::Text | Finds::Ascii);
-            let filter = searchable(&location, resource_type)
-                .filter(by_text)
-                .map(|held| one_of(held.ldap.iter().map(|name| present(&name)).collect()));
+            let filter = searchable(&location, resource_type).filter(by_text).map(|held| one_of(held.ldap.iter().map(present).collect()));
             Narrowed::at_least(filter, Predicate::Present(location))
         }
         Predicate::Not(inner) => Narrowed::unknown(Predicate::Not(inner)),

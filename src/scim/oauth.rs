@@ -17,9 +17,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Where access tokens are given, beside the base of SCIM.
-pub const TOKEN: &str = "/oauth/token";
+pub(super) const TOKEN: &str = "/oauth/token";
 /// Where the metadata is.
-pub const METADATA: &str = "/.well-known/oauth-authorization-server";
+pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
 /// The scope of all that a client may do.
 const ALL: &str = "scim";
 
@@ -46,7 +46,7 @@ impl IntoResponse for Refusal {
 }
 
 /// What the server says of itself (RFC 8414 §3.2).
-pub async fn metadata(State(state): State<Arc<Scim>>) -> Json<Value> {
+pub(super) async fn metadata(State(state): State<Arc<Scim>>) -> Json<Value> {
     let issuer = state.base_url.trim_end_matches("/scim/v2");
     let scopes: Vec<&str> = Scope::ALL.into_iter().map(Scope::word).chain([ALL]).collect();
     Json(json!({
@@ -60,7 +60,7 @@ pub async fn metadata(State(state): State<Arc<Scim>>) -> Json<Value> {
 }
 
 /// `POST /oauth/token`.
-pub async fn token(State(state): State<Arc<Scim>>, request: Request) -> Response {
+pub(super) async fn token(State(state): State<Arc<Scim>>, request: Request) -> Response {
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(Peer::unknown);
     if let Err(refusal) = require_privacy(request.extensions(), &state.directory) {
         return refusal.into_response();

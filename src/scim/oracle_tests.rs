@@ -211,8 +211,8 @@ fn operation() -> impl Strategy<Value = Value> {
     let value = select(vec![json!("x"), json!({"title": "x"}), json!([{"value": "x"}]), json!(true), json!(null)]);
     (op, proptest::option::of(path), proptest::option::of(value)).prop_map(|(op, path, value)| {
         let mut operation = json!({"op": op});
-        path.map(|path| operation["path"] = path);
-        value.map(|value| operation["value"] = value);
+        path.into_iter().for_each(|path| operation["path"] = path);
+        value.into_iter().for_each(|value| operation["value"] = value);
         operation
     })
 }

@@ -15,6 +15,7 @@ const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:
 static USER: LazyLock<Arc<ResourceType>> = LazyLock::new(|| Catalogue::load().unwrap().user);
 
 /// How many cases are tried: in a long run (`HEADCOUNT_LONG`), and otherwise.
+#[expect(clippy::disallowed_methods, reason = "whether this is the long run is said by tests/run")]
 pub(super) fn cases(usual: u32, long: u32) -> ProptestConfig {
     let cases = if std::env::var("HEADCOUNT_LONG").is_ok() { long } else { usual };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }

@@ -52,7 +52,7 @@ fn unknown_parts(attribute: &Attribute, value: &Value) -> Vec<String> {
 /// Refuses in the body of a POST or PUT what the profile `strict` does not let pass: names that no schema knows (400
 /// invalidSyntax), and values of another form than the schema's (400 invalidValue).
 pub fn check_strict(body: &Object, resource_type: &ResourceType) -> Result<(), ScimError> {
-    refuse_unknown(unknown(body, resource_type))?;
+    refuse_unknown(&unknown(body, resource_type))?;
     let mut checked = check_schemas(body, resource_type);
     each_attribute(body, resource_type, &mut |_, attribute, value| {
         if let (Some(attribute), Ok(())) = (attribute, &checked) {
@@ -74,7 +74,7 @@ fn check_schemas(body: &Object, resource_type: &ResourceType) -> Result<(), Scim
 
 /// The same of the value of one attribute.
 pub fn check_value_strict(attribute: &Attribute, value: &Value) -> Result<(), ScimError> {
-    refuse_unknown(unknown_parts(attribute, value))?;
+    refuse_unknown(&unknown_parts(attribute, value))?;
     check_form(attribute, value)
 }
 
@@ -113,7 +113,7 @@ fn elements(value: &Value) -> &[Value] {
 }
 
 /// 400 invalidSyntax where there is such a name.
-fn refuse_unknown(names: Vec<String>) -> Result<(), ScimError> {
+fn refuse_unknown(names: &[String]) -> Result<(), ScimError> {
     match names.is_empty() {
         true => Ok(()),
         false => Err(ScimError::syntax(format!("no schema of the resource has {}", names.join(", ")))),

@@ -69,11 +69,12 @@ impl Activity {
     fn take_unsaved(&self) -> Vec<(Box<str>, Timestamp)> {
         let mut used = self.used.lock();
         let unsaved = used.iter_mut().filter(|(_, held)| !held.saved);
-        let take = |(token, held): (&Box<str>, &mut Use)| {
-            held.saved = true;
-            (token.clone(), held.at)
-        };
-        unsaved.map(take).collect()
+        unsaved
+            .map(|(token, held)| {
+                held.saved = true;
+                (token.clone(), held.at)
+            })
+            .collect()
     }
 }
 

@@ -39,7 +39,7 @@ impl Work<'_, '_> {
         let by_form = identity.standing == Standing::Service;
         let alone = draft.values(known.hc_visibility).iter().any(|value| visibility(value) == Some(Visibility::JustMe));
         // What is for its author alone belongs to whom the form names.
-        if let Some(author) = author.as_ref().filter(|_| !is_named && !(by_form && alone)) {
+        if let Some(author) = author.as_ref().filter(|_| !(is_named || by_form && alone)) {
             self.link_author(author, links);
         }
         if draft.values(known.hc_visibility).is_empty()

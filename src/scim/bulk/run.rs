@@ -213,8 +213,8 @@ impl Run {
             let deleted = self.endpoints.send(&Method::DELETE, &path, None, &Object::new()).await;
             let is_gone = deleted.is_ok_and(|reply| reply.status.is_success());
             let made = self.outcomes.get(&at).and_then(|outcome| outcome.location.clone());
-            if !is_gone && let Some(detail) = response.get("detail").and_then(Value::as_str) {
-                response["detail"] = format!("{detail}; the resource was made without it and could not be deleted again").into();
+            if !is_gone && let Some(Value::String(detail)) = response.get_mut("detail") {
+                detail.push_str("; the resource was made without it and could not be deleted again");
             }
             self.failed(at, status, response);
             if !is_gone {

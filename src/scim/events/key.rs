@@ -1,7 +1,7 @@
 //! The key that events are signed with: made when it is first needed, and kept in the data folder for its owner only. Receivers
 //! find its public half at `/SecurityEvents/keys`.
 
-use aws_lc_rs::rand::SystemRandom;
+use crate::base::random;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -59,16 +59,16 @@ impl Signer {
         let header = json!({"typ": "secevent+jwt", "alg": "ES256", "kid": self.id});
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&header), part(claims));
-        let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).ok()?;
+        let signature = self.pair.sign(&random::source(), signed.as_bytes()).ok()?;
         Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 }
 
 /// There under its name only when it is whole; the first of several that make one wins.
 fn make(folder: &Path, path: &Path) -> io::Result<()> {
-    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random::source());
     let key = key.map_err(|_| io::Error::other("no key could be made"))?;
-    let unfinished = folder.join(format!(".{FILE}-{}", *crate::base::random::token()));
+    let unfinished = folder.join(format!(".{FILE}-{}", *random::token()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     file.write_all(key.as_ref())?;
     file.sync_data()?;

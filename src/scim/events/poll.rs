@@ -45,14 +45,12 @@ pub(in crate::scim) async fn poll(
     let asked = Asked::read(&body)?;
     scim.directory.events_settled(&receiver.name, asked.settled).await?;
     let (mut found, mut more) = (Tokens::default(), false);
-    while asked.most > 0 {
+    // What has nothing to tell any more is settled, and more waited for.
+    while found.sets.is_empty() && asked.most > 0 {
         let waiting = || Some(scim.directory.events_waiting(&receiver, asked.most)).filter(|(events, _)| !events.is_empty());
         let Some((events, beyond)) = scim.directory.await_events(asked.patience, waiting).await else { break };
         (found, more) = (tokens(&scim, &receiver, &events)?, beyond);
         scim.directory.events_settled(&receiver.name, std::mem::take(&mut found.nothing)).await?;
-        if !found.sets.is_empty() {
-            break;
-        }
     }
     let sets: Object = found.sets.into_iter().map(|(id, set)| (id, set.into())).collect();
     Ok(plain(&json!({"sets": sets, "moreAvailable": more})))

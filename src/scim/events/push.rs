@@ -114,7 +114,7 @@ impl Way {
 
     async fn connect_and_send(&self, set: String) -> Result<(), Failed> {
         let later = |error: &dyn std::fmt::Display| Failed::Later(error.to_string());
-        let port = self.uri.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
+        let port = self.uri.port_u16().unwrap_or_else(|| if self.tls.is_some() { 443 } else { 80 });
         let stream = TcpStream::connect((self.host.as_str(), port)).await.map_err(|error| later(&error))?;
         match &self.tls {
             None => self.post(stream, set).await,

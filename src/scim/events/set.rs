@@ -15,8 +15,8 @@ pub(super) fn claims(gateway: &Gateway, receiver: &EventReceiver, event: &Event)
     let Some(held) = held else { return Ok(None) };
     let Some(payload) = payload(gateway, held, event)? else { return Ok(None) };
     let mut subject = json!({"format": "scim", "uri": format!("{}/{}", held.endpoint, event.subject), "id": event.subject});
-    if let Some(external) = &event.external_id {
-        subject["externalId"] = external.as_str().into();
+    if let (Some(external), Some(members)) = (&event.external_id, subject.as_object_mut()) {
+        members.insert("externalId".into(), external.as_str().into());
     }
     Ok(Some(json!({
         "iss": &*gateway.base_url,
