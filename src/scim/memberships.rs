@@ -108,8 +108,11 @@ impl Edge {
     }
 }
 
-/// Leaves of the ends in a body what says who they are.
-pub(super) fn reduce(resource: &mut Object) {
+/// Leaves of a body what is kept: of the ends, who they are; what binds two resources that have an externalId has none.
+pub(super) fn reduce(gateway: &Gateway, resource: &mut Object) {
+    if resource.shift_remove("externalId").is_some() {
+        gateway.exchange.ignored("externalId");
+    }
     for name in ["group", "member"] {
         if let Some(Value::Object(end)) = resource.get_mut(name) {
             end.retain(|name, _| name == "value");
@@ -140,7 +143,8 @@ fn level(resource: &Object) -> Result<Level, ScimError> {
 
 /// Makes the membership of a POST: 409 where there is one already, of whatever level.
 pub(super) async fn create(gateway: &Gateway, held: &ResourceType, body: &Object) -> Result<Edge, ScimError> {
-    let resource = normalize(body, held)?;
+    let mut resource = normalize(body, held)?;
+    reduce(gateway, &mut resource);
     check_required(&resource, held)?;
     let end = |name: &str| end_of(&resource, name).ok_or_else(|| ScimError::value(format!("{name}.value is required")));
     let (group, member, level) = (end("group")?, end("member")?, level(&resource)?);

@@ -288,7 +288,7 @@ pub async fn replace(
     show_levels(&mut projection, resource_type, &steps);
     let mut resource = normalize(&body, resource_type)?;
     if resource_type.source == Source::Memberships {
-        memberships::reduce(&mut resource);
+        memberships::reduce(gateway, &mut resource);
     }
     let change = Change::Replace(resource, steps);
     if resource_type.source == Source::Memberships {

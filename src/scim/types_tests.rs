@@ -211,6 +211,8 @@ async fn g1_a_membership_is_a_resource_with_an_id_of_its_own() {
     let refused = bench.call("POST", "/Memberships", body("full")).await;
     refused.refused(409, Some("uniqueness"));
     bench.call("POST", "/Memberships", body("owner")).await.refused(400, Some("invalidValue"));
+    let without = json!({"group": {"value": other}, "member": {"value": ann}});
+    bench.call("POST", "/Memberships", without).await.refused(400, Some("invalidValue"));
     bench
         .call("POST", "/Memberships", json!({"group": {"value": ann}, "member": {"value": ann}, "level": "full"}))
         .await

@@ -1,31 +1,15 @@
-"""SCIM by curl, as a shell script would, and by scim2-tester, which knows the RFCs and not us."""
+"""SCIM by curl, as a shell script would."""
 
-import datetime
-import sys
 import unittest
 
-import httpx2
 import ldap
 import ldap.dn
-from scim2_client.engines.httpx2 import SyncSCIMClient
-from scim2_tester import Status, check_server, filling
 
 from demo import Demo
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-
-
-made_up = filling.generate_random_value
-
-
-def made_up_with_times(context, path, **options):
-    """The tester makes up no dateTime of its own."""
-    value = made_up(context, path=path, **options)
-    binding = path.resolve()
-    is_time = value is not None and binding is not None and binding.target_type is datetime.datetime
-    return datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.timezone.utc) if is_time else value
 
 
 class Scim(unittest.TestCase):
@@ -146,17 +130,3 @@ class Scim(unittest.TestCase):
             connection.whoami_s()
         with self.assertRaises(ldap.INVALID_CREDENTIALS):
             ldap.initialize(self.demo.ldap).simple_bind_s(dn, password)
-
-    def test_scim2_tester_finds_no_error(self):
-        headers = {"Authorization": f"Bearer {self.demo.token}"}
-        client = SyncSCIMClient(httpx2.Client(base_url=self.demo.scim, headers=headers, verify=False, timeout=30))
-        client.discover()
-        for name, module in list(sys.modules.items()):
-            if name.startswith("scim2_tester") and hasattr(module, "generate_random_value"):
-                module.generate_random_value = made_up_with_times
-        results = check_server(client, resource_types=["User", "Group", "Staff", "Membership"])
-        # What is shown on request only, it misses in a plain GET.
-        on_request = lambda r: r.resource_type == "Group" and "memberships" in r.reason and "modify()" not in r.reason
-        wrong = [r for r in results if r.status in (Status.ERROR, Status.CRITICAL) and not on_request(r)]
-        self.assertFalse(wrong, "\n".join(f"{r.title} {r.resource_type}: {r.reason} {r.data!r}" for r in wrong))
-        self.assertGreater(len(results), 50, "it has looked at a good many things")
