@@ -48,8 +48,10 @@ pub(super) enum Profile {
     StaffPerson,
     /// No more of another person than a directory has.
     ListedPerson,
-    /// A group one runs: reading, members and names.
+    /// A group one runs: reading, members, names, where it stands, and whether it is locked (G3, G4).
     RunGroup,
+    /// Everything of a group but whether it is locked, which its own administrators say (G3).
+    KeepGroup,
     /// A user, as far as a provisioning client keeps it.
     Provision(Provision),
     /// What somebody wrote, but for its completion note.
@@ -146,6 +148,7 @@ pub(super) struct DomainAccess {
     nothing: Access,
     everything: Access,
     keep: Access,
+    keep_group: Access,
     view: Access,
     own: Access,
     hold: Access,
@@ -191,6 +194,8 @@ impl DomainAccess {
         let tend = Access { write: kept, ..hold.clone() };
         let keep = Access { may_delete: true, may_rename: true, ..tend.clone() };
         let everything = Access { write: all, ..keep.clone() };
+        let mut unlocked = keep.write.clone();
+        unlocked.subtract(&named(&["hcAdminOnly"]));
         let mut person = user_attributes(schema);
         person.unite(&named(&["entryUUID", "entryDN", "structuralObjectClass", "createTimestamp", "modifyTimestamp", "subschemaSubentry"]));
         person.subtract(secret);
@@ -207,7 +212,7 @@ impl DomainAccess {
         listed.subtract(secret);
         let staff_person = reading(&person);
         person.subtract(&staff_only);
-        let mut run = named(&["cn", "displayName", "description"]);
+        let mut run = named(&["cn", "displayName", "description", "hcParentGroup", "hcAdminOnly"]);
         member_views(schema).into_iter().for_each(|attribute| run.insert(attribute));
         let signpost =
             named(&["objectClass", "structuralObjectClass", "o", "ou", "dc", "description", "entryDN", "entryUUID", "subschemaSubentry"]);
@@ -225,6 +230,7 @@ impl DomainAccess {
             left_content: Access { write: named(&["hcAuthor"]), ..reading(&named(LEFT_CONTENT)) },
             content_holder: Access { may_add_children: true, ..reading(&signpost) },
             everything,
+            keep_group: Access { write: unlocked, ..keep.clone() },
             keep,
             self_service: Access { write: named(&["hcSessionLimit", "hcPackage"]), ..view.clone() },
             end: Access { may_delete: true, ..view.clone() },
@@ -250,6 +256,7 @@ impl DomainAccess {
             Profile::Nothing | Profile::Unread => &self.nothing,
             Profile::Everything => &self.everything,
             Profile::Keep => &self.keep,
+            Profile::KeepGroup => &self.keep_group,
             Profile::View => &self.view,
             Profile::Own => &self.own,
             Profile::Hold => &self.hold,
@@ -356,7 +363,10 @@ impl Subject<'_> {
             _ if !same && self.above.contains(&entry.id) => (Profile::Signpost, Ground::OnTheWay),
             Standing::Client if same => (self.client(entry), Ground::Client),
             Standing::User if same && entry.kind == Kind::Content => self.content(entry),
-            Standing::User if same && self.subject.organisation_admin => (self.administrator(entry), Ground::OrganisationAdmin),
+            Standing::User if same && self.subject.organisation_admin => match self.administrator(entry) {
+                Profile::View if entry.kind == Kind::Group => (Profile::View, Ground::LockedGroup),
+                profile => (profile, Ground::OrganisationAdmin),
+            },
             Standing::User if same => self.user(entry, own),
             Standing::Service if same && self.is_container(entry) => (Profile::Signpost, Ground::OnTheWay),
             Standing::Client | Standing::User | Standing::Service if own => (Profile::Own, Ground::Itself),
@@ -370,7 +380,10 @@ impl Subject<'_> {
             Kind::User if self.user_type(entry) == UserType::Admin => Profile::View,
             // What an operator demands of passwords is not the organisation's to change.
             Kind::Generic | Kind::Person if self.schema.entry_is(entry, POLICY) => Profile::View,
-            Kind::User | Kind::Staff | Kind::Person | Kind::Role | Kind::Group => Profile::Keep,
+            Kind::Group if self.runs(entry) => Profile::Keep,
+            Kind::Group if self.is_locked(entry) => Profile::View,
+            Kind::Group => Profile::KeepGroup,
+            Kind::User | Kind::Staff | Kind::Person | Kind::Role => Profile::Keep,
             Kind::Generic if self.is_container(entry) && entry.parent == self.subject.organisation => Profile::Tend,
             Kind::Generic => Profile::Keep,
             Kind::Organisation => Profile::Hold,
@@ -398,7 +411,7 @@ impl Subject<'_> {
             Kind::User => seen(&Scope::CHANGES),
             Kind::Staff | Kind::Person if reached && may(Scope::Users) => Profile::Keep,
             Kind::Staff | Kind::Person => seen(&[Scope::Users]),
-            Kind::Group if reached && may(Scope::Groups) && !self.is_locked(entry) => Profile::Keep,
+            Kind::Group if reached && may(Scope::Groups) && !self.is_locked(entry) => Profile::KeepGroup,
             Kind::Group => seen(&[Scope::Groups]),
             Kind::Role if may(Scope::Roles) => Profile::Keep,
             Kind::Role => seen(&[]),
@@ -429,6 +442,11 @@ impl Subject<'_> {
         }
         let whole = !entry.has(self.schema.known().hc_completion_note) || open(content.completion_audience(self.facts));
         if whole { Profile::OwnContent } else { Profile::Content }
+    }
+
+    /// Whether it is an administrator of the group, by a group above too (G2, G4).
+    fn runs(&self, group: &Entry) -> bool {
+        self.subject.groups.get(&group.id) == Some(&Level::Administrator)
     }
 
     /// Whether only its own administrators change the group (G3).
@@ -488,13 +506,14 @@ impl Subject<'_> {
     /// G2, G3, G5, G7.
     fn group(&self, entry: &Entry) -> (Profile, Ground) {
         let level = self.subject.groups.get(&entry.id).copied();
-        let locked = Group::of(self.schema, entry).is_some_and(|group| group.admin_only());
-        if level == Some(Level::Administrator) {
-            return (Profile::RunGroup, Ground::GroupAdministrator);
+        let locked = self.is_locked(entry);
+        let maintains = self.subject.may("groups.maintain-all");
+        if self.runs(entry) {
+            return (if maintains { Profile::Keep } else { Profile::RunGroup }, Ground::GroupAdministrator);
         }
-        if self.subject.may("groups.maintain-all") {
+        if maintains {
             let ground = if locked { Ground::LockedGroup } else { Ground::Permission("groups.maintain-all") };
-            return (if locked { Profile::View } else { Profile::Keep }, ground);
+            return (if locked { Profile::View } else { Profile::KeepGroup }, ground);
         }
         if level == Some(Level::Full) && self.subject.may("groups.search-own") {
             return (Profile::View, Ground::Permission("groups.search-own"));

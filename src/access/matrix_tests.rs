@@ -158,7 +158,7 @@ fn the_domain_gives_what_its_rules_say_and_nothing_of_another_organisation() {
     assert_eq!(
         row(AccessSubject { organisation_admin: true, ..scene.ann(Standing::User, &[]) }),
         "suffix:d organisation:r+ ou=users:rw+ herself:rw+-n bob:rw+-n disabled:rw+-n operator's:r staff:rw+-n role:rw+-n group:rw+-n \
-         locked group:rw+-n licence:r own session:r- session:r-"
+         locked group:r licence:r own session:r- session:r-"
     );
     assert_eq!(
         row(scene.ann(Standing::Client, &[])),

@@ -173,10 +173,14 @@ impl Directory {
         let Some(ground) = grounds.into_iter().find(|ground| *ground.permission == *name) else {
             return format!("{name}, which no role grants,");
         };
-        let granted = ground.granted_by.join(", ");
+        let by = |(role, what): &(Box<str>, Box<str>)| match **what == *name {
+            true => role.to_string(),
+            false => format!("{role}, which grants {what},"),
+        };
+        let granted = ground.granted_by.iter().map(by).collect::<Vec<_>>().join(", ");
         match ground.restricted_by.first() {
             Some((role, what)) if **what == *name => format!("{name}, which role {role} restricts,"),
-            Some((role, what)) => format!("{name}, which requires {what}, which role {role} restricts,"),
+            Some((role, what)) => format!("{name}, which needs {what}, which role {role} restricts,"),
             None if granted.is_empty() => format!("{name}, which no role grants,"),
             None => format!("{name} by role {granted}"),
         }

@@ -2,7 +2,7 @@
 
 use crate::access::{LimitSettings, RuleSettings};
 use crate::base::Limits;
-pub use crate::domain::catalog::{Catalog, CatalogRole, Package, Permission};
+pub use crate::domain::catalog::{Area, Catalog, CatalogRole, Package, Permission};
 pub use crate::domain::lockout::Lockout;
 pub use crate::store::SecurityLog;
 use std::path::PathBuf;

@@ -8,6 +8,8 @@ pub const DIRECTORY_ONLY: &str = "people.directory-only";
 pub struct Catalog {
     /// Permissions: name, description, what each requires.
     pub permissions: Vec<Permission>,
+    /// Areas whose permissions are ordered as levels (R2).
+    pub areas: Vec<Area>,
     /// Roles.
     pub roles: Vec<CatalogRole>,
     /// Packages.
@@ -23,6 +25,15 @@ pub struct Permission {
     pub description: String,
     /// Other permissions it is useless without.
     pub requires: Vec<String>,
+}
+
+/// Permissions of one area, ordered as levels: a higher one includes those below it.
+#[derive(Clone, Debug)]
+pub struct Area {
+    /// `sales`.
+    pub name: String,
+    /// Names of permissions, the lowest first; each is in one area only.
+    pub levels: Vec<String>,
 }
 
 /// A role of the catalog.

@@ -1,5 +1,5 @@
-//! What somebody's roles come to (R2): everything any role grants, minus everything any role restricts and
-//! everything that requires what is restricted.
+//! What somebody's roles come to (R2): everything any role grants, and the levels below that, minus everything any role
+//! restricts and everything that requires or includes what is restricted.
 
 use super::catalog::{Catalog, DIRECTORY_ONLY};
 use super::lens::{ORGANISATION_ADMIN, Role, organisation_of};
@@ -48,9 +48,9 @@ pub struct PermissionGround {
     pub permission: Box<str>,
     /// Whether it is in effect.
     pub in_effect: bool,
-    /// The roles that grant it.
-    pub granted_by: Vec<Box<str>>,
-    /// The roles that restrict it, each with what it restricts: the permission itself, or one that it requires.
+    /// The roles that grant it, each with what it grants: the permission itself, or a level above it.
+    pub granted_by: Vec<(Box<str>, Box<str>)>,
+    /// The roles that restrict it, each with what it restricts: the permission itself, or one that it requires or includes.
     pub restricted_by: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -120,11 +120,17 @@ impl Rights {
     pub fn explain(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, user: EntryId) -> Vec<PermissionGround> {
         let said = said_by_roles(schema, facts, catalog, user);
         let in_effect = Self::of(schema, facts, catalog, user).permissions;
-        let spoken_of: BTreeSet<&str> =
+        let mut spoken_of: BTreeSet<&str> =
             said.iter().flat_map(|role| role.grants.iter().chain(&role.restricts)).map(|name| &**name).collect();
+        spoken_of.extend(said.iter().flat_map(|role| &role.grants).flat_map(|name| catalog.below(name)).map(String::as_str));
         let name = |role: &Said| role.name.clone().unwrap_or_default();
         let ground = |permission: &str| {
             let needed = catalog.requirements(permission);
+            let grant = |role: &Said| {
+                let above = |granted: &str| catalog.below(granted).iter().any(|lower| *lower == *permission);
+                let what = role.grants.get(permission).or_else(|| role.grants.iter().find(|granted| above(granted)))?;
+                Some((name(role), what.clone()))
+            };
             let restrict = |role: &Said| {
                 let what = role.restricts.iter().find(|restricted| needed.contains(*restricted))?;
                 Some((name(role), what.clone()))
@@ -132,7 +138,7 @@ impl Rights {
             PermissionGround {
                 permission: permission.into(),
                 in_effect: in_effect.iter().any(|held| **held == *permission),
-                granted_by: said.iter().filter(|role| role.grants.contains(permission)).map(name).collect(),
+                granted_by: said.iter().filter_map(grant).collect(),
                 restricted_by: said.iter().filter_map(restrict).collect(),
             }
         };
@@ -141,24 +147,36 @@ impl Rights {
 }
 
 impl Catalog {
-    /// A permission and everything it requires, directly or not.
+    /// The levels below a permission in its area, the lowest first (R2); none where it is in no area.
+    fn below(&self, permission: &str) -> &[String] {
+        let place = |levels: &[String]| levels.iter().position(|level| level == permission);
+        self.areas.iter().find_map(|area| area.levels.get(..place(&area.levels)?)).unwrap_or_default()
+    }
+
+    /// What a permission cannot be without: what it requires, and what it includes.
+    fn rests_on<'a>(&'a self, permission: &'a str) -> impl Iterator<Item = &'a String> {
+        let requires = self.permissions.iter().filter(move |known| known.name == permission).flat_map(|known| &known.requires);
+        requires.chain(self.below(permission))
+    }
+
+    /// A permission and everything it requires or includes, directly or not.
     fn requirements(&self, permission: &str) -> BTreeSet<Box<str>> {
         let (mut found, mut waiting) = (BTreeSet::new(), vec![permission]);
         while let Some(name) = waiting.pop() {
             if found.insert(name.into()) {
-                let requires =
-                    self.permissions.iter().filter(|permission| permission.name == *name).flat_map(|permission| &permission.requires);
-                waiting.extend(requires.map(String::as_str));
+                waiting.extend(self.rests_on(name).map(String::as_str));
             }
         }
         found
     }
 
-    /// What is left of `granted` after `restricted` and everything that requires it are taken away, sorted.
+    /// What is left of `granted`, with the levels below it, after `restricted` and everything that rests on it are taken away, sorted.
     pub fn effective(&self, mut granted: BTreeSet<Box<str>>, mut restricted: BTreeSet<Box<str>>) -> Vec<Box<str>> {
-        // Each round takes in what requires something restricted so far; there are at most as many as permissions.
+        let included: Vec<Box<str>> = granted.iter().flat_map(|name| self.below(name)).map(|name| name.as_str().into()).collect();
+        granted.extend(included);
+        // Each round takes in what rests on something restricted so far; there are at most as many as permissions.
         while let Some(more) = self.permissions.iter().find(|permission| {
-            !restricted.contains(permission.name.as_str()) && permission.requires.iter().any(|name| restricted.contains(name.as_str()))
+            !restricted.contains(permission.name.as_str()) && self.rests_on(&permission.name).any(|name| restricted.contains(name.as_str()))
         }) {
             restricted.insert(more.name.as_str().into());
         }
@@ -181,6 +199,13 @@ impl Catalog {
                 return Err(format!("permission {} requires {missing}, which is not defined", permission.name));
             }
         }
+        let levels: Vec<&str> = self.areas.iter().flat_map(|area| &area.levels).map(String::as_str).collect();
+        if let Some(missing) = levels.iter().find(|name| !defined.contains(**name)) {
+            return Err(format!("an area holds {missing}, which is not defined"));
+        }
+        if levels.iter().collect::<BTreeSet<_>>().len() != levels.len() {
+            return Err("a permission is a level twice".to_owned());
+        }
         for role in &self.roles {
             if let Some(missing) = role.grants.iter().chain(&role.restricts).find(|name| !defined.contains(name.as_str())) {
                 return Err(format!("role {} speaks of {missing}, which is not defined", role.name));
@@ -197,7 +222,7 @@ impl Catalog {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalog::Permission;
+    use super::super::catalog::{Area, Permission};
     use super::*;
 
     fn catalog() -> Catalog {
@@ -227,6 +252,38 @@ mod tests {
         assert_eq!(catalog().effective(all.clone(), set(&["people.search"])), [Box::from("sales.view")]);
         assert_eq!(catalog().effective(all.clone(), set(&["people.delete"])).len(), 3);
         assert_eq!(catalog().effective(all, set(&[])).len(), 4);
+    }
+
+    fn levelled() -> Catalog {
+        let levels = ["sales.view", "sales.edit", "sales.admin"].map(str::to_owned).to_vec();
+        let mut catalog = catalog();
+        for (name, requires) in [("sales.edit", &["people.search"][..]), ("sales.admin", &[]), ("sales.export", &["sales.edit"])] {
+            catalog.permissions.push(Permission {
+                name: name.to_owned(),
+                description: String::new(),
+                requires: requires.iter().map(|name| (*name).to_owned()).collect(),
+            });
+        }
+        catalog.areas.push(Area { name: "sales".to_owned(), levels });
+        assert_eq!(catalog.check(), Ok(()));
+        catalog
+    }
+
+    #[test]
+    fn r2_a_higher_level_includes_the_lower_and_no_other() {
+        assert_eq!(levelled().effective(set(&["sales.admin"]), set(&[])), ["sales.admin", "sales.edit", "sales.view"].map(Box::from));
+        assert_eq!(levelled().effective(set(&["sales.edit"]), set(&[])), ["sales.edit", "sales.view"].map(Box::from));
+        assert_eq!(levelled().effective(set(&["sales.view"]), set(&[])), ["sales.view"].map(Box::from));
+    }
+
+    #[test]
+    fn r2_a_restricted_level_takes_the_levels_above_and_what_requires_them_along() {
+        let all = || set(&["sales.admin", "sales.export"]);
+        assert_eq!(levelled().effective(all(), set(&["sales.edit"])), ["sales.view"].map(Box::from));
+        assert_eq!(levelled().effective(all(), set(&["sales.view"])), Vec::<Box<str>>::new());
+        assert_eq!(levelled().effective(all(), set(&["sales.admin"])), ["sales.edit", "sales.export", "sales.view"].map(Box::from));
+        // What a lower level requires, the higher one cannot be without either.
+        assert_eq!(levelled().effective(all(), set(&["people.search"])), ["sales.view"].map(Box::from));
     }
 
     #[test]

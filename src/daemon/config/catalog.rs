@@ -2,7 +2,7 @@
 
 use super::check::Checker;
 use super::problem::{Problem, SourceFile};
-use crate::directory::settings::{Catalog, CatalogRole, Package, Permission};
+use crate::directory::settings::{Area, Catalog, CatalogRole, Package, Permission};
 use crate::domain::lens::ORGANISATION_ADMIN;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,8 @@ pub(super) const BUILT_IN: &str = include_str!("../../../config/catalog.toml");
 struct CatalogFile {
     #[serde(default, rename = "permission")]
     permissions: Vec<PermissionTable>,
+    #[serde(default, rename = "area")]
+    areas: Vec<AreaTable>,
     #[serde(default, rename = "role")]
     roles: Vec<RoleTable>,
     #[serde(default, rename = "package")]
@@ -30,6 +32,13 @@ struct PermissionTable {
     description: String,
     #[serde(default)]
     requires: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AreaTable {
+    name: Spanned<String>,
+    levels: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +73,7 @@ pub(super) fn load(checker: &mut Checker, source: &SourceFile) -> Catalog {
         }
     };
     unique(checker, source, "permission", file.permissions.iter().map(|table| &table.name));
+    unique(checker, source, "area", file.areas.iter().map(|table| &table.name));
     unique(checker, source, "role", file.roles.iter().map(|table| &table.name));
     unique(checker, source, "package", file.packages.iter().map(|table| &table.name));
     let permissions: BTreeSet<&str> = file.permissions.iter().map(|table| table.name.get_ref().as_str()).collect();
@@ -73,10 +83,17 @@ pub(super) fn load(checker: &mut Checker, source: &SourceFile) -> Catalog {
     for name in file.roles.iter().flat_map(|table| table.grants.iter().chain(&table.restricts)) {
         known(checker, source, "permission", name, &permissions);
     }
-    circles(checker, source, &file.permissions);
+    levels(checker, source, &file.areas, &permissions);
+    circles(checker, source, &file);
     check_roles(checker, source, &file);
     let packages = file.packages.iter().map(|table| package(checker, source, table)).collect();
-    Catalog { permissions: file.permissions.iter().map(permission).collect(), roles: file.roles.iter().map(role).collect(), packages }
+    let area = |table: &AreaTable| Area { name: table.name.get_ref().clone(), levels: names(&table.levels) };
+    Catalog {
+        permissions: file.permissions.iter().map(permission).collect(),
+        areas: file.areas.iter().map(area).collect(),
+        roles: file.roles.iter().map(role).collect(),
+        packages,
+    }
 }
 
 fn unique<'a>(checker: &mut Checker, source: &SourceFile, what: &str, names: impl Iterator<Item = &'a Spanned<String>>) {
@@ -97,14 +114,36 @@ fn known(checker: &mut Checker, source: &SourceFile, what: &str, name: &Spanned<
     }
 }
 
-/// A permission that requires itself, over however many others, could never be held.
-fn circles(checker: &mut Checker, source: &SourceFile, permissions: &[PermissionTable]) {
-    let requires: BTreeMap<&str, Vec<&str>> = permissions
-        .iter()
-        .map(|table| (table.name.get_ref().as_str(), table.requires.iter().map(|name| name.get_ref().as_str()).collect()))
-        .collect();
-    for table in permissions {
-        let start = table.name.get_ref().as_str();
+/// R2: a permission has one place in one order.
+fn levels(checker: &mut Checker, source: &SourceFile, areas: &[AreaTable], permissions: &BTreeSet<&str>) {
+    let mut placed: BTreeMap<&str, &str> = BTreeMap::new();
+    for area in areas {
+        if area.levels.len() < 2 {
+            let message = format!("the area `{}` orders nothing: it needs two levels at least, the lowest first", area.name.get_ref());
+            checker.problem(Problem::at(source, &area.name.span(), message));
+        }
+        for level in &area.levels {
+            known(checker, source, "permission", level, permissions);
+            if let Some(other) = placed.insert(level.get_ref(), area.name.get_ref()) {
+                let message = format!("the permission `{}` is a level of `{other}` already", level.get_ref());
+                checker.problem(Problem::at(source, &level.span(), message));
+            }
+        }
+    }
+}
+
+/// A permission that requires itself, over however many others, could never be held. A level requires those below it.
+fn circles(checker: &mut Checker, source: &SourceFile, file: &CatalogFile) {
+    fn name(spanned: &Spanned<String>) -> &str {
+        spanned.get_ref()
+    }
+    let mut requires: BTreeMap<&str, Vec<&str>> =
+        file.permissions.iter().map(|table| (name(&table.name), table.requires.iter().map(name).collect())).collect();
+    for (lower, higher) in file.areas.iter().flat_map(|area| area.levels.iter().zip(area.levels.iter().skip(1))) {
+        requires.entry(name(higher)).or_default().push(name(lower));
+    }
+    for table in &file.permissions {
+        let start = name(&table.name);
         let mut seen = BTreeSet::new();
         let mut open = requires.get(start).cloned().unwrap_or_default();
         while let Some(name) = open.pop() {

@@ -193,6 +193,19 @@ fn r1_a_permission_that_requires_what_is_not_there_is_refused() {
 }
 
 #[test]
+fn r2_levels_are_of_permissions_that_there_are_and_in_one_order() {
+    let catalog = "[[permission]]\nname = \"sales.view\"\nrequires = [\"sales.edit\"]\n[[permission]]\nname = \"sales.edit\"\n\
+        [[area]]\nname = \"sales\"\nlevels = [\"sales.view\", \"sales.edit\", \"sales.edti\"]\n\
+        [[area]]\nname = \"other\"\nlevels = [\"sales.view\"]\n[[role]]\nname = \"organisation-admin\"\nsystem = true\n";
+    let shown = told(&format!("{GOOD}[catalog]\nfile = \"catalog.toml\"\n"), &[("catalog.toml", catalog)]);
+    assert!(shown.contains("catalog.toml:8:39: the permission `sales.edti` is not defined"), "{shown}");
+    assert!(shown.contains("did you mean `sales.edit`?") && shown.contains('^'), "{shown}");
+    assert!(shown.contains("catalog.toml:2:8: the permission `sales.view` requires itself"), "a level requires those below: {shown}");
+    assert!(shown.contains("catalog.toml:11:11: the permission `sales.view` is a level of `sales` already"), "{shown}");
+    assert!(shown.contains("catalog.toml:10:8: the area `other` orders nothing"), "{shown}");
+}
+
+#[test]
 fn hg3_a_file_with_a_secret_that_others_can_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("headcount.toml");

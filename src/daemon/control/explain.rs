@@ -45,15 +45,17 @@ fn permissions(directory: &Directory, caller: &Caller, who: &str, reply: &mut dy
     let grounds = directory.explain_user(caller, who)?;
     let count = grounds.iter().filter(|ground| ground.in_effect).count();
     for ground in grounds {
-        let restricted = |(role, what): &(Box<str>, Box<str>)| match *what == ground.permission {
-            true => role.to_string(),
-            false => format!("{role} (restricts {what})"),
+        let roles = |by: &[(Box<str>, Box<str>)], verb: &str| {
+            let one = |(role, what): &(Box<str>, Box<str>)| match *what == ground.permission {
+                true => role.to_string(),
+                false => format!("{role} ({verb} {what})"),
+            };
+            by.iter().map(one).collect::<Vec<_>>().join(", ")
         };
         row(
             json!({
                 "permission": ground.permission, "in_effect": if ground.in_effect { "yes" } else { "no" },
-                "granted_by": ground.granted_by.join(", "),
-                "restricted_by": ground.restricted_by.iter().map(restricted).collect::<Vec<_>>().join(", "),
+                "granted_by": roles(&ground.granted_by, "grants"), "restricted_by": roles(&ground.restricted_by, "restricts"),
             }),
             reply,
         )?;
