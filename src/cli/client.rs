@@ -16,6 +16,10 @@ pub(super) enum ClientAction {
         organisation: String,
         /// Its name; one of a kind in the organisation.
         name: String,
+        /// The id of a client that there was in another data folder: what it had made there and was imported here is its own,
+        /// with its externalIds.
+        #[arg(long)]
+        id: Option<String>,
         /// How it is dealt with.
         #[command(flatten)]
         options: ClientOptions,
@@ -166,7 +170,7 @@ impl ClientOptions {
 /// The command about clients.
 pub(super) fn client(action: ClientAction) -> Result<Command, String> {
     Ok(match action {
-        ClientAction::Add { organisation, name, options } => Command::ClientAdd { organisation, name, settings: options.change() },
+        ClientAction::Add { organisation, name, id, options } => Command::ClientAdd { organisation, name, id, settings: options.change() },
         ClientAction::Change { which, options } => {
             let settings = options.change();
             if settings.is_empty() {

@@ -35,8 +35,14 @@ class Place(servers.Headcount):
         assert done.returncode == expect, (arguments, done.returncode, done.stdout, done.stderr)
         return done.stdout
 
-    def mint(self, organisation=ACME):
+    def mint(self, organisation=ACME, client=None):
+        """A token; `client` is the id of the provider in the place that all was imported from."""
+        if client:
+            self.tool("client", "add", "--organisation", organisation, "--id", client, "provider")
         self.token = json.loads(self.tool("token", "mint", "--json", "--organisation", organisation, "provider").splitlines()[0])["token"]
+
+    def client(self):
+        return json.loads(self.tool("client", "show", "--json", "provider"))["id"]
 
     def scim(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=30)
@@ -139,7 +145,7 @@ class RoundTrip(unittest.TestCase):
         self.assertEqual(file.stat().st_mode & 0o777, 0o600)
         other = self.place()
         other.tool("import", "--operational", file)
-        other.mint()
+        other.mint(client=place.client())
         self.maxDiff = None
         self.assertEqual(other.resources(), before)
         self.assertEqual(other.binds(f"uid=wanda,ou=users,{ACME}", PASSWORD), 0, "hashes go along")
@@ -153,7 +159,7 @@ class RoundTrip(unittest.TestCase):
         file, other = place.folder / "all.ldif", self.place()
         place.tool("export", file)
         other.tool("import", file)
-        other.mint()
+        other.mint(client=place.client())
 
         def bare(value, own):
             """Without what the server makes, and with names in the place of ids."""

@@ -45,6 +45,7 @@ class StaleRights(unittest.TestCase):
             cls.person(uid)
         cls.give("chief", "chief")
         minted = json.loads(cls.server.run("token", "mint", "--json", "--organisation", ACME, "provider").stdout.splitlines()[0])
+        cls.done(cls.server.run("client", "change", "--organisation", ACME, "--reach", "organisation", "provider").returncode, "reach")
         cls.token, cls.token_id = minted["token"], minted["id"]
 
     @staticmethod

@@ -8,8 +8,14 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 impl Execution<'_> {
-    pub(super) fn add_client(&mut self, organisation: &str, name: &str, settings: &SettingsChange) -> Result<String, Failure> {
-        let client = self.handle.block_on(self.directory.add_client(&self.caller, organisation, name, settings))?;
+    pub(super) fn add_client(
+        &mut self,
+        organisation: &str,
+        name: &str,
+        id: Option<&str>,
+        settings: &SettingsChange,
+    ) -> Result<String, Failure> {
+        let client = self.handle.block_on(self.directory.add_client(&self.caller, organisation, name, id, settings))?;
         self.row(whole(&client))?;
         Ok(format!("client {name} is added; `headcount token mint` makes a token for it"))
     }

@@ -51,7 +51,7 @@ impl Execution<'_> {
                 Ok(format!("everything is in {}", file.display()))
             }
             Command::Bootstrap { dn } => self.bootstrap(dn),
-            Command::ClientAdd { organisation, name, settings } => self.add_client(organisation, name, settings),
+            Command::ClientAdd { organisation, name, id, settings } => self.add_client(organisation, name, id.as_deref(), settings),
             Command::ClientChange { client, settings } => self.change_client(client, settings),
             Command::ClientGive { client, entries } => self.give_to_client(client, entries),
             Command::ClientResume(client) => self.resume_client(client),

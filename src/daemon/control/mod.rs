@@ -60,6 +60,8 @@ pub enum Command {
         organisation: String,
         /// Its name.
         name: String,
+        /// The id that it had elsewhere.
+        id: Option<String>,
         /// How it is dealt with, as far as that differs from what all begin with.
         settings: SettingsChange,
     },

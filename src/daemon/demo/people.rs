@@ -74,7 +74,7 @@ pub(super) async fn make(directory: &Arc<Directory>, state: &mut State) -> Resul
     }
     // Whoever tries it out is not to wait.
     let settings = [("rate".to_owned(), serde_json::json!(10_000))].into_iter().collect();
-    match directory.add_client(&caller, ORGANISATION, "demo", &settings).await {
+    match directory.add_client(&caller, ORGANISATION, "demo", None, &settings).await {
         Ok(_) | Err(Error::AlreadyExists(_)) => {}
         Err(error) => return Err(error.to_string()),
     }

@@ -89,16 +89,33 @@ pub(in super::super) fn begin(organisation: EntryId, name: &str, created: Timest
 }
 
 impl Directory {
-    /// Makes a client of an organisation. The name must be free there.
-    pub async fn add_client(&self, caller: &Caller, organisation: &str, name: &str, change: &SettingsChange) -> Result<ClientInfo, Error> {
+    /// Makes a client of an organisation, with a new id or the one it had in another data folder. The name must be free there, and
+    /// the id everywhere.
+    pub async fn add_client(
+        &self,
+        caller: &Caller,
+        organisation: &str,
+        name: &str,
+        id: Option<&str>,
+        change: &SettingsChange,
+    ) -> Result<ClientInfo, Error> {
         let organisation = self.organisation_for(caller, organisation)?;
-        let client = begin(organisation, name, self.clock().now(), change)?;
+        let mut client = begin(organisation, name, self.clock().now(), change)?;
+        if let Some(id) = id {
+            id.clone_into(&mut client.id);
+            if !token::is_id(id) {
+                return Err(Error::Constraint("the id of a client has 16 hexadecimal digits in lower case".to_owned()));
+            }
+        }
         let record = self.keeping(caller, "client-add", organisation, told(&client, change));
         let made = client.clone();
         self.store()
             .write(move |txn| {
                 if named(txn, organisation, &client.name).is_some() {
                     return Err(Error::AlreadyExists(format!("the organisation has a client {}", client.name)));
+                }
+                if txn.meta(&Client::key(&client.id)).is_some() {
+                    return Err(Error::AlreadyExists(format!("there is a client with the id {}", client.id)));
                 }
                 put(txn, &client)?;
                 txn.audit(record);

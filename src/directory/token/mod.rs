@@ -119,6 +119,11 @@ pub(super) fn random_id() -> String {
     random::bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether it has the form of an id.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A record as it is kept.
 pub(super) fn octets(record: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(record).map_err(|_| Error::Internal)
