@@ -115,6 +115,8 @@ impl Demo {
             people::make(server.directory(), &mut self.state).await?;
             self.save()?;
         }
+        // The ports may be others than the last time.
+        self.write("environment", &self.environment())?;
         let told = if self.json { self.json_line()? } else { self.text() };
         let mut out = std::io::stdout().lock();
         // Nobody reading is no reason not to serve.
@@ -187,6 +189,12 @@ who = ["services"]
 subtree = "{ORGANISATION}"
 attributes = ["*", "entryUUID", "memberOf", "hcEffectiveRole", "hcPermission"]
 rights = ["read"]
+
+# Administrators who come in here take no seat.
+[[application]]
+name = "administration"
+listener = "ldaps"
+administrative = true
 
 [mail]
 from = "Headcount demo <demo@localhost>"

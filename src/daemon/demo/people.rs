@@ -12,40 +12,82 @@ pub(super) struct Template {
     family_name: &'static str,
     kind: &'static str,
     role: Option<&'static str>,
+    other_role: Option<&'static str>,
 }
 
 const fn app(uid: &'static str, given_name: &'static str, family_name: &'static str, role: &'static str) -> Template {
-    Template { uid, given_name, family_name, kind: "app", role: Some(role) }
+    Template { uid, given_name, family_name, kind: "app", role: Some(role), other_role: None }
 }
 
-/// Six users for the seats, one of them the Organisation Admin, and an application.
+/// Six users for the seats, one of them the Organisation Admin, and an application. Dev has a role of another package too.
 pub(super) const PEOPLE: [Template; 7] = [
     app("anna", "Anna", "Albers", "Sales"),
     app("ben", "Ben", "Baker", "Sales"),
     app("chloe", "Chloe", "Chen", "Accountant"),
-    app("dev", "Dev", "Desai", "Accountant"),
+    Template { other_role: Some("Payroll"), ..app("dev", "Dev", "Desai", "Accountant") },
     app("ema", "Ema", "Edwards", "HR Manager"),
     app("olivia", "Olivia", "Okafor", "Organisation Admin"),
-    Template { uid: "intranet", given_name: "", family_name: "Intranet", kind: "service", role: None },
+    Template { uid: "intranet", given_name: "", family_name: "Intranet", kind: "service", role: None, other_role: None },
 ];
 
-/// Role entries: name, and the system role or the permissions it grants.
-const ROLES: [(&str, Option<&str>, &[&str]); 5] = [
+/// Role entries: name, and the system role or the permissions it grants. The licence has a package without the last one.
+const ROLES: [(&str, Option<&str>, &[&str]); 6] = [
     ("Organisation Admin", Some(ORGANISATION_ADMIN), &[]),
     ("Organisation Manager", Some("organisation-manager"), &[]),
     ("HR Manager", Some("hr-manager"), &[]),
-    ("Sales", None, &["people.search", "groups.search-own", "sales.view", "sales.edit"]),
-    ("Accountant", None, &["people.search", "groups.search-own", "sales.view", "ledger.view", "ledger.post"]),
+    ("Sales", None, &["people.search", "groups.search-own", "content.read", "content.write", "sales.view", "sales.edit"]),
+    ("Accountant", None, &["people.search", "groups.search-own", "content.read", "sales.view", "ledger.view", "ledger.post"]),
+    ("Payroll", None, &["people.search", "people.search-any", "ledger.view", "payroll.run"]),
 ];
 
 /// Staff records; the first is linked to a user.
 const STAFF: [(&str, &str, &str); 3] = [("Anna", "Albers", "1001"), ("George", "Grant", "1002"), ("Hana", "Hughes", "1003")];
 
-/// Groups: name, description, administrator, full members.
-const GROUPS: [(&str, &str, &str, &[&str]); 3] = [
-    ("Everybody", "All who work here", "olivia", &["anna", "ben", "chloe", "dev", "ema"]),
-    ("Sales team", "Who sells", "anna", &["ben"]),
-    ("Ledger", "Who keeps the books", "chloe", &["dev"]),
+/// A group with its members by level.
+struct Group {
+    name: &'static str,
+    description: &'static str,
+    parent: Option<&'static str>,
+    /// Whether only its own administrators change it.
+    admin_only: bool,
+    administrator: &'static str,
+    members: &'static [&'static str],
+    view_only: &'static [&'static str],
+    past: &'static [&'static str],
+}
+
+const fn group(name: &'static str, description: &'static str, administrator: &'static str, members: &'static [&'static str]) -> Group {
+    Group { name, description, parent: None, admin_only: false, administrator, members, view_only: &[], past: &[] }
+}
+
+/// Field sales is a part of the sales team, whose levels flow down to it.
+const GROUPS: [Group; 5] = [
+    group("Everybody", "All who work here", "olivia", &["anna", "ben", "chloe", "dev", "ema"]),
+    group("Sales team", "Who sells", "anna", &["ben"]),
+    Group { parent: Some("Sales team"), ..group("Field sales", "Who sells on the road", "chloe", &["dev"]) },
+    Group { view_only: &["anna"], past: &["ben"], ..group("Ledger", "Who keeps the books", "chloe", &["dev"]) },
+    Group { admin_only: true, ..group("Pay round", "Who settles the salaries", "ema", &["chloe"]) },
+];
+
+/// Something written about Ben.
+struct Item {
+    content_type: &'static str,
+    name: &'static str,
+    author: &'static str,
+    visibility: &'static str,
+    shown_to: Option<&'static str>,
+    body: &'static str,
+}
+
+const fn item(content_type: &'static str, name: &'static str, author: &'static str, visibility: &'static str, body: &'static str) -> Item {
+    Item { content_type, name, author, visibility, shown_to: None, body }
+}
+
+const CONTENT: [Item; 4] = [
+    item("note", "Birthday", "anna", "just-me", "Likes chocolate."),
+    Item { shown_to: Some("Sales team"), ..item("note", "Numbers", "anna", "group", "Sold twice as much as last year.") },
+    item("communication", "Welcome", "olivia", "anyone", "Welcome to the sales team!"),
+    item("to-do", "Laptop", "olivia", "anyone", "Order a new one."),
 ];
 
 impl Template {
@@ -58,7 +100,7 @@ fn user(uid: &str) -> String {
     format!("uid={uid},ou=users,{ORGANISATION}")
 }
 
-/// Makes suffix, organisation, licence, roles, people and groups, and a token of the organisation. What is there already
+/// Makes suffix, organisation, licence, roles, people, groups and content, and a token of the organisation. What is there already
 /// is left, so that a demo that was killed while it was being made is completed.
 pub(super) async fn make(directory: &Arc<Directory>, state: &mut State) -> Result<(), String> {
     let origin = Origin { listener: "demo".to_owned(), ..Origin::system() };
@@ -120,20 +162,50 @@ fn entries(state: &State) -> Vec<Write> {
         writes.push(add(&format!("employeeNumber={number},ou=staff,{ORGANISATION}"), &attributes));
     }
     writes.extend(PEOPLE.iter().zip(&state.users).map(|(template, person)| person_entry(template, person)));
-    for (name, description, administrator, members) in GROUPS {
-        let members: Vec<String> = members.iter().map(|uid| user(uid)).collect();
-        let members: Vec<&str> = members.iter().map(String::as_str).collect();
-        let administrator = user(administrator);
-        let attributes: [(&str, &[&str]); 5] = [
-            ("objectClass", &["groupOfNames", "groupOfUniqueNames", "hcGroup"]),
-            ("cn", &[name]),
-            ("description", &[description]),
-            ("hcAdministrator", &[&administrator]),
-            ("member", &members),
-        ];
-        writes.push(add(&format!("cn={name},ou=groups,{ORGANISATION}"), &attributes));
-    }
+    writes.extend(GROUPS.iter().map(group_entry));
+    writes.extend(CONTENT.iter().map(item_entry));
     writes
+}
+
+fn group_entry(group: &Group) -> Write {
+    let users = |uids: &[&str]| uids.iter().map(|uid| user(uid)).collect::<Vec<_>>();
+    let (members, view_only, past) = (users(group.members), users(group.view_only), users(group.past));
+    let parent: Vec<String> = group.parent.map(group_name).into_iter().collect();
+    let admin_only: &[&str] = if group.admin_only { &["TRUE"] } else { &[] };
+    let [parent, members, view_only, past] =
+        [&parent, &members, &view_only, &past].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
+    add(
+        &group_name(group.name),
+        &[
+            ("objectClass", &["groupOfNames", "groupOfUniqueNames", "hcGroup"]),
+            ("cn", &[group.name]),
+            ("description", &[group.description]),
+            ("hcParentGroup", &parent),
+            ("hcAdminOnly", admin_only),
+            ("hcAdministrator", &[&user(group.administrator)]),
+            ("member", &members),
+            ("hcViewOnlyMember", &view_only),
+            ("hcPastMember", &past),
+        ],
+    )
+}
+
+fn item_entry(item: &Item) -> Write {
+    let shown_to: Vec<String> = item.shown_to.map(group_name).into_iter().collect();
+    let shown_to: Vec<&str> = shown_to.iter().map(String::as_str).collect();
+    add(
+        &format!("cn={},ou=content,{ORGANISATION}", item.name),
+        &[
+            ("objectClass", &["hcContent"]),
+            ("cn", &[item.name]),
+            ("hcContentType", &[item.content_type]),
+            ("hcAuthor", &[&user(item.author)]),
+            ("hcSubject", &[&user("ben")]),
+            ("hcVisibility", &[item.visibility]),
+            ("hcVisibleTo", &shown_to),
+            ("hcBody", &[item.body]),
+        ],
+    )
 }
 
 fn person_entry(template: &Template, person: &Person) -> Write {
@@ -146,7 +218,7 @@ fn person_entry(template: &Template, person: &Person) -> Write {
     let mail = format!("{}@demo.example", template.uid);
     let given: Vec<&str> = Some(template.given_name).filter(|name| !name.is_empty()).into_iter().collect();
     let mail: Vec<&str> = Some(mail.as_str()).filter(|_| template.kind == "app").into_iter().collect();
-    let role: Vec<String> = template.role.map(role).into_iter().collect();
+    let role: Vec<String> = template.role.into_iter().chain(template.other_role).map(role).collect();
     let role: Vec<&str> = role.iter().map(String::as_str).collect();
     let staff = format!("employeeNumber=1001,ou=staff,{ORGANISATION}");
     let staff: Vec<&str> = Some(staff.as_str()).filter(|_| template.uid == "anna").into_iter().collect();
@@ -169,6 +241,10 @@ fn person_entry(template: &Template, person: &Person) -> Write {
 
 fn role(name: &str) -> String {
     format!("cn={name},ou=roles,{ORGANISATION}")
+}
+
+fn group_name(name: &str) -> String {
+    format!("cn={name},ou=groups,{ORGANISATION}")
 }
 
 /// Adds an entry; attributes without a value are left out.

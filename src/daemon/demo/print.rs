@@ -25,6 +25,30 @@ impl Demo {
         serde_json::to_string(&line).map_err(|error| error.to_string())
     }
 
+    /// For a shell: what the walk-through and the guide (docs/) type. `as anna ldapwhoami` is `ldapwhoami` signed in as her.
+    pub(super) fn environment(&self) -> String {
+        let State { ldap_port, ldaps_port, http_port, operator, users, scim_token, .. } = &self.state;
+        let who = |(name, person): (&str, &Person)| format!("        {name}) set -- {} \"$@\" ;;", sign_in(person));
+        let uid = |person: &Person| person.dn.trim_start_matches("uid=").split(',').next().unwrap_or_default().to_owned();
+        let people: Vec<(String, &Person)> = users.iter().map(|person| (uid(person), person)).collect();
+        let people = people.iter().map(|(name, person)| (name.as_str(), *person));
+        let cases: Vec<String> = std::iter::once(("operator", operator)).chain(people).map(who).collect();
+        format!(
+            "# Of the demo, for a shell: `. {folder}/environment`, and then `as anna ldapwhoami` or `headcount sessions list`.\n\
+             export LDAPURI='ldap://127.0.0.1:{ldap_port}' LDAPBASE='{ORGANISATION}' LDAPTLS_CACERT='{folder}/ca.pem'\n\
+             DEMO='{folder}' LDAPS='ldaps://127.0.0.1:{ldaps_port}' \
+             SCIM='http://127.0.0.1:{http_port}/scim/v2' TOKEN='{token}'\n\
+             headcount() {{ '{program}' --config \"$DEMO/headcount.toml\" \"$@\"; }}\n\
+             as() {{\n    who=$1 tool=$2; shift 2\n    case $who in\n{cases}\n        \
+             *) echo \"there is no $who in the demo\" >&2; return 2 ;;\n    esac\n    \
+             \"$tool\" -x -o ldif-wrap=no \"$@\"\n}}\n",
+            folder = self.folder.display(),
+            token = scim_token.as_deref().unwrap_or_default(),
+            program = program(),
+            cases = cases.join("\n"),
+        )
+    }
+
     /// For people.
     pub(super) fn text(&self) -> String {
         let State { ldap_port, ldaps_port, http_port, operator, users, scim_token, seats, .. } = &self.state;
@@ -34,7 +58,7 @@ impl Demo {
         let apps: Vec<&Person> = users.iter().filter(|user| user.kind.as_deref() == Some("app")).collect();
         let service = users.iter().find(|user| user.kind.as_deref() == Some("service")).map(sign_in).unwrap_or_default();
         let binds: Vec<String> = apps.iter().take(4).map(|user| format!("  ldapwhoami -x -H {ldap} {}", sign_in(user))).collect();
-        let program = std::env::current_exe().map_or_else(|_| "headcount".to_owned(), |path| path.display().to_string());
+        let program = program();
         let listed: Vec<String> = users
             .iter()
             .map(|user| {
@@ -50,6 +74,7 @@ impl Demo {
              Console  {http}/\n\
              Mail     {mail}\n\
              Folder   {folder}   (a second start with --dir goes on with it)\n\
+             Shell    . {folder}/environment   (for the commands of the README and of docs/)\n\
              \n\
              Who can sign in (type, role, password, DN):\n{listed}\n\
              \n\
@@ -80,6 +105,11 @@ impl Demo {
             binds = binds.join("\n"),
         )
     }
+}
+
+/// What is running.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "headcount".to_owned(), |path| path.display().to_string())
 }
 
 /// The options of the OpenLDAP tools.
