@@ -81,7 +81,8 @@ class Guide(unittest.TestCase):
                 diff = difflib.unified_diff(want.splitlines(), got.splitlines(), "the page", "the server", lineterm="", n=50)
                 fate = "was not refused" if done and refused else "" if done or refused else "failed"
                 wrong.append("\n".join([f"{page.name}:{line}: $ {command}", *filter(None, [fate]), *diff]))
-        self.assertFalse(wrong, "\n" + "\n\n".join(wrong))
+        if wrong:
+            self.fail("\n" + "\n\n".join(wrong))
 
 
 def _tests():

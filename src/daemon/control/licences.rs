@@ -30,7 +30,7 @@ impl Execution<'_> {
         }
         if enforce {
             let ended = self.handle.block_on(self.directory.enforce_limit(&self.caller, licence))?;
-            said = format!("{said}{}{ended} sessions ended", if said.is_empty() { "" } else { "; " });
+            said = format!("{said}{}{} ended", if said.is_empty() { "" } else { "; " }, count(ended, "session", "sessions"));
         }
         Ok(said)
     }

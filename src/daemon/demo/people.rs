@@ -3,6 +3,7 @@
 use super::{ORGANISATION, Person, SUFFIX, State, password};
 use crate::directory::{Caller, Directory, Error, Identity, Origin, Write, WriteOptions};
 use crate::domain::lens::ORGANISATION_ADMIN;
+use crate::model::{Modification, ModificationKind};
 use std::sync::Arc;
 
 /// Somebody who can sign in.
@@ -108,7 +109,7 @@ pub(super) async fn make(directory: &Arc<Directory>, state: &mut State) -> Resul
     for write in entries(state) {
         let options = WriteOptions { no_mail: true, ..WriteOptions::default() };
         // The attributes of a person hold its password: an error tells the name only.
-        let dn = if let Write::Add { dn, .. } = &write { dn.clone() } else { String::new() };
+        let dn = if let Write::Add { dn, .. } | Write::Modify { dn, .. } = &write { dn.clone() } else { String::new() };
         match directory.write(&caller, write, options).await {
             Ok(_) | Err(Error::AlreadyExists(_)) => {}
             Err(error) => return Err(format!("the demo's organisation: {dn}: {error}")),
@@ -134,12 +135,12 @@ fn entries(state: &State) -> Vec<Write> {
         add(SUFFIX, &[("objectClass", &["domain"]), ("dc", &["demo"])]),
         add(ORGANISATION, &[("objectClass", &["organization", "hcOrganisation"]), ("o", &["Demo"])]),
         add(
-            &format!("cn=Accounting,ou=licences,{ORGANISATION}"),
+            &licence(),
             &[
                 ("objectClass", &["hcLicence"]),
                 ("cn", &["Accounting"]),
                 ("hcSessionLimit", &[&seats]),
-                ("hcPackage", &["Standard"]),
+                ("hcPackage", &["Professional"]),
                 ("hcLicenceDefault", &["TRUE"]),
             ],
         ),
@@ -164,6 +165,9 @@ fn entries(state: &State) -> Vec<Write> {
     writes.extend(PEOPLE.iter().zip(&state.users).map(|(template, person)| person_entry(template, person)));
     writes.extend(GROUPS.iter().map(group_entry));
     writes.extend(CONTENT.iter().map(item_entry));
+    // The organisation once had the larger package: roles of it that were given stay (R5).
+    let package = Modification { kind: ModificationKind::Replace, attribute: "hcPackage".to_owned(), values: vec![b"Standard".to_vec()] };
+    writes.push(Write::Modify { dn: licence(), modifications: vec![package] });
     writes
 }
 
@@ -241,6 +245,10 @@ fn person_entry(template: &Template, person: &Person) -> Write {
 
 fn role(name: &str) -> String {
     format!("cn={name},ou=roles,{ORGANISATION}")
+}
+
+fn licence() -> String {
+    format!("cn=Accounting,ou=licences,{ORGANISATION}")
 }
 
 fn group_name(name: &str) -> String {
