@@ -6,6 +6,11 @@ pub mod clock;
 pub mod connections;
 pub mod counts;
 pub mod ids;
+pub mod json;
+pub mod jwk;
+pub mod jwt;
+#[cfg(test)]
+pub(crate) mod jwt_tests;
 pub mod limits;
 pub mod line;
 pub mod network;

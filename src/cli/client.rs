@@ -1,6 +1,8 @@
 //! What may stand on the command line about provisioning clients and their tokens, and the commands that it becomes.
 
 use super::arguments::{OrganisationFilter, period};
+use crate::base::json;
+use crate::base::jwk::KeySet;
 use crate::daemon::config::units::Period;
 use crate::daemon::control::{Bearer, Command, NewToken, WhichClient, Within};
 use clap::{Args, Subcommand};
@@ -22,7 +24,7 @@ pub(super) enum ClientAction {
         id: Option<String>,
         /// How it is dealt with.
         #[command(flatten)]
-        options: ClientOptions,
+        options: Box<ClientOptions>,
     },
     /// Change how a client is dealt with, from its next request on.
     Change {
@@ -31,7 +33,7 @@ pub(super) enum ClientAction {
         which: ClientName,
         /// How it is dealt with.
         #[command(flatten)]
-        options: ClientOptions,
+        options: Box<ClientOptions>,
     },
     /// Give users and groups to a client that changes only what it made or was given.
     Give {
@@ -130,6 +132,19 @@ pub(super) struct ClientOptions {
     /// Whether /ServiceProviderConfig tells of roles and entitlements, which some clients cannot read. A new client: off.
     #[arg(long, value_parser = SWITCH)]
     tells_roles: Option<String>,
+    /// The public keys that it signs with, as a JWK set (RFC 7517), to be given access tokens for what it signs (RFC 7523); with an
+    /// issuer, the keys of that one. `none` for no keys. A new client: none.
+    #[arg(long, value_name = "FILE", value_parser = keys)]
+    keys: Option<Keys>,
+    /// Who signs the bearer tokens it comes with, as their `iss` has it, such as an identity provider; `none` for nobody. A new client: none.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// Whom those tokens are for, as their `aud` has it; `none` with no issuer. A new client: none.
+    #[arg(long, value_name = "NAME")]
+    audience: Option<String>,
+    /// The application those tokens were given to, as their `appid` or `azp` has it; `none` for any. A new client: none.
+    #[arg(long, value_name = "ID")]
+    application: Option<String>,
 }
 
 /// The profiles there are.
@@ -144,10 +159,24 @@ fn ceiling(text: &str) -> Result<Ceiling, String> {
     number.map(Ceiling).map_err(|_| "not a number, nor `none`".to_owned())
 }
 
+/// Keys as the directory keeps them, or that there are none.
+#[derive(Clone, Debug)]
+struct Keys(Option<KeySet>);
+
+fn keys(file: &str) -> Result<Keys, String> {
+    if file == "none" {
+        return Ok(Keys(None));
+    }
+    let octets = std::fs::read(file).map_err(|error| error.to_string())?;
+    let set = json::read(&octets).map_err(|error| error.to_string())?;
+    KeySet::read(&set).map(|keys| Keys(Some(keys)))
+}
+
 impl ClientOptions {
     /// The settings that are named, as the directory names them.
     fn change(self) -> Map<String, Value> {
         let word = |held: Option<String>| held.map(Value::from);
+        let name = |held: Option<String>| held.map(|held| if held == "none" { Value::Null } else { held.into() });
         let switch = |held: Option<String>| held.map(|held| json!(held == "on"));
         let named = [
             ("profile", word(self.profile)),
@@ -162,6 +191,10 @@ impl ClientOptions {
             ("rate", self.rate.map(|rate| json!(rate))),
             ("dry_run", switch(self.dry_run)),
             ("tells_roles", switch(self.tells_roles)),
+            ("keys", self.keys.map(|keys| keys.0.map_or(Value::Null, Value::from))),
+            ("issuer", name(self.issuer)),
+            ("audience", name(self.audience)),
+            ("application", name(self.application)),
         ];
         named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
@@ -252,6 +285,10 @@ mod tests {
         let settings = serde_json::to_value(ClientSettings::default()).unwrap();
         let mut options = ClientOptions::augment_args(clap::Command::new("x"));
         options.build();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.json");
+        let key = json!({"kty": "EC", "crv": "P-256", "x": "A".repeat(43), "y": "A".repeat(43)});
+        std::fs::write(&file, json!({"keys": [key]}).to_string()).unwrap();
         let mut seen = 0;
         for option in options.get_arguments().filter(|option| option.get_id() != "help") {
             let name = option.get_long().unwrap();
@@ -259,6 +296,8 @@ mod tests {
             let words = match (name, words.is_empty()) {
                 ("deactivation-ceiling", _) => vec!["7".to_owned(), "none".to_owned()],
                 ("window", _) => vec!["2h".to_owned()],
+                ("keys", _) => vec![file.to_str().unwrap().to_owned(), "none".to_owned()],
+                ("issuer" | "audience" | "application", _) => vec!["https://example.com/".to_owned(), "none".to_owned()],
                 (_, true) => vec!["60".to_owned()],
                 (_, false) => words,
             };

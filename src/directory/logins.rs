@@ -2,6 +2,7 @@
 //! client typed as a name is only noted where it is the name of something here: people type passwords there (OWASP).
 
 use super::bind::Candidate;
+use super::client::TokenRefused;
 use super::error::Error;
 use super::identity::{Caller, Identity, Method, Origin, Standing};
 use super::lockout::Account;
@@ -58,13 +59,13 @@ impl Directory {
         self.note_login(origin, method, actor, result, String::new());
     }
 
-    /// Notes what became of a bearer token.
-    pub fn note_token(&self, origin: &Origin, identity: Option<&Identity>) {
-        let (actor, result) = match identity {
-            Some(identity) => (identity.name.clone(), "success"),
-            None => ("an unknown token".to_owned(), "unknown token"),
+    /// Notes what became of a bearer token, and why it was refused as far as there is more to say.
+    pub fn note_token(&self, origin: &Origin, identity: Result<&Identity, &TokenRefused>) {
+        let (actor, result, detail) = match identity {
+            Ok(identity) => (identity.name.clone(), "success", String::new()),
+            Err(TokenRefused(reason)) => ("an unknown token".to_owned(), "unknown token", reason.clone()),
         };
-        self.note_login(origin, Method::Token, actor, result, String::new());
+        self.note_login(origin, Method::Token, actor, result, detail);
     }
 
     pub(super) fn note_login(&self, origin: &Origin, method: Method, actor: String, result: &str, detail: String) {

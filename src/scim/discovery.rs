@@ -34,7 +34,7 @@ pub fn service_provider_config(base_url: &str, tells_events: bool) -> Value {
         }, {
             "type": "oauth2",
             "name": "OAuth 2.0 client credentials",
-            "description": "An access token given at /oauth/token for the secret of a client (RFC 6749)",
+            "description": "An access token given at /oauth/token for the secret of a client (RFC 6749) or for what it signs (RFC 7523)",
             "specUri": "https://www.rfc-editor.org/info/rfc6749",
         }],
         "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base_url}/ServiceProviderConfig")},

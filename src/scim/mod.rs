@@ -59,6 +59,8 @@ mod patch_tests;
 #[cfg(test)]
 mod query_tests;
 #[cfg(test)]
+mod signed_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod types_tests;

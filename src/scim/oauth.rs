@@ -1,11 +1,12 @@
-//! OAuth 2.0 beside static tokens: a client that has a secret is given short-lived access tokens (RFC 6749 §4.4), and the
-//! metadata that says so (RFC 8414).
+//! OAuth 2.0 beside static tokens: a client that has a secret, or signs with a key that is registered for it (RFC 7523), is given
+//! short-lived access tokens (RFC 6749 §4.4), and the metadata that says so (RFC 8414).
 
 use super::request::{Peer, origin_of, require_privacy};
 use super::routes::Scim;
 use crate::access::Scope;
 use crate::base::Secret;
-use crate::directory::client::{AccessGrant, AccessRefused};
+use crate::base::jwk::Algorithm;
+use crate::directory::client::{AccessGrant, AccessRefused, Assertion, TokenRefused};
 use axum::extract::{Form, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -24,14 +25,33 @@ pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
 const ALL: &str = "scim";
 
 /// An error of RFC 6749 §5.2.
-struct Refusal(StatusCode, &'static str, &'static str);
+struct Refusal {
+    status: StatusCode,
+    error: &'static str,
+    description: &'static str,
+    /// Of a client that is not let in: why, for the log alone.
+    reason: Option<TokenRefused>,
+}
 
-const MALFORMED: Refusal = Refusal(StatusCode::BAD_REQUEST, "invalid_request", "the request is not one for an access token");
-const STRANGER: Refusal = Refusal(StatusCode::UNAUTHORIZED, "invalid_client", "the client or its secret is unknown");
+impl Refusal {
+    const fn new(status: StatusCode, error: &'static str, description: &'static str) -> Self {
+        Self { status, error, description, reason: None }
+    }
+}
+
+const MALFORMED: Refusal = Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", "the request is not one for an access token");
+/// The one type of assertion (RFC 7523 §2.2).
+const SIGNED: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The answer to every client that is not let in, whatever the reason.
+fn stranger() -> Refusal {
+    const DESCRIPTION: &str = "the client is unknown, or does not show that it is that one";
+    Refusal { reason: Some(TokenRefused::unknown()), ..Refusal::new(StatusCode::UNAUTHORIZED, "invalid_client", DESCRIPTION) }
+}
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self(status, error, description) = self;
+        let Self { status, error, description, reason: _ } = self;
         let mut response = (status, Json(json!({"error": error, "error_description": description}))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
@@ -45,16 +65,23 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// What the server calls itself.
+fn issuer(state: &Scim) -> &str {
+    state.base_url.trim_end_matches("/scim/v2")
+}
+
 /// What the server says of itself (RFC 8414 §3.2).
 pub(super) async fn metadata(State(state): State<Arc<Scim>>) -> Json<Value> {
-    let issuer = state.base_url.trim_end_matches("/scim/v2");
+    let issuer = issuer(&state);
+    let algorithms = Algorithm::ALL.map(Algorithm::text);
     let scopes: Vec<&str> = Scope::ALL.into_iter().map(Scope::word).chain([ALL]).collect();
     Json(json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}{TOKEN}"),
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "scopes_supported": scopes,
     }))
 }
@@ -70,8 +97,8 @@ pub(super) async fn token(State(state): State<Arc<Scim>>, request: Request) -> R
     match granted(&state, &headers, &form) {
         Ok(grant) => given(&grant),
         Err(refusal) => {
-            if refusal.0 == StatusCode::UNAUTHORIZED {
-                state.directory.note_token(&origin_of(peer), None);
+            if let Some(reason) = &refusal.reason {
+                state.directory.note_token(&origin_of(peer), Err(reason));
             }
             refusal.into_response()
         }
@@ -88,27 +115,37 @@ fn granted(state: &Scim, headers: &HeaderMap, form: &[(String, String)]) -> Resu
     };
     match value("grant_type")? {
         Some("client_credentials") => {}
-        Some(_) => return Err(Refusal(StatusCode::BAD_REQUEST, "unsupported_grant_type", "the one grant type is client_credentials")),
+        Some(_) => return Err(Refusal::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", "the one grant type is client_credentials")),
         None => return Err(MALFORMED),
     }
-    let (client, secret) = match (headers.get(header::AUTHORIZATION), value("client_id")?, value("client_secret")?) {
-        // One way to authenticate only (RFC 6749 §2.3).
-        (Some(_), _, Some(_)) => return Err(MALFORMED),
-        (Some(basic), named, None) => {
-            let (client, secret) = basic.to_str().ok().and_then(credentials).ok_or(STRANGER)?;
+    let wanted = || value("scope")?.map(scopes).transpose().map(Option::flatten);
+    let named = value("client_id")?;
+    let asserted = (value("client_assertion_type")?, value("client_assertion")?);
+    let granted = match (headers.get(header::AUTHORIZATION), asserted, value("client_secret")?) {
+        (None, (Some(SIGNED), Some(token)), None) => {
+            let issuer = issuer(state);
+            let endpoint = format!("{issuer}{TOKEN}");
+            let assertion = Assertion { token: Secret::new(token), audiences: [&endpoint, issuer], client: named };
+            state.directory.grant_signed_access(&assertion, wanted()?)
+        }
+        (Some(basic), (None, None), None) => {
+            let (client, secret) = basic.to_str().ok().and_then(credentials).ok_or_else(stranger)?;
             if named.is_some_and(|named| named != client) {
                 return Err(MALFORMED);
             }
-            (client, secret)
+            state.directory.grant_access(&client, &secret, wanted()?)
         }
-        (None, Some(client), Some(secret)) => (client.to_owned(), Secret::new(secret)),
-        (None, _, _) => return Err(STRANGER),
+        (None, (None, None), Some(secret)) => state.directory.grant_access(named.ok_or_else(stranger)?, &Secret::new(secret), wanted()?),
+        (None, (None, None), None) | (None, (Some(_), Some(_)), None) => return Err(stranger()),
+        // One way to authenticate only (RFC 6749 §2.3), and all of it.
+        _ => return Err(MALFORMED),
     };
-    let wanted = value("scope")?.map(scopes).transpose()?.flatten();
-    state.directory.grant_access(&client, &secret, wanted).map_err(|refused| match refused {
-        AccessRefused::Client => STRANGER,
-        AccessRefused::Rate => Refusal(StatusCode::TOO_MANY_REQUESTS, "slow_down", "more requests than the client may make in a second"),
-        AccessRefused::Scope => Refusal(StatusCode::BAD_REQUEST, "invalid_scope", "the client does not have all of these scopes"),
+    granted.map_err(|refused| match refused {
+        AccessRefused::Client(reason) => Refusal { reason: Some(reason), ..stranger() },
+        AccessRefused::Rate => {
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", "more requests than the client may make in a second")
+        }
+        AccessRefused::Scope => Refusal::new(StatusCode::BAD_REQUEST, "invalid_scope", "the client does not have all of these scopes"),
     })
 }
 
@@ -122,7 +159,7 @@ fn credentials(header: &str) -> Option<(String, Secret)> {
 
 /// The scopes of a request; `None` for all that the client has.
 fn scopes(text: &str) -> Result<Option<BTreeSet<Scope>>, Refusal> {
-    let unknown = Refusal(StatusCode::BAD_REQUEST, "invalid_scope", "a scope is not known");
+    let unknown = Refusal::new(StatusCode::BAD_REQUEST, "invalid_scope", "a scope is not known");
     let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
     if words.contains(&ALL) {
         return Ok(None);

@@ -70,7 +70,7 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
         let origin = origin_of(peer);
         let identity = state.directory.authenticate_token(&token);
         state.directory.note_token(&origin, identity.as_deref());
-        let identity = identity.ok_or_else(ScimError::unauthorized)?;
+        let identity = identity.map_err(|_| ScimError::unauthorized())?;
         if let Some(exchange) = parts.extensions.get::<Arc<Exchange>>() {
             exchange.of(&identity, &request);
         }

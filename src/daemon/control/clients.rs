@@ -117,7 +117,7 @@ impl Execution<'_> {
         let tokens = self.directory.tokens(&self.caller)?;
         for token in &tokens {
             self.row(json!({
-                "id": token.id, "name": token.name, "client": token.client, "user": token.user, "secret": token.is_secret, "organisation": token.organisation,
+                "id": token.id, "name": token.name, "client": token.client, "user": token.user, "secret": token.is_secret, "signed": token.is_signed, "organisation": token.organisation,
                 "created": token.created.rfc3339(), "expires": token.expires.map(|time| time.rfc3339()), "state": token.state.word(),
                 "last_used": token.last_used.map(|time| time.rfc3339()),
             }))?;
@@ -150,6 +150,8 @@ fn whole(client: &ClientInfo) -> Value {
     });
     if let (Value::Object(row), Ok(Value::Object(settings))) = (&mut row, serde_json::to_value(&client.settings)) {
         row.extend(settings);
+        // Their names say which they are.
+        row.insert("keys".to_owned(), json!(client.settings.keys.as_ref().map(|keys| keys.names())));
     }
     row
 }

@@ -14,6 +14,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 const PREFIX: &str = "token-use/";
+/// Assertions of one client that are remembered: 15 a second for as long as one may be good.
+const ASSERTIONS: usize = 10_000;
 
 /// What is known of it since the start.
 #[derive(Default)]
@@ -21,8 +23,13 @@ pub(crate) struct Activity {
     used: Mutex<HashMap<Box<str>, Use>>,
     /// When each bucket of requests is empty again, by the monotonic clock.
     buckets: Mutex<HashMap<Box<str>, Duration>>,
+    /// The assertions of each client that were used and are good still.
+    pub(super) assertions: Mutex<HashMap<Box<str>, Used>>,
     pub(super) logs: Mutex<Logs>,
 }
+
+/// Assertions by their digests, with their ends.
+pub(super) type Used = HashMap<[u8; 32], Timestamp>;
 
 #[derive(Clone, Copy)]
 struct Use {
@@ -30,7 +37,35 @@ struct Use {
     saved: bool,
 }
 
+/// Whether something is used for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Once {
+    /// It is.
+    First,
+    /// It was used before.
+    Again,
+    /// Nobody can tell: there is no room to remember it.
+    Full,
+}
+
 impl Activity {
+    /// An assertion of a client is used, and remembered until its end.
+    pub(in super::super) fn use_once(&self, client: &str, assertion: [u8; 32], end: Timestamp, now: Timestamp) -> Once {
+        let mut assertions = self.assertions.lock();
+        let used = assertions.entry(client.into()).or_default();
+        if used.len() >= ASSERTIONS {
+            used.retain(|_, end| *end > now);
+        }
+        match (used.contains_key(&assertion), used.len() < ASSERTIONS) {
+            (true, _) => Once::Again,
+            (false, false) => Once::Full,
+            (false, true) => {
+                used.insert(assertion, end);
+                Once::First
+            }
+        }
+    }
+
     /// A token was used.
     pub(in super::super) fn touch(&self, token: &str, now: Timestamp) {
         let mut used = self.used.lock();
@@ -60,9 +95,13 @@ impl Activity {
         true
     }
 
-    /// Forgets buckets that are empty.
-    fn sweep(&self, now: Duration) {
+    /// Forgets buckets that are empty, and assertions that are over.
+    fn sweep(&self, now: Duration, time: Timestamp) {
         self.buckets.lock().retain(|_, empty_at| *empty_at > now);
+        self.assertions.lock().retain(|_, used| {
+            used.retain(|_, end| *end > time);
+            !used.is_empty()
+        });
     }
 
     /// Uses that are not written down yet; they count as written from now on.
@@ -134,7 +173,7 @@ impl Directory {
 
     fn unsaved(&self) -> Option<Unsaved> {
         let clients = &self.core().clients;
-        clients.sweep(self.clock().monotonic());
+        clients.sweep(self.clock().monotonic(), self.clock().now());
         let unsaved = Unsaved { uses: clients.take_unsaved(), logs: clients.take_unsaved_logs() };
         (!unsaved.uses.is_empty() || !unsaved.logs.is_empty()).then_some(unsaved)
     }
@@ -158,6 +197,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
 
     #[test]
     fn he9_a_client_has_its_rate_and_a_burst_of_as_many_and_takes_nothing_from_another() {
@@ -169,7 +209,21 @@ mod tests {
         assert_eq!(admitted("one", 1_000, now + Duration::from_millis(40)), 1, "one more every 40 ms");
         let seconds = (1..=100).map(|second| admitted("one", 1_000, now + Duration::from_millis(40) + Duration::from_secs(second)));
         assert_eq!(seconds.sum::<usize>(), 2_500, "25 a second in the long run");
-        activity.sweep(now + Duration::from_secs(3_600));
+        activity.sweep(now + Duration::from_secs(3_600), Timestamp::default());
         assert!(activity.buckets.lock().is_empty());
+    }
+
+    #[test]
+    fn he9_an_assertion_is_used_once_and_what_is_remembered_is_bounded_for_each_client() {
+        let activity = Activity::default();
+        let digest = |number: usize| -> [u8; 32] { Sha256::digest(number.to_be_bytes()).into() };
+        let (now, end) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
+        assert!((0..ASSERTIONS).all(|number| activity.use_once("one", digest(number), end, now) == Once::First));
+        assert_eq!(activity.use_once("one", digest(7), end, now), Once::Again);
+        assert_eq!(activity.use_once("one", digest(ASSERTIONS), end, now), Once::Full, "it is not forgotten what was used");
+        assert_eq!(activity.use_once("other", digest(7), end, now), Once::First, "no other client is held up");
+        assert_eq!(activity.use_once("one", digest(7), Timestamp::from_millis(3_000), end), Once::First, "over is over");
+        activity.sweep(Duration::ZERO, end);
+        assert_eq!(activity.assertions.lock().len(), 1);
     }
 }

@@ -5,11 +5,13 @@ use super::super::token;
 use super::super::tree::{self, Resolved};
 use super::super::{Caller, Directory, Error};
 use super::log::log_key;
+use super::signing::{sign_for, signed_key};
 use super::{Client, ClientSettings, named, read};
+use crate::base::jwk::KeySet;
 use crate::base::{EntryId, Timestamp};
 use crate::model::{Facts, Kind};
 use crate::store::{AuditRecord, Transaction};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Settings by their names, as they are to be: what is not named stays. `null` for a ceiling that there is not to be.
@@ -54,6 +56,7 @@ impl ClientSettings {
         let Ok(Value::Object(mut settings)) = serde_json::to_value(self) else { return Err(Error::Internal) };
         settings.extend(change.iter().map(|(name, value)| (name.clone(), value.clone())));
         let changed: Self = serde_json::from_value(Value::Object(settings)).map_err(|error| Error::Constraint(error.to_string()))?;
+        self.check_signing(&changed, change)?;
         if !RATES.contains(&changed.rate) {
             return Err(Error::Constraint(format!("the rate is to be from {} to {} requests a second", RATES.start(), RATES.end())));
         }
@@ -66,7 +69,9 @@ impl ClientSettings {
 
 /// What a record of the audit log tells of a client: what it is, and the settings that were named.
 fn told(client: &Client, change: &SettingsChange) -> String {
-    let settings = change.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>();
+    let named = |value: &Value| KeySet::read(value).map_or_else(|_| "null".to_owned(), |keys| json!(keys.names()).to_string());
+    let value = |name: &str, value: &Value| if name == "keys" { named(value) } else { value.to_string() };
+    let settings = change.iter().map(|(name, held)| format!(" {name}={}", value(name, held))).collect::<String>();
     format!("{}{settings}", client.told())
 }
 
@@ -100,7 +105,8 @@ impl Directory {
         change: &SettingsChange,
     ) -> Result<ClientInfo, Error> {
         let organisation = self.organisation_for(caller, organisation)?;
-        let mut client = begin(organisation, name, self.clock().now(), change)?;
+        let now = self.clock().now();
+        let mut client = begin(organisation, name, now, change)?;
         if let Some(id) = id {
             id.clone_into(&mut client.id);
             if !token::is_id(id) {
@@ -108,8 +114,9 @@ impl Directory {
             }
         }
         let record = self.keeping(caller, "client-add", organisation, told(&client, change));
-        let made = client.clone();
-        self.store()
+        let change = change.clone();
+        let made = self
+            .store()
             .write(move |txn| {
                 if named(txn, organisation, &client.name).is_some() {
                     return Err(Error::AlreadyExists(format!("the organisation has a client {}", client.name)));
@@ -117,9 +124,10 @@ impl Directory {
                 if txn.meta(&Client::key(&client.id)).is_some() {
                     return Err(Error::AlreadyExists(format!("there is a client with the id {}", client.id)));
                 }
+                let client = sign_for(txn, None, client, &change, now)?;
                 put(txn, &client)?;
                 txn.audit(record);
-                Ok(())
+                Ok(client)
             })
             .await?;
         Ok(self.client_info(made))
@@ -151,14 +159,18 @@ impl Directory {
     ) -> Result<ClientInfo, Error> {
         let client = self.kept_client(caller, organisation, name)?;
         let record = self.keeping(caller, "client-change", client.organisation, told(&client, &change));
+        let now = self.clock().now();
+        let core = Arc::clone(self.core());
         let changed = self
             .store()
             .write(move |txn| {
                 let held = txn.meta(&Client::key(&client.id)).and_then(|octets| Client::read(&client.id, &octets));
                 let held = held.ok_or_else(|| unknown(&client.name))?;
-                let changed = Client { settings: held.settings.changed(&change)?, ..held };
+                let changed = Client { settings: held.settings.changed(&change)?, ..held.clone() };
+                let changed = sign_for(txn, Some(&held), changed, &change, now)?;
                 put(txn, &changed)?;
                 txn.audit(record);
+                txn.when_settled(move |_| core.authority_changed());
                 Ok::<_, Error>(changed)
             })
             .await?;
@@ -172,6 +184,8 @@ impl Directory {
         let core = Arc::clone(self.core());
         self.store()
             .write(move |txn| {
+                let held = txn.meta(&Client::key(&client.id)).and_then(|octets| Client::read(&client.id, &octets));
+                held.into_iter().filter_map(|held| signed_key(&held)).for_each(|key| txn.put_meta(&key, None));
                 txn.put_meta(&Client::key(&client.id), None);
                 txn.put_meta(&log_key(&client.id), None);
                 token::revoke_all(txn, &client.id);
@@ -199,7 +213,7 @@ impl Directory {
 
     fn client_info(&self, client: Client) -> ClientInfo {
         let (tokens, paused) = (self.live_tokens(&client.id), self.paused_since(&client.id));
-        let Client { id, organisation, name, created, settings } = client;
+        let Client { id, organisation, name, created, settings, signed_by: _ } = client;
         ClientInfo { id, name, organisation: tree::dn_of(self.memory(), organisation), created, settings, tokens, paused }
     }
 

@@ -103,6 +103,7 @@ impl Activity {
     /// Forgets what a client did.
     pub(super) fn forget(&self, client: &str) {
         self.logs.lock().remove(client);
+        self.assertions.lock().remove(client);
     }
 }
 

@@ -4,22 +4,27 @@
 mod activity;
 mod keep;
 mod log;
+mod signing;
 
-pub use super::token::{AccessGrant, AccessRefused};
+pub use super::token::{AccessGrant, AccessRefused, Assertion, TokenRefused};
 pub(crate) use activity::Activity;
+pub(super) use activity::Once;
 pub(super) use activity::use_key;
 pub use keep::{ClientInfo, SettingsChange};
 pub(super) use keep::{begin, put};
 pub use log::Exchanged;
+pub(super) use signing::signed_for;
 
 pub use crate::access::Scope;
 
 use super::Directory;
 use crate::access::ProvisioningClient;
+use crate::base::jwk::KeySet;
 use crate::base::{EntryId, Timestamp};
 use crate::model::Facts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const PREFIX: &str = "client/";
 
@@ -101,6 +106,14 @@ pub struct ClientSettings {
     pub dry_run: bool,
     /// Whether `/ServiceProviderConfig` tells of roles and entitlements, which some clients abort on.
     pub tells_roles: bool,
+    /// The public keys that its assertions are signed with (RFC 7523), or, with an [`issuer`](Self::issuer), that one's.
+    pub keys: Option<Arc<KeySet>>,
+    /// Who signs the bearer tokens that it comes with (quirk 20), as `iss` has it.
+    pub issuer: Option<String>,
+    /// Whom such a token is for, as `aud` has it.
+    pub audience: Option<String>,
+    /// The application that such a token was given to, as `appid` or `azp` has it; any where absent.
+    pub application: Option<String>,
 }
 
 impl Default for ClientSettings {
@@ -118,6 +131,10 @@ impl Default for ClientSettings {
             rate: 50,
             dry_run: false,
             tells_roles: false,
+            keys: None,
+            issuer: None,
+            audience: None,
+            application: None,
         }
     }
 }
@@ -137,6 +154,9 @@ pub struct Client {
     /// How it is dealt with.
     #[serde(default)]
     pub settings: ClientSettings,
+    /// The token that stands for what its keys sign, where it has keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) signed_by: Option<String>,
 }
 
 impl Client {
@@ -147,7 +167,7 @@ impl Client {
 
     /// A client that is just made, with the settings that all begin with.
     pub(super) fn new(id: String, organisation: EntryId, name: String, created: Timestamp) -> Self {
-        Self { id, organisation, name, created, settings: ClientSettings::default() }
+        Self { id, organisation, name, created, settings: ClientSettings::default(), signed_by: None }
     }
 
     /// The organisation it belongs to.

@@ -1,11 +1,11 @@
-//! Client secrets, and the short-lived access tokens that a client is given for one (RFC 6749 §4.4):
+//! Client secrets, and the short-lived access tokens that a client is given for one, or for what it signs (RFC 6749 §4.4):
 //! `hca_<secret>_<end>_<scopes>_<mac>`. A secret is kept as tokens are, and opens nothing itself. Of an access token nothing is kept:
 //! it is good as long as its MAC is right, its time has not come, and its secret still is.
 
 use super::super::client::Client;
 use super::super::identity::Caller;
 use super::super::{Directory, Error, NewToken};
-use super::{Record, digest, key, octets, random_id, records, shown};
+use super::{Record, TokenRefused, digest, key, octets, random_id, records, shown};
 use crate::access::{Scope, Scopes};
 use crate::base::{Secret, Timestamp, random};
 use base64::Engine;
@@ -32,10 +32,10 @@ pub struct AccessGrant {
 }
 
 /// Why no access token is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessRefused {
-    /// There is no such client, or the secret is not its own.
-    Client,
+    /// There is no such client, or it does not show that it is that one.
+    Client(TokenRefused),
     /// The client has asked too often.
     Rate,
     /// The client does not have all of the scopes it asks for.
@@ -98,12 +98,13 @@ impl Directory {
             client: Some(client.id.clone()),
             user: None,
             access_key: Some(random::bytes()),
+            signed: false,
         };
         let told = self.token_record(caller, "secret-mint", &id, record.organisation, &client.name);
         let made = id.clone();
         self.store()
             .write(move |txn| {
-                let is_secret = |record: &Record| record.access_key.is_some() && record.client.as_ref() == Some(&client.id);
+                let is_secret = |record: &Record| record.is_secret() && record.client.as_ref() == Some(&client.id);
                 if records(txn).filter(|(_, held)| is_secret(held) && held.is_live(now)).count() >= SECRETS {
                     return Err(Error::Constraint(format!("the client {} has two secrets: revoke one of them first", client.name)));
                 }
@@ -117,22 +118,35 @@ impl Directory {
 
     /// Gives an access token to a client that has its secret, with these scopes or with all it has.
     pub fn grant_access(&self, client: &str, secret: &Secret, wanted: Option<BTreeSet<Scope>>) -> Result<AccessGrant, AccessRefused> {
+        let unknown = || AccessRefused::Client(TokenRefused::unknown());
         let given = std::str::from_utf8(secret.expose()).ok().and_then(|text| text.strip_prefix("hc_")?.split_once('_'));
-        let (id, text) = given.ok_or(AccessRefused::Client)?;
-        let record = self.live_record(id).filter(|record| record.client.as_deref() == Some(client));
-        let record = record.filter(|record| bool::from(record.hash.ct_eq(&digest(text.as_bytes())))).ok_or(AccessRefused::Client)?;
-        let (Some(access_key), Some(client)) = (record.access_key, self.client_of(id, &record)) else { return Err(AccessRefused::Client) };
+        let (id, text) = given.ok_or_else(unknown)?;
+        let record = self.live_record(id).filter(|record| record.client.as_deref() == Some(client) && !record.signed);
+        let record = record.filter(|record| bool::from(record.hash.ct_eq(&digest(text.as_bytes())))).ok_or_else(unknown)?;
+        let client = self.client_of(id, &record).ok_or_else(unknown)?;
         if !self.is_client_within_rate(&client) {
             return Err(AccessRefused::Rate);
         }
+        self.give_access(id, &record, &client, wanted)
+    }
+
+    /// An access token of a client that has shown who it is, by the record of a secret or of its keys.
+    pub(super) fn give_access(
+        &self,
+        id: &str,
+        record: &Record,
+        client: &Client,
+        wanted: Option<BTreeSet<Scope>>,
+    ) -> Result<AccessGrant, AccessRefused> {
         let scopes = wanted.unwrap_or_else(|| client.settings.scopes.clone());
         if !scopes.is_subset(&client.settings.scopes) {
             return Err(AccessRefused::Scope);
         }
         let now = self.clock().now();
-        self.core().clients.touch(id, now);
         let claims = Claims { secret: id, expires: now.plus(LIFETIME).millis(), scopes: scopes.iter().collect() };
-        let mac = claims.mac(&access_key).ok_or(AccessRefused::Client)?;
+        let mac = record.access_key.and_then(|key| claims.mac(&key));
+        let mac = mac.ok_or_else(|| AccessRefused::Client(TokenRefused::unknown()))?;
+        self.core().clients.touch(id, now);
         let token = Secret::new(["hca_", &claims.signed(), "_", &mac].concat());
         Ok(AccessGrant { token, lifetime: LIFETIME, scopes })
     }

@@ -3,13 +3,17 @@
 
 mod access;
 mod personal;
+mod signed;
 
 pub use access::{AccessGrant, AccessRefused};
+pub use signed::Assertion;
+pub(super) use signed::begin_signed;
 
 use super::client::{self, Client, Profile};
 use super::identity::{Caller, Identity, Method, Standing};
 use super::tree;
 use super::{Directory, Error, NewToken};
+use crate::access::Scopes;
 use crate::base::{EntryId, Secret, Timestamp, random};
 use crate::model::Facts;
 use crate::store::{AuditRecord, Transaction};
@@ -39,12 +43,31 @@ struct Record {
     /// What signs the access tokens that a client is given for it, where it is a client secret. It opens nothing itself then.
     #[serde(default)]
     access_key: Option<[u8; 32]>,
+    /// Whether it stands for what is signed by the keys of its client. Nothing opens it itself then.
+    #[serde(default)]
+    signed: bool,
 }
 
 /// A token near its end is one that has less than this left, and less than a quarter of its time.
 const NEAR: Duration = Duration::from_secs(14 * 86_400);
 
+/// Why a token is refused: for the log of logins and refusals, never for who sent it. Empty where there is nothing to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRefused(pub String);
+
+impl TokenRefused {
+    /// It is none that anybody was given.
+    pub const fn unknown() -> Self {
+        Self(String::new())
+    }
+}
+
 impl Record {
+    /// Whether it is a client secret.
+    const fn is_secret(&self) -> bool {
+        self.access_key.is_some() && !self.signed
+    }
+
     fn is_live(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|expires| now < expires)
     }
@@ -95,6 +118,8 @@ pub struct TokenInfo {
     pub organisation: String,
     /// Whether it is a client secret, for which access tokens are given.
     pub is_secret: bool,
+    /// Whether it stands for what is signed by the keys of its client.
+    pub is_signed: bool,
     /// When it was made.
     pub created: Timestamp,
     /// When it stops to work.
@@ -142,7 +167,7 @@ pub(super) fn revoke_all(txn: &mut Transaction<'_>, client: &str) {
 }
 
 /// Takes out a token with what is noted of it.
-fn drop_token(txn: &mut Transaction<'_>, id: &str) {
+pub(super) fn drop_token(txn: &mut Transaction<'_>, id: &str) {
     let user = txn.meta(&key(id)).and_then(|octets| serde_json::from_slice::<Record>(&octets).ok()?.user);
     user.into_iter().for_each(|user| txn.put_meta(&personal::holder_key(user, id), None));
     txn.put_meta(&key(id), None);
@@ -185,6 +210,7 @@ impl Directory {
             client: None,
             user: None,
             access_key: None,
+            signed: false,
         };
         let kept_at = key(&id);
         let told = self.token_record(caller, "token-mint", &id, entry, name);
@@ -232,7 +258,8 @@ impl Directory {
             .map(|(id, record)| TokenInfo {
                 client: self.client_of(&id, &record).filter(|_| record.user.is_none()).map(|client| client.name),
                 user: record.user.map(|user| tree::dn_of(memory, user)),
-                is_secret: record.access_key.is_some(),
+                is_secret: record.is_secret(),
+                is_signed: record.signed,
                 state: record.state(now),
                 last_used: self.last_use(&id),
                 id,
@@ -263,34 +290,44 @@ impl Directory {
             .await
     }
 
-    /// The identity of a bearer token, or `None` where it is unknown, expired or revoked.
-    pub fn authenticate_token(&self, token: &Secret) -> Option<Arc<Identity>> {
+    /// The identity of a bearer token. The reason of a refusal is for the log.
+    pub fn authenticate_token(&self, token: &Secret) -> Result<Arc<Identity>, TokenRefused> {
         let generation = self.core().authority();
-        let text = std::str::from_utf8(token.expose()).ok()?;
-        let now = self.clock().now();
-        let (id, record, scopes) = match text.strip_prefix("hca_") {
-            Some(token) => access::opened(token, now, |id| self.live_record(id)).map(|(id, record, scopes)| (id, record, Some(scopes)))?,
-            None => {
-                let (id, secret) = text.strip_prefix("hc_")?.split_once('_')?;
-                let record = self.live_record(id).filter(|record| record.access_key.is_none())?;
-                let good = bool::from(record.hash.ct_eq(&digest(secret.as_bytes())));
-                good.then(|| (id.to_owned(), record, None))?
-            }
+        let text = std::str::from_utf8(token.expose()).map_err(|_| TokenRefused::unknown())?;
+        let (id, record, scopes) = match text.bytes().filter(|octet| *octet == b'.').count() {
+            2 => self.signed_token(text).map(|(id, record)| (id, record, None))?,
+            _ => self.own_token(text).ok_or_else(TokenRefused::unknown)?,
         };
-        let id = id.as_str();
-        let found = match record.user {
-            Some(user) => self.person_of(id, user)?,
-            None => Identity {
+        let found = self.bearer_of(&id, &record, scopes, generation).ok_or_else(TokenRefused::unknown)?;
+        self.core().clients.touch(&id, self.clock().now());
+        Ok(Arc::new(Identity { method: Method::Token, token: Some(id.into()), ..found }))
+    }
+
+    /// The record of a token that was made here, and the scopes that it is narrowed to.
+    fn own_token(&self, text: &str) -> Option<(String, Record, Option<Scopes>)> {
+        if let Some(token) = text.strip_prefix("hca_") {
+            let opened = access::opened(token, self.clock().now(), |id| self.live_record(id));
+            return opened.map(|(id, record, scopes)| (id, record, Some(scopes)));
+        }
+        let (id, secret) = text.strip_prefix("hc_")?.split_once('_')?;
+        let record = self.live_record(id).filter(|record| record.access_key.is_none())?;
+        let good = bool::from(record.hash.ct_eq(&digest(secret.as_bytes())));
+        good.then(|| (id.to_owned(), record, None))
+    }
+
+    /// Who comes by a token that is good.
+    fn bearer_of(&self, id: &str, record: &Record, scopes: Option<Scopes>, generation: u64) -> Option<Identity> {
+        match record.user {
+            Some(user) => self.person_of(id, user),
+            None => Some(Identity {
                 standing: Standing::Client,
                 name: format!("token:{id}"),
                 organisation: Some(record.organisation),
-                client: Some(Arc::new(self.client_of(id, &record).map(|client| access::narrowed(client, scopes))?)),
+                client: Some(Arc::new(self.client_of(id, record).map(|client| access::narrowed(client, scopes))?)),
                 generation,
                 ..Identity::anonymous()
-            },
-        };
-        self.core().clients.touch(id, self.clock().now());
-        Some(Arc::new(Identity { method: Method::Token, token: Some(id.into()), ..found }))
+            }),
+        }
     }
 
     /// The client whose token it is, `None` where that is gone. A token from before there were clients is of the one that has

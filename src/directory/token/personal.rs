@@ -47,6 +47,7 @@ impl Directory {
             client: None,
             user: Some(entry.id),
             access_key: None,
+            signed: false,
         };
         let detail = format!("token:{id} of {} {}", tree::dn_of(self.memory(), entry.id), tree::shorten(name));
         let told = self.keeping(caller, "token-mint", organisation, detail);
