@@ -217,10 +217,10 @@ impl<'a> Walk<'a> {
     }
 
     fn shows(&self, source: EntryId, attribute: AttributeId, target: EntryId) -> bool {
-        let Context { schema, facts, .. } = self.reading.context;
+        let Context { schema, facts, catalog, .. } = self.reading.context;
         let Some(view) = schema.attribute_type(attribute).link else { return false };
         facts.entry(source).is_some_and(|entry| {
-            let links = link_view::ShownLinks { schema, facts, entry: &entry, view };
+            let links = link_view::ShownLinks { schema, facts, catalog, entry: &entry, view };
             schema.shows_link(&entry, attribute) && links.shows(target)
         })
     }

@@ -4,6 +4,7 @@
 use super::{lockout, structure, tree};
 use crate::base::{EntryId, Timestamp};
 use crate::domain::content;
+use crate::domain::packages::effective_roles;
 use crate::domain::seats::Counting;
 use crate::domain::{Catalog, Licence, Rights, Session, User, groups};
 use crate::model::{AttributeId, Entry, Facts, Kind, Level};
@@ -33,7 +34,10 @@ pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entr
         return vec![SUBSCHEMA.as_bytes().to_vec()];
     }
     if attribute == known.member_of {
-        return groups::containing(schema, facts, entry.id).into_iter().map(|group| tree::dn_of(facts, group).into_bytes()).collect();
+        return groups::containing(schema, facts, catalog, entry.id)
+            .into_iter()
+            .map(|group| tree::dn_of(facts, group).into_bytes())
+            .collect();
     }
     if [known.pwd_account_locked_time, known.pwd_failure_time, known.pwd_last_success].contains(&attribute) {
         return attempts(schema, facts, entry, attribute);
@@ -42,8 +46,7 @@ pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entr
         return User::of(schema, entry).map(|user| user.state().name().as_bytes().to_vec()).into_iter().collect();
     }
     if attribute == known.hc_effective_role {
-        let held = facts.targets(entry.id, known.hc_role, None, usize::MAX).into_iter();
-        return held.map(|(role, _)| tree::dn_of(facts, role).into_bytes()).collect();
+        return effective_roles(schema, facts, catalog, entry.id).map(|role| tree::dn_of(facts, role).into_bytes()).collect();
     }
     if attribute == known.hc_permission && entry.kind == Kind::User {
         let permissions = Rights::of(schema, facts, catalog, entry.id).permissions;
@@ -56,7 +59,7 @@ pub(crate) fn values(schema: &Schema, catalog: &Catalog, facts: &dyn Facts, entr
         return vec![sessions_in_use(schema, facts, entry).to_string().into_bytes()];
     }
     if attribute == known.hc_effective_member {
-        return effective_members(schema, facts, entry.id);
+        return effective_members(schema, facts, catalog, entry.id);
     }
     if attribute == known.governing_structure_rule {
         return structure::governing_rule(schema, facts, entry).map(|rule| rule.to_string().into_bytes()).into_iter().collect();
@@ -101,9 +104,9 @@ fn sessions_in_use(schema: &Schema, facts: &dyn Facts, entry: &Entry) -> usize {
 }
 
 /// The members of a group by inheritance and nesting too (G6): those who show it in their memberOf.
-fn effective_members(schema: &Schema, facts: &dyn Facts, group: EntryId) -> Vec<Vec<u8>> {
+fn effective_members(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, group: EntryId) -> Vec<Vec<u8>> {
     let (candidates, all) = groups::candidates(schema, facts, group);
-    let is_in = |member: &EntryId| all || groups::containing(schema, facts, *member).contains(&group);
+    let is_in = |member: &EntryId| all || groups::containing(schema, facts, catalog, *member).contains(&group);
     let (mut names, mut found) = (Names::default(), NameList::default());
     for entry in candidates.iter().filter(|member| is_in(member)).filter_map(|member| facts.entry(*member)) {
         found.push(facts, &entry, &mut names);

@@ -223,15 +223,15 @@ impl DynamicGroups {
 
 impl DynamicGroup {
     fn above(&mut self, reading: &Reading<'_>) -> &BTreeSet<EntryId> {
-        let Context { schema, facts, .. } = reading.context;
-        self.above.get_or_insert_with(|| groups::containing(schema, facts, self.id))
+        let Context { schema, facts, catalog, .. } = reading.context;
+        self.above.get_or_insert_with(|| groups::containing(schema, facts, catalog, self.id))
     }
 
     /// The same, for no more than the budget allows; `None` where that does not do.
     fn above_within(&mut self, reading: &Reading<'_>, budget: &mut Budget) -> Option<&BTreeSet<EntryId>> {
-        let Context { schema, facts, .. } = reading.context;
+        let Context { schema, facts, catalog, .. } = reading.context;
         if self.above.is_none() {
-            let found = groups::containing_within(schema, facts, self.id, &groups::levels(schema, facts, self.id), budget.left)?;
+            let found = groups::containing_within(schema, facts, catalog, self.id, &groups::levels(schema, facts, self.id), budget.left)?;
             budget.take(found.len()).ok()?;
             self.above = Some(found);
         }

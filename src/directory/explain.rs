@@ -6,6 +6,7 @@ use super::{Directory, Error};
 use crate::access::{Because, Explained, Grants, Ground, Right};
 use crate::base::EntryId;
 use crate::domain::Rights;
+use crate::domain::packages::had_by_in_words;
 use crate::domain::roles::PermissionGround;
 use crate::model::{AttributeId, Entry, Facts};
 use std::net::IpAddr;
@@ -181,7 +182,12 @@ impl Directory {
         match ground.restricted_by.first() {
             Some((role, what)) if **what == *name => format!("{name}, which role {role} restricts,"),
             Some((role, what)) => format!("{name}, which needs {what}, which role {role} restricts,"),
-            None if granted.is_empty() => format!("{name}, which no role grants,"),
+            None if granted.is_empty() => match ground.of_other_packages.first() {
+                Some((role, had_by)) => {
+                    format!("{name}, which role {role} of another package would grant ({}),", had_by_in_words(had_by))
+                }
+                None => format!("{name}, which no role grants,"),
+            },
             None => format!("{name} by role {granted}"),
         }
     }

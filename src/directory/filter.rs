@@ -50,6 +50,8 @@ pub(crate) struct Item {
     pub(super) options: Vec<String>,
     /// What is asserted.
     pub(super) test: Test,
+    /// Says which roles are effective.
+    pub(super) catalog: Arc<Catalog>,
     /// Whether the attributes of the DN count as well (`:dn:`).
     pub(super) dn_attributes: bool,
     /// What dynamic groups add, once [`Matcher::follow`] has asked them.
@@ -91,7 +93,7 @@ pub(super) enum Test {
     /// A chain of links.
     Chain(Chain),
     /// A derived attribute, asked by its values.
-    Derived(Box<Self>, Arc<Catalog>),
+    Derived(Box<Self>),
 }
 
 /// What making a filter ready needs to know.
@@ -208,7 +210,8 @@ impl Matcher {
         let (made, stored): (Vec<_>, Vec<_>) = applies.partition(|definition| definition.link.is_some() || definition.derived);
         let attributes = stored.iter().map(|definition| definition.id).collect();
         let (options, dn_attributes) = (Vec::new(), assertion.dn_attributes);
-        let stored = Item { attributes, options, test, dn_attributes, dynamic: Dynamic::default(), near: None };
+        let catalog = Arc::clone(context.catalog);
+        let stored = Item { attributes, options, test, catalog, dn_attributes, dynamic: Dynamic::default(), near: None };
         let named = |name: &str| Self::extensible(context, &Extensible { attribute: Some(name.to_owned().into()), ..assertion.clone() });
         let made = made.iter().map(|definition| named(definition.name()));
         Self::Or(made.chain([Self::Item(stored)]).collect())
@@ -222,11 +225,12 @@ impl Matcher {
         }
         let test = match test {
             test @ (Test::Link { .. } | Test::Chain(_)) => test,
-            test if definition.derived => Test::Derived(Box::new(test), Arc::clone(context.catalog)),
+            test if definition.derived => Test::Derived(Box::new(test)),
             test => test,
         };
         let attributes = schema.with_subtypes(attribute).to_vec();
-        Self::Item(Item { attributes, options, test, dn_attributes: false, dynamic: Dynamic::default(), near: None })
+        let catalog = Arc::clone(context.catalog);
+        Self::Item(Item { attributes, options, test, catalog, dn_attributes: false, dynamic: Dynamic::default(), near: None })
     }
 
     /// How many assertions it makes of an entry.
@@ -448,8 +452,8 @@ impl Item {
                 Some(holds) => holds,
                 None => return Truth::Undefined,
             },
-            Test::Derived(test, catalog) => {
-                let values = derived::values(schema, catalog, facts, entry, attribute);
+            Test::Derived(test) => {
+                let values = derived::values(schema, &self.catalog, facts, entry, attribute);
                 values.iter().any(|value| test.accepts(schema, attribute, value))
             }
             test => {
@@ -458,7 +462,7 @@ impl Item {
                         self.options.is_empty()
                             && schema.shows_link(entry, attribute)
                             && (self.dynamic.ids.contains(entry.id.0)
-                                || test.accepts_link(attribute, &ShownLinks { schema, facts, entry, view }))
+                                || test.accepts_link(attribute, &ShownLinks { schema, facts, catalog: &self.catalog, entry, view }))
                     })
             }
         };
@@ -482,16 +486,18 @@ impl Item {
         let any = |shows: &dyn Fn(EntryId) -> bool| targets.iter().any(|target| shows(*target));
         match schema.attribute_type(attribute).link {
             Some(view) => {
-                let links = ShownLinks { schema, facts, entry, view };
+                let links = ShownLinks { schema, facts, catalog: &self.catalog, entry, view };
                 ((dynamic || any(&|target| links.shows(target))) && schema.shows_link(entry, attribute))
                     || self.holds_text(schema, entry, attribute, key)
             }
             None if dynamic => true,
             None if attribute == known.member_of => {
-                let containing = groups::containing(schema, facts, entry.id);
+                let containing = groups::containing(schema, facts, &self.catalog, entry.id);
                 any(&|group| containing.contains(&group))
             }
-            None if attribute == known.hc_effective_member => any(&|member| groups::containing(schema, facts, member).contains(&entry.id)),
+            None if attribute == known.hc_effective_member => {
+                any(&|member| groups::containing(schema, facts, &self.catalog, member).contains(&entry.id))
+            }
             None => false,
         }
     }
@@ -519,7 +525,7 @@ impl Test {
     /// The same for a value as it is shown: links and derived values are text there.
     fn takes(&self, schema: &Schema, attribute: AttributeId, value: &[u8]) -> bool {
         match self {
-            Self::Derived(test, _) => test.takes(schema, attribute, value),
+            Self::Derived(test) => test.takes(schema, attribute, value),
             Self::Link { key, .. } => {
                 let mut normal = Vec::with_capacity(value.len());
                 schema.normalize(attribute, value, &mut normal).is_ok() && normal == *key

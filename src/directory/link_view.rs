@@ -3,6 +3,8 @@
 
 use super::derived::{NameList, Names};
 use crate::base::EntryId;
+use crate::domain::Catalog;
+use crate::domain::packages::Offer;
 use crate::model::{AttributeId, Entry, Facts, Kind, Level};
 use crate::schema::{LinkForm, LinkView, Schema};
 use std::ops::RangeInclusive;
@@ -15,6 +17,7 @@ const CHUNK: usize = 1024;
 pub(crate) struct ShownLinks<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) facts: &'a dyn Facts,
+    pub(crate) catalog: &'a Catalog,
     pub(crate) entry: &'a Entry,
     pub(crate) view: LinkView,
 }
@@ -35,6 +38,11 @@ impl ShownLinks<'_> {
         self.entry.kind == Kind::Role && shows_holders(self.schema, self.view)
     }
 
+    /// Whether the role is: of another package it has no members (R5).
+    fn is_effective(&self) -> bool {
+        Offer::of(self.schema, self.facts, self.catalog, self.entry) == Offer::Current
+    }
+
     const fn levels(&self) -> RangeInclusive<Level> {
         match self.view.level {
             Some(level) => level..=level,
@@ -45,7 +53,7 @@ impl ShownLinks<'_> {
     /// Whether there is a link to `target`, and it shows.
     pub(crate) fn shows(&self, target: EntryId) -> bool {
         if self.of_role() {
-            return self.facts.link(target, self.schema.known().hc_role, self.entry.id).is_some();
+            return self.facts.link(target, self.schema.known().hc_role, self.entry.id).is_some() && self.is_effective();
         }
         self.facts.link(self.entry.id, self.view.edge, target).is_some_and(|level| self.levels().contains(&level))
     }
@@ -74,6 +82,9 @@ impl ShownLinks<'_> {
     /// Hands the entries pointed to over, in order of number, as long as `take` says so.
     fn each(&self, mut take: impl FnMut(&Entry) -> bool) {
         if self.of_role() {
+            if !self.is_effective() {
+                return;
+            }
             let holders = self.facts.sources(self.entry.id, self.schema.known().hc_role);
             let _ = holders.iter().filter_map(|(holder, _)| self.facts.entry(*holder)).all(|holder| take(&holder));
             return;

@@ -18,14 +18,14 @@ const MOST_ASKED: usize = 5_000;
 
 /// Which of the groups that rules speak of have `member`, which has these levels.
 pub(super) fn of(current: &Current, context: Context<'_>, member: EntryId, levels: &BTreeMap<EntryId, Level>) -> Memberships {
-    let Context { schema, facts, .. } = context;
+    let Context { schema, facts, catalog, .. } = context;
     let realm = dynamic::realm(facts, member);
     let named: BTreeSet<EntryId> =
         current.policy.named_groups(facts).into_iter().filter(|group| dynamic::realm(facts, *group) == realm).collect();
     if named.is_empty() {
         return Memberships::default();
     }
-    let memberships = match groups::containing_within(schema, facts, member, levels, MOST_LINKS) {
+    let memberships = match groups::containing_within(schema, facts, catalog, member, levels, MOST_LINKS) {
         Some(held) => by_dynamic_groups(current, context, member, named, &held),
         None => Memberships { held: BTreeSet::new(), undecided: named },
     };

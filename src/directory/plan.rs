@@ -5,8 +5,8 @@ use super::collective::Reach;
 use super::filter::{Item, Matcher, Test, Truth};
 use super::link_view;
 use crate::base::EntryId;
-use crate::domain::groups;
-use crate::model::{AttributeId, Filter};
+use crate::domain::{Catalog, groups};
+use crate::model::{AttributeId, Facts, Filter};
 use crate::schema::Schema;
 use crate::store::{Candidates, Memory};
 use roaring::RoaringBitmap;
@@ -178,8 +178,11 @@ fn plan_link(schema: &Schema, memory: &Memory, attribute: AttributeId, targets: 
         return Some(Part { ids, exact });
     }
     if attribute == known.hc_effective_member {
-        ids.extend(targets.iter().flat_map(|target| groups::containing(schema, memory, *target)).map(|id| id.0));
-        return Some(Part { ids, exact: true });
+        // Roles that are not effective are among these: nothing governs roles where there are no packages.
+        let any = Catalog::default();
+        ids.extend(targets.iter().flat_map(|target| groups::containing(schema, memory, &any, *target)).map(|id| id.0));
+        let exact = targets.iter().all(|target| memory.target_count(*target, known.hc_role) == 0);
+        return Some(Part { ids, exact });
     }
     let view = schema.attribute_type(attribute).link?;
     for target in targets {

@@ -14,9 +14,9 @@ use super::write::Work;
 use super::{Directory, SeatReport, SessionInfo, SessionRequest};
 use crate::base::{EntryId, Network, Timestamp, random};
 use crate::domain::seats::{Bound, Counting, Release};
-use crate::domain::{AccountState, Decision, Licence, LicenceTerms, Seat, Session, User};
+use crate::domain::{AccountState, Decision, Licence, LicenceTerms, Seat, Session, User, licence};
 use crate::model::entry::Place;
-use crate::model::{Dn, Draft, Entry, Facts, Kind, Level, Link, Rdn};
+use crate::model::{Dn, Draft, Entry, Facts, Kind, Level, Link};
 use crate::store::Transaction;
 use std::fmt;
 use std::sync::Arc;
@@ -360,10 +360,7 @@ fn report(terms: &LicenceTerms, in_use: u32, session: &SessionHandle) -> SeatRep
 
 /// The licences of an organisation: the entries right under its `ou=licences`.
 pub(super) fn licences_of(core: &Core, facts: &dyn Facts, organisation: EntryId) -> Vec<Arc<Entry>> {
-    let Ok(container) = Rdn::parse("ou=licences") else { return Vec::new() };
-    let Some(container) = facts.child(Some(organisation), &core.schema.rdn_key(&container)) else { return Vec::new() };
-    let entries = facts.children(container, None, usize::MAX).into_iter().filter_map(|id| facts.entry(id));
-    entries.filter(|entry| entry.kind == Kind::Licence).collect()
+    licence::licences_of(&core.schema, facts, organisation)
 }
 
 /// The licence a user draws on: the one the application names, else the default one, else the only one (O2, O7).
@@ -372,10 +369,10 @@ fn licence_for(core: &Core, facts: &dyn Facts, seeker: &Seeker) -> Result<Arc<En
     let of =
         |entry: &Arc<Entry>, test: &dyn Fn(&Licence<'_>) -> bool| Licence::of(&core.schema, entry).is_some_and(|licence| test(&licence));
     let found = match &seeker.licence_name {
-        Some(name) => licences.iter().find(|entry| of(entry, &|licence| licence.name().eq_ignore_ascii_case(name))),
-        None => licences.iter().find(|entry| of(entry, &|licence| licence.is_default())).or_else(|| licences.first()),
+        Some(name) => licences.iter().find(|entry| of(entry, &|licence| licence.name().eq_ignore_ascii_case(name))).cloned(),
+        None => licence::default_of(&core.schema, &licences),
     };
-    found.cloned().ok_or_else(|| Error::Unwilling("the organisation has no licence for this application".to_owned()))
+    found.ok_or_else(|| Error::Unwilling("the organisation has no licence for this application".to_owned()))
 }
 
 impl Work<'_, '_> {

@@ -308,6 +308,7 @@ impl Renderer {
     }
 
     fn make_links(&mut self, schema: &Schema, facts: &dyn Facts, entry: &Entry, selection: &Selection, readable: &AttributeSet) {
+        let catalog = Arc::clone(&self.catalog);
         let edges = facts.link_attributes(entry.id);
         let text = entry.attributes().any(|held| selection.linked.contains(held.attribute));
         if edges.is_empty() && !text && entry.kind != Kind::Role && self.members.is_empty() {
@@ -315,7 +316,7 @@ impl Renderer {
         }
         for definition in selection.links.iter().map(|attribute| schema.attribute_type(*attribute)) {
             let Some(view) = definition.link else { continue };
-            let held = ShownLinks { schema, facts, entry, view };
+            let held = ShownLinks { schema, facts, catalog: &catalog, entry, view };
             let there = edges.contains(&view.edge) || entry.has(definition.id) || held.of_role();
             let dynamic = !self.members.is_empty() && dynamic::shows_members(schema, view);
             let there = there || dynamic;

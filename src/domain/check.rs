@@ -5,10 +5,12 @@
 //! it. An entry that goes, and its links, must still be there to look up. The rules ask the indexes of `mail`, `uid`,
 //! `hcUserType` and `hcRoleSystem`, so the directory keeps those whatever the config says.
 
+use super::catalog::Catalog;
 use super::content::{ContentRules, Visibility};
 use super::groups;
 use super::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
 use super::licence;
+use super::packages::{Governing, Offer, had_by_in_words};
 use super::password_rules::{self, PasswordNotes, PasswordRules};
 use super::roles::organisation_admin_roles;
 use crate::base::{EntryId, Timestamp};
@@ -52,6 +54,10 @@ pub struct Proposal<'a> {
     pub operator_in_config: bool,
     /// Whether a stored password can be verified, and so opens its account at all.
     pub opens: &'a dyn Fn(&[u8]) -> bool,
+    /// What packages there are (R4).
+    pub catalog: &'a Catalog,
+    /// Whether what was once exported comes back: roles that its package did not have, too (R5).
+    pub exported: bool,
     /// When it is made.
     pub now: Timestamp,
 }
@@ -280,7 +286,28 @@ impl Rules<'_> {
         if (after.has(system) || self.proposal.before.is_some_and(|before| before.has(system))) && self.changes(system) {
             return self.only_operator("R3", "of the system is made and unmade by the operator of the server only");
         }
-        Ok(())
+        self.grants_of_package(after)
+    }
+
+    /// R6: an organisation defines roles out of what its package includes, and those of the catalog as they are there.
+    fn grants_of_package(&self, after: &Entry) -> Result<(), Breach> {
+        let role = Role::of(self.schema, after).filter(|role| role.system().is_none() && !self.proposal.exported);
+        let catalog = self.proposal.catalog;
+        let governing = role.and_then(|role| Some((role, Governing::of(self.schema, self.facts, catalog, after)?)));
+        let Some((role, governing)) = governing else { return Ok(()) };
+        let known = role.name().and_then(|name| catalog.licensee_role(name));
+        let of_catalog = |permission: &str| known.is_some_and(|known| known.grants.iter().any(|grant| grant == permission));
+        let before = self.proposal.before.and_then(|before| Role::of(self.schema, before));
+        let had = |permission: &str| before.is_some_and(|before| before.grants().any(|grant| grant == permission));
+        let included = catalog.includes(governing.package);
+        match role.grants().find(|permission| !included.contains(permission) && !of_catalog(permission) && !had(permission)) {
+            None => Ok(()),
+            Some(permission) => {
+                let had_by = had_by_in_words(&catalog.including(permission));
+                let text = format!("the package {} does not include the permission {permission}; {had_by}", governing.name);
+                breach(Cause::Constraint, "R6", text)
+            }
+        }
     }
 
     fn role_goes(&self, before: &Entry) -> Result<(), Breach> {
@@ -345,7 +372,7 @@ impl Rules<'_> {
         if self.proposal.actor == Actor::Client {
             self.roles_by_client()?;
         }
-        Ok(())
+        self.roles_of_package()
     }
 
     fn moves(&self) -> bool {
@@ -421,6 +448,20 @@ impl Rules<'_> {
             }
             if self.facts.sources(link.target, staff).iter().any(|(user, _)| *user != after.id) {
                 return breach(Cause::Uniqueness, "U7", "the staff record is linked to another user");
+            }
+        }
+        Ok(())
+    }
+
+    /// R4: roles of other packages cannot be chosen. What somebody has of them stays (R5).
+    fn roles_of_package(&self) -> Result<(), Breach> {
+        let role = self.schema.known().hc_role;
+        for link in self.proposal.linked.iter().filter(|link| link.attribute == role && !self.proposal.exported) {
+            let Some(entry) = self.facts.entry(link.target) else { continue };
+            if let Offer::Other { package, had_by } = Offer::of(self.schema, self.facts, self.proposal.catalog, &entry) {
+                let name = Role::of(self.schema, &entry).and_then(|role| role.name()).unwrap_or_default();
+                let had_by = had_by_in_words(&had_by);
+                return breach(Cause::Constraint, "R4", format!("the package {package} does not have the role {name}; {had_by}"));
             }
         }
         Ok(())

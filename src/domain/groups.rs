@@ -1,6 +1,8 @@
 //! Where somebody belongs: levels flow down the tree of groups (G4), members of members flow up (LDAP nesting).
 //! Both walks visit each group once, so that a circle in old data ends.
 
+use super::catalog::Catalog;
+use super::packages::effective_roles;
 use crate::base::EntryId;
 use crate::model::{AttributeId, Facts, Level};
 use crate::schema::Schema;
@@ -27,15 +29,16 @@ pub fn levels(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeMap<E
 }
 
 /// The groups that hold `member` as a full member or administrator, directly or through groups that are members
-/// of groups, and the roles it holds (R8): what `memberOf` shows.
-pub fn containing(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeSet<EntryId> {
-    containing_within(schema, facts, member, &levels(schema, facts, member), usize::MAX).unwrap_or_default()
+/// of groups, and the effective roles it holds (R5, R8): what `memberOf` shows.
+pub fn containing(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, member: EntryId) -> BTreeSet<EntryId> {
+    containing_within(schema, facts, catalog, member, &levels(schema, facts, member), usize::MAX).unwrap_or_default()
 }
 
 /// The same for whoever has these [`levels`]; `None` where more than `most` memberships of groups would have to be looked at.
 pub fn containing_within(
     schema: &Schema,
     facts: &dyn Facts,
+    catalog: &Catalog,
     member: EntryId,
     levels: &BTreeMap<EntryId, Level>,
     most: usize,
@@ -43,7 +46,7 @@ pub fn containing_within(
     let mut found: BTreeSet<EntryId> = levels.iter().filter(|(_, level)| **level >= Level::Full).map(|(group, _)| *group).collect();
     let mut waiting: Vec<EntryId> = found.iter().copied().collect();
     let mut left = most.checked_sub(waiting.len())?;
-    found.extend(facts.targets(member, schema.known().hc_role, None, usize::MAX).into_iter().map(|(role, _)| role));
+    found.extend(effective_roles(schema, facts, catalog, member));
     while let Some(group) = waiting.pop() {
         let above = facts.sources(group, schema.known().member);
         left = left.checked_sub(above.len())?;
@@ -57,7 +60,10 @@ pub fn containing_within(
 pub fn candidates(schema: &Schema, facts: &dyn Facts, group: EntryId) -> (BTreeSet<EntryId>, bool) {
     let parent_group = schema.attribute("hcParentGroup");
     let (mut found, mut seen, mut waiting) = (BTreeSet::new(), BTreeSet::new(), vec![group]);
-    found.extend(facts.sources(group, schema.known().hc_role).into_iter().map(|(holder, _)| holder));
+    let holders = facts.sources(group, schema.known().hc_role);
+    // Whether a role is effective is not asked here.
+    let is_role = !holders.is_empty();
+    found.extend(holders.into_iter().map(|(holder, _)| holder));
     while let Some(at) = waiting.pop() {
         if !seen.insert(at) {
             continue;
@@ -73,7 +79,7 @@ pub fn candidates(schema: &Schema, facts: &dyn Facts, group: EntryId) -> (BTreeS
         let above = parent_group.map(|attribute| facts.targets(at, attribute, None, usize::MAX)).unwrap_or_default();
         waiting.extend(above.into_iter().map(|(group, _)| group));
     }
-    (found, seen.len() == 1)
+    (found, seen.len() == 1 && !is_role)
 }
 
 /// Whether `start`, or what it points to by `attribute` over any number of steps, is `sought`.

@@ -3,8 +3,10 @@
 use super::check::{Breach, Cause};
 use super::lens::{Licence, boolean, number, time};
 use super::seats::{Counting, LicenceTerms, Release, WhenFull};
-use crate::model::Entry;
+use crate::base::EntryId;
+use crate::model::{Entry, Facts, Kind, Rdn};
 use crate::schema::Schema;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a holder must have been idle to give way where the licence does not say (S8).
@@ -73,6 +75,11 @@ impl Licence<'_> {
         self.entry.text(self.schema().known().cn).unwrap_or("(unnamed)")
     }
 
+    /// Its package, where it has one.
+    pub fn package(&self) -> Option<&str> {
+        self.entry.text(self.schema().attribute("hcPackage")?)
+    }
+
     /// Whether it is the organisation's default one (O2).
     pub fn is_default(&self) -> bool {
         boolean(self.entry, self.schema().known().hc_licence_default) == Some(true)
@@ -82,6 +89,20 @@ impl Licence<'_> {
     pub fn is_self_service(&self) -> bool {
         self.schema().attribute("hcSelfService").and_then(|attribute| boolean(self.entry, attribute)) == Some(true)
     }
+}
+
+/// The licences of an organisation: the entries right under its `ou=licences`.
+pub fn licences_of(schema: &Schema, facts: &dyn Facts, organisation: EntryId) -> Vec<Arc<Entry>> {
+    let Ok(container) = Rdn::parse("ou=licences") else { return Vec::new() };
+    let Some(container) = facts.child(Some(organisation), &schema.rdn_key(&container)) else { return Vec::new() };
+    let entries = facts.children(container, None, usize::MAX).into_iter().filter_map(|id| facts.entry(id));
+    entries.filter(|entry| entry.kind == Kind::Licence).collect()
+}
+
+/// The default one among them, else the first (O2).
+pub fn default_of(schema: &Schema, licences: &[Arc<Entry>]) -> Option<Arc<Entry>> {
+    let is_default = |entry: &&Arc<Entry>| Licence::of(schema, entry).is_some_and(|licence| licence.is_default());
+    licences.iter().find(is_default).or_else(|| licences.first()).cloned()
 }
 
 /// Checks the values of a licence (O3).

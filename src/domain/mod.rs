@@ -16,6 +16,7 @@ pub mod history;
 pub mod lens;
 pub mod licence;
 pub mod lockout;
+pub mod packages;
 pub mod password_policy;
 pub mod password_rules;
 pub mod roles;

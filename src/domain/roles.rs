@@ -3,6 +3,7 @@
 
 use super::catalog::{Catalog, DIRECTORY_ONLY};
 use super::lens::{ORGANISATION_ADMIN, Role, organisation_of};
+use super::packages::Offer;
 use crate::base::EntryId;
 use crate::model::{Entry, Facts};
 use crate::schema::Schema;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 /// What somebody may do by their roles.
 #[derive(Clone, Debug)]
 pub struct Rights {
-    /// The roles held.
+    /// The roles held that are effective (R5).
     pub roles: Vec<HeldRole>,
     /// The permissions in effect, sorted.
     pub permissions: Arc<[Box<str>]>,
@@ -39,6 +40,8 @@ struct Said {
     organisation_admin: bool,
     grants: BTreeSet<Box<str>>,
     restricts: BTreeSet<Box<str>>,
+    /// Whether it counts, or is of another package (R5).
+    offer: Offer,
 }
 
 /// Why a permission is in effect or is not (R9).
@@ -50,6 +53,8 @@ pub struct PermissionGround {
     pub in_effect: bool,
     /// The roles that grant it, each with what it grants: the permission itself, or a level above it.
     pub granted_by: Vec<(Box<str>, Box<str>)>,
+    /// The roles that would grant it and are not of the package that governs them, each with the packages that have it (R5).
+    pub of_other_packages: Vec<(Box<str>, Vec<Box<str>>)>,
     /// The roles that restrict it, each with what it restricts: the permission itself, or one that it requires or includes.
     pub restricted_by: Vec<(Box<str>, Box<str>)>,
 }
@@ -66,6 +71,7 @@ fn said_by_roles(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, user: En
             organisation_admin: role.is_organisation_admin(),
             grants: role.grants().map(Into::into).collect(),
             restricts: role.restricts().map(Into::into).collect(),
+            offer: Offer::of(schema, facts, catalog, entry),
         };
         if let Some(known) = role.system().and_then(|name| catalog.roles.iter().find(|role| role.system && role.name == name)) {
             said.grants.extend(known.grants.iter().map(|name| name.as_str().into()));
@@ -104,7 +110,7 @@ impl Rights {
     pub fn of(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, user: EntryId) -> Self {
         let mut rights = Self { roles: Vec::new(), permissions: Arc::from([]), organisation_admin: false };
         let (mut granted, mut restricted) = (BTreeSet::new(), BTreeSet::new());
-        for said in said_by_roles(schema, facts, catalog, user) {
+        for said in said_by_roles(schema, facts, catalog, user).into_iter().filter(|said| said.offer == Offer::Current) {
             let of_system = |name: &str| catalog.roles.iter().any(|role| role.system && role.name.eq_ignore_ascii_case(name));
             let name = said.name.filter(|name| !of_system(name));
             rights.roles.push(HeldRole { entry: said.role, name, system: said.system });
@@ -118,12 +124,17 @@ impl Rights {
 
     /// Every permission that a role of `user` speaks of, and which role decides (R9), in order of name.
     pub fn explain(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, user: EntryId) -> Vec<PermissionGround> {
-        let said = said_by_roles(schema, facts, catalog, user);
+        let (said, idle): (Vec<_>, Vec<_>) =
+            said_by_roles(schema, facts, catalog, user).into_iter().partition(|role| role.offer == Offer::Current);
         let in_effect = Self::of(schema, facts, catalog, user).permissions;
-        let mut spoken_of: BTreeSet<&str> =
-            said.iter().flat_map(|role| role.grants.iter().chain(&role.restricts)).map(|name| &**name).collect();
-        spoken_of.extend(said.iter().flat_map(|role| &role.grants).flat_map(|name| catalog.below(name)).map(String::as_str));
+        let all = || said.iter().chain(&idle);
+        let mut spoken_of: BTreeSet<&str> = all().flat_map(|role| role.grants.iter().chain(&role.restricts)).map(|name| &**name).collect();
+        spoken_of.extend(all().flat_map(|role| &role.grants).flat_map(|name| catalog.below(name)).map(String::as_str));
         let name = |role: &Said| role.name.clone().unwrap_or_default();
+        let of_other = |role: &Said| match &role.offer {
+            Offer::Current => None,
+            Offer::Other { had_by, .. } => Some((name(role), had_by.clone())),
+        };
         let ground = |permission: &str| {
             let needed = catalog.requirements(permission);
             let grant = |role: &Said| {
@@ -139,6 +150,7 @@ impl Rights {
                 permission: permission.into(),
                 in_effect: in_effect.iter().any(|held| **held == *permission),
                 granted_by: said.iter().filter_map(grant).collect(),
+                of_other_packages: idle.iter().filter(|role| grant(role).is_some()).filter_map(of_other).collect(),
                 restricted_by: said.iter().filter_map(restrict).collect(),
             }
         };
@@ -148,7 +160,7 @@ impl Rights {
 
 impl Catalog {
     /// The levels below a permission in its area, the lowest first (R2); none where it is in no area.
-    fn below(&self, permission: &str) -> &[String] {
+    pub(super) fn below(&self, permission: &str) -> &[String] {
         let place = |levels: &[String]| levels.iter().position(|level| level == permission);
         self.areas.iter().find_map(|area| area.levels.get(..place(&area.levels)?)).unwrap_or_default()
     }

@@ -4,7 +4,7 @@ use super::check::{Actor, Breach, Proposal, check};
 use super::lens::{AccountState, Licence, User};
 use super::seats::{Counting, Release, WhenFull};
 use super::world::{World, draft, edge, id, schema};
-use super::{activation, groups, structured};
+use super::{Catalog, activation, groups, structured};
 use crate::base::{EntryId, Secret, Timestamp};
 use crate::model::{Draft, Entry, Level, Link};
 use std::time::Duration;
@@ -17,13 +17,14 @@ struct Scene {
     groups: EntryId,
     licences: EntryId,
     staff: EntryId,
+    catalog: Catalog,
 }
 
 fn scene() -> Scene {
     let mut world = World::default();
     let suffix = world.add(None, "dc=example,dc=com", &[("objectClass", "domain")]);
     let [_, users, roles, groups, licences, _, staff] = world.organisation(suffix, "Acme");
-    Scene { world, suffix, users, roles, groups, licences, staff }
+    Scene { world, suffix, users, roles, groups, licences, staff, catalog: Catalog::default() }
 }
 
 fn rule<T: std::fmt::Debug>(outcome: Result<T, Breach>) -> &'static str {
@@ -41,7 +42,18 @@ impl Scene {
     ) -> Result<(), Breach> {
         let before = before.map(|id| self.world.get(id));
         let (before, opens) = (before.as_deref(), |stored: &[u8]| !stored.starts_with(b"{SASL}"));
-        let proposal = Proposal { before, after, linked, unlinked, actor, operator_in_config: false, opens: &opens, now: now() };
+        let proposal = Proposal {
+            before,
+            after,
+            linked,
+            unlinked,
+            actor,
+            operator_in_config: false,
+            opens: &opens,
+            catalog: &self.catalog,
+            exported: false,
+            now: now(),
+        };
         check(schema(), &self.world, proposal)
     }
 
@@ -337,7 +349,10 @@ fn g4_no_circle_of_parents_and_levels_flow_down() {
     let outer = group(&mut scene, "cn=outer");
     scene.world.join(outer, "member", leaf, Level::Full);
     scene.world.join(leaf, "member", outer, Level::Full);
-    assert!(groups::containing(schema(), &scene.world, ann).contains(&outer), "LDAP nesting goes up, and a circle ends");
+    assert!(
+        groups::containing(schema(), &scene.world, &Catalog::default(), ann).contains(&outer),
+        "LDAP nesting goes up, and a circle ends"
+    );
     assert!(!levels.contains_key(&outer));
 }
 

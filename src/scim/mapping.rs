@@ -52,6 +52,9 @@ pub const fn row(holder: &'static [&'static str], name: &'static str, ldap: &'st
 
 /// Which of the roles of a user is primary, by name.
 const PRIMARY_ROLE: &str = "hcPrimaryRole";
+/// The roles of a user, and those of them that are effective.
+const ROLE: &str = "hcRole";
+const EFFECTIVE_ROLE: &str = "hcEffectiveRole";
 
 /// The type of entitlements that are licences.
 pub const LICENCE: &str = "License";
@@ -248,11 +251,11 @@ pub static USERS: Mapping = Mapping {
     rows: USER,
     links: &[
         Link { holder: &[ENTERPRISE], name: "manager", ldap: "manager", display: "displayName" },
-        Link { holder: &[], name: "roles", ldap: "hcRole", display: "display" },
+        Link { holder: &[], name: "roles", ldap: ROLE, display: "display" },
         Link { holder: &[HEADCOUNT], name: "staff", ldap: "hcStaff", display: "display" },
     ],
     follows: &[("cn", common_name), ("sn", surname)],
-    also_read: &["cn", "mail", "userCertificate;binary", PRIMARY_ROLE],
+    also_read: &["cn", "mail", "userCertificate;binary", PRIMARY_ROLE, EFFECTIVE_ROLE],
     stands_in: &[],
     object_class: "hcUser",
     object_classes: &["inetOrgPerson", "hcUser"],
@@ -446,9 +449,10 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
         }
     }
     for link in resource_type.mapping.links {
-        let found = entry.values(link.ldap).filter_map(|dn| lookup.reference(std::str::from_utf8(dn).ok()?));
-        let mut found = found.map(|reference| match link.display {
+        let found = entry.values(link.ldap).filter_map(|dn| Some((dn, lookup.reference(std::str::from_utf8(dn).ok()?)?)));
+        let mut found = found.map(|(dn, reference)| match link.display {
             "" => reference.uri(base_url).into(),
+            _ if link.ldap == ROLE => Value::Object(role_value(&reference, entry.values(EFFECTIVE_ROLE).any(|held| held == dn))),
             display => Value::Object(reference.to_value(base_url, display)),
         });
         let many = resource_type.mapped(link.holder, link.name).is_some_and(|attribute| attribute.multi_valued);
@@ -480,6 +484,13 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
     meta.insert("version".to_owned(), version(entry.version).into());
     resource.insert("meta".to_owned(), Value::Object(meta));
     resource
+}
+
+/// A role of a user: of the current package, or of another one and not effective (R4, R5).
+fn role_value(role: &Reference, is_effective: bool) -> Object {
+    let kind = if is_effective { "current" } else { "otherPackage" };
+    let members = [("value", &*role.id), ("display", &*role.display), ("type", kind)];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 /// What else [`shown`] looks at.
@@ -583,7 +594,7 @@ pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lo
             continue;
         }
         let dn = |id: &str| {
-            let dn = if link.ldap == "hcRole" { lookup.role_dn(id)? } else { lookup.person_dn(id)? };
+            let dn = if link.ldap == ROLE { lookup.role_dn(id)? } else { lookup.person_dn(id)? };
             found(dn, link.name, id)
         };
         let (old, new) = (linked(before, link), linked(after, link));
@@ -593,7 +604,7 @@ pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lo
             names.retain(|name| seen.insert(name.clone()));
             changes.push((link.ldap, names));
         }
-        if link.ldap == "hcRole" && primary_role(before) != primary_role(after) {
+        if link.ldap == ROLE && primary_role(before) != primary_role(after) {
             changes.push((PRIMARY_ROLE, primary_role(after).map(dn).transpose()?.into_iter().collect()));
         }
     }

@@ -301,7 +301,7 @@ class Roles(Provider):
     def test_roles_go_both_ways(self):
         (clerk, clerk_id, clerk_name), (buyer, buyer_id, _) = self.roles["clerk"], self.roles["buyer"]
         made = self.giver.ask("POST", "/Users", {"schemas": [USER], "userName": self.name(), "roles": [{"value": clerk_id, "primary": True}]})
-        self.assertEqual((made.status, made["roles"]), (201, [{"value": clerk_id, "display": clerk_name, "primary": True}]), made)
+        self.assertEqual((made.status, made["roles"]), (201, [{"value": clerk_id, "display": clerk_name, "type": "current", "primary": True}]), made)
         path = f"/Users/{made.id}"
         dn, roles, primary = self.held(made.id)
         self.assertEqual((roles, primary), ([clerk], [clerk]))

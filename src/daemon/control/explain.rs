@@ -4,6 +4,7 @@ use super::{AccessQuestion, Failure, Reply};
 use crate::access::Right;
 use crate::directory::explain::Question;
 use crate::directory::{Caller, Directory};
+use crate::domain::packages::had_by_in_words;
 use serde_json::{Map, Value, json};
 
 pub(super) fn explain(
@@ -52,10 +53,12 @@ fn permissions(directory: &Directory, caller: &Caller, who: &str, reply: &mut dy
             };
             by.iter().map(one).collect::<Vec<_>>().join(", ")
         };
+        let of_other = |(role, had_by): &(Box<str>, Vec<Box<str>>)| format!("{role} ({})", had_by_in_words(had_by));
         row(
             json!({
                 "permission": ground.permission, "in_effect": if ground.in_effect { "yes" } else { "no" },
                 "granted_by": roles(&ground.granted_by, "grants"), "restricted_by": roles(&ground.restricted_by, "restricts"),
+                "of_other_packages": ground.of_other_packages.iter().map(of_other).collect::<Vec<_>>().join(", "),
             }),
             reply,
         )?;

@@ -251,6 +251,7 @@ impl Work<'_, '_> {
         dn: &str,
         attributes: Vec<(String, Vec<Vec<u8>>)>,
     ) -> Result<WriteOutcome, Error> {
+        self.brings_back = true;
         let outcome = self.add_entry(dn, attributes, Some(&kept))?;
         let schema = Arc::clone(&self.core.schema);
         forget(&schema, self.txn, &id, &kept);

@@ -187,6 +187,8 @@ pub(crate) struct Work<'a, 't> {
     pub(crate) from_file: bool,
     /// One of many changes of a bulk load: what it brings stands in the file that is loaded, not in the audit log.
     bulk: bool,
+    /// A user that was deleted comes back, with the roles that it had.
+    pub(in crate::directory) brings_back: bool,
     /// What the passwords of this change were judged by.
     judgement: Option<Judgement>,
     /// Links that this change sets and removes, for the rules.
@@ -221,6 +223,7 @@ impl<'a, 't> Work<'a, 't> {
             now: core.clock.now(),
             from_file: false,
             bulk: false,
+            brings_back: false,
             judgement: None,
             linked: Vec::new(),
             unlinked: Vec::new(),
@@ -419,7 +422,9 @@ impl<'a, 't> Work<'a, 't> {
         let operator_in_config = current.operator.is_some();
         let opens = |stored: &[u8]| current.hasher.is_usable(stored);
         let (linked, unlinked) = (&self.linked[..], &self.unlinked[..]);
-        let proposal = Proposal { before, after, linked, unlinked, actor, operator_in_config, opens: &opens, now: self.now };
+        let (catalog, exported) = (&current.settings.catalog, self.options.exported || self.brings_back);
+        let proposal =
+            Proposal { before, after, linked, unlinked, actor, operator_in_config, opens: &opens, catalog, exported, now: self.now };
         check(&self.core.schema, &*self.txn, proposal).map_err(Error::from)
     }
 
