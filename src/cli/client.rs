@@ -57,6 +57,8 @@ pub(super) enum ClientAction {
         #[arg(long)]
         follow: bool,
     },
+    /// List references of a client to managers and members who are not there yet.
+    Pending(ClientName),
     /// Remove a client; all its tokens are revoked at once.
     Remove(ClientName),
     /// Let a client go on that was paused at its ceiling of deactivations.
@@ -215,6 +217,7 @@ pub(super) fn client(action: ClientAction) -> Result<Command, String> {
         ClientAction::Resume(which) => Command::ClientResume(which.into()),
         ClientAction::List(filter) => Command::Clients(Within { organisation: filter.organisation }),
         ClientAction::Log { which, follow } => Command::ClientLog { client: which.into(), follow },
+        ClientAction::Pending(which) => Command::ClientPending(which.into()),
         ClientAction::Remove(which) => Command::ClientRemove(which.into()),
         ClientAction::Secret { which, lifetime } => {
             Command::ClientSecret { client: which.into(), lifetime: lifetime.map(|lifetime| lifetime.0.as_secs()) }

@@ -42,6 +42,9 @@ impl Directory {
                 if let Err(error) = self.forget_old_history().await {
                     tracing::warn!(%error, "old use of licences could not be forgotten yet");
                 }
+                if let Err(error) = self.forget_pending_references().await {
+                    tracing::warn!(%error, "references of clients that wait for nobody could not be forgotten yet");
+                }
                 if let Err(error) = self.forget_kept_users().await {
                     tracing::warn!(%error, "deleted users that were kept for long enough could not be forgotten yet");
                 }

@@ -91,11 +91,12 @@ pub use follow::{
     SyncState, Uuid,
 };
 pub use identity::{Caller, Identity, Method, Origin, Protocol, RequestId, SessionHandle, Standing};
-pub use lifecycle::{KeptUser, external_id_option};
+pub use lifecycle::{KeptUser, Named, PendingReference, external_id_option};
 pub use operator::AuditCheck;
 pub use request::{
-    Dereference, EntrySink, LinkWish, Linked, ListView, Offered, OwnedEntry, Page, Position, Progress, RightsWish, Scope, SearchRequest,
-    SortKey, SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions, WriteOutcome,
+    Dereference, EntrySink, LinkWish, Linked, ListView, Offered, OwnedEntry, Page, PendingChange, Position, Progress, RightsWish, Scope,
+    SearchRequest, SortKey, SortProblem, SortReport, ViewProblem, ViewReport, ViewTarget, Visible, VisibleAttribute, Write, WriteOptions,
+    WriteOutcome,
 };
 pub use search::Search;
 pub use seen::Seen;

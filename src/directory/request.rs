@@ -546,10 +546,23 @@ pub struct WriteOptions {
     pub replaces: bool,
     /// With [`Write::Rename`]: changes made to the renamed entry in the same step, all or nothing with it.
     pub modifications: Vec<Modification>,
+    /// References that are to wait for whom they name, or to wait no more (quirk 48); of provisioning clients only.
+    pub pending: Vec<PendingChange>,
     /// No welcome mail, whatever the policy says.
     pub no_mail: bool,
     /// What the person who ends a session says to its user (S16).
     pub message: Option<String>,
+}
+
+/// What a client wants of a reference to somebody it names and who is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingChange {
+    /// The LDAP attribute that it is to show in.
+    pub attribute: String,
+    /// Whom it names.
+    pub value: String,
+    /// Whether it is to wait.
+    pub is_wanted: bool,
 }
 
 /// What a change did.

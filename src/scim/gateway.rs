@@ -9,8 +9,8 @@ use super::schema::{Catalogue, ResourceType};
 use crate::base::{EntryId, random};
 use crate::directory::client::{ClientSettings, Profile};
 use crate::directory::{
-    Caller, Directory, EntrySink, Error, Membership, OwnedEntry, Page, Progress, Scope, SearchRequest, Visible, Write, WriteOptions,
-    WriteOutcome,
+    Caller, Directory, EntrySink, Error, Membership, OwnedEntry, Page, PendingChange, Progress, Scope, SearchRequest, Visible, Write,
+    WriteOptions, WriteOutcome,
 };
 use crate::model::{Ava, Dn, Filter, Kind, Level, Modification, ModificationKind, Rdn};
 use axum::http::StatusCode;
@@ -297,11 +297,12 @@ impl Gateway {
         groups
     }
 
-    /// Makes an entry of the type out of attributes, and what `beside` says of its DN. Answers it as it is afterwards.
+    /// Makes an entry of the type out of attributes and references that wait, and what `beside` says of its DN. Answers it as it is afterwards.
     pub(super) async fn add(
         &self,
         resource_type: &ResourceType,
         changes: Changes,
+        pending: Vec<PendingChange>,
         beside: impl FnOnce(&str) -> Result<Vec<Write>, ScimError>,
     ) -> Result<OwnedEntry, ScimError> {
         let mapping::Naming { ldap: naming, container, .. } = resource_type.mapping.naming;
@@ -315,7 +316,7 @@ impl Gateway {
         let mut attributes = vec![("objectClass".to_owned(), classes)];
         attributes.extend(resource_type.mapping.fixed.iter().map(|(name, value)| ((*name).to_owned(), vec![value.as_bytes().to_vec()])));
         attributes.extend(changes.into_iter().map(|(name, values)| (self.ldap_name(name), values)));
-        let options = WriteOptions { post_read: Some(self.read_back(resource_type)), ..WriteOptions::default() };
+        let options = WriteOptions { post_read: Some(self.read_back(resource_type)), pending, ..WriteOptions::default() };
         let after = beside(&dn)?.into_iter().map(|write| (write, WriteOptions::default()));
         let writes = std::iter::once((Write::Add { dn, attributes }, options)).chain(after).collect();
         self.write(writes).await?.into_iter().find_map(|done| done.post_read).ok_or_else(ScimError::not_found)
@@ -474,6 +475,18 @@ impl Lookup for Gateway {
 
     fn person_dn(&self, id: &str) -> Result<Option<String>, ScimError> {
         self.dn_of(id)
+    }
+
+    fn linked_dn(&self, ldap: &str, id: &str) -> Result<Option<String>, ScimError> {
+        match ldap {
+            "hcRole" => self.role_dn(id),
+            _ if self.lets_link_wait(ldap) => Ok(self.named(ldap, id)?.map(|named| named.dn)),
+            _ => self.person_dn(id),
+        }
+    }
+
+    fn waits(&self, ldap: &str) -> bool {
+        self.lets_link_wait(ldap)
     }
 }
 

@@ -20,12 +20,12 @@ fn with(mut body: Value, more: &Value) -> Value {
 }
 
 impl Bench {
-    async fn set(&self, settings: Value) {
+    pub(super) async fn set(&self, settings: Value) {
         let settings = settings.as_object().unwrap().clone();
         self.directory.change_client(&self.operator, Some(ACME), "test", settings).await.unwrap();
     }
 
-    async fn other_client(&self) -> String {
+    pub(super) async fn other_client(&self) -> String {
         let token = self.directory.mint_token(&self.operator, ACME, "second", None).await.unwrap();
         String::from_utf8(token.secret.expose().to_vec()).unwrap()
     }
@@ -38,7 +38,7 @@ impl Bench {
         self.call("DELETE", &format!("/Users/{id}"), Value::Null).await.0.as_u16()
     }
 
-    async fn replace(&self, dn: &str, attribute: &str, value: &str) -> Result<(), Error> {
+    pub(super) async fn replace(&self, dn: &str, attribute: &str, value: &str) -> Result<(), Error> {
         let values = vec![value.as_bytes().to_vec()];
         let modifications = vec![Modification { kind: ModificationKind::Replace, attribute: attribute.to_owned(), values }];
         let write = Write::Modify { dn: dn.to_owned(), modifications };
@@ -46,7 +46,7 @@ impl Bench {
     }
 
     /// The values of an attribute; `None` where the entry is not there.
-    fn values(&self, dn: &str, attribute: &str) -> Option<Vec<String>> {
+    pub(super) fn values(&self, dn: &str, attribute: &str) -> Option<Vec<String>> {
         struct Sink(Option<Vec<String>>, String);
         impl EntrySink for Sink {
             fn entry(&mut self, entry: &Visible<'_>) {

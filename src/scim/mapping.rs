@@ -431,6 +431,14 @@ pub trait Lookup {
     fn role_dn(&self, role: &str) -> Result<Option<String>, ScimError> {
         self.person_dn(role)
     }
+    /// The DN that a reference in an LDAP attribute names.
+    fn linked_dn(&self, ldap: &str, id: &str) -> Result<Option<String>, ScimError> {
+        if ldap == ROLE { self.role_dn(id) } else { self.person_dn(id) }
+    }
+    /// Whether a reference in an LDAP attribute waits for whom it names.
+    fn waits(&self, _ldap: &str) -> bool {
+        false
+    }
 }
 
 /// The version of an entry as its ETag (RFC 7644 §3.14).
@@ -593,16 +601,21 @@ pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lo
         if is_read_only(link.holder, link.name) {
             continue;
         }
-        let dn = |id: &str| {
-            let dn = if link.ldap == ROLE { lookup.role_dn(id)? } else { lookup.person_dn(id)? };
-            found(dn, link.name, id)
-        };
+        let dn = |id: &str| found(lookup.linked_dn(link.ldap, id)?, link.name, id);
         let (old, new) = (linked(before, link), linked(after, link));
         if old != new {
-            let mut names = new.into_iter().map(dn).collect::<Result<Vec<_>, _>>()?;
+            let mut names = Vec::new();
+            for id in new {
+                match lookup.linked_dn(link.ldap, id)? {
+                    None if lookup.waits(link.ldap) => {}
+                    dn => names.push(found(dn, link.name, id)?),
+                }
+            }
             let mut seen = std::collections::HashSet::new();
             names.retain(|name| seen.insert(name.clone()));
-            changes.push((link.ldap, names));
+            if !(names.is_empty() && old.is_empty()) {
+                changes.push((link.ldap, names));
+            }
         }
         if link.ldap == ROLE && primary_role(before) != primary_role(after) {
             changes.push((PRIMARY_ROLE, primary_role(after).map(dn).transpose()?.into_iter().collect()));
@@ -702,7 +715,7 @@ pub(super) fn surname(resource: &Object) -> Option<&str> {
 }
 
 /// The ids of a reference; the end of its URI where a client gives that alone.
-fn linked<'r>(resource: &'r Object, link: &Link) -> Vec<&'r str> {
+pub(super) fn linked<'r>(resource: &'r Object, link: &Link) -> Vec<&'r str> {
     let id = |element: &'r Value| -> Option<&'r str> {
         let text = |name: &str| element.get(name).and_then(Value::as_str);
         let of_uri = |uri: &'r str| uri.trim_end_matches('/').rsplit('/').next();

@@ -9,9 +9,10 @@ use super::json::{self, Object};
 use super::mapping;
 use super::patch::{Action, Operation};
 use super::schema::{ResourceType, Target};
-use crate::directory::OwnedEntry;
+use crate::directory::{Named, OwnedEntry, PendingChange};
 use crate::model::{Level, Modification, ModificationKind};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Which of the two lists of a group: its members, or its members of every level, past ones too.
@@ -59,6 +60,25 @@ impl Step {
             Self::Level(..) => true,
         }
     }
+
+    /// Whether it rests on who is a member.
+    const fn rests_on_members(&self) -> bool {
+        !matches!(self, Self::Add(_) | Self::Remove(_, Whom::Ids(_)))
+    }
+
+    /// The ids that it names.
+    fn ids_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Add(wanted) | Self::Replace(_, wanted) => wanted.iter_mut().map(|(id, _)| id).collect(),
+            Self::Remove(_, Whom::Ids(ids)) | Self::Level(Whom::Ids(ids), _) => ids.iter_mut().collect(),
+            Self::Remove(..) | Self::Level(..) => Vec::new(),
+        }
+    }
+}
+
+/// An id as ids are compared: ours in any case, what else names somebody as it is.
+fn folded(id: &str) -> String {
+    if uuid::Uuid::try_parse(id).is_ok() { id.to_ascii_lowercase() } else { id.to_owned() }
 }
 
 /// What is to become of somebody.
@@ -72,6 +92,9 @@ enum Outcome {
     Of(Level),
 }
 
+/// All levels.
+const LEVELS: [Level; 4] = [Level::Administrator, Level::Full, Level::ViewOnly, Level::Past];
+
 /// A level as SCIM names it.
 pub const fn level_name(level: Level) -> &'static str {
     match level {
@@ -84,8 +107,7 @@ pub const fn level_name(level: Level) -> &'static str {
 
 /// The level of that name, or 400 invalidValue.
 pub fn level_of(name: &str) -> Result<Level, ScimError> {
-    let levels = [Level::Administrator, Level::Full, Level::ViewOnly, Level::Past];
-    let found = levels.into_iter().find(|level| level_name(*level).eq_ignore_ascii_case(name));
+    let found = LEVELS.into_iter().find(|level| level_name(*level).eq_ignore_ascii_case(name));
     found.ok_or_else(|| ScimError::value(format!("level: {name} is none; there are administrator, full, viewOnly and past")))
 }
 
@@ -230,15 +252,15 @@ fn outcome(steps: &[Step], current: &mut dyn FnMut() -> Result<Vec<Value>, ScimE
     for step in steps {
         match step {
             Step::Add(wanted) => add(&mut state, wanted),
-            Step::Remove(list, Whom::Ids(ids)) => state.extend(ids.iter().map(|id| (id.to_ascii_lowercase(), Outcome::Gone(*list)))),
+            Step::Remove(list, Whom::Ids(ids)) => state.extend(ids.iter().map(|id| (folded(id), Outcome::Gone(*list)))),
             Step::Remove(list, whom) => {
                 let gone = selected(&state, *list, whom, current()?);
                 state.extend(gone.into_iter().map(|id| (id, Outcome::Gone(*list))));
             }
             Step::Replace(list, wanted) => {
                 let listed = selected(&state, *list, &Whom::All, current()?);
-                let stays = |id: &String| wanted.iter().any(|(wanted, _)| wanted.eq_ignore_ascii_case(id));
-                state.extend(listed.into_iter().filter(|id| !stays(id)).map(|id| (id, Outcome::Gone(*list))));
+                let stay: HashSet<String> = wanted.iter().map(|(id, _)| folded(id)).collect();
+                state.extend(listed.into_iter().filter(|id| !stay.contains(id)).map(|id| (id, Outcome::Gone(*list))));
                 add(&mut state, wanted);
             }
             Step::Level(whom, level) => {
@@ -255,7 +277,7 @@ fn outcome(steps: &[Step], current: &mut dyn FnMut() -> Result<Vec<Value>, ScimE
 
 fn add(state: &mut BTreeMap<String, Outcome>, wanted: &[Wanted]) {
     for (id, level) in wanted {
-        let outcome = state.entry(id.to_ascii_lowercase()).or_insert(Outcome::Member);
+        let outcome = state.entry(folded(id)).or_insert(Outcome::Member);
         *outcome = match (level, *outcome) {
             (Some(level), _) => Outcome::Of(*level),
             (None, kept @ Outcome::Of(Level::Administrator | Level::Full | Level::ViewOnly)) => kept,
@@ -266,7 +288,7 @@ fn add(state: &mut BTreeMap<String, Outcome>, wanted: &[Wanted]) {
 
 /// Those on a list, as it is after the steps until now.
 fn selected(state: &BTreeMap<String, Outcome>, list: List, whom: &Whom, current: Vec<Value>) -> Vec<String> {
-    let id = |element: &Value| element.get("value").and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let id = |element: &Value| element.get("value").and_then(Value::as_str).map(folded);
     let there: HashSet<String> = current.iter().filter_map(id).collect();
     let added = state.keys().filter(|id| !there.contains(*id)).map(|id| serde_json::json!({"value": id}));
     let mut found = Vec::new();
@@ -286,7 +308,7 @@ fn selected(state: &BTreeMap<String, Outcome>, list: List, whom: &Whom, current:
         }
         let matches = match whom {
             Whom::All => true,
-            Whom::Ids(ids) => ids.iter().any(|wanted| wanted.eq_ignore_ascii_case(&id)),
+            Whom::Ids(ids) => ids.iter().any(|wanted| folded(wanted) == id),
             Whom::Matching(predicate) => predicate.matches_element(&element),
         };
         if matches {
@@ -296,55 +318,119 @@ fn selected(state: &BTreeMap<String, Outcome>, list: List, whom: &Whom, current:
     found
 }
 
-fn known(gateway: &Gateway, id: &str) -> Result<String, ScimError> {
-    gateway.dn_of(id)?.ok_or_else(|| unknown(id))
+/// Whom the ids of a request mean, each looked up once.
+struct People<'g> {
+    gateway: &'g Gateway,
+    found: HashMap<String, Option<Named>>,
 }
 
-fn unknown(id: &str) -> ScimError {
-    ScimError::value(format!("members: there is no {id}"))
+impl<'g> People<'g> {
+    fn of(gateway: &'g Gateway) -> Self {
+        Self { gateway, found: HashMap::new() }
+    }
+
+    fn find(&mut self, id: &str) -> Result<Option<Named>, ScimError> {
+        if let Some(found) = self.found.get(id) {
+            return Ok(found.clone());
+        }
+        let found = self.gateway.named(MEMBER, id)?;
+        self.found.insert(folded(found.as_ref().map_or(id, |named| &named.id)), found.clone());
+        Ok(found)
+    }
+
+    /// The steps with our ids for those whom a client names otherwise; those in `members` go by theirs.
+    fn called_by_id<'s>(&mut self, steps: &'s [Step], members: Option<&HashMap<String, Level>>) -> Result<Cow<'s, [Step]>, ScimError> {
+        if !self.gateway.lets_wait() {
+            return Ok(Cow::Borrowed(steps));
+        }
+        let mut steps = steps.to_vec();
+        for id in steps.iter_mut().flat_map(Step::ids_mut) {
+            if members.is_none_or(|members| !members.contains_key(&folded(id)))
+                && let Some(named) = self.find(id)?
+            {
+                *id = named.id;
+            }
+        }
+        Ok(Cow::Owned(steps))
+    }
 }
 
-/// The members of a new group, as attributes; one that is not there is 400 invalidValue.
-pub fn of_new(gateway: &Gateway, steps: &[Step]) -> Result<mapping::Changes, ScimError> {
+const MEMBER: &str = "member";
+
+/// 400 invalidValue where somebody is not there and the request cannot wait.
+fn wait_for(gateway: &Gateway, id: &str, level: Level) -> Result<PendingChange, ScimError> {
+    match gateway.lets_wait() {
+        true => Ok(PendingChange { attribute: attribute_of(level).to_owned(), value: id.to_owned(), is_wanted: true }),
+        false => Err(ScimError::value(format!("members: there is no {id}"))),
+    }
+}
+
+/// The members of a new group, as attributes, and references that wait; where they cannot, one that is not there is 400
+/// invalidValue.
+pub fn of_new(gateway: &Gateway, steps: &[Step]) -> Result<(mapping::Changes, Vec<PendingChange>), ScimError> {
     let mut names: BTreeMap<&'static str, Vec<Vec<u8>>> = BTreeMap::new();
-    for (id, outcome) in outcome(steps, &mut || Ok(Vec::new()))? {
+    let (mut people, mut pending) = (People::of(gateway), Vec::new());
+    let steps = people.called_by_id(steps, None)?;
+    for (id, outcome) in outcome(&steps, &mut || Ok(Vec::new()))? {
         let level = match outcome {
             Outcome::Gone(_) => continue,
             Outcome::Member => Level::Full,
             Outcome::Of(level) => level,
         };
-        names.entry(attribute_of(level)).or_default().push(known(gateway, &id)?.into_bytes());
+        match people.find(&id)? {
+            Some(named) => names.entry(attribute_of(level)).or_default().push(named.dn.into_bytes()),
+            None => pending.push(wait_for(gateway, &id, level)?),
+        }
     }
-    Ok(names.into_iter().collect())
+    Ok((names.into_iter().collect(), pending))
 }
 
-/// What to write for the steps: an addition for who is not yet a member, a removal for who is one, both for a lower level.
-/// What is so already is left alone, so repeating a request changes nothing (quirks 34, 39), and a list of thousands costs look-ups for
-/// those alone that differ.
-pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> Result<Vec<Modification>, ScimError> {
-    let mut all: Option<HashMap<String, Level>> = None;
-    let mut current = || -> Result<Vec<Value>, ScimError> {
-        let members = gateway.memberships(group.id)?;
-        all = Some(members.iter().map(|member| (member.uuid.to_ascii_lowercase(), member.level)).collect());
-        Ok(members.iter().map(|member| gateway.membership_value(member)).collect())
+/// The members of a group there are and those that wait, as elements of `memberships`.
+fn all_of(gateway: &Gateway, group: &OwnedEntry) -> Result<(HashMap<String, Level>, Vec<Value>), ScimError> {
+    let members = gateway.memberships(group.id)?;
+    let mut elements: Vec<Value> = members.iter().map(|member| gateway.membership_value(member)).collect();
+    for (attribute, id) in gateway.directory.pending_of(&gateway.caller, group.id, MEMBER) {
+        let level = LEVELS.into_iter().find(|level| attribute_of(*level).eq_ignore_ascii_case(&attribute)).unwrap_or_default();
+        elements.push(serde_json::json!({"value": id, "level": level_name(level)}));
+    }
+    Ok((members.iter().map(|member| (member.uuid.to_ascii_lowercase(), member.level)).collect(), elements))
+}
+
+/// What becomes of a reference to somebody who is not there; `None` where it is so already. Who is not there is no member.
+fn waits(gateway: &Gateway, group: &OwnedEntry, id: &str, outcome: Outcome) -> Result<Option<PendingChange>, ScimError> {
+    let held = gateway.directory.pending(&gateway.caller, group.id, MEMBER, id);
+    let level = match (outcome, &held) {
+        (Outcome::Gone(_), _) => {
+            return Ok(held.map(|attribute| PendingChange { attribute, value: id.to_owned(), is_wanted: false }));
+        }
+        (Outcome::Member, Some(_)) => return Ok(None),
+        (Outcome::Member, None) => Level::Full,
+        (Outcome::Of(level), _) => level,
     };
-    let wanted = outcome(steps, &mut current)?;
+    Ok(Some(wait_for(gateway, id, level)?).filter(|change| held.as_ref() != Some(&change.attribute)))
+}
+
+/// What to write for the steps: an addition for who is not yet a member, a removal for who is one, both for a lower level; and
+/// what becomes of references that wait. What is so already is left alone, so repeating a request changes nothing (quirks 34,
+/// 39), and a list of thousands costs look-ups for those alone that differ.
+pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> Result<(Vec<Modification>, Vec<PendingChange>), ScimError> {
+    let all = if steps.iter().any(Step::rests_on_members) { Some(all_of(gateway, group)?) } else { None };
+    let (mut people, mut pending) = (People::of(gateway), Vec::new());
+    let steps = people.called_by_id(steps, all.as_ref().map(|(levels, _)| levels))?;
+    let elements = || all.as_ref().map(|(_, elements)| elements.clone()).unwrap_or_default();
     let mut changes: BTreeMap<(bool, &str), Vec<Vec<u8>>> = BTreeMap::new();
-    for (id, outcome) in wanted {
-        let known = all.as_ref().map(|all| all.get(&id).copied());
-        if known.is_some_and(|held| written(outcome, held).is_empty()) {
+    for (id, outcome) in outcome(&steps, &mut || Ok(elements()))? {
+        let known = all.as_ref().map(|(levels, _)| levels.get(&id).copied());
+        if known.flatten().is_some_and(|held| written(outcome, Some(held)).is_empty()) {
             continue;
         }
-        let Some((entry, dn)) = gateway.entry_of(&id)? else {
-            // Who is not there is no member.
-            match outcome {
-                Outcome::Member | Outcome::Of(_) => return Err(unknown(&id)),
-                Outcome::Gone(_) => continue,
-            }
+        let Some(named) = people.find(&id)? else {
+            pending.extend(waits(gateway, group, &id, outcome)?);
+            continue;
         };
-        let held = gateway.directory.member_level(&gateway.caller, group.id, entry)?;
+        let held = gateway.directory.member_level(&gateway.caller, group.id, named.entry)?;
         for (is_added, attribute) in written(outcome, held) {
-            changes.entry((is_added, attribute)).or_default().push(dn.clone().into_bytes());
+            changes.entry((is_added, attribute)).or_default().push(named.dn.clone().into_bytes());
         }
     }
     let modification = |((add, attribute), values): ((bool, &str), Vec<Vec<u8>>)| Modification {
@@ -352,7 +438,7 @@ pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> R
         attribute: attribute.to_owned(),
         values,
     };
-    Ok(changes.into_iter().map(modification).collect())
+    Ok((changes.into_iter().map(modification).collect(), pending))
 }
 
 /// The attributes that a name is added to and taken from, by the level it has. `member` shows administrators too, so one who

@@ -121,7 +121,8 @@ pub(super) fn reduce(gateway: &Gateway, resource: &mut Object) {
 }
 
 async fn write(gateway: &Gateway, group: &OwnedEntry, step: Step, conditional: bool) -> Result<(), ScimError> {
-    let modifications = members::modifications(gateway, group, &[step])?;
+    // Both ends are there, so nothing waits.
+    let (modifications, _) = members::modifications(gateway, group, &[step])?;
     if !modifications.is_empty() {
         let options = WriteOptions { expected_version: conditional.then_some(group.version), ..WriteOptions::default() };
         let changed = gateway.change(&gateway.catalogue.group, group, Vec::new(), modifications, options, Vec::new()).await;
@@ -152,6 +153,9 @@ pub(super) async fn create(gateway: &Gateway, held: &ResourceType, body: &Object
     let entry = found.ok_or_else(|| ScimError::value(format!("group: there is no {group}")))?;
     if let Some(edge) = Edge::between(gateway, group, member)? {
         return Err(ScimError::of(ScimType::Uniqueness, format!("there is the membership {}; change its level", edge.id())));
+    }
+    if gateway.entry_of(member)?.is_none() {
+        return Err(ScimError::value(format!("member: there is no {member}")));
     }
     write(gateway, &entry, Step::Add(vec![(member.to_owned(), Some(level))]), false).await?;
     Edge::between(gateway, group, member)?.ok_or_else(ScimError::not_found)

@@ -29,6 +29,7 @@ mod oauth;
 pub mod order;
 pub mod patch;
 pub mod path;
+mod pending;
 pub mod project;
 pub mod request;
 pub mod resource;
@@ -56,6 +57,8 @@ mod patch_model_tests;
 #[cfg(test)]
 #[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 mod patch_tests;
+#[cfg(test)]
+mod pending_tests;
 #[cfg(test)]
 mod query_tests;
 #[cfg(test)]

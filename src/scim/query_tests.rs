@@ -354,7 +354,7 @@ async fn large_group(bench: &Bench, name: &str, count: usize) -> (String, Vec<St
     for number in 0..count {
         members.push(bench.user(&format!("{name}{number:04}")).await);
     }
-    let all: Vec<&String> = members.iter().collect();
+    let all: Vec<&str> = members.iter().map(String::as_str).collect();
     (bench.group(name, &all).await, members)
 }
 

@@ -139,12 +139,14 @@ pub async fn create(
     }
     let changes = mapping::changes(&Object::new(), &resource, resource_type, gateway)?;
     let mut changes = scopes::within(gateway, resource_type, changes)?;
-    changes.extend(members::of_new(gateway, &steps)?);
+    let (members, mut pending) = members::of_new(gateway, &steps)?;
+    changes.extend(members);
+    pending.extend(gateway.pending_links(resource_type, &Object::new(), &resource)?);
     let beside_it = |dn: &str| beside(gateway, resource_type, dn, &Object::new(), &resource);
     let without_password = without_password(gateway, &changes);
-    let mut added = gateway.add(resource_type, changes, &beside_it).await;
+    let mut added = gateway.add(resource_type, changes, pending.clone(), &beside_it).await;
     if let (Err(ScimError { kind: Some(ScimType::InvalidValue), .. }), Some(changes)) = (&added, without_password) {
-        added = gateway.add(resource_type, changes, &beside_it).await;
+        added = gateway.add(resource_type, changes, pending, &beside_it).await;
     }
     if added.as_ref().is_err_and(|error| error.status == StatusCode::CONFLICT) {
         check_unique(gateway, resource_type, &resource, None)?;
@@ -379,14 +381,16 @@ async fn update(
         let entry = gateway.get(resource_type, id, &resource_type.mapping.also(&|_| true))?;
         let conditional = if_match(headers, entry.version)?;
         let before = gateway.resource(resource_type, &entry, &|computed| computed.part == Part::Login)?;
+        let before = gateway.with_pending(resource_type, &entry, before);
         let after = change.apply(&before, resource_type, gateway.settings.profile)?;
         let changes = scopes::within(gateway, resource_type, mapping::changes(&before, &after, resource_type, gateway)?)?;
         let beside = beside(gateway, resource_type, &entry.dn, &before, &after)?;
         if changes.iter().any(|(name, _)| [resource_type.mapping.naming.ldap, external_id::LDAP].contains(name)) {
             check_unique(gateway, resource_type, &after, Some(id))?;
         }
-        let modifications = members::modifications(gateway, &entry, change.steps())?;
-        if changes.is_empty() && modifications.is_empty() && beside.is_empty() {
+        let (modifications, mut pending) = members::modifications(gateway, &entry, change.steps())?;
+        pending.extend(gateway.pending_links(resource_type, &before, &after)?);
+        if changes.is_empty() && modifications.is_empty() && beside.is_empty() && pending.is_empty() {
             return Ok(entry);
         }
         let parent = Dn::parse(&entry.dn).ok().and_then(|dn| dn.parent()).unwrap_or_default();
@@ -394,7 +398,8 @@ async fn update(
         let is_beside = !change.steps().is_empty() || !beside.is_empty();
         // Members come and go beside each other; only a change of the rest rests on what was read.
         let expected_version = (conditional || !changes.is_empty()).then_some(entry.version);
-        let options = WriteOptions { expected_version, replaces: matches!(change, Change::Replace(..)), ..WriteOptions::default() };
+        let replaces = matches!(change, Change::Replace(..));
+        let options = WriteOptions { expected_version, replaces, pending, ..WriteOptions::default() };
         match gateway.change(resource_type, &entry, changes, modifications, options, beside).await {
             Ok(entry) => return Ok(entry),
             Err(Error::AssertionFailed(_)) if conditional => return Err(ScimError::version()),

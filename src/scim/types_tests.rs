@@ -245,8 +245,10 @@ async fn memberships_page_through_a_group_by_index_and_by_cursor() {
     for number in 0..7 {
         people.push(bench.user(&format!("u{number}")).await);
     }
-    let (big, small) =
-        (bench.group("big", &people.iter().collect::<Vec<_>>()).await, bench.group("small", &[&people[0], &people[6]]).await);
+    let (big, small) = (
+        bench.group("big", &people.iter().map(String::as_str).collect::<Vec<_>>()).await,
+        bench.group("small", &[&people[0], &people[6]]).await,
+    );
     let filter: String = format!("group.value eq \"{big}\"").bytes().map(|byte| format!("%{byte:02X}")).collect();
     let of = |list: &Value| -> Vec<String> {
         list["Resources"].as_array().unwrap().iter().map(|held| held["member"]["value"].as_str().unwrap().to_owned()).collect()

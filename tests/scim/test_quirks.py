@@ -225,6 +225,89 @@ class Strict(Provider):
         self.refused(self.post("/Groups", {"schemas": [GROUP], "displayName": self.name("group"), "members": [{"value": NOBODY}]}), 400, "invalidValue")
 
 
+class Waiting(Provider):
+    """Row 48: managers and members that come before those whom they name."""
+
+    def setUp(self):
+        self.whose = self.name("waiting")
+        self.command("client", "add", "--organisation", self.demo.organisation, "--profile", self.PROFILE, self.whose)
+        token = self.command("token", "mint", "--organisation", self.demo.organisation, self.whose)[0]["token"]
+        self.provider = Client(self.demo.scim, token)
+        self.addCleanup(lambda: self.provider.close())
+
+    def waiting(self):
+        """What waits, as the command line tells it: whom it names."""
+        rows = self.command("client", "pending", "--organisation", self.demo.organisation, self.whose)
+        shown = self.command("client", "show", "--organisation", self.demo.organisation, self.whose)
+        self.assertEqual(shown[0]["pending"], len(rows))
+        return {row["names"] for row in rows}
+
+
+class Pending(Waiting):
+    """Row 48 under `rfc`."""
+
+    def manager(self, user):
+        return self.read("Users", user["id"]).get(ENTERPRISE, {}).get("manager", {}).get("value")
+
+    def test_quirk_48_a_manager_comes_after_its_people(self):
+        name, external = self.name("boss"), self.name("external")
+        one, two = self.user(enterprise={"manager": {"value": external}}), self.user(enterprise={"manager": name})
+        self.assertEqual((self.manager(one), self.manager(two)), (None, None))
+        self.assertEqual(self.waiting(), {external, name})
+        boss = self.user(userName=name, externalId=external)
+        self.assertEqual((self.manager(one), self.manager(two), self.waiting()), (boss["id"], boss["id"], set()))
+
+    def test_quirk_48_members_come_after_their_group(self):
+        there, external = self.user(), self.name("external")
+        group = self.group({"id": NOBODY}, there)
+        path = f"/Groups/{group['id']}"
+        self.done(self.patch(path, {"op": "add", "path": "members", "value": [{"value": external}, {"value": "fake-member-id"}]}))
+        self.assertEqual(self.members(group), [there["id"]])
+        self.assertEqual(self.waiting(), {NOBODY, external, "fake-member-id"})
+        for _ in range(2):
+            self.done(self.patch(path, {"op": "remove", "path": 'members[value eq "fake-member-id"]'}))
+            self.done(self.patch(path, {"op": "remove", "path": "members", "value": [{"value": NOBODY}]}))
+        late = self.user(externalId=external)
+        self.assertEqual((self.members(group), self.waiting()), (sorted((there["id"], late["id"])), set()))
+
+    def test_quirk_48_what_waits_goes_with_its_group(self):
+        gone = self.group({"id": "nobody"})
+        self.assertEqual(self.waiting(), {"nobody"})
+        self.assertEqual(self.delete(f"/Groups/{gone['id']}").status, 204)
+        self.assertEqual(self.waiting(), set())
+
+
+class PendingOfEntra(Pending):
+    """The same as Entra ID is answered."""
+
+    PROFILE = "entra"
+
+
+class PendingOverARestart(Waiting):
+    """Row 48 on a server that is killed, and by LDAP."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.demo = Demo()
+        cls.addClassCleanup(cls.demo.stop)
+
+    def test_quirk_48_what_waits_is_no_member_by_ldap_and_survives_kill_9(self):
+        external = self.name("external")
+        group = self.group({"id": external})
+        self.demo.kill_and_restart()
+        token = self.command("token", "mint", "--organisation", self.demo.organisation, self.whose)[0]["token"]
+        self.provider = Client(self.demo.scim, token)
+        directory = ldap.initialize(self.demo.ldap)
+        self.addCleanup(directory.unbind_s)
+        directory.simple_bind_s(*self.demo.operator)
+        (_, held), = directory.search_s(f"cn={group['displayName']},ou=groups,{self.demo.organisation}", ldap.SCOPE_BASE, attrlist=["*", "+"])
+        self.assertFalse([name for name, values in held.items() if external.encode() in b" ".join(values)], held)
+        self.assertEqual(self.waiting(), {external})
+        late = self.user(externalId=external)
+        self.assertEqual((self.members(group), self.waiting()), ([late["id"]], set()))
+
+
 class Encrypted(Provider):
     """Row 20: the provisioning service speaks TLS 1.2 and verifies the certificate."""
 

@@ -61,6 +61,17 @@ impl Execution<'_> {
         Ok(format!("client {} goes on", which.name))
     }
 
+    pub(super) fn pending_references(&mut self, which: &WhichClient) -> Result<String, Failure> {
+        let pending = self.directory.pending_references(&self.caller, which.organisation.as_deref(), &which.name)?;
+        for reference in &pending {
+            self.row(json!({
+                "entry": reference.holder, "attribute": reference.attribute, "names": reference.value, "since": reference.since.rfc3339(),
+                "until": reference.until.rfc3339(),
+            }))?;
+        }
+        Ok(count(pending.len(), "pending reference", "pending references"))
+    }
+
     pub(super) fn deleted_users(&mut self) -> Result<String, Failure> {
         let users = self.directory.kept_users(&self.caller);
         for user in &users {
@@ -147,6 +158,7 @@ fn whole(client: &ClientInfo) -> Value {
     let mut row = json!({
         "name": client.name, "id": client.id, "organisation": client.organisation, "created": client.created.rfc3339(),
         "tokens": client.tokens, "paused": client.paused.map(|since| since.rfc3339()),
+        "pending": client.pending,
     });
     if let (Value::Object(row), Ok(Value::Object(settings))) = (&mut row, serde_json::to_value(&client.settings)) {
         row.extend(settings);

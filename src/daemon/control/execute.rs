@@ -56,6 +56,7 @@ impl Execution<'_> {
             Command::ClientGive { client, entries } => self.give_to_client(client, entries),
             Command::ClientResume(client) => self.resume_client(client),
             Command::ClientLog { client, follow } => self.client_log(client, *follow),
+            Command::ClientPending(client) => self.pending_references(client),
             Command::ClientRemove(client) => self.remove_client(client),
             Command::ClientSecret { client, lifetime } => self.mint_secret(client, *lifetime),
             Command::ClientShow(client) => self.show_client(client),

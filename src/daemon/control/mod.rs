@@ -88,6 +88,8 @@ pub enum Command {
         /// Whether to go on with what it asks from now on.
         follow: bool,
     },
+    /// The references of a client that wait for whom they name.
+    ClientPending(WhichClient),
     /// Remove a client with its tokens.
     ClientRemove(WhichClient),
     /// Make a secret by which a client is given access tokens.

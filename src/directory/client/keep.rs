@@ -41,6 +41,8 @@ pub struct ClientInfo {
     pub tokens: usize,
     /// Since when it is paused at its ceiling of deactivations.
     pub paused: Option<Timestamp>,
+    /// How many of its references wait for whom they name.
+    pub pending: usize,
 }
 
 impl Client {
@@ -213,8 +215,9 @@ impl Directory {
 
     fn client_info(&self, client: Client) -> ClientInfo {
         let (tokens, paused) = (self.live_tokens(&client.id), self.paused_since(&client.id));
+        let pending = self.pending_count(&client.id);
         let Client { id, organisation, name, created, settings, signed_by: _ } = client;
-        ClientInfo { id, name, organisation: tree::dn_of(self.memory(), organisation), created, settings, tokens, paused }
+        ClientInfo { id, name, organisation: tree::dn_of(self.memory(), organisation), created, settings, tokens, paused, pending }
     }
 
     /// Whether the caller keeps the clients and tokens of an organisation: the operator, or an administrator of it.

@@ -190,6 +190,11 @@ impl Client {
         ProvisioningClient { id: self.id.as_str().into(), own_only: self.settings.reach == Reach::Own }
     }
 
+    /// The client of that id among records, which are those of the store or of a step of the writer.
+    pub(super) fn of(records: &dyn Facts, id: &str) -> Option<Self> {
+        Self::read(id, &records.meta(&Self::key(id))?)
+    }
+
     fn read(id: &str, octets: &[u8]) -> Option<Self> {
         let client: Self = serde_json::from_slice(octets).ok()?;
         Some(Self { id: id.to_owned(), ..client })
@@ -209,6 +214,6 @@ pub(super) fn named(records: &dyn Facts, organisation: EntryId, name: &str) -> O
 impl Directory {
     /// The client of that id.
     pub(super) fn client(&self, id: &str) -> Option<Client> {
-        Client::read(id, &self.memory().meta(&Client::key(id))?)
+        Client::of(self.memory(), id)
     }
 }

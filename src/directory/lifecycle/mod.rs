@@ -1,14 +1,16 @@
 //! What becomes of users that provisioning clients disable, delete and bring back (scim.md section 4): kept users, users that
-//! come back by a POST, the ceiling that pauses a client, and clients on trial.
+//! come back by a POST, the ceiling that pauses a client, clients on trial, and references to who is not there yet.
 
 mod ceiling;
 mod giving;
 mod kept;
+mod pending;
 mod returning;
 mod trial;
 
 pub(super) use kept::Kept;
 pub use kept::KeptUser;
+pub use pending::{Named, PendingReference};
 pub(super) use trial::Trial;
 
 use super::Standing;
@@ -76,6 +78,7 @@ impl Work<'_, '_> {
         let place = self.place_of(entry);
         let after = self.put(Some(entry), &draft, place)?;
         self.after_modify(entry, &after)?;
+        self.forget_pending(entry.id, None);
         self.audit_change_with("deactivate", (Some(entry), Some(&after)), Vec::new(), "deleted by the client".to_owned());
         Ok(())
     }

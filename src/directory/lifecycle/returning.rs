@@ -119,6 +119,7 @@ impl Work<'_, '_> {
         let modifications: Vec<Modification> = attributes.into_iter().filter(|(name, _)| !left_out(name)).map(replace).collect();
         let outcome = self.run(Write::Modify { dn, modifications })?;
         if let Some(after) = self.txn.entry(entry.id) {
+            self.join_pending(None, &after)?;
             self.audit("restore", &after, Vec::new(), "made again by its client".to_owned());
         }
         Ok(outcome)

@@ -9,7 +9,7 @@ use crate::directory::lifecycle::Kept;
 use crate::directory::referral::is_of_class;
 use crate::directory::tree::{self, Resolved, Suffix};
 use crate::directory::{Error, WriteOutcome};
-use crate::domain::structured;
+use crate::domain::{organisation_of, structured};
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Kind};
 use std::sync::Arc;
@@ -43,7 +43,8 @@ impl Work<'_, '_> {
         let id = self.txn.new_id();
         let (mut draft, mut links) = self.draft_of(attributes)?;
         self.complete_with_rdn(&mut draft, &dn, &links)?;
-        let given = given_attributes(&draft, &links);
+        let mut given = given_attributes(&draft, &links);
+        given.extend(self.pending_attributes());
         self.complete_new_content(&mut draft, &mut links)?;
         let before = kept.map(|kept| kept.lay_under(&self.core.schema, &mut draft, &given));
         self.stamp_new(&mut draft);
@@ -61,12 +62,17 @@ impl Work<'_, '_> {
         }
         let revision = self.txn.new_revision();
         let place = Place { id, parent, rdn, rdn_key, revision };
+        let organisation = parent.and_then(|parent| organisation_of(&*self.txn, parent));
+        self.settle_pending(id, organisation, None)?;
         let entry = self.put_with_links(draft, place, links)?;
         self.check_may_write(&entry, &given)?;
         // An assertion is about the entry to be added (RFC 4528 §3).
         self.precondition(&entry)?;
         self.join_references(&dn, id)?;
         self.join_uid(None, &entry)?;
+        self.join_pending(None, &entry)?;
+        // It may have waited for itself.
+        let entry = self.txn.entry(id).unwrap_or(entry);
         self.after_add(&entry)?;
         let names = entry.attributes().map(|held| held.description().to_owned()).collect();
         self.audit_change(if kept.is_some() { "restore" } else { "add" }, (None, Some(&entry)), names);

@@ -69,6 +69,7 @@ impl Work<'_, '_> {
         }
         self.note_shared(Some(entry), None)?;
         self.note_authority_of_deleted(entry);
+        self.forget_pending(entry.id, None);
         let bereft = self.bereft(entry);
         self.txn.remove(entry.id);
         self.settle_content(&bereft)

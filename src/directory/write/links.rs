@@ -303,7 +303,7 @@ impl Work<'_, '_> {
         self.txn.set_link(link);
     }
 
-    fn unset_link(&mut self, source: EntryId, attribute: AttributeId, target: EntryId) {
+    pub(in crate::directory) fn unset_link(&mut self, source: EntryId, attribute: AttributeId, target: EntryId) {
         if let Some(level) = self.txn.link(source, attribute, target) {
             self.note_membership(attribute);
             self.unlinked.push(Link { source, attribute, target, level });

@@ -6,8 +6,8 @@ use super::links::LinkValues;
 use super::schema::names_subschema;
 use super::{Work, quoted};
 use crate::directory::{Error, WriteOutcome, tree};
-use crate::domain::structured;
-use crate::model::{AttributeId, Description, Draft, Entry, Modification, ModificationKind};
+use crate::domain::{organisation_of, structured};
+use crate::model::{AttributeId, Description, Draft, Entry, Facts, Modification, ModificationKind};
 use crate::schema::Syntax;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ impl Work<'_, '_> {
         self.check_modifications(&entry, modifications)?;
         let before = self.core.schema.unseal(&entry);
         let mut draft = self.changed(&entry, before.clone(), modifications)?;
+        self.settle_pending(entry.id, organisation_of(&*self.txn, entry.id), Some(&entry))?;
         self.keep_rdn(&entry, &before, &draft)?;
         self.stamp_modified(&mut draft, modifications);
         self.state_of_new_person(Some(entry.kind), &mut draft);
@@ -44,6 +45,8 @@ impl Work<'_, '_> {
         }
         self.keep_structure(&entry, &after)?;
         self.join_uid(Some(&entry), &after)?;
+        self.join_pending(Some(&entry), &after)?;
+        let after = self.txn.entry(after.id).unwrap_or(after);
         self.after_modify(&entry, &after)?;
         let names = modifications.iter().map(|modification| modification.attribute.clone()).collect();
         self.audit_change("modify", (Some(&entry), Some(&after)), names);
@@ -141,6 +144,9 @@ impl Work<'_, '_> {
             return Err(Error::Protocol(format!("{}: no value to add", quoted(&modification.attribute))));
         }
         if let Some(view) = self.core.schema.attribute_type(description.attribute).link {
+            if modification.kind == ModificationKind::Replace || (modification.kind == ModificationKind::Delete && values.is_empty()) {
+                self.forget_pending(entry.id, Some(view.edge));
+            }
             let links = LinkValues { attribute: description.attribute, view, values };
             return match modification.kind {
                 ModificationKind::Add => self.add_links(entry, changing, links),

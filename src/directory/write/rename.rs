@@ -34,6 +34,7 @@ impl Work<'_, '_> {
         let options = self.options;
         self.check_modifications(&entry, &options.modifications)?;
         let mut draft = self.changed(&entry, draft, &options.modifications)?;
+        self.settle_pending(entry.id, organisation_of(&*self.txn, entry.id), Some(&entry))?;
         self.stamp_modified(&mut draft, &options.modifications);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
         self.complete_content(&entry, &mut draft);
@@ -45,6 +46,8 @@ impl Work<'_, '_> {
         let after = self.put(Some(&entry), &draft, place)?;
         self.join_subtree(after.id)?;
         self.join_uid(Some(&entry), &after)?;
+        self.join_pending(Some(&entry), &after)?;
+        let after = self.txn.entry(after.id).unwrap_or(after);
         self.after_modify(&entry, &after)?;
         self.audit_change_with("rename", (Some(&entry), Some(&after)), Vec::new(), format!("from {}", tree::shorten(text)));
         self.outcome(&after, pre_read)

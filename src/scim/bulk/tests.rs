@@ -2,6 +2,7 @@
 
 use super::{MAX_OPERATIONS, MAX_PAYLOAD};
 use crate::scim::tests::{Answer, Bench};
+use axum::body::Body;
 use axum::http::StatusCode;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -204,7 +205,10 @@ async fn hc5_operations_reach_no_further_than_single_requests() {
     ]);
     let body = json!({"Operations": operations}).to_string();
     let answer = bench.send("POST", "/scim/v2/Bulk", &[("authorization", &foreign)], body.clone()).await.ok();
-    assert_eq!((&answer["Operations"][0]["status"], &answer["Operations"][1]["status"]), (&json!("404"), &json!("400")));
+    assert_eq!((&answer["Operations"][0]["status"], &answer["Operations"][1]["status"]), (&json!("404"), &json!("201")));
+    let group = answer["Operations"][1]["location"].as_str().unwrap().rsplit('/').next().unwrap();
+    let group = bench.send("GET", &format!("/scim/v2/Groups/{group}"), &[("authorization", &foreign)], Body::empty()).await.ok();
+    assert!(group.get("members").is_none(), "{group}");
     bench.get(&format!("/Users/{ann}")).await.ok();
     bench.send("POST", "/scim/v2/Bulk", &[("authorization", "Bearer x")], body).await.refused(401, None);
 }
