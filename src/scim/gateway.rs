@@ -479,7 +479,7 @@ impl Lookup for Gateway {
 
     fn linked_dn(&self, ldap: &str, id: &str) -> Result<Option<String>, ScimError> {
         match ldap {
-            "hcRole" => self.role_dn(id),
+            mapping::ROLE => self.role_dn(id),
             _ if self.lets_link_wait(ldap) => Ok(self.named(ldap, id)?.map(|named| named.dn)),
             _ => self.person_dn(id),
         }

@@ -9,12 +9,12 @@ use super::error::ScimError;
 use super::evaluate::folded;
 use super::gateway::equals;
 use super::json::{Object, canonical, is_unassigned};
+pub use super::reference::{Lookup, Reference};
 use super::resource::is_primary;
 use super::schema::{Mutability, ResourceType};
-use super::types;
 use crate::base::Timestamp;
 use crate::directory::OwnedEntry;
-use crate::model::{Filter, Kind};
+use crate::model::Filter;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ pub const fn row(holder: &'static [&'static str], name: &'static str, ldap: &'st
 /// Which of the roles of a user is primary, by name.
 const PRIMARY_ROLE: &str = "hcPrimaryRole";
 /// The roles of a user, and those of them that are effective.
-const ROLE: &str = "hcRole";
+pub(super) const ROLE: &str = "hcRole";
 const EFFECTIVE_ROLE: &str = "hcEffectiveRole";
 
 /// The type of entitlements that are licences.
@@ -387,60 +387,6 @@ impl Mapping {
     }
 }
 
-/// Another entry, as a reference shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// Its id.
-    pub id: String,
-    /// What it is.
-    pub kind: Kind,
-    /// Its name for people.
-    pub display: String,
-}
-
-impl Reference {
-    /// The name of its resource type, where SCIM serves it.
-    pub fn type_name(&self) -> Option<&'static str> {
-        types::of_kind(self.kind).map(|served| served.name)
-    }
-
-    /// Its URI; its id where SCIM does not serve it.
-    fn uri(&self, base_url: &str) -> String {
-        types::of_kind(self.kind).map_or_else(|| self.id.clone(), |served| format!("{base_url}{}/{}", served.endpoint, self.id))
-    }
-
-    /// As an element of `members`, `groups`, or as `manager` and `user`.
-    pub fn to_value(&self, base_url: &str, display: &str) -> Object {
-        let mut members = Object::new();
-        members.insert("value".to_owned(), self.id.clone().into());
-        if types::of_kind(self.kind).is_some() {
-            members.insert("$ref".to_owned(), self.uri(base_url).into());
-        }
-        members.insert(display.to_owned(), self.display.clone().into());
-        members
-    }
-}
-
-/// Finds what references point to, as far as the caller may see it.
-pub trait Lookup {
-    /// The entry of a DN.
-    fn reference(&self, dn: &str) -> Option<Reference>;
-    /// The DN of the person of an id.
-    fn person_dn(&self, id: &str) -> Result<Option<String>, ScimError>;
-    /// The DN of the role of an id, or of a name.
-    fn role_dn(&self, role: &str) -> Result<Option<String>, ScimError> {
-        self.person_dn(role)
-    }
-    /// The DN that a reference in an LDAP attribute names.
-    fn linked_dn(&self, ldap: &str, id: &str) -> Result<Option<String>, ScimError> {
-        if ldap == ROLE { self.role_dn(id) } else { self.person_dn(id) }
-    }
-    /// Whether a reference in an LDAP attribute waits for whom it names.
-    fn waits(&self, _ldap: &str) -> bool {
-        false
-    }
-}
-
 /// The version of an entry as its ETag (RFC 7644 §3.14).
 pub fn version(version: u64) -> String {
     format!("W/\"{version:016x}\"")
@@ -732,6 +678,7 @@ pub(super) fn linked<'r>(resource: &'r Object, link: &Link) -> Vec<&'r str> {
 mod tests {
     use super::*;
     use crate::base::EntryId;
+    use crate::model::Kind;
     use crate::model::entry::put_attribute;
     use crate::scim::resource::normalize;
     use crate::scim::schema::Catalogue;

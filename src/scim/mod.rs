@@ -31,6 +31,7 @@ pub mod patch;
 pub mod path;
 mod pending;
 pub mod project;
+pub mod reference;
 pub mod request;
 pub mod resource;
 pub mod resources;
