@@ -37,7 +37,7 @@ def commands(page):
         for number, row in enumerate(block["text"].splitlines(), line):
             if row.startswith("$ "):
                 found.append([number, bool(block["refused"]), row[2:], []])
-            elif row.startswith("> ") and found and not found[-1][3]:
+            elif f"{row} ".startswith("> ") and found and not found[-1][3]:
                 found[-1][2] += "\n" + row[2:]
             elif found:
                 found[-1][3].append(row)
