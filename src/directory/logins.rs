@@ -28,6 +28,12 @@ pub(super) enum Claimed<'a> {
     Stranger,
 }
 
+/// The record of an attempt to sign in.
+fn login(origin: &Origin, method: Method, actor: String, result: &str) -> AuditRecord {
+    let caller = Caller { identity: Identity { method, ..Identity::anonymous() }.into(), origin: Arc::new(origin.clone()) };
+    AuditRecord { actor, operation: "login".to_owned(), result: result.to_owned(), ..caller.record() }
+}
+
 impl Directory {
     /// Notes how an attempt to sign in ends, and with whom the method. Who is refused is noted with the class of the reason,
     /// which the client never gets to know (HB1).
@@ -59,19 +65,18 @@ impl Directory {
         self.note_login(origin, method, actor, result, String::new());
     }
 
-    /// Notes what became of a bearer token, and why it was refused as far as there is more to say.
+    /// Notes what became of a bearer token.
     pub fn note_token(&self, origin: &Origin, identity: Result<&Identity, &TokenRefused>) {
-        let (actor, result, detail) = match identity {
-            Ok(identity) => (identity.name.clone(), "success", String::new()),
-            Err(TokenRefused(reason)) => ("an unknown token".to_owned(), "unknown token", reason.clone()),
+        let (actor, result, target) = match identity {
+            Ok(identity) => (identity.name.clone(), "success", None),
+            Err(TokenRefused { reason, client }) => ("an unknown token".to_owned(), reason.as_str(), client.clone()),
         };
-        self.note_login(origin, Method::Token, actor, result, detail);
+        let record = AuditRecord { target: target.unwrap_or_default(), ..login(origin, Method::Token, actor, result) };
+        self.note_record(record);
     }
 
     pub(super) fn note_login(&self, origin: &Origin, method: Method, actor: String, result: &str, detail: String) {
-        let caller = Caller { identity: Identity { method, ..Identity::anonymous() }.into(), origin: Arc::new(origin.clone()) };
-        let record = AuditRecord { actor, operation: "login".to_owned(), result: result.to_owned(), detail, ..caller.record() };
-        self.note_record(record);
+        self.note_record(AuditRecord { detail, ..login(origin, method, actor, result) });
     }
 
     /// Notes what a caller did that changes nothing, or was not let do.

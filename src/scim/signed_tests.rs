@@ -362,7 +362,7 @@ async fn q20_no_token_is_of_two_clients() {
     assert_eq!(organisation("app").await.unwrap(), "o=acme,dc=example,dc=com");
     assert_eq!(organisation("second").await.unwrap(), "o=other,dc=example,dc=com");
     let reason = organisation("third").await.unwrap_err();
-    assert_eq!(reason.0, "a signed token: of no issuer, audience and application of a client");
+    assert_eq!(reason.reason, "signed token: it is of no issuer, audience and application of a client");
     // What leaves the pair is free for others.
     bench.change("two", &json!({"audience": "elsewhere"})).await.unwrap();
     bench.client("other", "three", &app(json!("second"))).await.unwrap();

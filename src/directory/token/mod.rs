@@ -51,14 +51,19 @@ struct Record {
 /// A token near its end is one that has less than this left, and less than a quarter of its time.
 const NEAR: Duration = Duration::from_secs(14 * 86_400);
 
-/// Why a token is refused: for the log of logins and refusals, never for who sent it. Empty where there is nothing to say.
+/// Why a token is refused: for the log of logins and refusals, never for who sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenRefused(pub String);
+pub struct TokenRefused {
+    /// One of few reasons: the log counts what is refused for the same one.
+    pub reason: String,
+    /// The client that it claims to be of, where there is that one.
+    pub client: Option<String>,
+}
 
 impl TokenRefused {
     /// It is none that anybody was given.
-    pub const fn unknown() -> Self {
-        Self(String::new())
+    pub fn unknown() -> Self {
+        Self { reason: "unknown token".to_owned(), client: None }
     }
 }
 

@@ -54,8 +54,7 @@ impl Directory {
         let subject = claimed.text("sub").ok().filter(|subject| claimed.text("iss") == Ok(subject));
         let client = subject.filter(|subject| assertion.client.is_none_or(|named| named == *subject)).and_then(|id| self.client(id));
         let client = client.filter(|client| client.settings.issuer.is_none());
-        let unknown =
-            || AccessRefused::Client(TokenRefused("an assertion: its iss, its sub and client_id are no client with keys".to_owned()));
+        let unknown = || AccessRefused::Client(told(None, "its iss, its sub and client_id are no client with keys"));
         let client = client.ok_or_else(unknown)?;
         let (id, record) = self.signed_record(&client).ok_or_else(unknown)?;
         let because = |reason: &Refused| AccessRefused::Client(refused(Some(&client), reason));
@@ -66,7 +65,7 @@ impl Directory {
         }
         match self.core().clients.use_once(&client.id, once, end.plus(LEEWAY), self.clock().now()) {
             Once::First => self.give_access(&id, &record, &client, wanted),
-            Once::Again => Err(AccessRefused::Client(TokenRefused(told(&client, "it was used before")))),
+            Once::Again => Err(AccessRefused::Client(told(Some(&client), "it was used before"))),
             Once::Full => Err(AccessRefused::Rate),
         }
     }
@@ -92,10 +91,10 @@ impl Directory {
     pub(super) fn signed_token(&self, text: &str) -> Result<(String, Record), TokenRefused> {
         let unverified = Unverified::read(text).map_err(|reason| refused(None, &reason))?;
         let client = self.addressed(unverified.claimed()).map_err(|reason| refused(None, &reason))?;
-        let client = client.ok_or_else(|| TokenRefused("a signed token: of no issuer, audience and application of a client".to_owned()))?;
+        let client = client.ok_or_else(|| told(None, "it is of no issuer, audience and application of a client"))?;
         let claims = self.verified(unverified, &client, "at+jwt").map_err(|reason| refused(Some(&client), &reason))?;
         claims.in_time(self.clock().now()).map_err(|reason| refused(Some(&client), &reason))?;
-        self.signed_record(&client).ok_or_else(|| TokenRefused(told(&client, "signed tokens of the client were revoked")))
+        self.signed_record(&client).ok_or_else(|| told(Some(&client), "what the client's keys sign was revoked"))
     }
 
     /// The one client that claims lead to.
@@ -128,10 +127,10 @@ impl Directory {
     }
 }
 
-fn told(client: &Client, reason: &str) -> String {
-    format!("a signed token for {}: {reason}", client.told())
+fn told(client: Option<&Client>, reason: &str) -> TokenRefused {
+    TokenRefused { reason: format!("signed token: {reason}"), client: client.map(Client::told) }
 }
 
 fn refused(client: Option<&Client>, reason: &Refused) -> TokenRefused {
-    TokenRefused(client.map_or_else(|| format!("a signed token: {reason}"), |client| told(client, &reason.to_string())))
+    told(client, &reason.to_string())
 }
