@@ -7,6 +7,7 @@ use super::{Outcome, data_folder, load, local};
 use crate::base::{Secret, SystemClock};
 use crate::daemon::config::Config;
 use crate::daemon::config::file::LogFormat;
+use crate::daemon::config::units::Period;
 use crate::daemon::control::{self, AccessQuestion, ChargesQuestion, Command, ImportOptions, NewUser, Shielded, Within};
 use crate::daemon::logging;
 use crate::directory::Directory;
@@ -96,11 +97,14 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
 /// Whether the command is answered with any number of rows.
 const fn is_list(command: &Command) -> bool {
     use Command::{
-        AccessExplain, ClientLog, Clients, Groups, LicenceCharges, LicenceHistory, Licences, Roles, Sessions, Tokens, Users, UsersDeleted,
+        AccessExplain, ClientLog, Clients, Groups, LicenceCharges, LicenceHistory, LicenceShares, Licences, Roles, Sessions, Tokens, Users,
+        UsersDeleted,
     };
     let lists_people = matches!(command, Groups(_) | Roles(_) | Sessions | Users(_) | UsersDeleted);
     let lists_clients = matches!(command, ClientLog { .. } | Clients(_) | Tokens);
-    lists_people || lists_clients || matches!(command, AccessExplain(_) | LicenceCharges(_) | LicenceHistory { .. } | Licences(_))
+    lists_people
+        || lists_clients
+        || matches!(command, AccessExplain(_) | LicenceCharges(_) | LicenceHistory { .. } | LicenceShares(_) | Licences(_))
 }
 
 fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {
@@ -226,9 +230,14 @@ fn asked(LicencePeriod { organisation, licence, from, to, .. }: LicencePeriod) -
 }
 
 fn licence(action: LicenceAction) -> Result<Command, String> {
+    let seconds = |period: Option<Period>| period.map(|period| period.0.as_secs().to_string());
     let (licence, enforce, settings) = match action {
         LicenceAction::Charges(period) => return Ok(Command::LicenceCharges(asked(period))),
         LicenceAction::History { period, hours } => return Ok(Command::LicenceHistory { question: asked(period), by_hour: hours }),
+        LicenceAction::Share { licence, name, with, reserved, most, .. } => {
+            return Ok(Command::LicenceShare { licence, name, with, reserved, most });
+        }
+        LicenceAction::Shares(filter) => return Ok(Command::LicenceShares(Within { organisation: filter.organisation })),
         LicenceAction::List(filter) => return Ok(Command::Licences(Within { organisation: filter.organisation })),
         LicenceAction::Set {
             licence,
@@ -239,6 +248,10 @@ fn licence(action: LicenceAction) -> Result<Command, String> {
             release,
             when_full,
             overdraft,
+            minimum_idle,
+            per_user_limit,
+            maximum_age,
+            soft_limit,
             report_only,
             enforce,
         } => (
@@ -247,11 +260,15 @@ fn licence(action: LicenceAction) -> Result<Command, String> {
             [
                 ("hcSessionLimit", session_limit.map(|limit| limit.to_string())),
                 ("hcPackage", package),
-                ("hcIdleTimeout", idle_timeout.map(|timeout| timeout.0.as_secs().to_string())),
+                ("hcIdleTimeout", seconds(idle_timeout)),
                 ("hcCountingMode", counting),
                 ("hcReleaseMode", release),
                 ("hcWhenFull", when_full),
                 ("hcOverdraft", overdraft.map(|overdraft| overdraft.to_string())),
+                ("hcMinimumIdle", seconds(minimum_idle)),
+                ("hcPerUserLimit", per_user_limit.map(|limit| limit.to_string())),
+                ("hcMaximumAge", seconds(maximum_age)),
+                ("hcSoftLimit", soft_limit.map(|limit| limit.to_string())),
                 ("hcReportOnly", report_only.map(|report| if report { "TRUE" } else { "FALSE" }.to_owned())),
             ],
         ),
@@ -287,9 +304,10 @@ fn user(action: UserAction) -> Result<Command, String> {
         read.map(text).transpose()
     };
     Ok(match action {
-        UserAction::Add { organisation, uid, given_name, family_name, email, kind, role, password: options } => {
+        UserAction::Add { organisation, uid, given_name, family_name, email, kind, role, increase_session_limit, password: options } => {
             let password = password(&options)?;
-            Command::UserAdd(NewUser { organisation, uid, given_name, family_name, email, kind, password, roles: role })
+            let roles = role;
+            Command::UserAdd(NewUser { organisation, uid, given_name, family_name, email, kind, password, roles, increase_session_limit })
         }
         UserAction::Delete { user } => Command::UserDelete { user },
         UserAction::Deleted => Command::UsersDeleted,

@@ -342,6 +342,18 @@ pub(super) enum LicenceAction {
         /// How many more, with `--when-full overdraft`.
         #[arg(long)]
         overdraft: Option<u32>,
+        /// With `--when-full end-oldest-idle`: how long one must have been idle to give way.
+        #[arg(long, value_parser = period)]
+        minimum_idle: Option<Period>,
+        /// How many sessions one user may have.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        per_user_limit: Option<u32>,
+        /// A session ends at this age, idle or not: `24h`.
+        #[arg(long, value_parser = period)]
+        maximum_age: Option<Period>,
+        /// Administrators are told when so many seats are in use.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        soft_limit: Option<u32>,
         /// Count and report, but refuse nobody.
         #[arg(long)]
         report_only: Option<bool>,
@@ -349,6 +361,27 @@ pub(super) enum LicenceAction {
         #[arg(long)]
         enforce: bool,
     },
+    /// Keep seats of a licence for a group or role, or let it have so many at most.
+    Share {
+        /// The licence's DN.
+        licence: String,
+        /// The name of the share.
+        name: String,
+        /// The DN of the group or role.
+        #[arg(long, value_name = "DN", required_unless_present = "remove")]
+        with: Option<String>,
+        /// Seats that nobody else takes.
+        #[arg(long)]
+        reserved: Option<u32>,
+        /// Seats that it takes at most.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        most: Option<u32>,
+        /// Share nothing under that name any more.
+        #[arg(long, conflicts_with_all = ["with", "reserved", "most"])]
+        remove: bool,
+    },
+    /// List how seats are shared out.
+    Shares(OrganisationFilter),
 }
 
 /// What to do with roles.
@@ -426,6 +459,9 @@ pub(super) enum UserAction {
         /// A role by name.
         #[arg(long)]
         role: Vec<String>,
+        /// Give the licence one more seat in the same step.
+        #[arg(long)]
+        increase_session_limit: bool,
         /// Where the password comes from.
         #[command(flatten)]
         password: PasswordOptions,

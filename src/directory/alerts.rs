@@ -1,5 +1,5 @@
 //! Alerts about seats (S12): administrators of an organisation get a mail when so large a share of a licence is in use as the
-//! config says, and when somebody is refused, once a day each, where the licence is. What was told is the record
+//! config says, or as its soft limit (S14), and when somebody is refused, once a day each, where the licence is. What was told is the record
 //! `alert/<entryUUID of the licence>/<what>`, outside the tree, in the step that puts the mails into the outbox.
 
 use super::core::Core;
@@ -54,8 +54,12 @@ fn raise(core: &Core, licence: EntryId, counted: &Counted, purpose: Purpose, abo
 /// So many seats are in use, one of them newly taken.
 pub(super) fn taken(core: &Core, licence: EntryId, counted: &Counted, in_use: u32) {
     let share = core.current().settings.alerts.share;
-    let Counted { limit, name, .. } = counted;
-    if share > 0 && u64::from(in_use) * 100 >= u64::from(share) * u64::from(*limit) {
+    let Counted { limit, soft_limit, name, .. } = counted;
+    let scarce = match soft_limit {
+        Some(soft_limit) => in_use >= *soft_limit,
+        None => share > 0 && u64::from(in_use) * 100 >= u64::from(share) * u64::from(*limit),
+    };
+    if scarce {
         raise(core, licence, counted, Purpose::SeatsScarce, format!("{in_use} of {limit} seats of the licence {name} are in use"));
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Counted {
     pub(super) zone: TimeZone,
     /// Its session limit.
     pub(super) limit: u32,
+    /// Seats in use at which administrators are told; a share of the limit where the licence does not say.
+    pub(super) soft_limit: Option<u32>,
     /// Its name.
     pub(super) name: String,
     counting: Counting,
@@ -70,11 +72,11 @@ pub(super) struct Counted {
 pub(super) fn counted(core: &Core, facts: &dyn Facts, licence: EntryId) -> Option<Counted> {
     let entry = facts.entry(licence)?;
     let licence = Licence::of(&core.schema, &entry)?;
-    let (LicenceTerms { limit, counting, .. }, name) = (licence.terms(), licence.name().to_owned());
+    let (LicenceTerms { limit, counting, soft_limit, .. }, name) = (licence.terms(), licence.name().to_owned());
     let uuid = entry.text(core.schema.known().entry_uuid)?.to_ascii_lowercase().into();
     // A zone this machine does not know is told where charges are asked for.
     let zone = charges::zone(&zone_name(&core.schema, facts, &entry)).unwrap_or(TimeZone::UTC);
-    Some(Counted { uuid, zone, limit, name, counting })
+    Some(Counted { uuid, zone, limit, soft_limit, name, counting })
 }
 
 /// Notes how many seats of the licence are in use now, and answers it.
@@ -96,7 +98,7 @@ pub(super) fn note_refusal(core: &Core, facts: &dyn Facts, licence: EntryId, bou
     let Some(counted) = counted(core, facts, licence) else { return };
     core.history.lock().refused(core.clock.moment(), &counted.uuid, &counted.zone);
     // Who has too many sessions of its own is not short of seats.
-    if bound == Bound::Licence {
+    if matches!(bound, Bound::Licence | Bound::Reserved) {
         alerts::refused(core, licence, &counted, in_use);
     }
 }

@@ -14,6 +14,7 @@ use super::write::Work;
 use super::{Directory, SeatReport, SessionInfo, SessionRequest};
 use crate::base::{EntryId, Network, Timestamp, random};
 use crate::domain::seats::{Bound, Counting, Release};
+use crate::domain::shares::Share;
 use crate::domain::{AccountState, Decision, Licence, LicenceTerms, Seat, Session, User, licence};
 use crate::model::entry::Place;
 use crate::model::{Dn, Draft, Entry, Facts, Kind, Level, Link};
@@ -141,7 +142,7 @@ impl Directory {
         let licence = licence_for(core, self.memory(), seeker).ok()?;
         let terms = Licence::of(&core.schema, &licence)?.terms();
         let seats = core.seats.lock();
-        match seats.acquire(core.clock.moment(), licence.id, &terms, seeker.user, &seeker.client) {
+        match seats.acquire(core.clock.moment(), licence.id, &terms, seeker.user, &seeker.client, &[]) {
             Decision::Seated(session) => {
                 // With the book in hand, as they are ended too.
                 let hold = SeatHold::new(core, &session, &terms);
@@ -366,10 +367,10 @@ pub(super) fn licences_of(core: &Core, facts: &dyn Facts, organisation: EntryId)
 /// The licence a user draws on: the one the application names, else the default one, else the only one (O2, O7).
 fn licence_for(core: &Core, facts: &dyn Facts, seeker: &Seeker) -> Result<Arc<Entry>, Error> {
     let licences = licences_of(core, facts, seeker.organisation);
-    let of =
-        |entry: &Arc<Entry>, test: &dyn Fn(&Licence<'_>) -> bool| Licence::of(&core.schema, entry).is_some_and(|licence| test(&licence));
+    let named =
+        |entry: &&Arc<Entry>, name: &str| Licence::of(&core.schema, entry).is_some_and(|licence| licence.name().eq_ignore_ascii_case(name));
     let found = match &seeker.licence_name {
-        Some(name) => licences.iter().find(|entry| of(entry, &|licence| licence.name().eq_ignore_ascii_case(name))).cloned(),
+        Some(name) => licences.iter().find(|entry| named(entry, name)).cloned(),
         None => licence::default_of(&core.schema, &licences),
     };
     found.ok_or_else(|| Error::Unwilling("the organisation has no licence for this application".to_owned()))
@@ -396,7 +397,19 @@ impl Work<'_, '_> {
         let licence = licence_for(&core, &*self.txn, seeker)?;
         let terms = terms_of(&core, &*self.txn, licence.id).ok_or(Error::Internal)?;
         let name = Licence::of(&core.schema, &licence).map(|licence| licence.name().to_owned()).unwrap_or_default();
-        let decision = core.seats.lock().acquire(core.clock.moment(), licence.id, &terms, seeker.user, &seeker.client);
+        let decision = {
+            let current = Arc::clone(&self.current);
+            let shares = Share::of_licence(&core.schema, &*self.txn, &current.settings.catalog, licence.id);
+            let decision = core.seats.lock().acquire(core.clock.moment(), licence.id, &terms, seeker.user, &seeker.client, &shares);
+            match decision {
+                Decision::Refused { bound: bound @ Bound::Share(at), limit, in_use } => {
+                    history::note_refusal(&core, &*self.txn, licence.id, bound, in_use);
+                    let text = share_refusal(&name, shares.get(at), limit, in_use);
+                    return Err(Error::SessionLimit { text, limit, in_use });
+                }
+                decision => decision,
+            }
+        };
         match decision {
             Decision::Seated(session) => {
                 session.touch(core.clock.monotonic());
@@ -593,9 +606,18 @@ fn new_session_id() -> String {
     random::bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The share, not the licence, has no seat left (S14).
+fn share_refusal(name: &str, share: Option<&Share<'_>>, limit: u32, in_use: u32) -> String {
+    let share = share.map_or("", |share| &share.name);
+    format!("seat limit of {share} reached: {in_use} of {limit} sessions that it may have of licence {name} are in use")
+}
+
 fn refusal(name: &str, terms: &LicenceTerms, bound: Bound, limit: u32, in_use: u32) -> Error {
     let what = match (bound, terms.counting) {
-        (Bound::User, _) => format!("session limit of the user reached: {in_use} of {limit} sessions"),
+        (Bound::User | Bound::Share(_), _) => format!("session limit of the user reached: {in_use} of {limit} sessions"),
+        (Bound::Reserved, _) => {
+            format!("session limit reached: {in_use} of {limit} sessions of licence {name} are in use, and the others are reserved")
+        }
         (Bound::Licence, Counting::Users | Counting::Sessions) => {
             format!("session limit reached: {in_use} of {limit} sessions of licence {name} are in use")
         }

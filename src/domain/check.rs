@@ -13,6 +13,7 @@ use super::licence;
 use super::packages::{Governing, Offer, had_by_in_words};
 use super::password_rules::{self, PasswordNotes, PasswordRules};
 use super::roles::organisation_admin_roles;
+use super::shares;
 use crate::base::{EntryId, Timestamp};
 use crate::model::{AttributeId, Entry, Facts, Kind, Level, Link};
 use crate::schema::Schema;
@@ -100,7 +101,8 @@ pub fn check(schema: &Schema, facts: &dyn Facts, proposal: Proposal<'_>) -> Resu
         rules.password_policy(after)?;
         match after.kind {
             Kind::Content => ContentRules { schema, facts, proposal, after }.check(),
-            Kind::Generic | Kind::Person => Ok(()),
+            Kind::Generic => shares::check(schema, facts, after, proposal.linked),
+            Kind::Person => Ok(()),
             Kind::Group => rules.group(after),
             Kind::Licence => rules.licence(after),
             Kind::Organisation => rules.organisation(after),
@@ -365,6 +367,9 @@ impl Rules<'_> {
                     self.unique(after, organisation, attribute, "U3", what)?;
                 }
             }
+        }
+        if self.schema.attribute("hcIncreaseSessionLimit").is_some_and(|attribute| after.has(attribute)) {
+            return breach(Cause::Unwilling, "U3", "hcIncreaseSessionLimit goes with adding a user; change hcSessionLimit of the licence");
         }
         self.default_visibility(after)?;
         self.external_ids(after)?;

@@ -64,6 +64,7 @@ impl Licence<'_> {
             when_full: when_full.unwrap_or_default(),
             per_user: count(known.hc_per_user_limit),
             maximum_age: seconds(known.hc_maximum_age),
+            soft_limit: self.schema().attribute("hcSoftLimit").and_then(count),
             report_only: boolean(entry, known.hc_report_only) == Some(true),
             start: time(entry, known.hc_start_date),
             end: time(entry, known.hc_end_date),
@@ -111,7 +112,8 @@ pub(super) fn check_values(schema: &Schema, entry: &Entry) -> Result<(), Breach>
     let refuse = |text: String| Err(Breach { cause: Cause::Constraint, rule: "O3", text });
     let shown = |attribute| schema.attribute_type(attribute).name().to_owned();
     let at_least_one = [known.hc_session_limit, known.hc_per_user_limit, known.hc_idle_timeout, known.hc_maximum_age];
-    for attribute in at_least_one.into_iter().filter(|attribute| entry.has(*attribute)) {
+    let at_least_one = at_least_one.into_iter().chain(schema.attribute("hcSoftLimit"));
+    for attribute in at_least_one.filter(|attribute| entry.has(*attribute)) {
         if number(entry, attribute).is_none_or(|number| !(1..=u64::from(u32::MAX)).contains(&number)) {
             return refuse(format!("{} must be a whole number, at least 1", shown(attribute)));
         }

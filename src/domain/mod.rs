@@ -22,6 +22,7 @@ pub mod password_rules;
 pub mod roles;
 pub mod seats;
 pub mod session;
+pub mod shares;
 pub mod structured;
 
 pub use catalog::Catalog;

@@ -8,6 +8,7 @@
 //! What takes one seat is a *holder*: a user where users are counted, a user on one client where sessions are.
 
 use super::session::SessionHandle;
+use super::shares::Share;
 use crate::base::clock::Moment;
 use crate::base::{EntryId, Timestamp};
 use std::collections::HashMap;
@@ -63,6 +64,8 @@ pub struct LicenceTerms {
     pub per_user: Option<u32>,
     /// How long a session lasts at most.
     pub maximum_age: Option<Duration>,
+    /// Seats in use at which administrators are told (S14).
+    pub soft_limit: Option<u32>,
     /// Counts and reports, but refuses nobody.
     pub report_only: bool,
     /// Admits nobody before.
@@ -81,6 +84,7 @@ impl Default for LicenceTerms {
             when_full: WhenFull::Deny,
             per_user: None,
             maximum_age: None,
+            soft_limit: None,
             report_only: false,
             start: None,
             end: None,
@@ -110,6 +114,10 @@ impl LicenceTerms {
 pub enum Bound {
     /// The session limit of the licence (S1).
     Licence,
+    /// The session limit, because what is left of it is reserved for others (S14).
+    Reserved,
+    /// The most of this share, by its place in the list (S14).
+    Share(usize),
     /// The cap on sessions of one user (S2).
     User,
 }
@@ -183,14 +191,26 @@ struct Holder<'a> {
 }
 
 impl Holder<'_> {
+    fn is_of(&self, share: &Share<'_>) -> bool {
+        self.sessions.first().is_some_and(|seat| share.has(seat.user))
+    }
+
     fn idle(&self, monotonic: Duration) -> Duration {
         self.sessions.iter().map(|seat| seat.session.idle(monotonic)).min().unwrap_or_default()
     }
 }
 
 impl SeatBook {
-    /// Decides whether the user, coming from `client`, gets a seat of the licence. Changes nothing.
-    pub fn acquire(&self, now: Moment, licence: EntryId, terms: &LicenceTerms, user: EntryId, client: &str) -> Decision {
+    /// Decides whether the user, coming from `client`, gets a seat of the licence, which is shared out so. Changes nothing.
+    pub fn acquire(
+        &self,
+        now: Moment,
+        licence: EntryId,
+        terms: &LicenceTerms,
+        user: EntryId,
+        client: &str,
+        shares: &[Share<'_>],
+    ) -> Decision {
         if terms.start.is_some_and(|start| now.wall < start) {
             return Decision::Closed { not_begun: true };
         }
@@ -212,31 +232,76 @@ impl SeatBook {
         if let Some(cap) = terms.per_user
             && count(own.len()) >= cap
         {
-            // An overdraft is of the licence, not of one user.
-            let when_full = if matches!(terms.when_full, WhenFull::Overdraft(_)) { WhenFull::Deny } else { terms.when_full };
+            let when_full = when_full_of_some(terms);
             let holders = own.iter().map(|seat| Holder { sessions: vec![seat] }).collect();
-            match at_limit(now, terms, when_full, cap, holders) {
+            match at_limit(now, terms, when_full, (cap, count(own.len())), holders) {
                 Some(gives_way) => end.extend(gives_way),
                 None => return Decision::Refused { bound: Bound::User, limit: cap, in_use: count(own.len()) },
             }
             over_limit = terms.report_only;
         }
-        self.room(now, licence, terms, end, over_limit)
+        for (at, share) in shares.iter().enumerate() {
+            let Some(most) = share.most.filter(|_| share.has(user)) else { continue };
+            let holders: Vec<Holder<'_>> =
+                self.live(now, licence, terms, &mut end).into_iter().filter(|holder| holder.is_of(share)).collect();
+            let in_use = count(holders.len());
+            if in_use >= most {
+                match at_limit(now, terms, when_full_of_some(terms), (most, in_use), holders) {
+                    Some(gives_way) => end.extend(gives_way),
+                    None => return Decision::Refused { bound: Bound::Share(at), limit: most, in_use },
+                }
+                over_limit |= terms.report_only;
+            }
+        }
+        let others: Vec<&Share<'_>> = shares.iter().filter(|share| share.reserved > 0 && !share.has(user)).collect();
+        self.room(now, licence, terms, (end, over_limit), &others)
     }
 
-    /// The second half of [`Self::acquire`]: room under the session limit, once those in `end` are gone.
+    /// The second half of [`Self::acquire`]: room under the session limit, once those in `end` are gone, beside what is kept for
+    /// `others`.
     fn room(
         &self,
         now: Moment,
         licence: EntryId,
         terms: &LicenceTerms,
-        mut end: Vec<Arc<SessionHandle>>,
-        mut over_limit: bool,
+        (mut end, mut over_limit): (Vec<Arc<SessionHandle>>, bool),
+        others: &[&Share<'_>],
     ) -> Decision {
-        if self.in_use(licence, terms.counting) < terms.limit {
+        let kept = others.iter().fold(0_u32, |kept, share| kept.saturating_add(share.reserved));
+        if self.in_use(licence, terms.counting).saturating_add(kept) < terms.limit {
             return Decision::Granted { end, over_limit };
         }
         // Looks full: only now is it worth looking at every session, for those that are over.
+        let holders = self.live(now, licence, terms, &mut end);
+        let left = |share: &Share<'_>| {
+            let taken = count(holders.iter().filter(|holder| holder.is_of(share)).count());
+            share.reserved.saturating_sub(taken)
+        };
+        let limit = others.iter().fold(terms.limit, |limit, share| limit.saturating_sub(left(share)));
+        let in_use = count(holders.len());
+        if in_use >= limit {
+            // The seat of one whose share has none to spare would be kept for others of the share.
+            let full: Vec<&&Share<'_>> = others
+                .iter()
+                .filter(|share| count(holders.iter().filter(|holder| holder.is_of(share)).count()) <= share.reserved)
+                .collect();
+            let gives_way = holders.into_iter().filter(|holder| !full.iter().any(|share| holder.is_of(share))).collect();
+            match at_limit(now, terms, terms.when_full, (limit, in_use), gives_way) {
+                Some(gives_way) => {
+                    over_limit |= gives_way.is_empty() && in_use >= terms.limit;
+                    end.extend(gives_way);
+                }
+                None => {
+                    let bound = if in_use < terms.limit { Bound::Reserved } else { Bound::Licence };
+                    return Decision::Refused { bound, limit: terms.limit, in_use };
+                }
+            }
+        }
+        Decision::Granted { end, over_limit }
+    }
+
+    /// Who takes a seat and is not over; the sessions that are over join those that end.
+    fn live(&self, now: Moment, licence: EntryId, terms: &LicenceTerms, end: &mut Vec<Arc<SessionHandle>>) -> Vec<Holder<'_>> {
         let holders = self.holders(licence, terms.counting, |seat| {
             let is_over = terms.is_over(&seat.session, now.monotonic);
             let ends = end.iter().any(|ended| ended.entry == seat.session.entry);
@@ -245,17 +310,7 @@ impl SeatBook {
             }
             !is_over && !ends
         });
-        let in_use = count(holders.len());
-        if in_use >= terms.limit {
-            match at_limit(now, terms, terms.when_full, terms.limit, holders.into_values().collect()) {
-                Some(gives_way) => {
-                    over_limit |= gives_way.is_empty();
-                    end.extend(gives_way);
-                }
-                None => return Decision::Refused { bound: Bound::Licence, limit: terms.limit, in_use },
-            }
-        }
-        Decision::Granted { end, over_limit }
+        holders.into_values().collect()
     }
 
     /// Enters a session: one that was granted, or one read from disk at start.
@@ -373,10 +428,9 @@ fn at_limit(
     now: Moment,
     terms: &LicenceTerms,
     when_full: WhenFull,
-    limit: u32,
+    (limit, in_use): (u32, u32),
     holders: Vec<Holder<'_>>,
 ) -> Option<Vec<Arc<SessionHandle>>> {
-    let in_use = count(holders.len());
     if terms.report_only {
         return Some(Vec::new());
     }
@@ -390,6 +444,14 @@ fn at_limit(
             let gives_way = || oldest.sessions.iter().map(|seat| Arc::clone(&seat.session)).collect();
             (oldest.idle(now.monotonic) >= at_least).then(gives_way)
         }
+    }
+}
+
+/// What happens where one user or some of them have all they may: an overdraft is of the licence.
+const fn when_full_of_some(terms: &LicenceTerms) -> WhenFull {
+    match terms.when_full {
+        WhenFull::Overdraft(_) => WhenFull::Deny,
+        when_full => when_full,
     }
 }
 

@@ -234,7 +234,7 @@ impl Run {
         let ((licence, user, client), now) = (self.seeker(), self.clock.moment());
         let expected = self.model.ask(now, licence, user, client);
         let terms = self.model.terms[&licence].clone();
-        match (self.book.acquire(now, licence, &terms, EntryId(user), &client.to_string()), expected) {
+        match (self.book.acquire(now, licence, &terms, EntryId(user), &client.to_string(), &[]), expected) {
             (Decision::Seated(session), Answer::Seated(own)) => {
                 assert!(own.contains(&session.entry), "{own:?}");
                 session.touch(now.monotonic);

@@ -19,7 +19,7 @@ fn terms(limit: u32) -> LicenceTerms {
 /// Does what the directory does: acquires, ends who gives way, begins. Answers the session where there is one.
 fn bind(book: &mut SeatBook, next: &mut u32, clock: &ManualClock, terms: &LicenceTerms, user: u32, client: &str) -> Option<EntryId> {
     let now = clock.moment();
-    match book.acquire(now, LICENCE, terms, EntryId(user), client) {
+    match book.acquire(now, LICENCE, terms, EntryId(user), client, &[]) {
         Decision::Seated(session) => {
             session.touch(now.monotonic);
             Some(session.entry)
@@ -53,7 +53,7 @@ fn s2_a_cap_per_user_refuses_or_lets_the_own_oldest_give_way() {
     let (clock, mut book, mut next) = (clock(), SeatBook::default(), 100);
     let capped = LicenceTerms { counting: Counting::Sessions, per_user: Some(1), when_full: WhenFull::Overdraft(5), ..terms(9) };
     let first = bind(&mut book, &mut next, &clock, &capped, 1, "a").unwrap();
-    let refused = book.acquire(clock.moment(), LICENCE, &capped, EntryId(1), "b");
+    let refused = book.acquire(clock.moment(), LICENCE, &capped, EntryId(1), "b", &[]);
     assert!(matches!(refused, Decision::Refused { bound: Bound::User, limit: 1, in_use: 1 }));
     let gives_way = LicenceTerms { when_full: WhenFull::EndOldestIdle(MINUTE), ..capped };
     assert_eq!(bind(&mut book, &mut next, &clock, &gives_way, 1, "b"), None, "not idle for long enough");
@@ -68,7 +68,7 @@ fn s4_the_refusal_tells_limit_and_use_and_s6_ending_frees() {
     let two = terms(2);
     let first = bind(&mut book, &mut next, &clock, &two, 1, "").unwrap();
     bind(&mut book, &mut next, &clock, &two, 2, "").unwrap();
-    let refused = book.acquire(clock.moment(), LICENCE, &two, EntryId(3), "");
+    let refused = book.acquire(clock.moment(), LICENCE, &two, EntryId(3), "", &[]);
     assert!(matches!(refused, Decision::Refused { bound: Bound::Licence, limit: 2, in_use: 2 }));
     let seat = book.end(first).unwrap();
     assert!(seat.session.has_ended());
@@ -113,11 +113,14 @@ fn s6_nobody_is_seated_on_a_session_whose_end_is_being_written() {
     let session = bind(&mut book, &mut next, &clock, &terms(1), 1, "").unwrap();
     let handle = Arc::clone(&book.get(session).unwrap().session);
     handle.begin_ending();
-    let decision = book.acquire(clock.moment(), LICENCE, &terms(1), EntryId(1), "");
+    let decision = book.acquire(clock.moment(), LICENCE, &terms(1), EntryId(1), "", &[]);
     assert!(matches!(&decision, Decision::Granted { end, .. } if end.len() == 1), "{decision:?}");
     assert!(!handle.has_ended(), "who is on it is told when that is durable");
     handle.go_on();
-    assert!(matches!(book.acquire(clock.moment(), LICENCE, &terms(1), EntryId(1), ""), Decision::Seated(_)), "it could not be written");
+    assert!(
+        matches!(book.acquire(clock.moment(), LICENCE, &terms(1), EntryId(1), "", &[]), Decision::Seated(_)),
+        "it could not be written"
+    );
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn s8_overdraft_grants_its_number_and_says_so() {
     let (clock, mut book, mut next) = (clock(), SeatBook::default(), 100);
     let overdrawn = LicenceTerms { when_full: WhenFull::Overdraft(1), ..terms(1) };
     bind(&mut book, &mut next, &clock, &overdrawn, 1, "").unwrap();
-    let second = book.acquire(clock.moment(), LICENCE, &overdrawn, EntryId(2), "");
+    let second = book.acquire(clock.moment(), LICENCE, &overdrawn, EntryId(2), "", &[]);
     assert!(matches!(second, Decision::Granted { over_limit: true, .. }));
     bind(&mut book, &mut next, &clock, &overdrawn, 2, "").unwrap();
     assert_eq!(bind(&mut book, &mut next, &clock, &overdrawn, 3, ""), None);
@@ -163,8 +166,8 @@ fn s9_lowering_the_limit_ends_nobody_and_stops_new_sessions() {
         bind(&mut book, &mut next, &clock, &terms(3), user, "").unwrap();
     }
     let lowered = LicenceTerms { when_full: WhenFull::EndOldestIdle(Duration::ZERO), ..terms(1) };
-    assert!(matches!(book.acquire(clock.moment(), LICENCE, &lowered, EntryId(9), ""), Decision::Refused { limit: 1, in_use: 3, .. }));
-    assert!(matches!(book.acquire(clock.moment(), LICENCE, &lowered, EntryId(1), ""), Decision::Seated(_)));
+    assert!(matches!(book.acquire(clock.moment(), LICENCE, &lowered, EntryId(9), "", &[]), Decision::Refused { limit: 1, in_use: 3, .. }));
+    assert!(matches!(book.acquire(clock.moment(), LICENCE, &lowered, EntryId(1), "", &[]), Decision::Seated(_)));
     assert_eq!(book.in_use(LICENCE, Counting::Users), 3);
 }
 
@@ -174,13 +177,13 @@ fn s5_a_reporting_licence_refuses_nobody_and_o3_an_ended_one_everybody() {
     let reporting = LicenceTerms { report_only: true, ..terms(1) };
     bind(&mut book, &mut next, &clock, &reporting, 1, "").unwrap();
     assert!(matches!(
-        book.acquire(clock.moment(), LICENCE, &reporting, EntryId(2), ""),
+        book.acquire(clock.moment(), LICENCE, &reporting, EntryId(2), "", &[]),
         Decision::Granted { over_limit: true, ref end } if end.is_empty()
     ));
     let ended = LicenceTerms { end: Some(clock.now()), ..reporting.clone() };
-    assert!(matches!(book.acquire(clock.moment(), LICENCE, &ended, EntryId(1), ""), Decision::Closed { not_begun: false }));
+    assert!(matches!(book.acquire(clock.moment(), LICENCE, &ended, EntryId(1), "", &[]), Decision::Closed { not_begun: false }));
     let later = LicenceTerms { start: Some(clock.now().plus(MINUTE)), ..reporting };
-    assert!(matches!(book.acquire(clock.moment(), LICENCE, &later, EntryId(1), ""), Decision::Closed { not_begun: true }));
+    assert!(matches!(book.acquire(clock.moment(), LICENCE, &later, EntryId(1), "", &[]), Decision::Closed { not_begun: true }));
 }
 
 #[test]
@@ -282,7 +285,7 @@ proptest! {
                     let before = holders(&model, &terms, now.monotonic);
                     let key = (user, if terms.counting == Counting::Users { 0 } else { client });
                     let in_use = u32::try_from(before.len()).unwrap();
-                    match book.acquire(now, LICENCE, &terms, EntryId(user), &client.to_string()) {
+                    match book.acquire(now, LICENCE, &terms, EntryId(user), &client.to_string(), &[]) {
                         Decision::Seated(session) => {
                             prop_assert!(before.contains_key(&key));
                             session.touch(now.monotonic);
@@ -358,4 +361,76 @@ proptest! {
         prop_assert_eq!(book.iter().count(), 0);
         prop_assert_eq!(book.in_use(LICENCE, Counting::Users) + book.in_use(LICENCE, Counting::Sessions), 0);
     }
+}
+
+/// Binds as [`bind`] does, where `members` have a share of the licence.
+fn bind_sharing(
+    book: &mut SeatBook,
+    clock: &ManualClock,
+    terms: &LicenceTerms,
+    share: (u32, Option<u32>, &[u32]),
+    user: u32,
+) -> Result<u32, Bound> {
+    let (reserved, most, members) = share;
+    let shares = [Share::new("team", reserved, most, |user: EntryId| members.contains(&user.0))];
+    match book.acquire(clock.moment(), LICENCE, terms, EntryId(user), "", &shares) {
+        Decision::Granted { end, .. } => {
+            let ended = count(end.len());
+            end.iter().for_each(|session| drop(book.end(session.entry)));
+            let session = Arc::new(SessionHandle::new(EntryId(1_000 + user), "", clock.moment()));
+            book.begin(Seat { session, licence: LICENCE, user: EntryId(user), client: "".into() });
+            Ok(ended)
+        }
+        Decision::Refused { bound, .. } => Err(bound),
+        decision => panic!("{decision:?}"),
+    }
+}
+
+#[test]
+fn s14_reserved_seats_are_there_for_their_group_and_for_nobody_else() {
+    let (clock, mut book) = (clock(), SeatBook::default());
+    let share = (2, None, &[1, 2, 3][..]);
+    let mut ask = |user| bind_sharing(&mut book, &clock, &terms(4), share, user);
+    assert_eq!([ask(10), ask(11), ask(12)], [Ok(0), Ok(0), Err(Bound::Reserved)]);
+    assert_eq!([ask(1), ask(13)], [Ok(0), Err(Bound::Reserved)], "one of two is still kept");
+    assert_eq!([ask(2), ask(3), ask(14)], [Ok(0), Err(Bound::Licence), Err(Bound::Licence)], "all are taken");
+    book.end(EntryId(1_010));
+    let mut ask = |user| bind_sharing(&mut book, &clock, &terms(4), share, user);
+    assert_eq!(ask(3), Ok(0), "the group may have more than is reserved for it");
+    book.end(EntryId(1_001));
+    let mut ask = |user| bind_sharing(&mut book, &clock, &terms(4), share, user);
+    assert_eq!([ask(10), ask(12)], [Ok(0), Err(Bound::Licence)], "it still has its two");
+}
+
+#[test]
+fn s14_a_group_takes_no_more_seats_than_it_may() {
+    let (clock, mut book) = (clock(), SeatBook::default());
+    let share = (0, Some(2), &[1, 2, 3, 4][..]);
+    let mut ask = |terms: &LicenceTerms, user| bind_sharing(&mut book, &clock, terms, share, user);
+    assert_eq!([ask(&terms(9), 1), ask(&terms(9), 2), ask(&terms(9), 3)], [Ok(0), Ok(0), Err(Bound::Share(0))]);
+    assert_eq!(ask(&terms(9), 10), Ok(0), "others are not held up");
+    let overdrawn = LicenceTerms { when_full: WhenFull::Overdraft(5), ..terms(9) };
+    assert_eq!(ask(&overdrawn, 3), Err(Bound::Share(0)), "an overdraft is of the licence");
+    clock.advance(MINUTE);
+    let gives_way = LicenceTerms { when_full: WhenFull::EndOldestIdle(MINUTE), ..terms(9) };
+    assert_eq!(bind_sharing(&mut book, &clock, &gives_way, share, 3), Ok(1), "one of the group gives way");
+    let reporting = LicenceTerms { report_only: true, ..terms(9) };
+    assert_eq!(bind_sharing(&mut book, &clock, &reporting, share, 4), Ok(0));
+}
+
+#[test]
+fn s14_s8_nobody_gives_way_whose_seat_would_stay_reserved() {
+    let (clock, mut book) = (clock(), SeatBook::default());
+    let gives_way = LicenceTerms { when_full: WhenFull::EndOldestIdle(MINUTE), ..terms(3) };
+    let share = (2, None, &[1, 2][..]);
+    for user in [1, 10] {
+        bind_sharing(&mut book, &clock, &gives_way, share, user).unwrap();
+        clock.advance(MINUTE);
+    }
+    assert_eq!(bind_sharing(&mut book, &clock, &gives_way, share, 11), Ok(1));
+    assert!(book.get(EntryId(1_001)).is_some() && book.get(EntryId(1_010)).is_none(), "the one of the group was idle longer");
+    let overdrawn = LicenceTerms { when_full: WhenFull::Overdraft(1), ..terms(3) };
+    assert_eq!(bind_sharing(&mut book, &clock, &overdrawn, share, 12), Ok(0), "an overdraft leaves what is reserved");
+    assert_eq!(bind_sharing(&mut book, &clock, &overdrawn, share, 13), Err(Bound::Licence));
+    assert_eq!(bind_sharing(&mut book, &clock, &overdrawn, share, 2), Ok(0));
 }

@@ -340,3 +340,35 @@ async fn a_client_on_trial_is_answered_as_if_it_were_done_and_nothing_is() {
     bench.get(&path).await.ok();
     assert!(bench.directory.kept_users(&bench.operator).is_empty());
 }
+
+#[tokio::test]
+async fn u3_an_administrator_makes_a_user_with_a_seat_and_a_client_does_not() {
+    let bench = Bench::with_licence().await;
+    let licence = format!("cn=main,ou=licences,{ACME}");
+    bench.replace(&licence, "hcSelfService", "TRUE").await.unwrap();
+    let extension = "urn:headcount:scim:schemas:extension:1.0:User";
+    let body = |name: &str| {
+        json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", extension], "userName": name, "name": {"familyName": name},
+            extension: {"increaseSessionLimit": true}})
+    };
+    bench.call("POST", "/Users", body("ann")).await.refused(403, None);
+    assert_eq!(bench.values(&licence, "hcSessionLimit"), Some(vec!["9".to_owned()]));
+    let chief = [("objectClass", "hcRoleDefinition"), ("hcRoleSystem", "organisation-admin")];
+    bench.add(&format!("cn=chief,ou=roles,{ACME}"), &chief).await;
+    let boss = format!("uid=boss,ou=users,{ACME}");
+    let role = format!("cn=chief,ou=roles,{ACME}");
+    let person = [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "boss"), ("sn", "boss"), ("hcRole", &role)];
+    bench.add(&boss, &[&person[..], &[("userPassword", PASSWORD)]].concat()).await;
+    let token = bench.directory.mint_personal_token(&bench.operator, &boss, "test", None).await.unwrap();
+    let bearer = format!("Bearer {}", String::from_utf8(token.secret.expose().to_vec()).unwrap());
+    let made = bench.send("POST", "/scim/v2/Users", &[("authorization", &bearer)], body("ann").to_string()).await.ok();
+    assert!(made.get(extension).is_none(), "it is not kept: {made}");
+    assert_eq!(bench.values(&licence, "hcSessionLimit"), Some(vec!["10".to_owned()]));
+    let path = format!("{extension}:increaseSessionLimit");
+    let later =
+        json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "add", "path": path, "value": true}]});
+    let user = format!("/scim/v2/Users/{}", made["id"].as_str().unwrap());
+    let refused = bench.send("PATCH", &user, &[("authorization", &bearer)], later.to_string()).await;
+    assert!(refused.0.is_client_error(), "{}", refused.2);
+    assert_eq!(bench.values(&licence, "hcSessionLimit"), Some(vec!["10".to_owned()]));
+}

@@ -90,6 +90,7 @@ const USER: &[Row] = &[
     row(&[], "addresses", "hcPostalAddress", Codec::Structured),
     row(&[], "entitlements", "hcEntitlement", Codec::Structured),
     row(&[], "x509Certificates", "hcCertificate", Codec::Structured),
+    row(&[HEADCOUNT], "increaseSessionLimit", "hcIncreaseSessionLimit", Codec::Boolean),
     row(&[ENTERPRISE], "employeeNumber", "employeeNumber", Codec::Text),
     row(&[ENTERPRISE], "costCenter", "hcCostCenter", Codec::Text),
     row(&[ENTERPRISE], "organization", "o", Codec::Text),

@@ -50,6 +50,7 @@ mod round;
 mod sasl;
 mod schema;
 mod scram;
+mod seat_shares;
 mod seats;
 mod seats_settings;
 mod security_log;

@@ -40,6 +40,7 @@ struct LicenceTable {
     minimum_idle: Option<Spanned<Period>>,
     per_user_limit: Option<Spanned<u32>>,
     maximum_age: Option<Period>,
+    soft_limit: Option<Spanned<u32>>,
     #[serde(default)]
     report_only: bool,
     #[serde(default)]
@@ -172,6 +173,9 @@ fn check_licences(checker: &mut Checker, source: &SourceFile, file: &Organisatio
             }
             Some(_) | None => {}
         }
+        if let Some(limit) = table.soft_limit.as_ref().filter(|limit| *limit.get_ref() == 0) {
+            checker.problem(Problem::at(source, &limit.span(), "a soft limit is at least 1"));
+        }
         let gives_way = table.when_full.as_ref().is_some_and(|when| *when.get_ref() == WhenFull::EndOldestIdle);
         if let Some(least) = table.minimum_idle.as_ref().filter(|_| !gives_way) {
             checker.problem(Problem::at(source, &least.span(), "`minimum_idle` needs `when_full = \"end-oldest-idle\"`"));
@@ -242,6 +246,7 @@ fn licence(checker: &mut Checker, source: &SourceFile, table: &LicenceTable, sin
         optional("hcMinimumIdle", table.minimum_idle.as_ref().map(|least| seconds(*least.get_ref()))),
         optional("hcOverdraft", table.overdraft.as_ref().map(|overdraft| overdraft.get_ref().to_string())),
         optional("hcPerUserLimit", table.per_user_limit.as_ref().map(|limit| limit.get_ref().to_string())),
+        optional("hcSoftLimit", table.soft_limit.as_ref().map(|limit| limit.get_ref().to_string())),
         optional("hcTimeZone", table.time_zone.as_ref().map(|zone| zone.get_ref().clone())),
         optional("hcPartner", table.partner.clone()),
         optional("hcWhenFull", table.when_full.as_ref().map(|when| when_full(*when.get_ref()).to_owned())),

@@ -1,6 +1,7 @@
 //! Executes commands: each is a few calls of the directory, as the operator.
 
 use super::import::replace;
+use super::licences::SHARE_COLUMNS;
 use super::{Command, Failure, MembershipLevel, NewUser, Reply, Within, explain, export, import};
 use crate::base::{Secret, random};
 use crate::directory::{
@@ -74,6 +75,8 @@ impl Execution<'_> {
             Command::LicenceCharges(question) => self.charges(question),
             Command::LicenceHistory { question, by_hour } => self.history(question, *by_hour),
             Command::Licences(within) => self.licences(within),
+            Command::LicenceShare { licence, name, with, reserved, most } => self.share(licence, name, with.as_deref(), *reserved, *most),
+            Command::LicenceShares(within) => self.list(within, "hcSeatShare", SHARE_COLUMNS),
             Command::LicenceSet { licence, changes, enforce } => self.set_licence(licence, changes, *enforce),
             Command::RoleAdd { organisation, name, grants, restricts } => self.add_role(organisation, name, grants, restricts),
             Command::RoleAssign { user, role, remove } => self.assign_role(user, role, *remove),
@@ -115,7 +118,7 @@ impl Execution<'_> {
         }
     }
 
-    fn write(&self, write: Write) -> Result<crate::directory::WriteOutcome, Failure> {
+    pub(super) fn write(&self, write: Write) -> Result<crate::directory::WriteOutcome, Failure> {
         Ok(self.handle.block_on(self.directory.write(&self.caller, write, WriteOptions::default()))?)
     }
 
@@ -124,7 +127,7 @@ impl Execution<'_> {
         Ok(format!("{dn} is changed"))
     }
 
-    fn add(&self, dn: &str, attributes: &[(&str, &[&str])]) -> Result<String, Failure> {
+    pub(super) fn add(&self, dn: &str, attributes: &[(&str, &[&str])]) -> Result<String, Failure> {
         let attributes = attributes
             .iter()
             .filter(|(_, values)| !values.is_empty())
@@ -280,6 +283,7 @@ impl Execution<'_> {
             ("mail", one(&user.email)),
             ("hcUserType", vec![octets(&user.kind)]),
             ("hcRole", roles),
+            ("hcIncreaseSessionLimit", if user.increase_session_limit { vec![octets("TRUE")] } else { Vec::new() }),
             ("userPassword", user.password.iter().map(|password| password.0.expose().to_vec()).collect()),
         ];
         let attributes = attributes.into_iter().filter(|(_, values)| !values.is_empty());
@@ -350,7 +354,7 @@ fn text_of(secret: &Secret) -> Cow<'_, str> {
     String::from_utf8_lossy(secret.expose())
 }
 
-fn under(attribute: &str, value: &str, parent: &str) -> String {
+pub(super) fn under(attribute: &str, value: &str, parent: &str) -> String {
     let rdn = Rdn(vec![Ava { attribute: attribute.to_owned(), value: value.as_bytes().to_vec() }]);
     format!("{rdn},{parent}")
 }

@@ -1,12 +1,18 @@
 //! Commands about licences: seats, terms and what they cost.
 
-use super::execute::{Execution, count};
+use super::execute::{Execution, count, under};
 use super::import::replace;
 use super::{ChargesQuestion, Failure, Within};
 use crate::directory::charges::{Charge, ChargeQuestion};
 use crate::directory::history::UseQuestion;
+use crate::directory::{Scope, SearchRequest, Write};
 use crate::domain::charges::{Edge, Period, money};
+use crate::model::{Dn, Filter};
 use serde_json::json;
+
+/// What is shown of shares.
+pub(super) const SHARE_COLUMNS: &[(&str, &str)] =
+    &[("dn", ""), ("licence", "hcSharedLicence"), ("with", "hcSharedWith"), ("reserved", "hcReservedSeats"), ("most", "hcSeatLimit")];
 
 impl Execution<'_> {
     pub(super) fn licences(&mut self, within: &Within) -> Result<String, Failure> {
@@ -33,6 +39,39 @@ impl Execution<'_> {
             said = format!("{said}{}{} ended", if said.is_empty() { "" } else { "; " }, count(ended, "session", "sessions"));
         }
         Ok(said)
+    }
+
+    /// A share stands beside its licence.
+    pub(super) fn share(
+        &self,
+        licence: &str,
+        name: &str,
+        with: Option<&str>,
+        reserved: Option<u32>,
+        most: Option<u32>,
+    ) -> Result<String, Failure> {
+        let parent =
+            Dn::parse(licence).ok().and_then(|dn| dn.parent()).ok_or_else(|| Failure::nothing(format!("{licence} is not a DN")))?;
+        let dn = under("cn", name, &parent.to_string());
+        let Some(with) = with else {
+            return self.write(Write::Delete { dn: dn.clone() }).map(|_| format!("{dn} is deleted"));
+        };
+        let [reserved, most] = [reserved, most].map(|seats| seats.map(|seats| seats.to_string()));
+        let entry = SearchRequest::new(&dn, Scope::Base, Filter::Present("objectClass".into()), vec!["1.1"]);
+        if self.directory.search(&self.caller, &entry).is_ok() {
+            let changes = [("hcSharedWith", Some(with)), ("hcReservedSeats", reserved.as_deref()), ("hcSeatLimit", most.as_deref())];
+            return self.modify(&dn, changes.into_iter().map(|(name, value)| replace(name, value)).collect());
+        }
+        let [reserved, most]: [Vec<&str>; 2] = [&reserved, &most].map(|seats| seats.iter().map(String::as_str).collect());
+        let attributes: [(&str, &[&str]); 6] = [
+            ("objectClass", &["hcSeatShare"]),
+            ("cn", &[name]),
+            ("hcSharedLicence", &[licence]),
+            ("hcSharedWith", &[with]),
+            ("hcReservedSeats", &reserved),
+            ("hcSeatLimit", &most),
+        ];
+        self.add(&dn, &attributes)
     }
 
     /// A row for each stretch, and one for the sum of each licence.

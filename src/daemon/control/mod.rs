@@ -154,6 +154,21 @@ pub enum Command {
         /// Whether sessions beyond the session limit end (S9).
         enforce: bool,
     },
+    /// Share seats of a licence out.
+    LicenceShare {
+        /// The licence's DN.
+        licence: String,
+        /// The name of the share.
+        name: String,
+        /// With this group or role, by its DN; with nobody any more where absent.
+        with: Option<String>,
+        /// Seats that nobody else takes.
+        reserved: Option<u32>,
+        /// Seats that it takes at most.
+        most: Option<u32>,
+    },
+    /// How seats are shared out.
+    LicenceShares(Within),
     /// Give a role to a user, or take it away.
     RoleAssign {
         /// The user's DN.
@@ -358,6 +373,8 @@ pub struct NewUser {
     pub password: Option<Shielded>,
     /// Roles by name.
     pub roles: Vec<String>,
+    /// Whether the licence gets one more seat in the same step (U3).
+    pub increase_session_limit: bool,
 }
 
 /// How an import goes.

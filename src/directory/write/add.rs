@@ -7,11 +7,12 @@ use crate::base::EntryId;
 use crate::directory::alias::ALIAS;
 use crate::directory::lifecycle::Kept;
 use crate::directory::referral::is_of_class;
+use crate::directory::session::licences_of;
 use crate::directory::tree::{self, Resolved, Suffix};
-use crate::directory::{Error, WriteOutcome};
-use crate::domain::{organisation_of, structured};
+use crate::directory::{Error, Write, WriteOptions, WriteOutcome};
+use crate::domain::{User, UserType, licence, organisation_of, structured};
 use crate::model::entry::Place;
-use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Kind};
+use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Kind, Modification, ModificationKind};
 use std::sync::Arc;
 
 /// The containers of an organisation; made with the first entry that goes into them.
@@ -42,6 +43,7 @@ impl Work<'_, '_> {
         }
         let id = self.txn.new_id();
         let (mut draft, mut links) = self.draft_of(attributes)?;
+        let one_more_seat = self.take_increase(&mut draft)?;
         self.complete_with_rdn(&mut draft, &dn, &links)?;
         let mut given = given_attributes(&draft, &links);
         given.extend(self.pending_attributes());
@@ -73,6 +75,9 @@ impl Work<'_, '_> {
         self.join_pending(None, &entry)?;
         // It may have waited for itself.
         let entry = self.txn.entry(id).unwrap_or(entry);
+        if one_more_seat {
+            self.increase_session_limit(&entry)?;
+        }
         self.after_add(&entry)?;
         let names = entry.attributes().map(|held| held.description().to_owned()).collect();
         self.audit_change(if kept.is_some() { "restore" } else { "add" }, (None, Some(&entry)), names);
@@ -182,6 +187,43 @@ impl Work<'_, '_> {
             }
         }
         Ok((draft, links))
+    }
+
+    /// Whether the licence is to get one more seat with this user (U3). That is asked with the attributes, and is none of them.
+    fn take_increase(&self, draft: &mut Draft) -> Result<bool, Error> {
+        let Some(attribute) = self.core.schema.attribute("hcIncreaseSessionLimit") else { return Ok(false) };
+        let given = draft.text(attribute).map(str::to_ascii_uppercase);
+        draft.remove(attribute);
+        match given.as_deref() {
+            None | Some("FALSE") => Ok(false),
+            Some("TRUE") => Ok(true),
+            Some(_) => Err(Error::InvalidSyntax("hcIncreaseSessionLimit is TRUE or FALSE".to_owned())),
+        }
+    }
+
+    /// One more seat for the licence that a new user draws on, by the rights and rules of any change to it (O3, O4, U3).
+    fn increase_session_limit(&mut self, user: &Entry) -> Result<(), Error> {
+        let takes_seat = User::of(&self.core.schema, user).is_some_and(|user| user.user_type() == UserType::App);
+        let organisation = organisation_of(&*self.txn, user.id).filter(|_| takes_seat);
+        let Some(organisation) = organisation else {
+            return Err(Error::Unwilling(
+                "hcIncreaseSessionLimit goes with a user of an organisation who takes a seat (rule U3)".to_owned(),
+            ));
+        };
+        let licences = licences_of(self.core, &*self.txn, organisation);
+        let licence = licence::default_of(&self.core.schema, &licences);
+        let licence = licence.ok_or_else(|| Error::Unwilling("the organisation has no licence (rule U3)".to_owned()))?;
+        let one = Modification { kind: ModificationKind::Increment, attribute: "hcSessionLimit".to_owned(), values: vec![b"1".to_vec()] };
+        let (dn, options) = (tree::dn_of(&*self.txn, licence.id), WriteOptions::default());
+        let mut work = Work::begin(self.core, &mut *self.txn, self.caller, &options)?;
+        work.from_file = self.from_file;
+        match work.run(Write::Modify { dn, modifications: vec![one] }) {
+            Ok(_) => Ok(()),
+            Err(Error::NoSuchObject { .. }) => {
+                Err(Error::InsufficientAccess("no right to increase the session limit of the licence (rule U3)".to_owned()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Every attribute of a new entry must be one the caller may write there.

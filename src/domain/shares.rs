@@ -1,0 +1,89 @@
+//! Shares of a licence (S14): seats that are reserved for a group or role, and how many of them it may take at most. A share is
+//! an entry of class `hcSeatShare` that refers to the licence and to the group or role.
+
+use super::catalog::Catalog;
+use super::check::{Breach, Cause};
+use super::groups;
+use super::lens::number;
+use crate::base::EntryId;
+use crate::model::{AttributeId, Entry, Facts, Kind, Link};
+use crate::schema::Schema;
+
+/// The class of such entries.
+const SEAT_SHARE: &str = "hcSeatShare";
+/// Memberships that are looked at to find out whether somebody is in a group; beyond that nobody is.
+const MOST_MEMBERSHIPS: usize = 50_000;
+
+/// A share of the seats of a licence.
+pub struct Share<'f> {
+    /// The name of the group or role, for messages.
+    pub name: Box<str>,
+    /// Seats that nobody else takes.
+    pub reserved: u32,
+    /// Seats that it takes at most.
+    pub most: Option<u32>,
+    has: Box<dyn Fn(EntryId) -> bool + 'f>,
+}
+
+impl<'f> Share<'f> {
+    /// A share of those of whom `has` is true.
+    pub fn new(name: &str, reserved: u32, most: Option<u32>, has: impl Fn(EntryId) -> bool + 'f) -> Self {
+        Self { name: name.into(), reserved, most, has: Box::new(has) }
+    }
+
+    /// Whether the user is of those whose share it is.
+    pub fn has(&self, user: EntryId) -> bool {
+        (self.has)(user)
+    }
+
+    /// The shares of a licence. One whose group or role is gone counts for nobody.
+    pub fn of_licence(schema: &'f Schema, facts: &'f dyn Facts, catalog: &'f Catalog, licence: EntryId) -> Vec<Self> {
+        let [Some(shared), Some(with)] = ["hcSharedLicence", "hcSharedWith"].map(|name| schema.attribute(name)) else { return Vec::new() };
+        let read = |share: EntryId| {
+            let entry = facts.entry(share)?;
+            let (whose, _) = *facts.targets(share, with, None, 1).first()?;
+            let of = facts.entry(whose)?;
+            let count = |name| schema.attribute(name).and_then(|attribute| number(&entry, attribute)).map(small);
+            let has = move |user| match of.kind {
+                Kind::Role => facts.link(user, schema.known().hc_role, whose).is_some(),
+                _ => {
+                    let levels = groups::levels(schema, facts, user);
+                    groups::containing_within(schema, facts, catalog, user, &levels, MOST_MEMBERSHIPS)
+                        .is_some_and(|groups| groups.contains(&whose))
+                }
+            };
+            let name = facts.entry(whose)?.text(schema.known().cn).unwrap_or_default().to_owned();
+            Some(Self::new(&name, count("hcReservedSeats").unwrap_or(0), count("hcSeatLimit"), has))
+        };
+        facts.sources(licence, shared).into_iter().filter_map(|(share, _)| read(share)).collect()
+    }
+}
+
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Checks an entry of that class; others are none of this.
+pub(super) fn check(schema: &Schema, facts: &dyn Facts, after: &Entry, linked: &[Link]) -> Result<(), Breach> {
+    if !schema.entry_is(after, SEAT_SHARE) {
+        return Ok(());
+    }
+    let refuse = |text: &str| Err(Breach { cause: Cause::Constraint, rule: "S14", text: text.to_owned() });
+    for (name, least) in [("hcReservedSeats", 0), ("hcSeatLimit", 1)] {
+        let held = schema.attribute(name).filter(|attribute| after.has(*attribute));
+        if held.is_some_and(|attribute| number(after, attribute).is_none_or(|number| !(least..=u64::from(u32::MAX)).contains(&number))) {
+            return refuse(&format!("{name} must be a whole number, at least {least}"));
+        }
+    }
+    let target = |attribute: AttributeId| {
+        let new = linked.iter().find(|link| link.source == after.id && link.attribute == attribute).map(|link| link.target);
+        let target = new.or_else(|| facts.targets(after.id, attribute, None, 1).first().map(|(target, _)| *target))?;
+        facts.entry(target).map(|entry| entry.kind)
+    };
+    let [licence, with] = ["hcSharedLicence", "hcSharedWith"].map(|name| schema.attribute(name).and_then(target));
+    match (licence, with) {
+        (Some(Kind::Licence), Some(Kind::Group | Kind::Role)) => Ok(()),
+        (Some(Kind::Licence), _) => refuse("hcSharedWith names a group or role of the organisation"),
+        _ => refuse("hcSharedLicence names a licence of the organisation"),
+    }
+}
