@@ -60,7 +60,18 @@ pub(super) enum ClientAction {
     /// List references of a client to managers and members who are not there yet.
     Pending(ClientName),
     /// Remove a client; all its tokens are revoked at once.
-    Remove(ClientName),
+    Remove {
+        /// Which one.
+        #[command(flatten)]
+        which: ClientName,
+        /// What becomes of the users and groups it made or was given: keep them as they are, convert them to the organisation's own,
+        /// or remove them as its DELETE would.
+        #[arg(long, default_value = "keep", value_parser = ["keep", "convert", "remove"])]
+        provisioned: String,
+        /// How many users, staff records and groups that must be, or else nothing is done.
+        #[arg(long, value_name = "NUMBER", required_if_eq("provisioned", "remove"))]
+        expect: Option<usize>,
+    },
     /// Let a client go on that was paused at its ceiling of deactivations.
     Resume(ClientName),
     /// Make a secret by which a client is given access tokens (OAuth 2.0 client credentials); it is shown this once.
@@ -218,7 +229,10 @@ pub(super) fn client(action: ClientAction) -> Result<Command, String> {
         ClientAction::List(filter) => Command::Clients(Within { organisation: filter.organisation }),
         ClientAction::Log { which, follow } => Command::ClientLog { client: which.into(), follow },
         ClientAction::Pending(which) => Command::ClientPending(which.into()),
-        ClientAction::Remove(which) => Command::ClientRemove(which.into()),
+        ClientAction::Remove { which, provisioned, expect } => {
+            let provisioned = serde_json::from_value(provisioned.into()).map_err(|error| error.to_string())?;
+            Command::ClientRemove { client: which.into(), provisioned, expect }
+        }
         ClientAction::Secret { which, lifetime } => {
             Command::ClientSecret { client: which.into(), lifetime: lifetime.map(|lifetime| lifetime.0.as_secs()) }
         }

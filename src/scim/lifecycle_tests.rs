@@ -45,13 +45,15 @@ impl Bench {
         self.directory.write(&self.operator, write, WriteOptions::default()).await.map(drop)
     }
 
-    /// The values of an attribute; `None` where the entry is not there.
+    /// The values of an attribute, of all options; `None` where the entry is not there.
     pub(super) fn values(&self, dn: &str, attribute: &str) -> Option<Vec<String>> {
         struct Sink(Option<Vec<String>>, String);
         impl EntrySink for Sink {
             fn entry(&mut self, entry: &Visible<'_>) {
                 let entry = entry.to_owned();
-                self.0 = Some(entry.values(&self.1).map(|value| String::from_utf8_lossy(value).into_owned()).collect());
+                let wanted = |name: &str| name.split(';').next().is_some_and(|name| name.eq_ignore_ascii_case(&self.1));
+                let values = entry.attributes().filter(|(name, _)| wanted(name)).flat_map(|(_, values)| values);
+                self.0 = Some(values.map(|value| String::from_utf8_lossy(value).into_owned()).collect());
             }
             fn reference(&mut self, _: &[String]) {}
         }

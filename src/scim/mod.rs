@@ -54,6 +54,8 @@ mod lifecycle_tests;
 #[cfg(test)]
 mod oracle_tests;
 #[cfg(test)]
+mod parting_tests;
+#[cfg(test)]
 mod patch_model_tests;
 #[cfg(test)]
 #[expect(clippy::needless_pass_by_value, reason = "json! makes values")]

@@ -394,3 +394,45 @@ class OAuth(Keeper):
         self.assertEqual(answer["grant_types_supported"], ["client_credentials"])
         schemes = {scheme["type"] for scheme in self.get("/ServiceProviderConfig")["authenticationSchemes"]}
         self.assertEqual(schemes, {"oauthbearertoken", "oauth2"})
+
+
+class Parting(Keeper):
+    """What becomes of users and groups when SCIM is turned off."""
+
+    def setUp(self):
+        self.whose = self.name("leaving")
+        _, self.provider = self.mint(self.whose)
+        self.addCleanup(self.provider.close)
+        self.people = [self.user(externalId=self.name("x")) for _ in range(3)]
+        self.team = self.group(*self.people)
+
+    def dn(self, user):
+        return f"uid={user['userName']},ou=users,{self.demo.organisation}"
+
+    def marks(self, user):
+        """The marks of clients on the entry; None where there is no entry."""
+        directory = self.ldap()
+        self.addCleanup(directory.unbind_s)
+        try:
+            (_, held), = directory.search_s(self.dn(user), ldap.SCOPE_BASE, attrlist=["hcProvisionedBy", "hcExternalId"])
+        except ldap.NO_SUCH_OBJECT:
+            return None
+        return len(held)
+
+    def test_they_stay_as_they_are(self):
+        self.tool("client", "remove", self.whose)
+        self.refused(self.get("/Users"), 401)
+        self.assertEqual([self.marks(user) for user in self.people], [2, 2, 2])
+
+    def test_they_become_the_organisations_own(self):
+        self.tool("client", "remove", self.whose, "--provisioned", "convert")
+        self.assertEqual([self.marks(user) for user in self.people], [0, 0, 0])
+
+    def test_they_go_if_their_number_is_known(self):
+        self.tool("client", "remove", self.whose, "--provisioned", "remove", expect=2)
+        self.tool("client", "remove", self.whose, "--provisioned", "remove", "--expect", "3", expect=FAILED)
+        self.assertEqual(self.get("/Users").status, 200)
+        self.tool("client", "remove", self.whose, "--provisioned", "remove", "--expect", "4")
+        self.assertEqual([self.marks(user) for user in self.people], [None] * 3)
+        kept = {row["id"] for row in self.tool("user", "deleted")}
+        self.assertLessEqual({user["id"] for user in self.people}, kept)

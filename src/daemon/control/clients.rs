@@ -2,6 +2,7 @@
 
 use super::execute::{Execution, count};
 use super::{Bearer, Failure, NewToken, Reply, WhichClient, Within};
+use crate::directory::Provisioned;
 use crate::directory::client::{ClientInfo, Exchanged, SettingsChange};
 use crate::directory::operator::TokenState;
 use serde_json::{Value, json};
@@ -45,9 +46,27 @@ impl Execution<'_> {
         Ok(format!("client {} is changed", client.name))
     }
 
-    pub(super) fn remove_client(&self, which: &WhichClient) -> Result<String, Failure> {
-        self.handle.block_on(self.directory.remove_client(&self.caller, which.organisation.as_deref(), &which.name))?;
-        Ok(format!("client {} is removed, and its tokens are revoked", which.name))
+    pub(super) fn remove_client(
+        &mut self,
+        which: &WhichClient,
+        provisioned: Provisioned,
+        expect: Option<usize>,
+    ) -> Result<String, Failure> {
+        let part = self.directory.part_with_client(&self.caller, which.organisation.as_deref(), &which.name, provisioned, expect);
+        let parting = self.handle.block_on(part)?;
+        for (dn, why) in &parting.left {
+            self.row(json!({"left": dn, "why": why}))?;
+        }
+        let removed = format!("client {} is removed, and its tokens are revoked", which.name);
+        let converted = count(parting.converted, "entry is", "entries are");
+        Ok(match provisioned {
+            Provisioned::Keep => removed,
+            Provisioned::Convert => format!("{removed}; {converted} the organisation's own"),
+            Provisioned::Remove => {
+                let gone = count(parting.removed, "user or group is", "users and groups are");
+                format!("{removed}; {gone} deleted or disabled, and {converted} the organisation's own")
+            }
+        })
     }
 
     pub(super) fn give_to_client(&self, which: &WhichClient, entries: &[String]) -> Result<String, Failure> {

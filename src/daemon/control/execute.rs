@@ -58,7 +58,7 @@ impl Execution<'_> {
             Command::ClientResume(client) => self.resume_client(client),
             Command::ClientLog { client, follow } => self.client_log(client, *follow),
             Command::ClientPending(client) => self.pending_references(client),
-            Command::ClientRemove(client) => self.remove_client(client),
+            Command::ClientRemove { client, provisioned, expect } => self.remove_client(client, *provisioned, *expect),
             Command::ClientSecret { client, lifetime } => self.mint_secret(client, *lifetime),
             Command::ClientShow(client) => self.show_client(client),
             Command::Clients(within) => self.clients(within),

@@ -24,6 +24,7 @@ pub mod socket;
 pub use execute::execute;
 pub use shielded::Shielded;
 
+use crate::directory::Provisioned;
 use crate::directory::client::SettingsChange;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -91,7 +92,14 @@ pub enum Command {
     /// The references of a client that wait for whom they name.
     ClientPending(WhichClient),
     /// Remove a client with its tokens.
-    ClientRemove(WhichClient),
+    ClientRemove {
+        /// Which one.
+        client: WhichClient,
+        /// What becomes of what it made or was given.
+        provisioned: Provisioned,
+        /// How many users, staff records and groups that must be.
+        expect: Option<usize>,
+    },
     /// Make a secret by which a client is given access tokens.
     ClientSecret {
         /// Which one.

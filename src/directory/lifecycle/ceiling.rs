@@ -13,6 +13,7 @@ use crate::base::Timestamp;
 use crate::base::counts::COUNTS;
 use crate::domain::activation::Purpose;
 use crate::model::Facts;
+use crate::store::Transaction;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,11 @@ impl Guard {
         }
         true
     }
+}
+
+/// Forgets what was noted of a client.
+pub(super) fn forget(txn: &mut Transaction<'_>, client: &str) {
+    txn.put_meta(&Guard::key(client), None);
 }
 
 fn window(client: &Client) -> Duration {

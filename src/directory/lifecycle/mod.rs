@@ -1,15 +1,18 @@
 //! What becomes of users that provisioning clients disable, delete and bring back (scim.md section 4): kept users, users that
-//! come back by a POST, the ceiling that pauses a client, clients on trial, and references to who is not there yet.
+//! come back by a POST, the ceiling that pauses a client, clients on trial, references to who is not there
+//! yet, and clients that are removed.
 
 mod ceiling;
 mod giving;
 mod kept;
+mod parting;
 mod pending;
 mod returning;
 mod trial;
 
 pub(super) use kept::Kept;
 pub use kept::KeptUser;
+pub use parting::{Parting, Provisioned};
 pub use pending::{Named, PendingReference};
 pub(super) use trial::Trial;
 
