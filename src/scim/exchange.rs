@@ -120,9 +120,10 @@ fn octets(headers: &HeaderMap) -> u64 {
 fn redacted(uri: &Uri) -> String {
     let Ok(Query(parameters)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return uri.path().to_owned() };
     let parameters = parameters.into_iter().map(|(name, value)| match name.to_ascii_lowercase().as_str() {
-        "filter" => format!("{name}={}", without_values(&value)),
-        "cursor" => format!("{name}=…"),
-        _ => format!("{name}={value}"),
+        "filter" | "attributes" | "excludedattributes" => format!("{name}={}", without_values(&value)),
+        "sortby" | "sortorder" | "startindex" | "count" => format!("{name}={value}"),
+        // A cursor, or what the client thought of: some put their token there.
+        _ => format!("{name}=…"),
     });
     let query = parameters.collect::<Vec<_>>().join("&");
     if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) }
@@ -183,6 +184,14 @@ mod tests {
         }
         let uri: Uri = "/scim/v2/Users?filter=userName%20eq%20%22ann%22&count=1&cursor=abc".parse().unwrap();
         assert_eq!(redacted(&uri), "/scim/v2/Users?filter=userName eq …&count=1&cursor=…");
+        for (query, kept) in [
+            ("access_token=hc_1_secret&q=ann", "access_token=…&q=…"),
+            ("Filter=id%20eq%20%22x%22&startIndex=2&sortBy=userName", "Filter=id eq …&startIndex=2&sortBy=userName"),
+            ("attributes=emails%5Btype%20eq%20%22home%22%5D", "attributes=emails[type eq …]"),
+        ] {
+            let uri: Uri = format!("/scim/v2/Users?{query}").parse().unwrap();
+            assert_eq!(redacted(&uri), format!("/scim/v2/Users?{kept}"));
+        }
     }
 
     #[test]

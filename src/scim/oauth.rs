@@ -121,7 +121,10 @@ fn granted(state: &Scim, headers: &HeaderMap, form: &[(String, String)]) -> Resu
     let wanted = || value("scope")?.map(scopes).transpose().map(Option::flatten);
     let named = value("client_id")?;
     let asserted = (value("client_assertion_type")?, value("client_assertion")?);
-    let granted = match (headers.get(header::AUTHORIZATION), asserted, value("client_secret")?) {
+    let mut basic = headers.get_all(header::AUTHORIZATION).iter();
+    let (basic, another) = (basic.next(), basic.next());
+    let granted = match (basic, asserted, value("client_secret")?) {
+        _ if another.is_some() => return Err(MALFORMED),
         (None, (Some(SIGNED), Some(token)), None) => {
             let issuer = issuer(state);
             let endpoint = format!("{issuer}{TOKEN}");

@@ -91,9 +91,11 @@ pub(super) fn require_privacy(extensions: &Extensions, directory: &Directory) ->
     }
 }
 
-/// The token of `Authorization: Bearer TOKEN`, or of `Authorization: TOKEN` (quirk 36).
+/// The token of `Authorization: Bearer TOKEN`, or of `Authorization: TOKEN` (quirk 36). None where there are two: who stands in
+/// front of us may have looked at the other.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<Secret> {
-    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let text = given.next().filter(|_| given.next().is_none())?.to_str().ok()?.trim();
     let token = match text.split_once(' ') {
         None => text,
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
@@ -304,5 +306,9 @@ mod tests {
         assert_eq!(token("abc"), Some(b"abc".to_vec()));
         assert_eq!(token("Basic abc"), None);
         assert_eq!(token(""), None);
+        // A proxy may have looked at the other one.
+        let mut both = headers("authorization", "Bearer abc");
+        both.append("authorization", HeaderValue::from_static("Bearer xyz"));
+        assert!(bearer(&both).is_none());
     }
 }

@@ -14,7 +14,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -214,11 +214,22 @@ fn peer(headers: &HeaderMap, address: IpAddr, encrypted: bool, proxies: &[Networ
     if !is_proxy(proxies, address) {
         return direct;
     }
-    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let parts =
+        |name| headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|octet| *octet == b',')).map(<[u8]>::trim_ascii);
     // The nearest hop that is not a proxy of ours; what stands further left anybody can write.
-    let client = forwarded.filter_map(|hop| hop.trim().parse::<IpAddr>().ok()).rfind(|hop| !is_proxy(proxies, *hop));
-    let secure = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
+    let client = parts("x-forwarded-for").map(hop).rfind(|hop| !is_proxy(proxies, *hop));
+    let mut schemes = parts("x-forwarded-proto").peekable();
+    let secure = schemes.peek().is_some() && schemes.all(|scheme| scheme.eq_ignore_ascii_case(b"https"));
     Peer { address: client.or(Some(address)), encrypted: encrypted || secure, ..direct }
+}
+
+/// The address of a hop, which some proxies write with a port. What cannot be read is nobody's: neither near, nor the next one's,
+/// which a client may have written.
+fn hop(text: &[u8]) -> IpAddr {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let plain = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = plain.parse().or_else(|_| text.parse().map(|address: SocketAddr| address.ip()));
+    address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.to_canonical())
 }
 
 fn is_proxy(proxies: &[Network], address: IpAddr) -> bool {
@@ -325,10 +336,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
 mod tests {
     use super::*;
     use axum::Extension;
+    use axum::http::{HeaderName, HeaderValue};
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    async fn started(settings: ServerSettings) -> (std::net::SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    async fn started(settings: ServerSettings) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
         let router = Router::new()
             .route("/peer", get(async |Extension(peer): Extension<Peer>| format!("{:?} {}", peer.address, peer.encrypted)))
             .route("/large", get(async || vec![b'x'; 64 << 20]))
@@ -346,7 +358,7 @@ mod tests {
         (address, stop, task)
     }
 
-    async fn exchange(address: std::net::SocketAddr, request: &str) -> String {
+    async fn exchange(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
@@ -355,6 +367,49 @@ mod tests {
     }
 
     const GET: &str = "GET /peer HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+
+    /// What a client writes itself stands in front of what the proxy adds.
+    #[test]
+    fn hb3_a_client_behind_a_proxy_cannot_say_who_it_is_nor_that_nobody_reads_along() {
+        let proxies = [Network::parse("10.0.0.0/8").unwrap()];
+        let told = |headers: &[(&'static str, &[u8])]| {
+            let held = headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap()));
+            let mut map = HeaderMap::new();
+            held.for_each(|(name, value)| assert!(map.append(&name, value) == map.get_all(&name).iter().nth(1).is_some()));
+            let peer = peer(&map, "10.0.0.1".parse().unwrap(), false, &proxies, &"http".into());
+            (peer.address.unwrap().to_string(), peer.encrypted)
+        };
+        let (by, scheme) = ("x-forwarded-for", "x-forwarded-proto");
+        for (headers, address) in [
+            (&[(by, &b"6.6.6.6, 1.2.3.4"[..])][..], "1.2.3.4"),
+            (&[(by, b"6.6.6.6"), (by, b"1.2.3.4, 10.0.0.9")], "1.2.3.4"),
+            (&[(by, b"\xff, 1.2.3.4")], "1.2.3.4"),
+            (&[(by, b"6.6.6.6, 1.2.3.4:5678")], "1.2.3.4"),
+            (&[(by, b"6.6.6.6, [2001:db8::1]:5678")], "2001:db8::1"),
+            (&[(by, b"6.6.6.6, [2001:db8::1]")], "2001:db8::1"),
+            (&[(by, b"6.6.6.6, ::ffff:1.2.3.4")], "1.2.3.4"),
+            (&[(by, b"6.6.6.6, unknown")], "0.0.0.0"),
+            (&[(by, b"6.6.6.6, ")], "0.0.0.0"),
+            (&[(by, b"6.6.6.6"), (by, b"x, 10.0.0.9")], "0.0.0.0"),
+            (&[(by, b"")], "0.0.0.0"),
+            (&[(by, b"10.0.0.9")], "10.0.0.1"),
+            (&[], "10.0.0.1"),
+        ] {
+            assert_eq!(told(headers).0, address, "{headers:?}");
+        }
+        for (headers, encrypted) in [
+            (&[(scheme, &b"https"[..])][..], true),
+            (&[(scheme, b"HTTPS"), (scheme, b"https")], true),
+            (&[(scheme, b"https, https")], true),
+            (&[(scheme, b"https"), (scheme, b"http")], false),
+            (&[(scheme, b"https, http")], false),
+            (&[(scheme, b"http, https")], false),
+            (&[(scheme, b"")], false),
+            (&[], false),
+        ] {
+            assert_eq!(told(headers).1, encrypted, "{headers:?}");
+        }
+    }
 
     #[tokio::test]
     async fn hb3_forwarded_headers_count_only_from_a_trusted_proxy() {
@@ -396,7 +451,7 @@ mod tests {
     }
 
     /// A server with HTTPS, and what connects to it with a protocol.
-    async fn encrypted(patience: Duration) -> (std::net::SocketAddr, impl AsyncFn(&[u8]) -> tokio_rustls::client::TlsStream<TcpStream>) {
+    async fn encrypted(patience: Duration) -> (SocketAddr, impl AsyncFn(&[u8]) -> tokio_rustls::client::TlsStream<TcpStream>) {
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let der = rustls_pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

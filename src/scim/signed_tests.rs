@@ -174,8 +174,12 @@ async fn rfc7523_every_other_assertion_is_refused_alike() {
         let answer = bench.form(&[], &form).await;
         assert_eq!((answer.0, &answer.2["error"]), (StatusCode::BAD_REQUEST, &json!("invalid_request")), "{form:?}");
     }
-    let twice = bench.form(&[("authorization", "Basic eDp5")], &[grant, kind, asserted]).await;
-    assert_eq!((twice.0, &twice.2["error"]), (StatusCode::BAD_REQUEST, &json!("invalid_request")));
+    for basic in [&[("authorization", "Basic eDp5")][..], &[("authorization", "Basic eDp5"), ("authorization", "Basic eDp6")]] {
+        let twice = bench.form(basic, &[grant, kind, asserted]).await;
+        assert_eq!((twice.0, &twice.2["error"]), (StatusCode::BAD_REQUEST, &json!("invalid_request")));
+        let twice = bench.form(&[basic, basic].concat(), &[grant]).await;
+        assert_eq!((twice.0, &twice.2["error"]), (StatusCode::BAD_REQUEST, &json!("invalid_request")), "more than one way");
+    }
     bench.form(&[], &[grant, kind, asserted, ("client_id", &client.id)]).await.ok();
 }
 
