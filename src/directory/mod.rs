@@ -49,6 +49,7 @@ mod logins;
 mod maintenance;
 mod memberships;
 mod monitor;
+pub mod offers;
 mod open;
 pub mod operator;
 pub mod password_hash;

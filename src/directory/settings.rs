@@ -69,6 +69,8 @@ pub struct Settings {
     pub alerts: Alerts,
     /// How long users that a provisioning client deleted are kept.
     pub keep_deleted: Duration,
+    /// Whether SCIM says in its configuration what it does with roles and entitlements.
+    pub roles_and_entitlements: bool,
     /// Who is told of security events.
     pub events: Vec<super::events::EventReceiver>,
     /// What the doors can do, as attributes of the root DSE.
@@ -105,6 +107,7 @@ impl Settings {
             activation: Activation::default(),
             alerts: Alerts::default(),
             keep_deleted: KEEP_DELETED,
+            roles_and_entitlements: false,
             events: Vec::new(),
             protocol_features: Vec::new(),
         }

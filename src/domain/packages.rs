@@ -89,7 +89,8 @@ pub fn had_by_in_words(packages: &[Box<str>]) -> String {
 }
 
 impl Package {
-    fn lists(&self, role: &str) -> bool {
+    /// Whether the licensee role of that name is one of its own.
+    pub fn lists(&self, role: &str) -> bool {
         self.roles.iter().any(|name| name.eq_ignore_ascii_case(role))
     }
 }

@@ -3,12 +3,14 @@
 use super::bulk::{MAX_OPERATIONS, MAX_PAYLOAD};
 use super::cursor::CURSOR_TIMEOUT;
 use super::list::{DEFAULT_RESULTS, MAX_RESULTS};
+use super::mapping::LICENCE;
 use super::schema::{Catalogue, ResourceType, Schema};
 use crate::directory::events::EventUri;
+use crate::directory::settings::Settings;
 use serde_json::{Value, json};
 
 /// `/ServiceProviderConfig` (RFC 7643 §5, RFC 9865 §4).
-pub fn service_provider_config(base_url: &str, tells_events: bool) -> Value {
+pub fn service_provider_config(base_url: &str, settings: &Settings) -> Value {
     let mut config = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "patch": {"supported": true},
@@ -40,11 +42,30 @@ pub fn service_provider_config(base_url: &str, tells_events: bool) -> Value {
         "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base_url}/ServiceProviderConfig")},
     });
     // Some clients give up on members that they do not know (RFC 9967 §4).
-    if tells_events && let Some(members) = config.as_object_mut() {
+    let Some(members) = config.as_object_mut() else { return config };
+    if !settings.events.is_empty() {
         let uris: Vec<&str> = EventUri::ALL.iter().map(|uri| uri.text()).collect();
         members.insert("securityEvents".into(), json!({"asyncRequest": "none", "eventUris": uris}));
     }
+    if settings.roles_and_entitlements {
+        members.insert("RolesAndEntitlements".into(), roles_and_entitlements());
+    }
     config
+}
+
+/// What is done with roles and entitlements of users (draft-ietf-scim-roles-entitlements-01). Entitlements are what clients give,
+/// so there is no list of them.
+fn roles_and_entitlements() -> Value {
+    json!({
+        "roles": {
+            "supported": true, "multipleRolesSupported": true, "primarySupported": true, "typeSupported": true,
+            "types": ["current", "otherPackage"],
+        },
+        "entitlements": {
+            "supported": false, "multipleEntitlementsSupported": true, "primarySupported": true, "typeSupported": true,
+            "types": [LICENCE],
+        },
+    })
 }
 
 /// One of `/ResourceTypes` (RFC 7643 §6).
@@ -92,4 +113,21 @@ pub fn resource_types(catalogue: &Catalogue, base_url: &str) -> Vec<Value> {
 /// `/Schemas`.
 pub fn schemas(catalogue: &Catalogue, base_url: &str) -> Vec<Value> {
     catalogue.schemas().map(|held| schema(held, base_url)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r8_roles_are_announced_where_the_config_says_so() {
+        let mut settings = Settings::new(std::path::PathBuf::new(), &[]);
+        let told = |settings: &Settings| service_provider_config("https://h/scim/v2", settings);
+        assert!(told(&settings).get("RolesAndEntitlements").is_none());
+        settings.roles_and_entitlements = true;
+        let told = told(&settings);
+        let roles = &told["RolesAndEntitlements"]["roles"];
+        assert_eq!((&roles["supported"], &roles["types"]), (&json!(true), &json!(["current", "otherPackage"])));
+        assert_eq!(told["RolesAndEntitlements"]["entitlements"]["supported"], json!(false), "there is no /Entitlements");
+    }
 }

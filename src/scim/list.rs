@@ -10,6 +10,7 @@ use super::evaluate::Predicate;
 use super::filter::{Filter as ScimFilter, Words};
 use super::gateway::Gateway;
 use super::json::{self, Object};
+use super::licensing;
 use super::listing::{Asked, Place, Sought, Window};
 use super::mapping::Computed;
 use super::memberships;
@@ -153,9 +154,15 @@ fn parsed(query: &Query) -> Result<Option<ScimFilter>, ScimError> {
 
 /// Answers a query of the endpoint of a type. Runs as long as the search takes.
 pub fn of_type(gateway: &Gateway, resource_type: &ResourceType, query: &Query) -> Result<String, ScimError> {
+    let resource_type = gateway.served(resource_type);
     match resource_type.source {
         Source::Entries => stored(gateway, &[resource_type], query),
         Source::Memberships => memberships::list(gateway, resource_type, query),
+        Source::Licences | Source::Packages | Source::Roles => {
+            let cursors = cursors(gateway, &[resource_type], query)?;
+            let made = licensing::all(gateway, resource_type, query)?.into_iter().map(|made| made.resource);
+            at_hand(made.collect(), resource_type, query, cursors.as_ref())
+        }
         Source::Sessions => {
             let cursors = cursors(gateway, &[resource_type], query)?;
             at_hand(sessions::all(gateway, resource_type), resource_type, query, cursors.as_ref())

@@ -18,6 +18,7 @@ pub mod external_id;
 pub mod filter;
 pub mod gateway;
 pub mod json;
+mod licensing;
 pub mod list;
 pub mod listing;
 pub mod mapping;

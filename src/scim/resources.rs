@@ -4,6 +4,7 @@ use super::error::{ScimError, ScimType};
 use super::external_id;
 use super::gateway::Gateway;
 use super::json::Object;
+use super::licensing::{self, Made};
 use super::list::Query;
 use super::mapping::{self, Changes, Computed, Part};
 use super::members::{self, Step};
@@ -187,6 +188,7 @@ pub fn read(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response, ScimError> {
+    let resource_type = gateway.served(resource_type);
     scopes::permit(gateway, resource_type, Deed::Read)?;
     let projection = projection(gateway, parameters, resource_type)?;
     match resource_type.source {
@@ -198,6 +200,15 @@ pub fn read(
         Source::Memberships => {
             let edge = Edge::find(gateway, id)?;
             Ok(of_edge(gateway, resource_type, &edge, &projection, StatusCode::OK, headers))
+        }
+        Source::Licences | Source::Packages | Source::Roles => {
+            let Made { resource, version } = licensing::one(gateway, resource_type, id, &Query::of_parameters(parameters)?)?;
+            let location = format!("{}{}/{id}", gateway.base_url, resource_type.endpoint);
+            let body = || scim(StatusCode::OK, &projection.apply(resource, resource_type).into());
+            Ok(match version {
+                Some(version) => versioned(StatusCode::OK, version, body, &location, headers),
+                None => body(),
+            })
         }
         Source::Sessions => {
             let session = sessions::one(gateway, resource_type, id)?;
@@ -220,6 +231,9 @@ pub async fn delete(gateway: &Gateway, resource_type: &ResourceType, id: &str, h
             let edge = Edge::find(gateway, id)?;
             let conditional = if_match(headers, edge.version())?;
             edge.write(gateway, edge.end(), conditional).await?;
+        }
+        Source::Licences | Source::Packages | Source::Roles => {
+            return Err(ScimError::new(StatusCode::METHOD_NOT_ALLOWED, "the endpoint does not have this method"));
         }
         Source::Sessions => gateway.directory.end_session(&gateway.caller, id, None).await?,
     }

@@ -18,7 +18,7 @@ use super::scopes::{self, Deed};
 use super::sessions;
 use crate::access::Scope;
 use crate::directory::Directory;
-use crate::directory::client::Client;
+use crate::directory::client::{Client, Profile};
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -35,6 +35,8 @@ pub struct Scim {
     pub catalogue: Arc<Catalogue>,
     /// The same for clients that are not to give roles.
     without_roles: Arc<Catalogue>,
+    /// Both for Okta.
+    for_okta: [Arc<Catalogue>; 2],
     /// What locations begin with, such as `https://directory.example.com/scim/v2`; no slash at the end.
     pub base_url: Arc<str>,
     /// What queries have found of late.
@@ -49,10 +51,12 @@ impl Scim {
         let catalogue = Arc::new(Catalogue::load()?);
         let signing = events::Signing::default();
         let without_roles = Arc::new(catalogue.without_giving_roles());
+        let for_okta = [Arc::new(catalogue.for_okta()?), Arc::new(without_roles.for_okta()?)];
         Ok(Arc::new(Self {
             directory,
             catalogue,
             without_roles,
+            for_okta,
             base_url: base_url.trim_end_matches('/').into(),
             listings: Arc::default(),
             signing,
@@ -64,7 +68,14 @@ impl Scim {
     /// The types of resources as a caller has them. What a person may do is decided for each change.
     pub(super) fn catalogue_of(&self, client: Option<&Client>) -> &Arc<Catalogue> {
         let may = client.is_none_or(|client| client.settings.scopes.contains(&Scope::Roles));
-        if may { &self.catalogue } else { &self.without_roles }
+        let is_okta = client.is_some_and(|client| client.settings.profile == Profile::Okta);
+        let [okta, okta_without_roles] = &self.for_okta;
+        match (is_okta, may) {
+            (false, true) => &self.catalogue,
+            (false, false) => &self.without_roles,
+            (true, true) => okta,
+            (true, false) => okta_without_roles,
+        }
     }
 }
 
@@ -247,16 +258,26 @@ fn unfiltered(parameters: &[(String, String)]) -> Result<(), ScimError> {
 
 async fn service_provider_config(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
     unfiltered(&parameters)?;
-    Ok(scim(StatusCode::OK, &discovery::service_provider_config(&state.base_url, !state.directory.settings().events.is_empty())))
+    Ok(scim(StatusCode::OK, &discovery::service_provider_config(&state.base_url, &state.directory.settings())))
 }
 
-async fn resource_types(State(state): State<Arc<Scim>>, Parameters(parameters): Parameters) -> Result<Response, ScimError> {
+async fn resource_types(
+    State(state): State<Arc<Scim>>,
+    gateway: Result<Gateway, ScimError>,
+    Parameters(parameters): Parameters,
+) -> Result<Response, ScimError> {
     unfiltered(&parameters)?;
-    Ok(scim(StatusCode::OK, &discovery::list(&discovery::resource_types(&state.catalogue, &state.base_url))))
+    let catalogue = gateway.as_ref().map_or(&state.catalogue, |gateway| &gateway.catalogue);
+    Ok(scim(StatusCode::OK, &discovery::list(&discovery::resource_types(catalogue, &state.base_url))))
 }
 
-async fn resource_type(State(state): State<Arc<Scim>>, Path(id): Path<String>) -> Result<Response, ScimError> {
-    let held = state.catalogue.types.iter().find(|held| held.name == id).ok_or_else(ScimError::not_found)?;
+async fn resource_type(
+    State(state): State<Arc<Scim>>,
+    gateway: Result<Gateway, ScimError>,
+    Path(id): Path<String>,
+) -> Result<Response, ScimError> {
+    let catalogue = gateway.as_ref().map_or(&state.catalogue, |gateway| &gateway.catalogue);
+    let held = catalogue.types.iter().find(|held| held.name == id).ok_or_else(ScimError::not_found)?;
     Ok(scim(StatusCode::OK, &discovery::resource_type(held, &state.base_url)))
 }
 

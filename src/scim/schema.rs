@@ -197,8 +197,14 @@ pub struct Verbs {
 pub enum Source {
     /// Each is an entry.
     Entries,
+    /// They are the licences of the organisation, to be read.
+    Licences,
     /// They are what binds members to groups.
     Memberships,
+    /// They are the packages of the catalog.
+    Packages,
+    /// They are the roles of the organisation, and those that packages have.
+    Roles,
     /// They are the sessions of the organisation.
     Sessions,
 }
@@ -295,8 +301,20 @@ impl Catalogue {
     pub fn without_giving_roles(&self) -> Self {
         let schema = self.user.schema.clone().with_read_only("roles");
         let user = Arc::new(ResourceType { schema, ..(*self.user).clone() });
-        let types = self.types.iter().map(|held| if held.name == user.name { Arc::clone(&user) } else { Arc::clone(held) });
-        Self { types: types.collect(), group: Arc::clone(&self.group), user }
+        Self { user: Arc::clone(&user), ..self.with(&user) }
+    }
+
+    /// The same for Okta, which asks for roles by a schema of its own (quirk 37).
+    pub fn for_okta(&self) -> Result<Self, serde_json::Error> {
+        let schema = Schema::load(include_str!("../../schema/scim/okta_role.json"))?;
+        let role = self.types.iter().find(|held| held.source == Source::Roles);
+        Ok(role.map_or_else(|| self.clone(), |role| self.with(&Arc::new(ResourceType { schema, ..(**role).clone() }))))
+    }
+
+    /// The same with another type in the place of the one of that name.
+    fn with(&self, other: &Arc<ResourceType>) -> Self {
+        let types = self.types.iter().map(|held| Arc::clone(if held.name == other.name { other } else { held }));
+        Self { types: types.collect(), user: Arc::clone(&self.user), group: Arc::clone(&self.group) }
     }
 
     /// The type whose resources are at that endpoint, such as `/Users`.

@@ -43,7 +43,7 @@ fn resource(gateway: &Gateway, held: &ResourceType, session: &SessionInfo) -> Ob
 }
 
 /// The value of the leaf of a name.
-fn leaf(dn: &str) -> String {
+pub(super) fn leaf(dn: &str) -> String {
     let rdn = Dn::parse(dn).ok().and_then(|dn| dn.rdn().cloned());
     let value = rdn.and_then(|rdn| rdn.0.first().map(|ava| String::from_utf8_lossy(&ava.value).into_owned()));
     value.unwrap_or_else(|| dn.to_owned())

@@ -82,6 +82,8 @@ pub struct Definition {
 
 const ALL_VERBS: Verbs = Verbs { create: true, change: true, delete: true };
 
+const READ_ONLY: Verbs = Verbs { create: false, change: false, delete: false };
+
 /// All types of resources, in the order in which they are listed.
 pub(super) static DEFINITIONS: &[Definition] = &[
     Definition {
@@ -159,6 +161,50 @@ pub(super) static DEFINITIONS: &[Definition] = &[
         extensions: &[],
         verbs: ALL_VERBS,
         source: Source::Memberships,
+        mapping: &NOT_STORED,
+    },
+    Definition {
+        name: "Role",
+        endpoint: "/Roles",
+        description: "Roles of the organisation and of the packages, with which of them can be given",
+        kind: Kind::Role,
+        schema: include_str!("../../schema/scim/role.json"),
+        extensions: &[include_str!("../../schema/scim/headcount_role.json")],
+        verbs: READ_ONLY,
+        source: Source::Roles,
+        mapping: &NOT_STORED,
+    },
+    Definition {
+        name: "Licence",
+        endpoint: "/Licences",
+        description: "Licences of the organisation, with the seats in use and what they cost",
+        kind: Kind::Licence,
+        schema: include_str!("../../schema/scim/licence.json"),
+        extensions: &[],
+        verbs: READ_ONLY,
+        source: Source::Licences,
+        mapping: &NOT_STORED,
+    },
+    Definition {
+        name: "Entitlement",
+        endpoint: "/Licenses",
+        description: "The licences, as Okta looks for entitlements",
+        kind: Kind::Licence,
+        schema: include_str!("../../schema/scim/okta_entitlement.json"),
+        extensions: &[],
+        verbs: READ_ONLY,
+        source: Source::Licences,
+        mapping: &NOT_STORED,
+    },
+    Definition {
+        name: "Package",
+        endpoint: "/Packages",
+        description: "Packages of the catalog, with their roles and fees",
+        kind: Kind::Licence,
+        schema: include_str!("../../schema/scim/package.json"),
+        extensions: &[],
+        verbs: READ_ONLY,
+        source: Source::Packages,
         mapping: &NOT_STORED,
     },
     Definition {

@@ -30,7 +30,7 @@ KNOWN = {
 }
 GROUP = "urn:headcount:scim:schemas:extension:1.0:Group"
 # Types that are listed to be read: the tester would create what it finds, and they answer 405.
-READ_ONLY = {"Session", "Package", "Licence", "Entitlement"}
+READ_ONLY = {"Session", "Role", "Package", "Licence", "Entitlement"}
 
 
 made_up = filling.generate_random_value

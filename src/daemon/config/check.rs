@@ -162,6 +162,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         activation: activation(&mut checker, file),
         alerts: alerts(&mut checker, file),
         keep_deleted: file.provisioning.keep_deleted.get_ref().0,
+        roles_and_entitlements: file.provisioning.roles_and_entitlements,
         events: events::receivers(&mut checker, file),
         protocol_features: crate::ldap::features(),
     };

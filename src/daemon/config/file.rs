@@ -551,11 +551,13 @@ pub struct MailTable {
 pub struct ProvisioningTable {
     /// How long users that a client deleted are kept.
     pub keep_deleted: Spanned<Period>,
+    /// Whether the configuration that clients read speaks of roles and entitlements.
+    pub roles_and_entitlements: bool,
 }
 
 impl Default for ProvisioningTable {
     fn default() -> Self {
-        Self { keep_deleted: Spanned::new(0..0, Period(KEEP_DELETED)) }
+        Self { keep_deleted: Spanned::new(0..0, Period(KEEP_DELETED)), roles_and_entitlements: false }
     }
 }
 
