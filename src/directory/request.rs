@@ -542,6 +542,8 @@ pub struct WriteOptions {
     pub tree: bool,
     /// The entry's version must still be this (If-Match).
     pub expected_version: Option<u64>,
+    /// It must be this entry that the DN names, and not one that has come in its place.
+    pub expected_entry: Option<EntryId>,
     /// The client gives what the entry is to be as a whole (PUT), and not what changes of it; that is what receivers of events are told.
     pub replaces: bool,
     /// With [`Write::Rename`]: changes made to the renamed entry in the same step, all or nothing with it.

@@ -3,7 +3,7 @@
 
 use super::core::Current;
 use super::{Caller, Directory};
-use crate::access::ProvisioningClient;
+use crate::access::{ProvisioningClient, Scopes};
 use crate::base::EntryId;
 use crate::model::Facts;
 use crate::store::Watch;
@@ -15,8 +15,8 @@ pub struct Seen {
     /// The version of the schema.
     version: usize,
     current: Arc<Current>,
-    /// The organisation of the caller, the client it is, and the rules of the config that speak of it.
-    subject: (Option<EntryId>, Option<ProvisioningClient>, (u64, u64, u64)),
+    /// The organisation of the caller, the client it is, its scopes, and the rules of the config that speak of it.
+    subject: (Option<EntryId>, Option<ProvisioningClient>, Scopes, (u64, u64, u64)),
 }
 
 impl std::fmt::Debug for Seen {
@@ -31,7 +31,8 @@ impl Directory {
     pub fn state_for(&self, caller: &Caller) -> Option<Seen> {
         let watch = self.memory().watch();
         let grants = self.grants(caller);
-        let subject = (grants.subject().organisation, grants.subject().client.clone(), grants.rests_on_entries_alone()?);
+        let who = grants.subject();
+        let subject = (who.organisation, who.client.clone(), who.scopes, grants.rests_on_entries_alone()?);
         // Values that entries share change with others.
         let shared = self.areas().is_some();
         (!shared).then(|| Seen { watch, version: self.schema().version(), current: self.current(), subject })

@@ -90,7 +90,7 @@ fn found<'r>(resource: &'r Object, urn: Option<&str>, name: &str) -> Option<&'r 
 fn patched(held: &ResourceType, before: &Object, operation: &Value) -> Result<Object, Option<ScimType>> {
     let mut after = before.clone();
     let applied = patch::parse(json!({"Operations": [operation]}).as_object().unwrap(), Profile::Rfc)
-        .and_then(|operations| patch::apply(&mut after, &operations[0], held, Profile::Rfc));
+        .and_then(|operations| patch::apply(&mut after, &operations[..1], held, Profile::Rfc));
     applied.map(|()| after).map_err(|error| error.kind)
 }
 

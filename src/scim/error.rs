@@ -118,6 +118,11 @@ impl ScimError {
         Self::new(StatusCode::PRECONDITION_FAILED, "the resource has changed: its version is not the one of If-Match")
     }
 
+    /// 503: whoever tries again may have more luck.
+    pub fn busy() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "others change the resource all the time: try again")
+    }
+
     /// 401 (RFC 6750 §3).
     pub fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "a valid bearer token is needed")

@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::json::{self, Object};
 use super::listing::Listings;
 use super::mapping::{self, Changes, Computed, Lookup, Part, Reference};
+use super::resources::ATTEMPTS;
 use super::schema::{Catalogue, ResourceType};
 use crate::base::{EntryId, random};
 use crate::directory::client::{ClientSettings, Profile};
@@ -303,11 +304,30 @@ impl Gateway {
         resource_type: &ResourceType,
         changes: Changes,
         pending: Vec<PendingChange>,
-        beside: impl FnOnce(&str) -> Result<Vec<Write>, ScimError>,
+        beside: impl Fn(&str) -> Result<Vec<Write>, ScimError>,
     ) -> Result<OwnedEntry, ScimError> {
-        let mapping::Naming { ldap: naming, container, .. } = resource_type.mapping.naming;
+        let mapping::Naming { container, is_unique, .. } = resource_type.mapping.naming;
         let parent = Dn::parse(&format!("{container},{}", self.organisation)).unwrap_or_default();
-        let changes = self.with_free_name(resource_type, changes, &parent, None)?;
+        for _ in 0..ATTEMPTS {
+            let changes = self.with_free_name(resource_type, changes.clone(), &parent, None)?;
+            match self.write(self.addition(resource_type, (changes, pending.clone()), &parent, &beside)?).await {
+                // Somebody else took the name that was free.
+                Err(Error::AlreadyExists(_)) if !is_unique => {}
+                done => return done?.into_iter().find_map(|done| done.post_read).ok_or_else(ScimError::not_found),
+            }
+        }
+        Err(ScimError::busy())
+    }
+
+    /// What makes an entry, and what comes with it.
+    fn addition(
+        &self,
+        resource_type: &ResourceType,
+        (changes, pending): (Changes, Vec<PendingChange>),
+        parent: &Dn,
+        beside: &dyn Fn(&str) -> Result<Vec<Write>, ScimError>,
+    ) -> Result<Vec<(Write, WriteOptions)>, ScimError> {
+        let naming = resource_type.mapping.naming.ldap;
         let name = changes.iter().find(|(held, _)| *held == naming).and_then(|(_, values)| values.first().cloned());
         let name = name.unwrap_or_else(|| uuid::Builder::from_random_bytes(random::bytes::<16>()).into_uuid().to_string().into_bytes());
         let rdn = Rdn(vec![Ava { attribute: naming.to_owned(), value: name }]);
@@ -318,8 +338,7 @@ impl Gateway {
         attributes.extend(changes.into_iter().map(|(name, values)| (self.ldap_name(name), values)));
         let options = WriteOptions { post_read: Some(self.read_back(resource_type)), pending, ..WriteOptions::default() };
         let after = beside(&dn)?.into_iter().map(|write| (write, WriteOptions::default()));
-        let writes = std::iter::once((Write::Add { dn, attributes }, options)).chain(after).collect();
-        self.write(writes).await?.into_iter().find_map(|done| done.post_read).ok_or_else(ScimError::not_found)
+        Ok(std::iter::once((Write::Add { dn, attributes }, options)).chain(after).collect())
     }
 
     /// Several changes in one step, all or nothing.
@@ -352,7 +371,7 @@ impl Gateway {
             values,
         };
         modifications.splice(0..0, changes.into_iter().map(replace));
-        let mut options = WriteOptions { post_read: Some(self.read_back(resource_type)), ..options };
+        let mut options = WriteOptions { post_read: Some(self.read_back(resource_type)), expected_entry: Some(entry.id), ..options };
         let dn = entry.dn.clone();
         let write = match new_rdn {
             Some(new_rdn) => {
@@ -505,7 +524,13 @@ fn renamed(entry: &OwnedEntry, naming: &mapping::Naming, changes: Changes) -> (O
     for (name, values) in changes {
         let ava = rdn.0.iter_mut().find(|ava| ava.attribute.eq_ignore_ascii_case(name));
         match (ava, values.as_slice()) {
-            (Some(ava), [value, ..]) => ava.value.clone_from(value),
+            (Some(ava), [value, others @ ..]) => {
+                ava.value.clone_from(value);
+                // The first is the one that is shown.
+                if !others.is_empty() {
+                    left.push((name, values));
+                }
+            }
             (Some(_), []) if name != naming.ldap => is_lost = true,
             _ => left.push((name, values)),
         }

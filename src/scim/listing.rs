@@ -13,6 +13,7 @@ use super::mapping::Computed;
 use super::narrow::narrow;
 use super::order::Order;
 use super::schema::ResourceType;
+use super::turns::Turns;
 use crate::base::EntryId;
 use crate::base::counts::Counter;
 use crate::directory::{OwnedEntry, Seen};
@@ -20,6 +21,7 @@ use crate::model::Filter;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A listing of fewer is looked for again rather than kept.
 const WORTH_KEEPING: usize = if cfg!(test) { 4 } else { 256 };
@@ -27,6 +29,9 @@ const WORTH_KEEPING: usize = if cfg!(test) { 4 } else { 256 };
 const ROOM: usize = 64 << 20;
 /// Listings that are kept for one organisation.
 const OF_ONE: usize = 8;
+
+/// How long a query may look: no client waits longer for its answer.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Where one resource stands in the order of a query.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,6 +150,7 @@ impl Asked<'_> {
     /// Looks for what is asked for, among these entries or all. Answers the places and how many entries were looked at.
     fn find(&self, gateway: &Gateway, among: Option<&[EntryId]>) -> Result<(Vec<Place>, usize), ScimError> {
         let (mut places, mut looked_at) = (Vec::new(), 0);
+        let until = gateway.directory.clock().monotonic().saturating_add(LONGEST);
         for (kind, sought) in self.sought.iter().enumerate() {
             let Some(sought) = sought else { continue };
             let sorted = self.order.as_ref().and_then(|order| order.location(kind));
@@ -157,12 +163,16 @@ impl Asked<'_> {
             };
             let most = if sought.indexed { usize::MAX } else { gateway.directory.look_through(&gateway.caller) };
             let mut seen = 0;
+            let clock = gateway.directory.clock();
             let mut take = |entries: Vec<OwnedEntry>| {
                 seen += entries.len();
                 if seen > most {
                     return Err(ScimError::of(ScimType::TooMany, "the filter selects too many entries to look at: narrow it"));
                 }
                 for entry in entries {
+                    if clock.monotonic() > until {
+                        return Err(ScimError::of(ScimType::TooMany, "the query takes too long: narrow it"));
+                    }
                     places.extend(self.place(gateway, (kind, sought), &entry, &wants)?);
                 }
                 Ok(())
@@ -266,6 +276,8 @@ pub struct Listings {
     /// Entries and members that were read, for listings and for all else: what answers cost.
     pub looked_at: Counter,
     uses: Counter,
+    /// Who may look now.
+    pub turns: Turns,
 }
 
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use super::evaluate::folded;
 use super::gateway::equals;
 use super::json::{Object, canonical, is_unassigned};
 pub use super::reference::{Lookup, Reference};
-use super::resource::is_primary;
-use super::schema::{Mutability, ResourceType};
+use super::resource::{in_form, is_primary};
+use super::schema::{Attribute, Mutability, ResourceType};
 use crate::base::Timestamp;
 use crate::directory::OwnedEntry;
 use crate::model::Filter;
@@ -399,7 +399,7 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
     let id = entry.text("entryUUID").unwrap_or_default();
     resource.insert("id".to_owned(), id.into());
     for row in resource_type.mapping.rows {
-        if let Some(value) = shown(entry, row) {
+        if let Some(value) = shown(entry, row, resource_type.mapped(row.holder, row.name)) {
             place(&mut resource, row.holder, row.name, value);
         }
     }
@@ -460,7 +460,7 @@ fn stand_ins(row: &Row) -> &'static [&'static str] {
 }
 
 /// The value of a row, or `None` where the entry has none to show.
-fn shown(entry: &OwnedEntry, row: &Row) -> Option<Value> {
+fn shown(entry: &OwnedEntry, row: &Row, attribute: Option<&Attribute>) -> Option<Value> {
     let text = entry.text(row.ldap);
     match (row.ldap, row.codec) {
         ("userPassword", _) => None,
@@ -469,7 +469,10 @@ fn shown(entry: &OwnedEntry, row: &Row) -> Option<Value> {
         // An entry made by an LDAP client often has cn alone.
         ("displayName", _) => text.or_else(|| own_common_name(entry)).map(Value::from),
         (_, Codec::Structured) => {
-            let mut values: Vec<Value> = entry.values(row.ldap).filter_map(|value| serde_json::from_slice(value).ok()).collect();
+            // LDAP takes more for a value than the schema of SCIM does.
+            let read = |value: &[u8]| in_form(attribute?, &serde_json::from_slice(value).ok()?);
+            let own = |value: &Value| row.ldap != "hcEntitlement" || !is_licence(value);
+            let mut values: Vec<Value> = entry.values(row.ldap).filter_map(read).filter(own).collect();
             if values.is_empty() {
                 values = projected(entry, row.ldap);
             }

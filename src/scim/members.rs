@@ -11,9 +11,13 @@ use super::patch::{Action, Operation};
 use super::schema::{ResourceType, Target};
 use crate::directory::{Named, OwnedEntry, PendingChange};
 use crate::model::{Level, Modification, ModificationKind};
+use axum::http::StatusCode;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Members that the steps of one request may look at, before the last of them (HA5).
+const MOST_LOOKED_AT: usize = 1_000_000;
 
 /// Which of the two lists of a group: its members, or its members of every level, past ones too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,14 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether who is on the list has to be known.
+    const fn looks_at_all(&self) -> bool {
+        match self {
+            Self::Add(_) | Self::Remove(_, Whom::Ids(_)) => false,
+            Self::Remove(..) | Self::Replace(..) | Self::Level(..) => true,
+        }
+    }
+
     /// Whether it speaks of levels.
     pub fn is_of_levels(&self) -> bool {
         match self {
@@ -146,9 +158,12 @@ pub fn ids(value: &Value) -> Result<Vec<String>, ScimError> {
         Value::Array(elements) => elements.as_slice(),
         single => std::slice::from_ref(single),
     };
+    let text = |members: &Object, name| json::get(members, name).and_then(Value::as_str).map(str::to_owned);
+    // The end of its URI, where a client gives that alone.
+    let of_uri = |uri: String| uri.trim_end_matches('/').rsplit('/').next().map(str::to_owned);
     let id = |element: &Value| match element {
         Value::String(id) => Some(id.clone()),
-        Value::Object(members) => json::get(members, "value").and_then(Value::as_str).map(str::to_owned),
+        Value::Object(members) => text(members, "value").or_else(|| of_uri(text(members, "$ref")?)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
     };
     elements.iter().map(|element| id(element).ok_or_else(|| ScimError::value("members: an id is missing"))).collect()
@@ -249,22 +264,34 @@ pub fn take(body: &mut Object, group: &ResourceType) -> Result<Vec<Step>, ScimEr
 /// where a step needs to know.
 fn outcome(steps: &[Step], current: &mut dyn FnMut() -> Result<Vec<Value>, ScimError>) -> Result<BTreeMap<String, Outcome>, ScimError> {
     let mut state: BTreeMap<String, Outcome> = BTreeMap::new();
+    let (mut listed, mut looked_at) = (None, 0_usize);
     for step in steps {
+        if step.looks_at_all() {
+            if looked_at > MOST_LOOKED_AT {
+                let detail = "the operations look at more members than those of one request may: send them in several";
+                return Err(ScimError::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+            }
+            if listed.is_none() {
+                listed = Some(current()?);
+            }
+            looked_at = looked_at.saturating_add(listed.as_ref().map_or(0, Vec::len)).saturating_add(state.len());
+        }
+        let current = listed.as_deref().unwrap_or_default();
         match step {
             Step::Add(wanted) => add(&mut state, wanted),
             Step::Remove(list, Whom::Ids(ids)) => state.extend(ids.iter().map(|id| (folded(id), Outcome::Gone(*list)))),
             Step::Remove(list, whom) => {
-                let gone = selected(&state, *list, whom, current()?);
+                let gone = selected(&state, *list, whom, current);
                 state.extend(gone.into_iter().map(|id| (id, Outcome::Gone(*list))));
             }
             Step::Replace(list, wanted) => {
-                let listed = selected(&state, *list, &Whom::All, current()?);
+                let listed = selected(&state, *list, &Whom::All, current);
                 let stay: HashSet<String> = wanted.iter().map(|(id, _)| folded(id)).collect();
                 state.extend(listed.into_iter().filter(|id| !stay.contains(id)).map(|id| (id, Outcome::Gone(*list))));
                 add(&mut state, wanted);
             }
             Step::Level(whom, level) => {
-                let found = selected(&state, List::Memberships, whom, current()?);
+                let found = selected(&state, List::Memberships, whom, current);
                 if found.is_empty() {
                     return Err(ScimError::no_target("memberships: there is no such member"));
                 }
@@ -287,12 +314,12 @@ fn add(state: &mut BTreeMap<String, Outcome>, wanted: &[Wanted]) {
 }
 
 /// Those on a list, as it is after the steps until now.
-fn selected(state: &BTreeMap<String, Outcome>, list: List, whom: &Whom, current: Vec<Value>) -> Vec<String> {
+fn selected(state: &BTreeMap<String, Outcome>, list: List, whom: &Whom, current: &[Value]) -> Vec<String> {
     let id = |element: &Value| element.get("value").and_then(Value::as_str).map(folded);
     let there: HashSet<String> = current.iter().filter_map(id).collect();
     let added = state.keys().filter(|id| !there.contains(*id)).map(|id| serde_json::json!({"value": id}));
     let mut found = Vec::new();
-    for mut element in current.into_iter().chain(added) {
+    for mut element in current.iter().cloned().chain(added) {
         let Some(id) = id(&element) else { continue };
         let level = element.get("level").and_then(Value::as_str).and_then(|name| level_of(name).ok());
         let level = match state.get(&id) {
@@ -481,7 +508,7 @@ mod tests {
         let current = ["a", "b"].map(|id| json!({"value": id, "display": format!("Name {id}"), "type": "User", "level": "full"}));
         let (steps, _) = steps(operations).unwrap();
         let state = outcome(&steps, &mut || Ok(current.to_vec())).unwrap();
-        selected(&state, List::Members, &Whom::All, current.to_vec())
+        selected(&state, List::Members, &Whom::All, &current)
     }
 
     #[test]
@@ -525,7 +552,7 @@ mod tests {
             let catalogue = Catalogue::load().unwrap();
             let filter = Filter::parse(&format!("level eq \"{}\"", level_name(level))).unwrap();
             let predicate = Predicate::compile_element(&filter, catalogue.group.extensions[0].attribute("memberships").unwrap()).unwrap();
-            let found = selected(&state, List::Memberships, &Whom::Matching(Box::new(predicate)), current.to_vec());
+            let found = selected(&state, List::Memberships, &Whom::Matching(Box::new(predicate)), &current);
             found.into_iter().map(move |id| format!("{id} {}", level_name(level)))
         };
         Ok(levels.into_iter().flat_map(of).collect())

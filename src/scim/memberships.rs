@@ -13,6 +13,7 @@ use super::mapping::Reference;
 use super::members::{self, List, Step, Whom};
 use super::project::Projection;
 use super::resource::{check_required, normalize, set_schemas};
+use super::resources::ATTEMPTS;
 use super::schema::ResourceType;
 use crate::base::EntryId;
 use crate::directory::{Error, Membership, OwnedEntry, Scope, WriteOptions};
@@ -121,17 +122,26 @@ pub(super) fn reduce(gateway: &Gateway, resource: &mut Object) {
 }
 
 async fn write(gateway: &Gateway, group: &OwnedEntry, step: Step, conditional: bool) -> Result<(), ScimError> {
-    // Both ends are there, so nothing waits.
-    let (modifications, _) = members::modifications(gateway, group, &[step])?;
-    if !modifications.is_empty() {
+    let (held, id) = (&gateway.catalogue.group, group.text("entryUUID").unwrap_or_default());
+    let (mut group, steps) = (group.clone(), [step]);
+    for _ in 0..ATTEMPTS {
+        // Both ends are there, so nothing waits.
+        let (modifications, _) = members::modifications(gateway, &group, &steps)?;
+        if modifications.is_empty() {
+            return Ok(());
+        }
         let options = WriteOptions { expected_version: conditional.then_some(group.version), ..WriteOptions::default() };
-        let changed = gateway.change(&gateway.catalogue.group, group, Vec::new(), modifications, options, Vec::new()).await;
-        changed.map_err(|error| match error {
-            Error::AssertionFailed(_) => ScimError::version(),
-            error => error.into(),
-        })?;
+        match gateway.change(held, &group, Vec::new(), modifications, options, Vec::new()).await {
+            Ok(_) => return Ok(()),
+            Err(Error::AssertionFailed(_)) if conditional => return Err(ScimError::version()),
+            // The group or the member has another name meanwhile, or somebody else was faster.
+            Err(Error::AssertionFailed(_) | Error::NoSuchObject { .. } | Error::AttributeOrValueExists(_) | Error::NoSuchAttribute(_)) => {
+                group = gateway.get(held, id, &[])?
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(())
+    Err(ScimError::busy())
 }
 
 fn end_of<'r>(resource: &'r Object, name: &str) -> Option<&'r str> {
@@ -199,23 +209,28 @@ pub(super) fn list(gateway: &Gateway, held: &ResourceType, query: &Query) -> Res
         return page(gateway, held, query, &groups);
     }
     let member = sought.member.as_deref().map(|id| gateway.entry_of(id)).transpose()?;
-    let mut resources = Vec::new();
+    let (mut resources, mut looked_at, most) = (Vec::new(), 0_usize, gateway.directory.look_through(&gateway.caller));
     let mut take = |edge: Edge| {
+        looked_at += 1;
+        if looked_at > most {
+            return Err(ScimError::of(ScimType::TooMany, "the query selects too many memberships to look at: narrow it"));
+        }
         let resource = edge.resource(gateway, held);
         if predicate.as_ref().is_none_or(|predicate| predicate.matches(&resource)) {
             resources.push(resource);
         }
+        Ok(())
     };
     for group in &groups {
         match &member {
             Some(None) => {}
             Some(Some((number, _))) => {
                 let member = gateway.directory.membership(&gateway.caller, group.id, *number)?;
-                member.into_iter().for_each(|member| take(Edge { group: group.clone(), member }));
+                member.into_iter().try_for_each(|member| take(Edge { group: group.clone(), member }))?;
             }
             None => {
                 let members = gateway.memberships(group.id)?;
-                members.into_iter().for_each(|member| take(Edge { group: group.clone(), member }));
+                members.into_iter().try_for_each(|member| take(Edge { group: group.clone(), member }))?;
             }
         }
     }
@@ -250,6 +265,7 @@ fn page(gateway: &Gateway, held: &ResourceType, query: &Query, groups: &[OwnedEn
         Window::After(None) => (0, None),
         Window::After(Some(position)) => (0, Some(ends_of(&position)?)),
     };
+    let from = begun.is_none().then_some(skip);
     let mut edges: Vec<Edge> = Vec::new();
     // One more than is shown tells whether there is more.
     let wanted = query.count.saturating_add(1);
@@ -283,7 +299,10 @@ fn page(gateway: &Gateway, held: &ResourceType, query: &Query, groups: &[OwnedEn
         .map(|edge| Position { key: Vec::new(), tie: [edge.group.id.0.to_be_bytes(), edge.member.id.0.to_be_bytes()].concat() });
     let projection = Projection::new(&query.attributes, &query.excluded, held)?;
     let shown = edges.iter().map(|edge| Value::Object(projection.apply(edge.resource(gateway, held), held)).to_string());
-    let page = list::Page { total: counts.iter().sum(), resources: shown.collect(), last };
+    let (all, shown): (usize, Vec<String>) = (counts.iter().sum(), shown.collect());
+    // Who pages by totals is not to wait for what is hidden.
+    let total = from.filter(|_| !more).map_or(all, |from| all.min(from + shown.len()));
+    let page = list::Page { total, resources: shown, last };
     Ok(page.written(query, cursors.as_ref()))
 }
 

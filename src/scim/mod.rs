@@ -42,8 +42,11 @@ pub mod scopes;
 pub mod server;
 mod sessions;
 mod stream;
+mod turns;
 pub mod types;
 
+#[cfg(test)]
+mod bounds_tests;
 #[cfg(test)]
 mod characteristics_tests;
 #[cfg(test)]

@@ -9,7 +9,10 @@ use super::path::Path;
 use super::resource::{check_value_strict, comparable, is_primary, same_key, shape, shape_single};
 use super::schema::{Attribute, Mutability, ResourceType, Schema, Target};
 use crate::directory::client::Profile;
+use axum::http::StatusCode;
 use serde_json::Value;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 /// What a PATCH body must name as its schema, where it names any.
 pub const PATCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -97,10 +100,21 @@ pub fn check_strict(operations: &[Operation], resource_type: &ResourceType) -> R
     Ok(())
 }
 
-/// Applies one operation. `resource` is in form (names as in the schema), and stays so.
-pub fn apply(resource: &mut Object, operation: &Operation, resource_type: &ResourceType, profile: Profile) -> Result<(), ScimError> {
-    let Operation { action, path, value } = operation;
-    let how = How { action: *action, profile };
+/// What the operations of one request may come to, counted in values that are looked at (HA5): one that selects among the values
+/// of an attribute looks at all of them, and each may do so.
+const MOST_LOOKED_AT: usize = 200_000;
+
+/// Applies operations one after another. `resource` is in form (names as in the schema), and stays so.
+pub fn apply(resource: &mut Object, operations: &[Operation], resource_type: &ResourceType, profile: Profile) -> Result<(), ScimError> {
+    let looked_at = Cell::new(0);
+    operations.iter().try_for_each(|operation| {
+        let how = How { action: operation.action, profile, looked_at: &looked_at };
+        apply_one(resource, operation, resource_type, how)
+    })
+}
+
+fn apply_one(resource: &mut Object, operation: &Operation, resource_type: &ResourceType, how: How<'_>) -> Result<(), ScimError> {
+    let Operation { path, value, .. } = operation;
     if let Some(path) = path {
         let target = resource_type.resolve(&path.attribute);
         let target = target.ok_or_else(|| ScimError::path(format!("{path} is no attribute of {}", resource_type.name)))?;
@@ -113,7 +127,7 @@ pub fn apply(resource: &mut Object, operation: &Operation, resource_type: &Resou
             continue;
         }
         // Names are paths: Entra ID sends `name.givenName` and `urn:…:User:department` as keys (quirk 4).
-        let path = read_path(name, profile)?;
+        let path = read_path(name, how.profile)?;
         let Some(target) = resource_type.resolve(&path.attribute) else { continue };
         if name.eq_ignore_ascii_case("schemas") || repeats(resource, target, value) {
             continue;
@@ -125,12 +139,27 @@ pub fn apply(resource: &mut Object, operation: &Operation, resource_type: &Resou
 
 /// What to do, and how the profile wants it.
 #[derive(Clone, Copy)]
-struct How {
+struct How<'c> {
     action: Action,
     profile: Profile,
+    /// By all operations until now.
+    looked_at: &'c Cell<usize>,
 }
 
-impl How {
+impl How<'_> {
+    /// Looks at a value `times` times: 413 where that is too much.
+    fn look_at(self, value: Option<&Value>, times: usize) -> Result<(), ScimError> {
+        let more = value.map_or(0, weight).saturating_mul(times).saturating_add(1);
+        self.looked_at.set(self.looked_at.get().saturating_add(more));
+        match self.looked_at.get() > MOST_LOOKED_AT {
+            true => {
+                let detail = "the operations look at more values than those of one request may: send them in several";
+                Err(ScimError::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Whether a complex value takes the place of the old one; else its sub-attributes are set and the others stay
     /// (RFC 7644 §3.5.2.3).
     fn replaces_whole(self) -> bool {
@@ -148,7 +177,7 @@ fn repeats(resource: &Object, target: Target<'_>, value: &Value) -> bool {
     }
 }
 
-fn at_target(resource: &mut Object, how: How, target: Target<'_>, filter: Option<&Filter>, value: &Value) -> Result<(), ScimError> {
+fn at_target(resource: &mut Object, how: How<'_>, target: Target<'_>, filter: Option<&Filter>, value: &Value) -> Result<(), ScimError> {
     let (extension, attribute, sub) = match target {
         Target::Extension(extension) => return at_extension(resource, how, extension, value),
         Target::Attribute(extension, attribute, sub) => (extension, attribute, sub),
@@ -173,7 +202,7 @@ fn at_target(resource: &mut Object, how: How, target: Target<'_>, filter: Option
     }
 }
 
-fn at_extension(resource: &mut Object, how: How, extension: &Schema, value: &Value) -> Result<(), ScimError> {
+fn at_extension(resource: &mut Object, how: How<'_>, extension: &Schema, value: &Value) -> Result<(), ScimError> {
     let emptied = how.action == Action::Remove || (how.action == Action::Replace && json::is_unassigned(value));
     if emptied || how.replaces_whole() {
         for attribute in &extension.attributes {
@@ -227,12 +256,14 @@ struct Place<'s> {
     attribute: &'s Attribute,
     sub: Option<&'s Attribute>,
     filter: Option<&'s Filter>,
-    how: How,
+    how: How<'s>,
 }
 
 impl Place<'_> {
     fn apply(&self, holder: &mut Object, value: &Value) -> Result<(), ScimError> {
         let name = &self.attribute.name;
+        // A text of a filter's length has no more terms than that.
+        self.how.look_at(holder.get(name), 1 + self.filter.map_or(0, |filter| filter.to_string().len() / 8))?;
         let set_once = holder.get(name).filter(|_| self.attribute.mutability == Mutability::Immutable).cloned();
         if self.attribute.multi_valued && (self.filter.is_some() || self.sub.is_some()) {
             self.elements(holder, value)?;
@@ -290,8 +321,12 @@ impl Place<'_> {
         let mut elements = current.and_then(Value::as_array).cloned().unwrap_or_default();
         let Some(Value::Array(added)) = shape(self.attribute, value)? else { return Ok(current.cloned()) };
         let mut touched = Vec::new();
+        let mut places = Places::of(self.attribute, &elements);
         for element in added {
-            let same = elements.iter().position(|held| self.is_same(held, &element));
+            let same = places.find(self.attribute, &element);
+            if same.is_none() {
+                places.note(self.attribute, &element, elements.len());
+            }
             match (same.and_then(|at| elements.get_mut(at)), element) {
                 (Some(Value::Object(held)), Value::Object(new)) => held.extend(new),
                 (Some(held), new) => *held = new,
@@ -303,18 +338,10 @@ impl Place<'_> {
         Ok(Some(Value::Array(elements)))
     }
 
-    /// Whether two elements are the same value for the same use; one that names no use is for any.
-    fn is_same(&self, held: &Value, new: &Value) -> bool {
-        let value = |element: &Value| element.get("value").map(|value| comparable(self.attribute.sub("value"), value));
-        match (value(held), value(new)) {
-            (Some(held), Some(new_value)) if new.get("type").is_none() => held == new_value,
-            _ => same_key(self.attribute, held) == same_key(self.attribute, new),
-        }
-    }
-
     /// What is there, but the values given (quirk 8).
     fn without(&self, current: Option<&Value>, value: &Value) -> Result<Option<Value>, ScimError> {
         let Some(Value::Array(gone)) = shape(self.attribute, value)? else { return Ok(current.cloned()) };
+        self.how.look_at(current, gone.len())?;
         let mut elements = current.and_then(Value::as_array).cloned().unwrap_or_default();
         elements.retain(|held| !gone.iter().any(|gone| self.covers(gone, held)));
         Ok(Some(Value::Array(elements)))
@@ -455,6 +482,50 @@ fn merged(attribute: &Attribute, current: Option<&Value>, action: Action, value:
     Ok(members)
 }
 
+/// Where elements are, to be found by what they are.
+struct Places {
+    by_value: HashMap<String, usize>,
+    by_key: HashMap<String, usize>,
+}
+
+impl Places {
+    fn of(attribute: &Attribute, elements: &[Value]) -> Self {
+        let mut places = Self { by_value: HashMap::new(), by_key: HashMap::new() };
+        elements.iter().enumerate().for_each(|(at, element)| places.note(attribute, element, at));
+        places
+    }
+
+    fn note(&mut self, attribute: &Attribute, element: &Value, at: usize) {
+        if let Some(value) = value_of(attribute, element) {
+            self.by_value.entry(value).or_insert(at);
+        }
+        self.by_key.entry(same_key(attribute, element)).or_insert(at);
+    }
+
+    /// The same value for the same use; one that names no use is for any.
+    fn find(&self, attribute: &Attribute, element: &Value) -> Option<usize> {
+        let found = match value_of(attribute, element).filter(|_| element.get("type").is_none()) {
+            Some(value) => self.by_value.get(&value),
+            None => self.by_key.get(&same_key(attribute, element)),
+        };
+        found.copied()
+    }
+}
+
+fn value_of(attribute: &Attribute, element: &Value) -> Option<String> {
+    element.get("value").map(|value| comparable(attribute.sub("value"), value))
+}
+
+/// How much there is to look at in a value: long texts count as several.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => values.iter().map(weight).sum(),
+        Value::Object(members) => members.values().map(weight).sum(),
+        Value::String(text) => 1 + text.len() / 64,
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
+}
+
 fn put(holder: &mut Object, name: &str, value: Option<Value>) {
     match value.filter(|value| !json::is_unassigned(value)) {
         Some(value) => drop(holder.insert(name.to_owned(), value)),
@@ -464,9 +535,9 @@ fn put(holder: &mut Object, name: &str, value: Option<Value>) {
 
 /// Where a changed element is primary now, no other is (RFC 7644 §3.5.2).
 fn hand_over(attribute: &Attribute, elements: &mut [Value], touched: &[usize]) -> Result<(), ScimError> {
-    let mut new: Vec<usize> =
+    let touched: HashSet<usize> = touched.iter().copied().collect();
+    let new: Vec<usize> =
         elements.iter().enumerate().filter(|(at, element)| touched.contains(at) && is_primary(element)).map(|(at, _)| at).collect();
-    new.dedup();
     match new.as_slice() {
         [] => Ok(()),
         [new] => {

@@ -370,8 +370,7 @@ fn real(steps: &[Step]) -> Result<Map<String, Value>, String> {
     let texts: Vec<Value> = steps.iter().map(Step::text).collect();
     let operations = patch::parse(json!({"Operations": texts}).as_object().unwrap(), Profile::Rfc);
     let mut resource = start();
-    let done =
-        operations.and_then(|operations| operations.iter().try_for_each(|one| patch::apply(&mut resource, one, &USER, Profile::Rfc)));
+    let done = operations.and_then(|operations| patch::apply(&mut resource, &operations, &USER, Profile::Rfc));
     done.map(|()| resource).map_err(|error| error.kind.map(|kind| kind.text().to_owned()).unwrap_or_default())
 }
 

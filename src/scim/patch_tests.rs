@@ -26,9 +26,7 @@ fn patched(operations: Value) -> Result<Value, ScimError> {
 fn patched_under(operations: Value, profile: Profile) -> Result<Value, ScimError> {
     let catalogue = Catalogue::load().unwrap();
     let mut resource = start().as_object().unwrap().clone();
-    for operation in parse(json!({"Operations": operations}).as_object().unwrap(), profile)? {
-        apply(&mut resource, &operation, &catalogue.user, profile)?;
-    }
+    apply(&mut resource, &parse(json!({"Operations": operations}).as_object().unwrap(), profile)?, &catalogue.user, profile)?;
     check_required(&resource, &catalogue.user)?;
     Ok(Value::Object(resource))
 }

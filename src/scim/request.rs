@@ -8,7 +8,7 @@ use super::routes::Scim;
 use crate::base::Secret;
 use crate::directory::{Caller, Directory, Origin, Protocol, RequestId};
 use axum::RequestPartsExt;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -161,6 +161,18 @@ pub(super) async fn body_of(request: Request, limit: usize) -> Result<bytes::Byt
     }
 }
 
+/// The id that the path ends with; 404 where it is no text.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ScimError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ScimError> {
+        let Path(id) = parts.extract().await.map_err(|_| ScimError::not_found())?;
+        Ok(Self(id))
+    }
+}
+
 /// The parameters of the query, decoded, in their order.
 pub struct Parameters(pub Vec<(String, String)>);
 
@@ -175,7 +187,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 
 /// `If-Match` (RFC 9110 §13.1.1) against a version: whether it asks for that one, and 412 where it does not hold. Versions are
 /// compared weakly, because ours are weak (RFC 7644 §3.14).
+///
+/// What `If-None-Match` names must not be changed either (RFC 9110 §13.1.2).
 pub fn if_match(headers: &HeaderMap, version: u64) -> Result<bool, ScimError> {
+    if if_none_match(headers, version) {
+        return Err(ScimError::new(StatusCode::PRECONDITION_FAILED, "the resource has the version of If-None-Match"));
+    }
     match listed(headers, &header::IF_MATCH, version) {
         // There is the resource, and any version of it will do.
         Some(true) if headers.get_all(header::IF_MATCH).iter().any(|value| value == "*") => Ok(false),
@@ -283,6 +300,8 @@ mod tests {
         }
         assert_eq!(if_match(&HeaderMap::new(), 7), Ok(false));
         assert_eq!(if_match(&headers("if-match", "\"8\""), 7), Err(ScimError::version()));
+        assert_eq!(if_match(&headers("if-none-match", "*"), 7).map_err(|error| error.status), Err(StatusCode::PRECONDITION_FAILED));
+        assert_eq!(if_match(&headers("if-none-match", "\"8\""), 7), Ok(false));
     }
 
     #[test]

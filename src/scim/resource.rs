@@ -201,6 +201,16 @@ pub fn comparable(attribute: Option<&Attribute>, value: &Value) -> String {
     }
 }
 
+/// What of a complex value the schema knows.
+pub fn in_form(attribute: &Attribute, value: &Value) -> Option<Value> {
+    let known = |(name, value): (&String, &Value)| {
+        let sub = attribute.sub(name).filter(|sub| sub.name == *name)?;
+        Some((name.clone(), shape(sub, value).ok()??))
+    };
+    let members: Object = value.as_object()?.iter().filter_map(known).collect();
+    (!members.is_empty()).then_some(Value::Object(members))
+}
+
 /// One value of an attribute, or one element of a multi-valued one.
 pub fn shape_single(attribute: &Attribute, value: &Value) -> Result<Option<Value>, ScimError> {
     if json::is_unassigned(value) {

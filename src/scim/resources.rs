@@ -28,7 +28,7 @@ use axum::response::{IntoResponse, Response};
 const OWN: &str = "urn:headcount:";
 
 /// How often a change is tried again that met another one.
-const ATTEMPTS: usize = 16;
+pub(super) const ATTEMPTS: usize = 16;
 
 /// A PATCH of a group with more members than this is answered without them (204); of any group where the client is Entra ID's.
 const MEMBERS_SHOWN: usize = 50;
@@ -222,10 +222,7 @@ pub async fn delete(gateway: &Gateway, resource_type: &ResourceType, id: &str, h
     scopes::permit(gateway, resource_type, Deed::Write)?;
     match resource_type.source {
         Source::Entries => {
-            let entry = gateway.get(resource_type, id, &[])?;
-            let expected_version = if_match(headers, entry.version)?.then_some(entry.version);
-            let options = WriteOptions { expected_version, ..WriteOptions::default() };
-            gateway.directory.write(&gateway.caller, Write::Delete { dn: entry.dn }, options).await?;
+            delete_entry(gateway, resource_type, id, headers).await?;
         }
         Source::Memberships => {
             let edge = Edge::find(gateway, id)?;
@@ -238,6 +235,22 @@ pub async fn delete(gateway: &Gateway, resource_type: &ResourceType, id: &str, h
         Source::Sessions => gateway.directory.end_session(&gateway.caller, id, None).await?,
     }
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn delete_entry(gateway: &Gateway, resource_type: &ResourceType, id: &str, headers: &HeaderMap) -> Result<(), ScimError> {
+    for _ in 0..ATTEMPTS {
+        let entry = gateway.get(resource_type, id, &[])?;
+        let conditional = if_match(headers, entry.version)?;
+        let expected_version = conditional.then_some(entry.version);
+        let options = WriteOptions { expected_version, expected_entry: Some(entry.id), ..WriteOptions::default() };
+        match gateway.directory.write(&gateway.caller, Write::Delete { dn: entry.dn }, options).await {
+            Err(Error::AssertionFailed(_)) if conditional => return Err(ScimError::version()),
+            // It has another name meanwhile.
+            Err(Error::AssertionFailed(_) | Error::NoSuchObject { .. }) => {}
+            done => return Ok(done.map(drop)?),
+        }
+    }
+    Err(ScimError::busy())
 }
 
 /// What a PUT or PATCH makes of a resource, and what becomes of its members.
@@ -266,7 +279,7 @@ impl Change {
             }
             Self::Patch(operations, _) => {
                 let mut after = before.clone();
-                operations.iter().try_for_each(|operation| patch::apply(&mut after, operation, resource_type, profile))?;
+                patch::apply(&mut after, operations, resource_type, profile)?;
                 mapping::refuse_licences(&after)?;
                 after
             }
@@ -417,10 +430,13 @@ async fn update(
         match gateway.change(resource_type, &entry, changes, modifications, options, beside).await {
             Ok(entry) => return Ok(entry),
             Err(Error::AssertionFailed(_)) if conditional => return Err(ScimError::version()),
-            Err(Error::AssertionFailed(_)) => {}
+            // Somebody else was faster, or it has another name meanwhile.
+            Err(Error::AssertionFailed(_) | Error::NoSuchObject { .. }) => {}
             Err(Error::AttributeOrValueExists(_) | Error::NoSuchAttribute(_)) if is_beside => {}
+            // Somebody else took the name that was free.
+            Err(Error::AlreadyExists(_)) if !resource_type.mapping.naming.is_unique => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Err(ScimError::new(StatusCode::SERVICE_UNAVAILABLE, "others change the resource all the time: try again"))
+    Err(ScimError::busy())
 }

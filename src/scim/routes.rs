@@ -11,7 +11,7 @@ use super::list::{self, Query};
 use super::listing::Listings;
 use super::me;
 use super::oauth;
-use super::request::{Json, Parameters, if_none_match, negotiate};
+use super::request::{Id, Json, Parameters, if_none_match, negotiate};
 use super::resources;
 use super::schema::{Catalogue, ResourceType};
 use super::scopes::{self, Deed};
@@ -20,7 +20,7 @@ use crate::access::Scope;
 use crate::directory::Directory;
 use crate::directory::client::{Client, Profile};
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -149,34 +149,26 @@ fn of_type(routes: Routes, held: &Arc<ResourceType>) -> Routes {
 
 fn of_resource(held: &Arc<ResourceType>) -> MethodRouter<Arc<Scim>> {
     let of = Arc::clone(held);
-    let mut single = get(async move |gateway: Gateway, Path(id): Path<String>, Parameters(parameters): Parameters, headers: HeaderMap| {
+    let mut single = get(async move |gateway: Gateway, Id(id): Id, Parameters(parameters): Parameters, headers: HeaderMap| {
         resources::read(&gateway, &of, &id, &parameters, &headers)
     });
     if held.verbs.change {
         let of = Arc::clone(held);
         single = single.put(
-            async move |gateway: Gateway,
-                        Path(id): Path<String>,
-                        Parameters(parameters): Parameters,
-                        headers: HeaderMap,
-                        Json(body): Json| {
+            async move |gateway: Gateway, Id(id): Id, Parameters(parameters): Parameters, headers: HeaderMap, Json(body): Json| {
                 gateway.told(resources::replace(&gateway, &of, &id, body, &parameters, &headers).await)
             },
         );
         let of = Arc::clone(held);
         single = single.patch(
-            async move |gateway: Gateway,
-                        Path(id): Path<String>,
-                        Parameters(parameters): Parameters,
-                        headers: HeaderMap,
-                        Json(body): Json| {
+            async move |gateway: Gateway, Id(id): Id, Parameters(parameters): Parameters, headers: HeaderMap, Json(body): Json| {
                 gateway.told(resources::patch(&gateway, &of, &id, &body, &parameters, &headers).await)
             },
         );
     }
     if held.verbs.delete {
         let of = Arc::clone(held);
-        single = single.delete(async move |gateway: Gateway, Path(id): Path<String>, headers: HeaderMap| {
+        single = single.delete(async move |gateway: Gateway, Id(id): Id, headers: HeaderMap| {
             gateway.told(resources::delete(&gateway, &of, &id, &headers).await)
         });
     }
@@ -190,9 +182,19 @@ pub(super) fn search_request(body: &Object) -> Result<Query, ScimError> {
     Query::of_body(body)
 }
 
-/// Large searches run beside the tasks that serve connections.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, ScimError> + Send + 'static) -> Result<T, ScimError> {
-    match tokio::task::spawn_blocking(work).await {
+/// Large searches run beside the tasks that serve connections, and in turns.
+async fn aside<T, W>(gateway: Gateway, work: W) -> Result<T, ScimError>
+where
+    T: Send + 'static,
+    W: FnOnce(&Gateway) -> Result<T, ScimError> + Send + 'static,
+{
+    let turn = gateway.listings.turns.take(&gateway.organisation).await;
+    let searched = tokio::task::spawn_blocking(move || {
+        // Whether or not somebody still waits for the answer.
+        let _turn = turn;
+        work(&gateway)
+    });
+    match searched.await {
         Ok(done) => done,
         Err(error) => {
             tracing::error!(%error, "a SCIM query broke off");
@@ -204,14 +206,14 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, ScimError> + 
 async fn query(gateway: Gateway, held: Arc<ResourceType>, query: Query) -> Result<Response, ScimError> {
     scopes::permit(&gateway, &held, Deed::Read)?;
     let query = query.under(gateway.settings.profile)?;
-    let found = aside(move || list::of_type(&gateway, &held, &query)).await?;
+    let found = aside(gateway, move |gateway| list::of_type(gateway, &held, &query)).await?;
     Ok(as_scim(StatusCode::OK, found))
 }
 
 async fn all(gateway: Gateway, query: Query) -> Result<Response, ScimError> {
     scopes::demand(&gateway.caller.identity, &[Scope::Read])?;
     let query = query.under(gateway.settings.profile)?;
-    let found = aside(move || list::stored(&gateway, &gateway.catalogue.stored(), &query)).await?;
+    let found = aside(gateway, move |gateway| list::stored(gateway, &gateway.catalogue.stored(), &query)).await?;
     Ok(as_scim(StatusCode::OK, found))
 }
 
@@ -271,11 +273,7 @@ async fn resource_types(
     Ok(scim(StatusCode::OK, &discovery::list(&discovery::resource_types(catalogue, &state.base_url))))
 }
 
-async fn resource_type(
-    State(state): State<Arc<Scim>>,
-    gateway: Result<Gateway, ScimError>,
-    Path(id): Path<String>,
-) -> Result<Response, ScimError> {
+async fn resource_type(State(state): State<Arc<Scim>>, gateway: Result<Gateway, ScimError>, Id(id): Id) -> Result<Response, ScimError> {
     let catalogue = gateway.as_ref().map_or(&state.catalogue, |gateway| &gateway.catalogue);
     let held = catalogue.types.iter().find(|held| held.name == id).ok_or_else(ScimError::not_found)?;
     Ok(scim(StatusCode::OK, &discovery::resource_type(held, &state.base_url)))
@@ -291,11 +289,7 @@ async fn schemas(
     Ok(scim(StatusCode::OK, &discovery::list(&discovery::schemas(catalogue, &state.base_url))))
 }
 
-async fn schema(
-    State(state): State<Arc<Scim>>,
-    gateway: Result<Gateway, ScimError>,
-    Path(id): Path<String>,
-) -> Result<Response, ScimError> {
+async fn schema(State(state): State<Arc<Scim>>, gateway: Result<Gateway, ScimError>, Id(id): Id) -> Result<Response, ScimError> {
     let catalogue = gateway.as_ref().map_or(&state.catalogue, |gateway| &gateway.catalogue);
     let held = catalogue.schemas().find(|held| held.id.eq_ignore_ascii_case(&id)).ok_or_else(ScimError::not_found)?;
     Ok(scim(StatusCode::OK, &discovery::schema(held, &state.base_url)))

@@ -17,6 +17,9 @@ const SAVED: usize = 100;
 /// Requests of all clients together that are kept in memory.
 const KEPT_OF_ALL: usize = 50_000;
 
+/// Names of what was ignored of one request that are kept.
+const IGNORED: usize = 32;
+
 /// A request of a client with its answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Exchanged {
@@ -47,7 +50,7 @@ pub struct Exchanged {
     /// Whether the client was on trial, so that nothing was done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// Names of what was ignored of it.
+    /// Names of what was ignored of it, the first of many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
 }
@@ -126,6 +129,11 @@ impl Directory {
         for text in exchanged.detail.iter_mut().chain([&mut exchanged.path]) {
             *text = tree::shorten(text).to_owned();
         }
+        if exchanged.ignored.len() > IGNORED {
+            exchanged.ignored.truncate(IGNORED);
+            exchanged.ignored.push("…".to_owned());
+        }
+        exchanged.ignored.iter_mut().for_each(|name| *name = tree::shorten(name).to_owned());
         let mut logs = self.core().clients.logs.lock();
         let written = || self.memory().meta(&log_key(&client.id)).map(|octets| Log::read(&octets)).unwrap_or_default();
         logs.entry(client.id.as_str().into()).or_insert_with(written).push(exchanged);

@@ -302,6 +302,9 @@ impl<'a, 't> Work<'a, 't> {
     /// The assertion control, If-Match, and the read before the change.
     fn precondition(&mut self, entry: &Entry) -> Result<Option<OwnedEntry>, Error> {
         let version = || version_of(entry.text(self.core.schema.known().entry_csn).unwrap_or_default());
+        if self.options.expected_entry.is_some_and(|expected| expected != entry.id) {
+            return Err(Error::AssertionFailed("the name is another entry's by now".to_owned()));
+        }
         if self.options.expected_version.is_some_and(|expected| expected != version()) {
             return Err(Error::AssertionFailed("the entry has been changed since it was read".to_owned()));
         }

@@ -21,7 +21,7 @@ fn replace_in(name: &str, value: &mut Value, resolve: &mut Resolve<'_>) {
         Value::Array(elements) => elements.iter_mut().for_each(|element| replace_in(name, element, resolve)),
         Value::Object(members) => replace(members, resolve),
         Value::String(text) => {
-            let replaced = match name {
+            let replaced = match name.to_ascii_lowercase().as_str() {
                 "path" => in_filter(text, resolve),
                 "$ref" => at_end(text, resolve),
                 _ => text.strip_prefix(PREFIX).and_then(resolve),
@@ -117,7 +117,7 @@ mod tests {
         let mut data = object(json!({
             "members": [{"type": "User", "value": "bulkId:a"}, "bulkId:b"],
             ENTERPRISE: {"manager": {"$ref": "https://h/scim/v2/Users/bulkId:c"}},
-            "Operations": [{"op": "remove", "path": "members[value eq \"bulkId:d\" or value eq \"x\"]"}],
+            "Operations": [{"op": "remove", "Path": "members[value eq \"bulkId:d\" or value eq \"x\"]"}],
             "displayName": "about bulkId:e", "nickName": "Users/bulkId:f"
         }));
         assert_eq!(all(&data), ["a", "b", "c", "d"].map(str::to_owned).into());
@@ -127,7 +127,7 @@ mod tests {
             json!({
                 "members": [{"type": "User", "value": "id-a"}, "bulkId:b"],
                 ENTERPRISE: {"manager": {"$ref": "https://h/scim/v2/Users/id-c"}},
-                "Operations": [{"op": "remove", "path": "members[value eq \"id-d\" or value eq \"x\"]"}],
+                "Operations": [{"op": "remove", "Path": "members[value eq \"id-d\" or value eq \"x\"]"}],
                 "displayName": "about bulkId:e", "nickName": "Users/bulkId:f"
             })
         );
