@@ -215,6 +215,7 @@ impl Rules<'_> {
         let Some(licence) = Licence::of(self.schema, after) else { return Ok(()) };
         licence::check_values(self.schema, after)?;
         self.time_zone(after)?;
+        self.package(licence)?;
         if self.begins(Kind::Licence) {
             self.only_operator("O3", "is made by the operator of the server only")?;
         } else if !self.proposal.actor.is_above() {
@@ -245,6 +246,24 @@ impl Rules<'_> {
             Some(attribute) => {
                 let name = self.schema.attribute_type(attribute).name();
                 breach(Cause::Forbidden, "O3", format!("{name} of a licence is changed by the operator of the server only"))
+            }
+        }
+    }
+
+    /// O3: a licence costs what its package does, so the package is one of the catalog, and stays where the operator does not take it.
+    fn package(&self, licence: Licence<'_>) -> Result<(), Breach> {
+        let packages = &self.proposal.catalog.packages;
+        let changes = self.schema.attribute("hcPackage").is_some_and(|attribute| self.changes(attribute));
+        if !changes || packages.is_empty() || self.proposal.exported {
+            return Ok(());
+        }
+        match licence.package() {
+            None if self.proposal.actor.is_above() => Ok(()),
+            None => breach(Cause::Forbidden, "O3", "the package of a licence is taken away by the operator of the server only"),
+            Some(name) if self.proposal.catalog.package(name).is_some() => Ok(()),
+            Some(name) => {
+                let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+                breach(Cause::Constraint, "O3", format!("the catalog has no package {name}; there are {}", names.join(", ")))
             }
         }
     }

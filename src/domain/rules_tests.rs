@@ -1,5 +1,6 @@
 //! The rules by example, over a small world.
 
+use super::catalog::Package;
 use super::check::{Actor, Breach, Proposal, check};
 use super::lens::{AccountState, Licence, User};
 use super::seats::{Counting, Release, WhenFull};
@@ -146,6 +147,27 @@ fn o3_only_the_operator_makes_and_changes_licences_except_where_self_service() {
     scene.world.put(open);
     assert_eq!(scene.change(licence, &[("hcSessionLimit", "9")], Actor::Other), Ok(()));
     assert_eq!(rule(scene.change(licence, &[("hcIdleTimeout", "9")], Actor::Other)), "O3");
+}
+
+#[test]
+fn o3_the_package_of_a_licence_is_one_of_the_catalog_and_only_the_operator_takes_it_away() {
+    let mut scene = scene();
+    let package = |name: &str| Package { name: name.to_owned(), roles: Vec::new(), fee_cents: 30_00 };
+    scene.catalog.packages = ["Standard", "Professional"].map(package).into();
+    let open = [&LICENCE[..], &[("hcSelfService", "TRUE")]].concat();
+    let licence = scene.world.add(Some(scene.licences), "cn=Main", &[&open[..], &[("hcPackage", "Standard")]].concat());
+    for actor in [Actor::Other, Actor::Operator] {
+        assert_eq!(scene.change(licence, &[("hcPackage", "professional")], actor), Ok(()));
+        let unknown = scene.change(licence, &[("hcPackage", "Gold")], actor).unwrap_err();
+        assert_eq!(unknown.rule, "O3");
+        assert!(unknown.text.contains("Gold; there are Standard, Professional"), "{}", unknown.text);
+    }
+    let without = scene.world.seal(900, Some(scene.licences), "cn=Main", &draft(&open));
+    assert_eq!(rule(scene.propose(Some(licence), Some(&without), &[], &[], Actor::Other)), "O3");
+    assert_eq!(scene.propose(Some(licence), Some(&without), &[], &[], Actor::Operator), Ok(()));
+    // What the catalog has lost since stays, and the licence can be changed.
+    scene.catalog.packages.remove(0);
+    assert_eq!(scene.change(licence, &[("hcSessionLimit", "9")], Actor::Other), Ok(()));
 }
 
 #[test]
