@@ -14,6 +14,7 @@ pub(crate) mod jwt_tests;
 pub mod limits;
 pub mod line;
 pub mod network;
+pub mod outgoing;
 pub mod prepare;
 pub mod proxy_protocol;
 pub mod random;

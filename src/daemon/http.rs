@@ -110,6 +110,8 @@ async fn with_origin(mut request: Request) -> Request {
             address: peer.address,
             encrypted: peer.encrypted,
             certificate: false,
+            service: None,
+            subject: None,
             tracking: None,
             listener: peer.listener.to_string(),
             request: RequestId::Http(peer.request),

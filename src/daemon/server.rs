@@ -118,6 +118,7 @@ impl Server {
         let watchdog = tokio::spawn(beat());
         let repeats = self.level.as_ref().map(|level| tokio::spawn(level.repeats().watch()));
         let mut mail = self.send_mail();
+        let mut webhook = self.tell_webhook();
         let mut events = self.tell_events();
         let mut backup = self.back_up();
         let mut audit = self.watch_audit();
@@ -130,6 +131,8 @@ impl Server {
                     // Nothing is lost: a letter leaves the outbox when it was taken over.
                     mail.iter().for_each(JoinHandle::abort);
                     mail = self.send_mail();
+                    webhook.iter().for_each(JoinHandle::abort);
+                    webhook = self.tell_webhook();
                     events.iter().for_each(JoinHandle::abort);
                     events = self.tell_events();
                     backup.iter().for_each(JoinHandle::abort);
@@ -158,7 +161,7 @@ impl Server {
         maintenance.abort();
         audit.abort();
         repeats.iter().for_each(JoinHandle::abort);
-        mail.iter().chain(&events).chain(&backup).for_each(JoinHandle::abort);
+        mail.iter().chain(&webhook).chain(&events).chain(&backup).for_each(JoinHandle::abort);
         Ok(())
     }
 
@@ -166,6 +169,12 @@ impl Server {
     fn send_mail(&self) -> Option<JoinHandle<()>> {
         let settings = self.config.mail.clone()?;
         Some(tokio::spawn(mail::run(Arc::clone(&self.directory), settings)))
+    }
+
+    /// Posts alerts, where the config says to whom.
+    fn tell_webhook(&self) -> Option<JoinHandle<()>> {
+        let settings = self.config.webhook.clone()?;
+        Some(tokio::spawn(mail::webhook::run(Arc::clone(&self.directory), settings)))
     }
 
     /// Tells the receivers of security events, where the config names any; and forgets what those that it does not name any more were

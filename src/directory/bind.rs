@@ -304,9 +304,7 @@ impl Directory {
         let current = self.current();
         match origin.protocol {
             Protocol::CommandLine | Protocol::Console | Protocol::Scim => true,
-            Protocol::Ldap | Protocol::Ldapi => {
-                super::session::application_of(&current.settings, origin, None).is_some_and(|app| app.administrative)
-            }
+            Protocol::Ldap | Protocol::Ldapi => self.application_of(&current.settings, origin, None).is_some_and(|app| app.administrative),
         }
     }
 

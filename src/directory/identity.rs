@@ -36,6 +36,10 @@ pub struct Origin {
     pub encrypted: bool,
     /// Whether the peer has proved a client certificate.
     pub certificate: bool,
+    /// The service account that signed in on the connection before (O7).
+    pub service: Option<EntryId>,
+    /// The subject of the certificate, by the normal form of its name.
+    pub subject: Option<Arc<[u8]>>,
     /// On whose behalf the peer says it works (session tracking): for logs and audit records only.
     pub tracking: Option<Arc<str>>,
     /// The name of the listener in the config.
@@ -128,6 +132,8 @@ impl Origin {
             address: None,
             encrypted: true,
             certificate: false,
+            service: None,
+            subject: None,
             tracking: None,
             listener: "system".to_owned(),
             request: RequestId::None,

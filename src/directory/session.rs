@@ -15,7 +15,7 @@ use super::{Directory, SeatReport, SessionInfo, SessionRequest};
 use crate::base::{EntryId, Network, Timestamp, random};
 use crate::domain::seats::{Bound, Counting, Release};
 use crate::domain::shares::Share;
-use crate::domain::{AccountState, Decision, Licence, LicenceTerms, Seat, Session, User, licence};
+use crate::domain::{AccountState, Decision, Licence, LicenceTerms, Seat, Session, User, UserType, licence};
 use crate::model::entry::Place;
 use crate::model::{Dn, Draft, Entry, Facts, Kind, Level, Link};
 use crate::store::Transaction;
@@ -27,21 +27,6 @@ pub(super) const SERVER: &str = "cn=headcount";
 
 /// Why a session ends that somebody asked to end.
 pub(super) const ENDED_BY_REQUEST: &str = "ended by request";
-
-/// The application a request comes from (O7): the first that matches.
-pub(super) fn application_of<'s>(settings: &'s Settings, origin: &Origin, name: Option<&str>) -> Option<&'s Application> {
-    settings.applications.iter().find(|application| {
-        let by_listener = application.listener.as_ref().is_none_or(|listener| *listener == origin.listener);
-        let by_network = application
-            .network
-            .as_deref()
-            .is_none_or(|network| Network::parse(network).zip(origin.address).is_some_and(|(network, address)| network.contains(address)));
-        let by_name = application.listener.is_some()
-            || application.network.is_some()
-            || name.is_some_and(|name| name.eq_ignore_ascii_case(&application.name));
-        by_listener && by_network && by_name
-    })
-}
 
 /// Whoever signed in holds the session: while anybody does it is not released on disconnect (S5). It is held from the step
 /// that seats somebody on it, so that it does not end before the connection has its answer.
@@ -93,6 +78,39 @@ struct Seeker {
 }
 
 impl Directory {
+    /// The application a request comes from (O7): the first of which all that the config says holds. One of which it says nothing is
+    /// known by the name it sends.
+    pub(super) fn application_of<'s>(&self, settings: &'s Settings, origin: &Origin, name: Option<&str>) -> Option<&'s Application> {
+        let in_network =
+            |network: &String| Network::parse(network).zip(origin.address).is_some_and(|(network, address)| network.contains(address));
+        settings.applications.iter().find(|application| {
+            let Application { listener, network, service, certificate, .. } = application;
+            let by_name = listener.is_some() || network.is_some() || service.is_some() || certificate.is_some();
+            listener.as_ref().is_none_or(|listener| *listener == origin.listener)
+                && network.as_ref().is_none_or(in_network)
+                && service.as_ref().is_none_or(|service| self.is_held_by(origin, service))
+                && certificate.as_ref().is_none_or(|subject| self.has_subject(origin, subject))
+                && (by_name || name.is_some_and(|name| name.eq_ignore_ascii_case(&application.name)))
+        })
+    }
+
+    /// Whether that service account signed in on the connection before, and still could.
+    fn is_held_by(&self, origin: &Origin, service: &str) -> bool {
+        let (memory, schema) = (self.memory(), self.schema());
+        let Some(entry) = origin.service.and_then(|id| memory.entry(id)) else { return false };
+        let same = Dn::parse(service).is_ok_and(|dn| {
+            let found = tree::resolve(schema, &self.current().suffixes, memory, &dn);
+            matches!(found, tree::Resolved::Found(id) if id == entry.id)
+        });
+        let usable = |user: User<'_>| user.user_type() == UserType::Service && user.state() == AccountState::Active;
+        same && User::of(schema, &entry).is_some_and(usable)
+    }
+
+    fn has_subject(&self, origin: &Origin, subject: &str) -> bool {
+        let key = Dn::parse(subject).map(|dn| self.schema().name_key(&dn));
+        origin.subject.as_deref().zip(key.ok()).is_some_and(|(held, key)| *held == *key)
+    }
+
     /// Takes a seat for a user whose password was right, or finds the one it has.
     pub(super) async fn take_seat(
         &self,
@@ -104,7 +122,7 @@ impl Directory {
     ) -> Result<Seated, Error> {
         let (Some(user), Some(organisation)) = (identity.entry, identity.organisation) else { return Err(Error::InvalidCredentials) };
         let settings = self.settings();
-        let application = application_of(&settings, origin, request.application.as_deref());
+        let application = self.application_of(&settings, origin, request.application.as_deref());
         let address = origin.address.map_or_else(|| "local".to_owned(), |address| address.to_canonical().to_string());
         let name = application.map(|application| application.name.clone()).or(request.application);
         let client = request.client.unwrap_or_else(|| match &name {

@@ -213,6 +213,10 @@ pub struct Application {
     pub listener: Option<String>,
     /// Recognised by the peer's network, `10.1.0.0/16`.
     pub network: Option<String>,
+    /// Recognised by the service account that signed in on the connection before, by its DN.
+    pub service: Option<String>,
+    /// Recognised by the subject of the peer's certificate, as a DN.
+    pub certificate: Option<String>,
     /// The licence it draws on, by name; the organisation's default where absent.
     pub licence: Option<String>,
     /// Binds of administrators through it take no seat (S7), and who comes in by its application passwords may change addresses
@@ -253,11 +257,13 @@ pub struct Alerts {
     pub share: u32,
     /// When somebody is refused.
     pub refusals: bool,
+    /// Whether a webhook is told too.
+    pub webhook: bool,
 }
 
 impl Default for Alerts {
     fn default() -> Self {
-        Self { share: 90, refusals: true }
+        Self { share: 90, refusals: true, webhook: false }
     }
 }
 

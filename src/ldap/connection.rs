@@ -558,6 +558,10 @@ impl Connection {
     /// which depends on where the peer is and on TLS, so nobody's is replaced by a fresh nobody.
     pub(super) fn become_anonymous(&mut self) {
         let bound = self.is_bound();
+        if self.caller.identity.standing == Standing::Service {
+            let service = self.caller.identity.entry;
+            self.caller.origin = Arc::new(Origin { service, ..(*self.caller.origin).clone() });
+        }
         self.caller.identity = Arc::clone(&self.door.anonymous);
         if bound {
             self.tally.bound(false);

@@ -386,6 +386,8 @@ async fn hb6_a_password_from_afar_needs_tls() {
             address: Some(address.parse::<std::net::IpAddr>().unwrap().to_canonical()),
             encrypted,
             certificate: false,
+            service: None,
+            subject: None,
             tracking: None,
             listener: "ldap".to_owned(),
             request: RequestId::Connection(1),

@@ -147,6 +147,8 @@ impl Door {
             address,
             encrypted: false,
             certificate: false,
+            service: None,
+            subject: None,
             tracking: None,
             listener,
             request: RequestId::Connection(self.accepted.fetch_add(1, Ordering::Relaxed) + 1),
@@ -176,6 +178,7 @@ impl Door {
             }
         };
         origin.certificate = transport.client_certificate().is_some();
+        origin.subject = transport.client_certificate().and_then(|der| self.directory.subject_of_certificate(der));
         Some(Connection::new(self, transport, origin, user))
     }
 

@@ -4,6 +4,7 @@
 
 mod message;
 mod transport;
+pub mod webhook;
 
 use crate::base::Secret;
 use crate::directory::Directory;

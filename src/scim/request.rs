@@ -46,6 +46,8 @@ pub(super) fn origin_of(peer: Peer) -> Origin {
         address: peer.address,
         encrypted: peer.encrypted,
         certificate: false,
+        service: None,
+        subject: None,
         tracking: None,
         listener: peer.listener.to_string(),
         request: RequestId::Http(peer.request),

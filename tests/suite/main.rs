@@ -9,6 +9,7 @@
 mod access;
 mod access_rules;
 mod application_passwords;
+mod applications;
 mod audit;
 mod certificates;
 mod commands;
@@ -58,4 +59,5 @@ mod server;
 mod staff;
 mod tls;
 mod transactions;
+mod webhook;
 mod wire;

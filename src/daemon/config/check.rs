@@ -1,19 +1,23 @@
 //! From what the server file says to what the other layers take: everything is looked at, and everything that is
 //! wrong is told.
 
+use super::events::SHORTEST_TOKEN;
 use super::file::{
-    ApplicationTable, CertificateWay, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable, VerifyClient,
+    AlertsTable, ApplicationTable, CertificateWay, ListenerKind, ListenerTable, MailTable, OperatorTable, ServerFile, TlsTable,
+    VerifyClient,
 };
 use super::problem::{Problem, Problems, SourceFile};
 use super::{
     Config, ListenAddress, Listener, Mail, MailWay, TlsFiles, access, catalog, events, limit, operate, organisation, read, secret_file,
 };
+use crate::base::outgoing::keeps_secrets;
 use crate::base::{Network, Secret};
 use crate::directory::password_hash::is_usable;
 use crate::directory::settings::{
     Activation, Alerts, AllowedScheme, Application, AuditValues, Catalog, CertificateMapping, DeclaredEntry, Hashing, Lockout, Operator,
     PasswordPolicy, Sasl, Settings,
 };
+use crate::mail::webhook::WebhookSettings;
 use crate::model::Dn;
 use crate::schema::{Schema, Source, is_numeric_oid};
 use std::collections::BTreeSet;
@@ -133,6 +137,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
     let indexes = indexes(&mut checker, file, schema.as_ref());
     let tls = file.tls.as_ref().map(|table| tls(&mut checker, table));
     let mail = file.mail.as_ref().and_then(|table| mail(&mut checker, table));
+    let webhook = webhook(&mut checker, &file.alerts);
     let organisations = organisations(&mut checker, file, &around);
     let operate = operate::check(&mut checker, file);
     let settings = Settings {
@@ -177,6 +182,7 @@ pub(super) fn check(source: SourceFile, file: &ServerFile) -> Result<Config, Pro
         tls,
         trusted_proxies,
         mail,
+        webhook,
         operate,
         log_format: file.log.format,
         log_level,
@@ -334,10 +340,17 @@ fn application(checker: &mut Checker, table: &ApplicationTable, listeners: &[Lis
     {
         checker.at(network, "not a network as 10.0.0.0/8");
     }
+    for name in table.service.iter().chain(&table.certificate) {
+        if let Err(error) = Dn::parse(name.get_ref()) {
+            checker.at(name, format!("not a DN: {error}"));
+        }
+    }
     Application {
         name: table.name.get_ref().clone(),
         listener: table.listener.as_ref().map(|name| name.get_ref().clone()),
         network: table.network.as_ref().map(|network| network.get_ref().clone()),
+        service: table.service.as_ref().map(|name| name.get_ref().clone()),
+        certificate: table.certificate.as_ref().map(|name| name.get_ref().clone()),
         licence: table.licence.clone(),
         administrative: table.administrative,
     }
@@ -533,7 +546,27 @@ fn alerts(checker: &mut Checker, file: &ServerFile) -> Alerts {
     if share > 100 {
         checker.at(&file.alerts.share, "a share is at most 100, in percent of the session limit; 0 for no mail");
     }
-    Alerts { share, refusals: file.alerts.refusals }
+    Alerts { share, refusals: file.alerts.refusals, webhook: file.alerts.webhook.is_some() }
+}
+
+/// Where alerts are posted; the token goes with them.
+fn webhook(checker: &mut Checker, table: &AlertsTable) -> Option<WebhookSettings> {
+    let (Some(url), Some(token_file)) = (&table.webhook, &table.webhook_token_file) else {
+        match (&table.webhook, &table.webhook_token_file) {
+            (Some(url), _) => checker.at(url, "a webhook needs `webhook_token_file`, the bearer token that shows who posts"),
+            (None, Some(file)) => checker.at(file, "there is no `webhook` that the token would be for"),
+            (None, None) => {}
+        }
+        return None;
+    };
+    if !keeps_secrets(url.get_ref()) {
+        checker.at(url, "not an address as https://alerts.example.com/headcount; http is for loopback only");
+    }
+    Some(WebhookSettings {
+        url: url.get_ref().clone(),
+        token: operate::secret(checker, token_file, SHORTEST_TOKEN)?,
+        authorities: table.webhook_authorities.as_deref().map(|file| checker.path(file)),
+    })
 }
 
 fn log_level(checker: &mut Checker, level: &Spanned<String>) -> String {

@@ -3,6 +3,7 @@
 use super::check::Checker;
 use super::file::ServerFile;
 use super::operate;
+use crate::base::outgoing::keeps_secrets;
 use crate::directory::events::{EventReceiver, EventUri};
 use crate::model::Dn;
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use toml::Spanned;
 
 /// The shortest token, in characters.
-const SHORTEST_TOKEN: usize = 16;
+pub(super) const SHORTEST_TOKEN: usize = 16;
 
 /// `[[event_receiver]]`.
 #[derive(Debug, Deserialize)]
@@ -74,7 +75,7 @@ fn receiver(checker: &mut Checker, table: &EventReceiverTable) -> Option<EventRe
         checker.at(&table.organisation, format!("not a DN: {error}"));
     }
     if let Some(push) = &table.push
-        && !takes_tokens(push.get_ref())
+        && !keeps_secrets(push.get_ref())
     {
         checker.at(push, "not an address as https://receiver.example.com/events; http is for loopback only");
     }
@@ -93,12 +94,4 @@ fn receiver(checker: &mut Checker, table: &EventReceiverTable) -> Option<EventRe
         token: operate::secret(checker, &table.token_file, SHORTEST_TOKEN)?,
         most: *table.queue.get_ref(),
     })
-}
-
-/// Events and tokens travel under TLS, except on loopback.
-fn takes_tokens(url: &str) -> bool {
-    let Ok(url) = url.parse::<axum::http::Uri>() else { return false };
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let near = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    !host.is_empty() && (url.scheme_str() == Some("https") || (url.scheme_str() == Some("http") && near))
 }

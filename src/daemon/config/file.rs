@@ -569,12 +569,18 @@ pub struct AlertsTable {
     pub share: Spanned<u32>,
     /// Told when somebody is refused.
     pub refusals: bool,
+    /// Where alerts are posted too.
+    pub webhook: Option<Spanned<String>>,
+    /// A file with the bearer token of the webhook.
+    pub webhook_token_file: Option<Spanned<PathBuf>>,
+    /// Authorities that its certificate may come from, besides those that everybody trusts.
+    pub webhook_authorities: Option<PathBuf>,
 }
 
 impl Default for AlertsTable {
     fn default() -> Self {
-        let Alerts { share, refusals } = Alerts::default();
-        Self { share: Spanned::new(0..0, share), refusals }
+        let Alerts { share, refusals, .. } = Alerts::default();
+        Self { share: Spanned::new(0..0, share), refusals, webhook: None, webhook_token_file: None, webhook_authorities: None }
     }
 }
 
@@ -627,6 +633,10 @@ pub struct ApplicationTable {
     pub listener: Option<Spanned<String>>,
     /// Recognised by the network of the peer.
     pub network: Option<Spanned<String>>,
+    /// Recognised by the service account that signed in on the connection before.
+    pub service: Option<Spanned<String>>,
+    /// Recognised by the subject of the certificate of the peer.
+    pub certificate: Option<Spanned<String>>,
     /// The licence it draws on.
     pub licence: Option<String>,
     /// Binds of administrators through it take no seat (S7).

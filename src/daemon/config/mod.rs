@@ -24,6 +24,7 @@ pub mod units;
 
 use crate::base::Network;
 use crate::directory::Settings;
+use crate::mail::webhook::WebhookSettings;
 pub use crate::mail::{MailSettings as Mail, MailWay};
 use file::{ListenerKind, LogFormat};
 use problem::{Problem, Problems, SourceFile};
@@ -58,6 +59,8 @@ pub struct Config {
     pub log_level: String,
     /// Events of one kind that are logged in ten seconds; 0 for all.
     pub log_repeats: usize,
+    /// Where alerts are posted, where the config says so.
+    pub webhook: Option<WebhookSettings>,
     /// Threads that serve; 0 for one per processor.
     pub workers: usize,
     /// Every file it was read from, to be watched.

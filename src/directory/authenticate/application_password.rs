@@ -6,7 +6,6 @@
 
 use crate::base::Secret;
 use crate::directory::password_hash::names_a_scheme;
-use crate::directory::session::application_of;
 use crate::directory::write::Work;
 use crate::directory::{Caller, Directory, Error, Identity, Origin, SessionRequest, Write, WriteOptions};
 use crate::model::{AttributeId, Entry, Kind, Rdn};
@@ -77,7 +76,7 @@ impl Directory {
         given: &Secret,
     ) -> Option<Arc<[u8]>> {
         let settings = self.settings();
-        let application = application_of(&settings, origin, request.application.as_deref())?;
+        let application = self.application_of(&settings, origin, request.application.as_deref())?;
         let form = kept_form(given.expose());
         let right = |value: &&[u8]| {
             is_of(value, &application.name) && parts(value).is_some_and(|(_, kept)| bool::from(kept.ct_eq(form.as_bytes())))

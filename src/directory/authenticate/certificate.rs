@@ -8,6 +8,7 @@ use crate::directory::settings::CertificateMapping;
 use crate::directory::tree::{self, Resolved};
 use crate::model::dn::{Ava, Rdn};
 use crate::model::{Dn, Facts};
+use std::sync::Arc;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
@@ -32,6 +33,12 @@ impl Directory {
             CertificateMapping::Mail => self.owner_of_mail(&sasl.names, &certificate),
             CertificateMapping::Subject => self.entry_of_subject(certificate.subject()),
         })
+    }
+
+    /// The subject of a certificate that TLS has verified, by the normal form of its name (O7).
+    pub fn subject_of_certificate(&self, der: &[u8]) -> Option<Arc<[u8]>> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        dn_of_subject(certificate.subject()).map(|dn| self.schema().name_key(&dn).into())
     }
 
     fn entry_of_subject(&self, subject: &X509Name<'_>) -> Option<EntryId> {

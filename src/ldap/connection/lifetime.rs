@@ -43,8 +43,9 @@ impl Connection {
                 self.transport = Transport::Tls(Box::new(stream));
                 self.become_anonymous();
                 self.release_former();
-                let certificate = self.transport.client_certificate().is_some();
-                let origin = Origin { encrypted: true, certificate, ..(*self.caller.origin).clone() };
+                let certificate = self.transport.client_certificate();
+                let subject = certificate.and_then(|der| self.door.directory.subject_of_certificate(der));
+                let origin = Origin { encrypted: true, certificate: certificate.is_some(), subject, ..(*self.caller.origin).clone() };
                 self.caller.origin = Arc::new(origin);
                 self.intake = Intake::Open;
             }
