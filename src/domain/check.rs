@@ -320,8 +320,8 @@ impl Rules<'_> {
         let of_catalog = |permission: &str| known.is_some_and(|known| known.grants.iter().any(|grant| grant == permission));
         let before = self.proposal.before.and_then(|before| Role::of(self.schema, before));
         let had = |permission: &str| before.is_some_and(|before| before.grants().any(|grant| grant == permission));
-        let included = catalog.includes(governing.package);
-        match role.grants().find(|permission| !included.contains(permission) && !of_catalog(permission) && !had(permission)) {
+        let is_open = |permission: &str| catalog.includes(governing.package, permission) || of_catalog(permission) || had(permission);
+        match role.grants().find(|permission| !is_open(permission)) {
             None => Ok(()),
             Some(permission) => {
                 let had_by = had_by_in_words(&catalog.including(permission));

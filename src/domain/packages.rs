@@ -8,7 +8,6 @@ use super::licence;
 use crate::base::EntryId;
 use crate::model::{Entry, Facts, Kind};
 use crate::schema::Schema;
-use std::collections::BTreeSet;
 
 /// Where a role stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +39,11 @@ impl<'c> Governing<'c> {
             return None;
         }
         let known = schema.known();
+        let organisation = organisation_of(facts, role.parent?)?;
         let own = facts.targets(role.id, known.hc_licence, None, 1).first().and_then(|(licence, _)| facts.entry(*licence));
-        let organisation = role.parent.and_then(|parent| organisation_of(facts, parent));
         let entry = own
-            .filter(|entry| entry.kind == Kind::Licence)
-            .or_else(|| licence::default_of(schema, &licence::licences_of(schema, facts, organisation?)))?;
+            .filter(|entry| entry.kind == Kind::Licence && organisation_of(facts, entry.id) == Some(organisation))
+            .or_else(|| licence::default_of(schema, &licence::licences_of(schema, facts, organisation)))?;
         let licence = Licence::of(schema, &entry)?;
         let name = licence.package()?;
         let package = catalog.package(name);
@@ -106,11 +105,11 @@ impl Catalog {
         self.roles.iter().find(|role| !role.system && role.name.eq_ignore_ascii_case(name))
     }
 
-    /// What roles may grant where the package governs them: what any role of the package or of the system grants (R6).
-    pub fn includes(&self, package: Option<&Package>) -> BTreeSet<&str> {
+    /// Whether roles may grant the permission where the package governs them: any role of the package or of the system does (R6).
+    pub fn includes(&self, package: Option<&Package>, permission: &str) -> bool {
         let comes = |role: &&CatalogRole| role.system || package.is_some_and(|package| package.lists(&role.name));
-        let granted = self.roles.iter().filter(comes).flat_map(|role| &role.grants);
-        granted.flat_map(|name| self.below(name).iter().chain([name])).map(String::as_str).collect()
+        let mut granted = self.roles.iter().filter(comes).flat_map(|role| &role.grants);
+        granted.any(|name| name == permission || self.below(name).iter().any(|level| level == permission))
     }
 
     /// The packages that have the role, in order.
@@ -120,13 +119,15 @@ impl Catalog {
 
     /// The packages that include the permission, in order.
     pub fn including(&self, permission: &str) -> Vec<Box<str>> {
-        let includes = |package: &&Package| self.includes(Some(package)).contains(permission);
-        self.packages.iter().filter(includes).map(|package| package.name.as_str().into()).collect()
+        self.packages
+            .iter()
+            .filter(|package| self.includes(Some(package), permission))
+            .map(|package| package.name.as_str().into())
+            .collect()
     }
 
     fn has(&self, package: &Package, role: Role<'_>) -> bool {
         let known = role.name().and_then(|name| self.licensee_role(name));
-        let included = self.includes(Some(package));
-        known.is_none_or(|known| package.lists(&known.name)) && role.grants().all(|permission| included.contains(permission))
+        known.is_none_or(|known| package.lists(&known.name)) && role.grants().all(|permission| self.includes(Some(package), permission))
     }
 }

@@ -127,6 +127,21 @@ class Packages(Provider):
         with self.assertRaises(CONSTRAINT):
             self.ldap.modify_s(dn, [(ldap.MOD_ADD, "hcRole", payroll.encode())])
 
+    def test_r5_what_was_left_behind_is_exported_and_imported_and_restored(self):
+        self.package("Professional")
+        dn, ident = self.person(self.payroll)
+        made = self.giver.ask("POST", "/Users", {"schemas": [USER], "userName": self.name(), "roles": [{"value": self.payroll[1]}]})
+        self.assertEqual(self.giver.ask("DELETE", f"/Users/{made.id}").status, 204)
+        self.package("Standard")
+        self.command("user", "restore", made.id)
+        self.assertEqual((self.types(ident), self.types(made.id)), ({"Payroll": "otherPackage"},) * 2)
+        file = self.demo.folder / "left.ldif"
+        file.write_text(f"dn: {dn}2\nobjectClass: inetOrgPerson\nobjectClass: hcUser\ncn: l\nsn: l\nhcRole: {self.payroll[0]}\n"
+                        .replace(dn + "2", dn.replace("uid=", "uid=left-")))
+        done = headcount("--config", self.demo.facts["config"], "import", file)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(self.entry(dn.replace("uid=", "uid=left-"), "hcRole", "hcEffectiveRole"), [[self.payroll[0]], []])
+
     def test_r6_an_own_role_is_made_of_what_the_package_includes(self):
         name = self.name("own")
         with self.assertRaises(CONSTRAINT) as refused:

@@ -36,6 +36,7 @@ mod one_time_codes;
 mod oracle_matrix;
 mod oracle_values;
 mod oracles;
+mod packages;
 mod password_policy;
 mod passwords;
 mod people;
