@@ -97,11 +97,11 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
 /// Whether the command is answered with any number of rows.
 const fn is_list(command: &Command) -> bool {
     use Command::{
-        AccessExplain, ClientLog, Clients, Groups, LicenceCharges, LicenceHistory, LicenceShares, Licences, Roles, Sessions, Tokens, Users,
-        UsersDeleted,
+        AccessExplain, ClientExplain, ClientLog, ClientPending, Clients, Groups, LicenceCharges, LicenceHistory, LicenceShares, Licences,
+        Roles, Sessions, Tokens, Users, UsersDeleted,
     };
     let lists_people = matches!(command, Groups(_) | Roles(_) | Sessions | Users(_) | UsersDeleted);
-    let lists_clients = matches!(command, ClientLog { .. } | Clients(_) | Tokens);
+    let lists_clients = matches!(command, ClientExplain { .. } | ClientLog { .. } | ClientPending(_) | Clients(_) | Tokens);
     lists_people
         || lists_clients
         || matches!(command, AccessExplain(_) | LicenceCharges(_) | LicenceHistory { .. } | LicenceShares(_) | Licences(_))
@@ -191,7 +191,10 @@ fn request(administration: Administration, config: &Config) -> Result<Request, S
             let dn = dn.unwrap_or_else(|| format!("uid=operator,{suffix}"));
             Request { command: Command::Bootstrap { dn }, input: None, output: Some(file) }
         }
-        Administration::Client(action) => client(action)?.into(),
+        Administration::Client(action) => {
+            let input = action.input();
+            Request { command: client(action)?, input, output: None }
+        }
         Administration::Compact => Command::Compact.into(),
         Administration::Export { file, base, operational } => {
             Request { command: Command::Export { base, operational }, input: None, output: file }

@@ -7,6 +7,7 @@ use crate::daemon::config::units::Period;
 use crate::daemon::control::{Bearer, Command, NewToken, WhichClient, Within};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 
 /// What to do with clients.
 #[derive(Debug, Subcommand)]
@@ -34,6 +35,20 @@ pub(super) enum ClientAction {
         /// How it is dealt with.
         #[command(flatten)]
         options: Box<ClientOptions>,
+    },
+    /// Say what a request of a client would come to: what it would be answered and what would change. Nothing does.
+    Explain {
+        /// Which one.
+        #[command(flatten)]
+        which: ClientName,
+        /// GET, POST, PUT, PATCH or DELETE.
+        #[arg(long)]
+        method: String,
+        /// The path under the base, with its query: /Users/ID.
+        #[arg(long)]
+        path: String,
+        /// The file with what it sends; `-` for standard input.
+        file: Option<PathBuf>,
     },
     /// Give users and groups to a client that changes only what it made or was given.
     Give {
@@ -85,6 +100,16 @@ pub(super) enum ClientAction {
     },
     /// Show a client with everything that says how it is dealt with.
     Show(ClientName),
+}
+
+impl ClientAction {
+    /// The file that goes with the command.
+    pub(super) fn input(&self) -> Option<PathBuf> {
+        match self {
+            Self::Explain { file, .. } => file.clone(),
+            _ => None,
+        }
+    }
 }
 
 /// One client.
@@ -224,6 +249,7 @@ pub(super) fn client(action: ClientAction) -> Result<Command, String> {
             }
             Command::ClientChange { client: which.into(), settings }
         }
+        ClientAction::Explain { which, method, path, .. } => Command::ClientExplain { client: which.into(), method, path },
         ClientAction::Give { name, entries, organisation } => Command::ClientGive { client: WhichClient { name, organisation }, entries },
         ClientAction::Resume(which) => Command::ClientResume(which.into()),
         ClientAction::List(filter) => Command::Clients(Within { organisation: filter.organisation }),

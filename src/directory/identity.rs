@@ -1,6 +1,7 @@
 //! Who is asking, and from where.
 
 use super::client::Client;
+use super::lifecycle::Witness;
 use super::unseated::SignIn;
 use crate::access::Grants;
 pub use crate::access::Standing;
@@ -184,6 +185,8 @@ pub struct Identity {
     pub method: Method,
     /// Who acts as it by proxied authorisation (RFC 4370), where somebody does, or which personal token.
     pub through: Option<Arc<str>>,
+    /// What sees what it would change, where it is a client on trial whose keeper asks.
+    pub(super) witness: Option<Witness>,
     /// The generation of authority it was made in; 0 for one that a door made.
     pub(super) generation: u64,
     /// What it may do, worked out once.
@@ -209,6 +212,7 @@ impl Identity {
             operator_password: None,
             method: Method::None,
             through: None,
+            witness: None,
             generation: 0,
             grants: OnceLock::new(),
         }

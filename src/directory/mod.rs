@@ -92,7 +92,7 @@ pub use follow::{
     SyncState, Uuid,
 };
 pub use identity::{Caller, Identity, Method, Origin, Protocol, RequestId, SessionHandle, Standing};
-pub use lifecycle::{KeptUser, Named, Parting, PendingReference, Provisioned, external_id_option};
+pub use lifecycle::{KeptUser, Named, Parting, PendingReference, Provisioned, Witness, WouldChange, external_id_option};
 pub use operator::AuditCheck;
 pub use request::{
     Dereference, EntrySink, LinkWish, Linked, ListView, Offered, OwnedEntry, Page, PendingChange, Position, Progress, RightsWish, Scope,

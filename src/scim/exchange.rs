@@ -2,6 +2,7 @@
 //! of attributes only, never values: those in filters are left out.
 
 use super::error::ScimError;
+use super::explain::Ignored;
 use super::gateway::DRY_RUN;
 use super::json::{self, Object};
 use super::routes::Scim;
@@ -86,29 +87,31 @@ pub async fn keep(State(state): State<Arc<Scim>>, mut request: Request, next: Ne
     let (method, received) = (request.method().to_string(), octets(request.headers()));
     let clock = state.directory.clock();
     let (time, began) = (clock.now(), clock.monotonic());
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let noted = std::mem::take(&mut *exchange.0.lock());
-    if let Some(identity) = noted.identity {
-        let error = response.extensions().get::<ScimError>();
-        state.directory.log_exchange(
-            &identity,
-            Exchanged {
-                time,
-                request: noted.request.to_string(),
-                token: identity.name.clone(),
-                method,
-                path: redacted(&uri),
-                status: response.status().as_u16(),
-                scim_type: error.and_then(|error| error.kind).map(|kind| kind.text().to_owned()),
-                detail: error.map(|error| error.detail.clone()),
-                received,
-                sent: response.body().size_hint().exact().unwrap_or_default(),
-                micros: u64::try_from(clock.monotonic().saturating_sub(began).as_micros()).unwrap_or(u64::MAX),
-                dry_run: response.headers().contains_key(DRY_RUN),
-                ignored: noted.ignored.into_iter().collect(),
-            },
-        );
-    }
+    let Some(identity) = noted.identity else {
+        response.extensions_mut().insert(Ignored(noted.ignored.into_iter().collect()));
+        return response;
+    };
+    let error = response.extensions().get::<ScimError>();
+    state.directory.log_exchange(
+        &identity,
+        Exchanged {
+            time,
+            request: noted.request.to_string(),
+            token: identity.name.clone(),
+            method,
+            path: redacted(&uri),
+            status: response.status().as_u16(),
+            scim_type: error.and_then(|error| error.kind).map(|kind| kind.text().to_owned()),
+            detail: error.map(|error| error.detail.clone()),
+            received,
+            sent: response.body().size_hint().exact().unwrap_or_default(),
+            micros: u64::try_from(clock.monotonic().saturating_sub(began).as_micros()).unwrap_or(u64::MAX),
+            dry_run: response.headers().contains_key(DRY_RUN),
+            ignored: noted.ignored.into_iter().collect(),
+        },
+    );
     response
 }
 

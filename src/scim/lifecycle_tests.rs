@@ -374,3 +374,55 @@ async fn u3_an_administrator_makes_a_user_with_a_seat_and_a_client_does_not() {
     assert!(refused.0.is_client_error(), "{}", refused.2);
     assert_eq!(bench.values(&licence, "hcSessionLimit"), Some(vec!["10".to_owned()]));
 }
+
+#[tokio::test]
+async fn a_request_is_explained_by_what_it_would_change_and_changes_nothing() {
+    use super::explain::{Asked, Explained};
+    let bench = Bench::new().await;
+    let (ann, bob) = (bench.user("ann").await, bench.user("bob").await);
+    let team = bench.group("team", &[&ann]).await;
+    let explain = async |method: &str, path: String, body: Value| -> Result<Explained, String> {
+        let (caller, witness) = bench.directory.on_trial(&bench.operator, Some(ACME), "test").unwrap();
+        let asked = Asked { method: method.to_owned(), path, body: body.to_string().into_bytes() };
+        bench.scim.explain(caller, &witness, asked).await
+    };
+    let told = |explained: &Explained| -> Vec<String> {
+        let one = |(change, shown): &(crate::directory::WouldChange, Option<String>)| {
+            let rdn = change.entry.split(',').next().unwrap_or_default();
+            let shown = shown.clone().unwrap_or_else(|| change.attribute.clone());
+            format!("{} {rdn} {shown} {}>{}", change.operation, change.before.join("+"), change.after.join("+"))
+        };
+        explained.changes.iter().map(one).collect()
+    };
+    let patch = |operation: Value| json!({"Operations": [operation]});
+    let path = format!("/Users/{ann}");
+    let title = explain("PATCH", path.clone(), patch(json!({"op": "add", "path": "title", "value": "VP"}))).await.unwrap();
+    assert_eq!((title.status, told(&title)), (200, vec!["modify uid=ann title >VP".to_owned()]));
+    let refused = explain("PATCH", path.clone(), patch(json!({"op": "add", "path": "id", "value": "VP"}))).await.unwrap();
+    assert_eq!((refused.status, refused.scim_type, refused.changes.len()), (400, Some("mutability"), 0));
+    assert!(refused.detail.unwrap().contains("id"));
+    let member = patch(json!({"op": "add", "path": "members", "value": [{"value": bob}]}));
+    let member = explain("patch", format!("/scim/v2/Groups/{team}"), member).await.unwrap();
+    assert_eq!(told(&member), [format!("modify cn=team members >{}", format_args!("uid=bob,ou=users,{ACME}"))]);
+    let body = json!({"userName": "cleo", "password": PASSWORD, "nothing": 1});
+    let made = explain("POST", "/Users".to_owned(), body).await.unwrap();
+    assert_eq!((made.status, made.ignored.as_slice()), (201, ["nothing".to_owned()].as_slice()));
+    let secret: Vec<&str> = made.changes.iter().filter(|(change, _)| change.secret).map(|(change, _)| &*change.attribute).collect();
+    assert_eq!(secret, ["userPassword"]);
+    assert!(!format!("{made:?}").contains(PASSWORD), "HC6");
+    let gone = explain("DELETE", path.clone(), Value::Null).await.unwrap();
+    assert!(gone.status == 204 && gone.changes.iter().all(|(change, _)| change.operation == "delete"), "{gone:?}");
+    let nothing = explain("GET", path.clone(), Value::Null).await.unwrap();
+    assert_eq!((nothing.status, nothing.changes.len()), (200, 0));
+    for path in ["/Bulk", "Users", ""] {
+        assert!(explain("POST", path.to_owned(), Value::Null).await.is_err(), "{path}");
+    }
+    // Nothing of it was done, and none of it stands in the log of the client.
+    let after = bench.get(&path).await.ok();
+    assert!(after.get("title").is_none() && bench.members(&team).await == [ann], "{after}");
+    assert!(bench.found("/Users", "userName eq \"cleo\"").await.is_empty());
+    let log = bench.directory.client_log(&bench.operator, Some(ACME), "test", 0).unwrap();
+    assert!(log.iter().all(|(_, exchanged)| exchanged.method != "DELETE" && !exchanged.dry_run));
+    bench.set(json!({"scopes": ["read"]})).await;
+    assert_eq!(explain("DELETE", path, Value::Null).await.unwrap().status, 403, "as the client that it is");
+}

@@ -14,6 +14,7 @@ pub mod error;
 pub mod evaluate;
 pub mod events;
 pub mod exchange;
+pub mod explain;
 pub mod external_id;
 pub mod filter;
 pub mod gateway;

@@ -152,6 +152,11 @@ impl<'a> Transaction<'a> {
         self.outcome.audit.push(record);
     }
 
+    /// The records that were added to the commit until now.
+    pub fn audited(&self) -> &[AuditRecord] {
+        &self.outcome.audit
+    }
+
     /// Runs `effect` on the writer thread when it is known how this work ended: `true` after its commit is durable and
     /// published and before it is answered, `false` where nothing of it is kept. So that what lives beside the store
     /// (the seat book, open connections) follows even when nobody waits for the answer any more.

@@ -436,3 +436,28 @@ class Parting(Keeper):
         self.assertEqual([self.marks(user) for user in self.people], [None] * 3)
         kept = {row["id"] for row in self.tool("user", "deleted")}
         self.assertLessEqual({user["id"] for user in self.people}, kept)
+
+
+class Explained(Keeper):
+    """What a request of a client would come to."""
+
+    def explain(self, whose, method, path, body=None):
+        done = headcount("--config", self.demo.facts["config"], "--json", "client", "explain", whose, "--method", method, "--path", path, "-",
+                         input=json.dumps(body) if body else "")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_a_request_is_explained_and_not_made(self):
+        whose = self.name("explained")
+        _, self.provider = self.mint(whose)
+        self.addCleanup(self.provider.close)
+        user = self.user()
+        path = f"/Users/{user['id']}"
+        body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "replace", "path": "active", "value": "False"}]}
+        (row,) = self.explain(whose, "PATCH", path, body)
+        self.assertEqual((row["status"], row["shown_as"], row["before"], row["after"]), (200, "active", ["TRUE"], ["FALSE"]))
+        self.assertEqual(self.read("Users", user["id"]), user)
+        body["Operations"][0]["path"] = "nothing["
+        (row,) = self.explain(whose, "PATCH", path, body)
+        self.assertEqual((row["status"], row["scim_type"]), (400, "invalidPath"))
+        self.assertFalse([row for row in self.tool("client", "log", whose) if row["method"] == "PATCH"])

@@ -5,7 +5,12 @@ use super::{Bearer, Failure, NewToken, Reply, WhichClient, Within};
 use crate::directory::Provisioned;
 use crate::directory::client::{ClientInfo, Exchanged, SettingsChange};
 use crate::directory::operator::TokenState;
+use crate::scim::explain::Asked;
+use crate::scim::request::MAX_BODY;
+use crate::scim::routes::Scim;
 use serde_json::{Value, json};
+use std::io::{BufRead, Read};
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Execution<'_> {
@@ -78,6 +83,37 @@ impl Execution<'_> {
     pub(super) fn resume_client(&self, which: &WhichClient) -> Result<String, Failure> {
         self.handle.block_on(self.directory.resume_client(&self.caller, which.organisation.as_deref(), &which.name))?;
         Ok(format!("client {} goes on", which.name))
+    }
+
+    /// One row for each attribute that would change, or one that says why nothing would.
+    pub(super) fn explain_request(
+        &mut self,
+        which: &WhichClient,
+        method: &str,
+        path: &str,
+        input: &mut dyn BufRead,
+    ) -> Result<String, Failure> {
+        let mut body = Vec::new();
+        let read = input.take(MAX_BODY as u64 + 1).read_to_end(&mut body);
+        read.map_err(|error| Failure::nothing(error.to_string()))?;
+        let (caller, witness) = self.directory.on_trial(&self.caller, which.organisation.as_deref(), &which.name)?;
+        let scim = Scim::new(Arc::clone(self.directory), "").map_err(|error| Failure::nothing(error.to_string()))?;
+        let asked = Asked { method: method.to_owned(), path: path.to_owned(), body };
+        let explained = self.handle.block_on(scim.explain(caller, &witness, asked)).map_err(Failure::nothing)?;
+        if explained.changes.is_empty() {
+            self.row(json!({
+                "status": explained.status, "scim_type": explained.scim_type, "detail": explained.detail, "ignored": explained.ignored,
+            }))?;
+            return Ok(String::new());
+        }
+        for (change, shown) in &explained.changes {
+            self.row(json!({
+                "status": explained.status, "operation": change.operation, "entry": change.entry, "attribute": change.attribute,
+                "shown_as": shown, "before": change.before, "after": change.after, "more_values": change.left_out,
+                "secret": change.secret, "detail": change.detail, "ignored": explained.ignored,
+            }))?;
+        }
+        Ok("nothing of this is done".to_owned())
     }
 
     pub(super) fn pending_references(&mut self, which: &WhichClient) -> Result<String, Failure> {

@@ -54,6 +54,7 @@ impl Execution<'_> {
             Command::Bootstrap { dn } => self.bootstrap(dn),
             Command::ClientAdd { organisation, name, id, settings } => self.add_client(organisation, name, id.as_deref(), settings),
             Command::ClientChange { client, settings } => self.change_client(client, settings),
+            Command::ClientExplain { client, method, path } => self.explain_request(client, method, path, input),
             Command::ClientGive { client, entries } => self.give_to_client(client, entries),
             Command::ClientResume(client) => self.resume_client(client),
             Command::ClientLog { client, follow } => self.client_log(client, *follow),

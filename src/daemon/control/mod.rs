@@ -73,6 +73,15 @@ pub enum Command {
         /// The settings that change.
         settings: SettingsChange,
     },
+    /// What a request of a client would come to; what it sends follows the command.
+    ClientExplain {
+        /// Which one.
+        client: WhichClient,
+        /// The method of HTTP.
+        method: String,
+        /// The path under the base of SCIM.
+        path: String,
+    },
     /// Give users and groups to a client.
     ClientGive {
         /// Which one.

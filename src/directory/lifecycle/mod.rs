@@ -15,6 +15,7 @@ pub use kept::KeptUser;
 pub use parting::{Parting, Provisioned};
 pub use pending::{Named, PendingReference};
 pub(super) use trial::Trial;
+pub use trial::{Witness, WouldChange};
 
 use super::Standing;
 use super::client::{Client, Deletion};

@@ -68,7 +68,7 @@ impl Directory {
             work.judgement = judgement;
             let done = work.run(write)?;
             // An error takes everything back.
-            if options.no_operation { Err(Error::NoOperation) } else { within.keep(done) }
+            if options.no_operation { Err(Error::NoOperation) } else { within.keep(txn, done) }
         };
         let written = self.store().write(work).await;
         let mut outcome = match trial.told() {
@@ -138,7 +138,7 @@ impl Directory {
                 });
                 outcomes.push(done.map_err(|error| WriteFailed { at: Some(at), error })?);
             }
-            within.keep(outcomes).map_err(|error| WriteFailed { at: None, error })
+            within.keep(txn, outcomes).map_err(|error| WriteFailed { at: None, error })
         };
         let made: Result<Vec<WriteOutcome>, WriteFailed> = self.store().write(together).await;
         let outcomes = match trial.told() {
