@@ -3,8 +3,8 @@
 use super::tests::{Answer, Bench};
 use crate::base::jwk::Algorithm;
 use crate::base::jwt_tests::{KEYS, Keys};
-use crate::directory::Error;
 use crate::directory::client::{ClientInfo, SettingsChange};
+use crate::directory::{Error, Write, WriteOptions};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -374,6 +374,17 @@ async fn q20_no_token_is_of_two_clients() {
     assert!(organisation("app").await.is_err());
     bench.change("three", &json!({"application": null})).await.unwrap();
     assert_eq!(organisation("app").await.unwrap(), "o=other,dc=example,dc=com");
+}
+
+#[tokio::test]
+async fn q20_a_client_whose_organisation_is_gone_stands_in_nobodys_way() {
+    let bench = Bench::new().await;
+    bench.client("other", "theirs", &lets_in()).await.unwrap();
+    let gone = Write::Delete { dn: "o=other,dc=example,dc=com".to_owned() };
+    bench.directory.write(&bench.operator, gone, WriteOptions::default()).await.unwrap();
+    bench.users(&by_entra(&of_entra())).await.refused(401, None);
+    bench.client("acme", "entra", &lets_in()).await.unwrap();
+    assert_eq!(bench.users(&by_entra(&of_entra())).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -57,7 +57,8 @@ pub(in super::super) fn signed_for(records: &dyn Facts, issuer: &str, audience: 
     });
     let is_for =
         |client: &Client| (client.settings.issuer.as_deref(), client.settings.audience.as_deref()) == (Some(issuer), Some(audience));
-    found.filter(is_for).collect()
+    // A client whose organisation is gone is nobody's, and cannot be removed.
+    found.filter(|client| is_for(client) && records.entry(client.organisation).is_some()).collect()
 }
 
 /// Makes ready what signed tokens of a client need, where the change is about them. No token may be of two clients. What was
