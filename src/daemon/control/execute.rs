@@ -81,9 +81,7 @@ impl Execution<'_> {
             Command::LicenceSet { licence, changes, enforce } => self.set_licence(licence, changes, *enforce),
             Command::RoleAdd { organisation, name, grants, restricts } => self.add_role(organisation, name, grants, restricts),
             Command::RoleAssign { user, role, remove } => self.assign_role(user, role, *remove),
-            Command::Roles(within) => {
-                self.list(within, "hcRoleDefinition", &[("dn", ""), ("grants", "hcRolePermission"), ("restricts", "hcRoleRestriction")])
-            }
+            Command::Roles(within) => self.roles(within),
             Command::SessionEnd { id, message } => {
                 self.handle.block_on(directory.end_session(&self.caller, id, message.clone()))?;
                 Ok(format!("session {id} has ended"))
@@ -191,6 +189,25 @@ impl Execution<'_> {
             self.row(Value::Object(row))?;
         }
         Ok(count(entries.len(), "entry", "entries"))
+    }
+
+    /// Roles, each with how it is offered (R4).
+    fn roles(&mut self, within: &Within) -> Result<String, Failure> {
+        let roles = self.find(within, "hcRoleDefinition", &["hcRolePermission", "hcRoleRestriction", "hcRoleSystem"])?;
+        for role in &roles {
+            let cell = |attribute: &str| role.values(attribute).map(String::from_utf8_lossy).collect::<Vec<_>>().join(", ");
+            let offer = self.directory.role_offer(role.id);
+            let offered = match &offer {
+                _ if role.values("hcRoleSystem").next().is_some() => "system",
+                Some(offer) if !offer.is_current => "other packages",
+                Some(_) | None => "current package",
+            };
+            let packages = offer.map(|offer| offer.packages.join(", ")).unwrap_or_default();
+            self.row(json!({
+                "dn": role.dn, "offered": offered, "packages": packages, "grants": cell("hcRolePermission"), "restricts": cell("hcRoleRestriction"),
+            }))?;
+        }
+        Ok(count(roles.len(), "role", "roles"))
     }
 
     fn sessions(&mut self) -> Result<String, Failure> {
