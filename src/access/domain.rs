@@ -6,6 +6,7 @@ use super::{Access, AccessSubject, AttributeSet, Scope, Standing};
 use crate::base::EntryId;
 use crate::domain::catalog::DIRECTORY_ONLY;
 use crate::domain::content::{self, Audience, Content, Visibility};
+use crate::domain::groups;
 use crate::domain::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
 use crate::domain::password_rules::POLICY;
 use crate::model::{AttributeId, Entry, Facts, Kind, Level};
@@ -42,6 +43,8 @@ pub(super) enum Profile {
     End,
     /// What it is and what it is called: containers on the way.
     Signpost,
+    /// A role one holds: reading, but not who else holds it, whom §8 may hide.
+    HeldRole,
     /// Another person's details.
     Person,
     /// Those for staff only as well.
@@ -143,6 +146,20 @@ const CONTENT: [&[&str]; 3] = [
 const LEFT_CONTENT: &[&str] =
     &["objectClass", "structuralObjectClass", "entryUUID", "entryDN", "hcContentType", "createTimestamp", "hcAuthor"];
 
+/// What a user may do and how it gets in: its own matter, and that of who manages users (U2).
+const ACCOUNT: &[&str] = &[
+    "hcExternalId",
+    "hcRole",
+    "hcPrimaryRole",
+    "hcStaff",
+    "hcLicence",
+    "hcEntitlement",
+    "hcUserType",
+    "hcNoMail",
+    "hcAllowedAddress",
+    "hcDefaultVisibility",
+];
+
 /// The profiles for one schema.
 pub(super) struct DomainAccess {
     nothing: Access,
@@ -156,6 +173,7 @@ pub(super) struct DomainAccess {
     self_service: Access,
     end: Access,
     signpost: Access,
+    held_role: Access,
     person: Access,
     staff_person: Access,
     listed_person: Access,
@@ -199,7 +217,7 @@ impl DomainAccess {
         let mut person = user_attributes(schema);
         person.unite(&named(&["entryUUID", "entryDN", "structuralObjectClass", "createTimestamp", "modifyTimestamp", "subschemaSubentry"]));
         person.subtract(secret);
-        person.subtract(&named(&["hcExternalId", "hcRole", "hcPrimaryRole"]));
+        person.subtract(&named(ACCOUNT));
         let mut staff_only = AttributeSet::none(count);
         let mut listed = named(&["objectClass", "structuralObjectClass", "entryUUID", "entryDN", "subschemaSubentry"]);
         for definition in schema.attribute_types() {
@@ -212,8 +230,13 @@ impl DomainAccess {
         listed.subtract(secret);
         let staff_person = reading(&person);
         person.subtract(&staff_only);
+        let mut held_role = open.clone();
+        held_role.subtract(&named(&["hcEffectiveMember"]));
         let mut run = named(&["cn", "displayName", "description", "hcParentGroup", "hcAdminOnly"]);
-        member_views(schema).into_iter().for_each(|attribute| run.insert(attribute));
+        let mut members = AttributeSet::none(count);
+        member_views(schema).into_iter().for_each(|attribute| members.insert(attribute));
+        run.unite(&members);
+        held_role.subtract(&members);
         let signpost =
             named(&["objectClass", "structuralObjectClass", "o", "ou", "dc", "description", "entryDN", "entryUUID", "subschemaSubentry"]);
         let whole_content = named(&CONTENT.concat());
@@ -240,6 +263,7 @@ impl DomainAccess {
             hold,
             tend,
             signpost: reading(&signpost),
+            held_role: reading(&held_role),
             person: reading(&person),
             staff_person,
             listed_person: reading(&listed),
@@ -264,6 +288,7 @@ impl DomainAccess {
             Profile::SelfService => &self.self_service,
             Profile::End => &self.end,
             Profile::Signpost => &self.signpost,
+            Profile::HeldRole => &self.held_role,
             Profile::Person => &self.person,
             Profile::StaffPerson => &self.staff_person,
             Profile::ListedPerson => &self.listed_person,
@@ -368,7 +393,9 @@ impl Subject<'_> {
                 profile => (profile, Ground::OrganisationAdmin),
             },
             Standing::User if same => self.user(entry, own),
-            Standing::Service if same && self.is_container(entry) => (Profile::Signpost, Ground::OnTheWay),
+            Standing::Service if same && (entry.kind == Kind::Organisation || self.is_container(entry)) => {
+                (Profile::Signpost, Ground::OnTheWay)
+            }
             Standing::Client | Standing::User | Standing::Service if own => (Profile::Own, Ground::Itself),
             Standing::Client | Standing::User | Standing::Service => (Profile::Nothing, Ground::NoRule),
         }
@@ -466,7 +493,7 @@ impl Subject<'_> {
             }
             Kind::Role => {
                 let held = |user| self.facts.link(user, self.schema.known().hc_role, entry.id).is_some();
-                if self.subject.entry.is_some_and(held) { (Profile::View, Ground::OwnRole) } else { (Profile::Nothing, Ground::NoRule) }
+                if self.subject.entry.is_some_and(held) { (Profile::HeldRole, Ground::OwnRole) } else { (Profile::Nothing, Ground::NoRule) }
             }
             Kind::Organisation => (Profile::Signpost, Ground::OnTheWay),
             Kind::Generic if self.is_container(entry) && self.may_write_under(entry) => {
@@ -495,7 +522,8 @@ impl Subject<'_> {
             return (Profile::Nothing, Ground::Lacks("people.search"));
         }
         // Who shares a group sees one; those who only look on or have left do not (§8, G5).
-        let share = |group: &EntryId| self.facts.link(*group, known.member, entry.id).is_some_and(|level| level > Level::Past);
+        let has = |group: EntryId| self.facts.link(group, known.member, entry.id).is_some_and(|level| level > Level::Past);
+        let share = |group: &EntryId| has(*group) || groups::above(self.schema, self.facts, *group).into_iter().any(has);
         let belongs = self.subject.groups.iter().filter(|(_, level)| **level >= Level::Full).map(|(group, _)| *group);
         match belongs.into_iter().find(share) {
             Some(group) => (self.subject.person_profile(), Ground::SharedGroup(group)),

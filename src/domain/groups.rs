@@ -28,6 +28,20 @@ pub fn levels(schema: &Schema, facts: &dyn Facts, member: EntryId) -> BTreeMap<E
     levels
 }
 
+/// The groups above `group`, whose levels flow down to it (G4), nearest first.
+pub fn above(schema: &Schema, facts: &dyn Facts, group: EntryId) -> Vec<EntryId> {
+    let Some(parent_group) = schema.attribute("hcParentGroup") else { return Vec::new() };
+    let (mut found, mut at) = (Vec::new(), group);
+    while let Some((next, _)) = facts.targets(at, parent_group, None, 1).into_iter().next()
+        && next != group
+        && !found.contains(&next)
+    {
+        found.push(next);
+        at = next;
+    }
+    found
+}
+
 /// The groups that hold `member` as a full member or administrator, directly or through groups that are members
 /// of groups, and the effective roles it holds (R5, R8): what `memberOf` shows.
 pub fn containing(schema: &Schema, facts: &dyn Facts, catalog: &Catalog, member: EntryId) -> BTreeSet<EntryId> {

@@ -226,8 +226,8 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Every attribute of a new entry must be one the caller may write there.
-    fn check_may_write(&self, entry: &Entry, given: &[AttributeId]) -> Result<(), Error> {
+    /// Every attribute that an entry is made with, or becomes another kind with, must be one the caller may write there.
+    pub(super) fn check_may_write(&self, entry: &Entry, given: &[AttributeId]) -> Result<(), Error> {
         let access = self.access(entry);
         match given.iter().find(|attribute| !access.write.contains(**attribute)) {
             Some(attribute) => {

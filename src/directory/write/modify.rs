@@ -39,6 +39,11 @@ impl Work<'_, '_> {
         self.check_author_change(&entry)?;
         self.note_password(Some(&entry), &mut draft, (None, &[]))?;
         let after = self.put_modified(&entry, &before, &draft)?;
+        if after.kind != entry.kind {
+            // Who keeps staff makes no user of them, and no administrator (U2): what it becomes has to be the caller's to write, too.
+            let named = |change: &Modification| self.core.schema.attribute(&change.attribute);
+            self.check_may_write(&after, &modifications.iter().filter_map(named).collect::<Vec<_>>())?;
+        }
         if modifications.iter().any(|change| self.core.schema.attribute(&change.attribute) == Some(self.core.schema.known().user_password))
         {
             self.keep_one_own_password(&entry, &after)?;
