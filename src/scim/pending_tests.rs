@@ -280,7 +280,7 @@ async fn quirk_48_any_order_of_users_groups_and_references_ends_in_the_same_stat
         let mut late = Vec::new();
         for step in order {
             // Half of the references come with what refers, and half after it.
-            let apart = random::bytes::<1>()[0] % 2 == 0;
+            let apart = random::bytes::<1>()[0].is_multiple_of(2);
             match step {
                 Made::User(name, manager) => {
                     let manager = json!(manager.unwrap_or_default());
@@ -298,7 +298,7 @@ async fn quirk_48_any_order_of_users_groups_and_references_ends_in_the_same_stat
                     late.extend(apart.then_some((format!("/Groups/{id}"), add)));
                 }
             }
-            if random::bytes::<1>()[0] % 2 == 0 {
+            if random::bytes::<1>()[0].is_multiple_of(2) {
                 for (path, add) in late.drain(..) {
                     bench.patch(&path, add).await.ok();
                 }
