@@ -167,10 +167,8 @@ fn referred(schema: &Schema, facts: &dyn Facts, grants: &Grants, client: &Client
 /// Whether an entry has another name, or is seen by others, than before.
 fn is_another(schema: &Schema, before: &Entry, after: &Entry) -> bool {
     let known = schema.known();
-    let same = |attribute: AttributeId| {
-        let held = |entry: &Entry| entry.get(attribute).map(|held| held.encoded().to_vec()).collect::<Vec<_>>();
-        held(before) == held(after)
-    };
+    let same =
+        |attribute: AttributeId| before.get(attribute).map(|held| held.encoded()).eq(after.get(attribute).map(|held| held.encoded()));
     before.kind != after.kind || ![known.hc_external_id, known.uid, known.hc_deleted_by].into_iter().all(same)
 }
 
@@ -181,18 +179,25 @@ impl Work<'_, '_> {
     }
 
     /// Does what the client wants of references that wait. Whom one names may have arrived since the client asked: then it is
-    /// a link at once. `before` is who refers, where it is there already, and was in `organisation`.
+    /// a link at once. `before` is who refers, where it is there already; else it is to stand under `parent`.
     pub(in super::super) fn settle_pending(
         &mut self,
         holder: EntryId,
-        organisation: Option<EntryId>,
+        parent: Option<EntryId>,
         before: Option<&Entry>,
     ) -> Result<(), Error> {
+        if self.options.pending.is_empty() {
+            return Ok(());
+        }
+        let organisation = before.map(|entry| entry.id).or(parent).and_then(|at| organisation_of(&*self.txn, at));
         let schema = Arc::clone(&self.core.schema);
         let options = self.options;
         for change in &options.pending {
             let nobody = || Error::Constraint(format!("there is no {}", tree::shorten(&change.value)));
-            let client = self.client().filter(|client| Some(client.organisation()) == organisation).ok_or_else(nobody)?;
+            // What a client that is gone has left waits for nobody.
+            let is_there =
+                |client: &Arc<Client>| Some(client.organisation()) == organisation && Client::of(&*self.txn, &client.id).is_some();
+            let client = self.client().filter(is_there).ok_or_else(nobody)?;
             let (attribute, view) = view_of(&schema, &change.attribute).ok_or(Error::Internal)?;
             if let Some(entry) = before.filter(|entry| !self.access(entry).write.contains(attribute)) {
                 let name = tree::dn_of(&*self.txn, entry.id);
@@ -266,10 +271,10 @@ impl Work<'_, '_> {
     pub(in super::super) fn join_pending(&mut self, before: Option<&Entry>, after: &Entry) -> Result<(), Error> {
         let schema = Arc::clone(&self.core.schema);
         let known = schema.known();
-        let Some(organisation) = organisation_of(&*self.txn, after.id) else { return Ok(()) };
         if before.is_some_and(|before| !is_another(&schema, before, after)) {
             return Ok(());
         }
+        let Some(organisation) = organisation_of(&*self.txn, after.id) else { return Ok(()) };
         let names = [known.entry_uuid, known.hc_external_id, known.uid].into_iter().flat_map(|attribute| after.get(attribute));
         let names = names.flat_map(|held| held.values()).filter_map(|value| std::str::from_utf8(value).ok());
         let mut clients: HashMap<String, Option<(Client, Arc<Grants>)>> = HashMap::new();

@@ -64,8 +64,7 @@ impl Work<'_, '_> {
         }
         let revision = self.txn.new_revision();
         let place = Place { id, parent, rdn, rdn_key, revision };
-        let organisation = parent.and_then(|parent| organisation_of(&*self.txn, parent));
-        self.settle_pending(id, organisation, None)?;
+        self.settle_pending(id, parent, None)?;
         let entry = self.put_with_links(draft, place, links)?;
         self.check_may_write(&entry, &given)?;
         // An assertion is about the entry to be added (RFC 4528 §3).

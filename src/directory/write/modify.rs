@@ -6,7 +6,7 @@ use super::links::LinkValues;
 use super::schema::names_subschema;
 use super::{Work, quoted};
 use crate::directory::{Error, WriteOutcome, tree};
-use crate::domain::{organisation_of, structured};
+use crate::domain::structured;
 use crate::model::{AttributeId, Description, Draft, Entry, Facts, Modification, ModificationKind};
 use crate::schema::Syntax;
 use std::collections::HashSet;
@@ -30,7 +30,7 @@ impl Work<'_, '_> {
         self.check_modifications(&entry, modifications)?;
         let before = self.core.schema.unseal(&entry);
         let mut draft = self.changed(&entry, before.clone(), modifications)?;
-        self.settle_pending(entry.id, organisation_of(&*self.txn, entry.id), Some(&entry))?;
+        self.settle_pending(entry.id, entry.parent, Some(&entry))?;
         self.keep_rdn(&entry, &before, &draft)?;
         self.stamp_modified(&mut draft, modifications);
         self.state_of_new_person(Some(entry.kind), &mut draft);

@@ -34,7 +34,7 @@ impl Work<'_, '_> {
         let options = self.options;
         self.check_modifications(&entry, &options.modifications)?;
         let mut draft = self.changed(&entry, draft, &options.modifications)?;
-        self.settle_pending(entry.id, organisation_of(&*self.txn, entry.id), Some(&entry))?;
+        self.settle_pending(entry.id, entry.parent, Some(&entry))?;
         self.stamp_modified(&mut draft, &options.modifications);
         structured::reconcile(&self.core.schema, Some(&before), &mut draft)?;
         self.complete_content(&entry, &mut draft);
