@@ -312,3 +312,17 @@ async fn quirk_48_any_order_of_users_groups_and_references_ends_in_the_same_stat
         assert_eq!((waiting.len(), waiting.iter().filter(|name| name.starts_with("nobody")).count()), (3, 3), "{waiting:?}");
     }
 }
+
+#[tokio::test]
+async fn quirk_48_nobody_is_meant_where_a_user_and_a_group_have_the_external_id() {
+    let bench = Bench::new().await;
+    let team = bench.group("team", &["twice"]).await;
+    let group = bench.call("POST", "/Groups", json!({"displayName": "twice", "externalId": "twice"})).await.id();
+    assert_eq!((bench.members(&team).await, bench.waiting()), (vec![group], pairs(&[])));
+    bench.make(named("twice", "twice")).await;
+    let path = format!("/Groups/{}", bench.group("crew", &["twice"]).await);
+    assert_eq!(bench.waiting(), pairs(&[("cn=crew", "twice")]));
+    // What waits is as good as a member to a condition that takes it away.
+    bench.patch(&path, json!([{"op": "remove", "path": "members[value sw \"tw\"]"}])).await.ok();
+    assert_eq!(bench.waiting(), []);
+}
