@@ -323,6 +323,7 @@ async fn a_client_at_its_ceiling_is_paused_until_an_administrator_lets_it_go_on(
 async fn a_client_on_trial_is_answered_as_if_it_were_done_and_nothing_is() {
     let bench = Bench::new().await;
     let id = bench.user("ann").await;
+    let group = bench.group("others", &[]).await;
     bench.set(json!({"dry_run": true, "deactivation_ceiling": 0})).await;
     let made = bench.post(user("bob")).await;
     assert_eq!((made.0.as_u16(), &made.2["userName"]), (201, &json!("bob")));
@@ -330,6 +331,10 @@ async fn a_client_on_trial_is_answered_as_if_it_were_done_and_nothing_is() {
     assert!(!bench.get(&format!("/Users/{id}")).await.1.contains_key("headcount-dry-run"));
     bench.get(&format!("/Users/{}", made.id())).await.refused(404, None);
     bench.post(user("ann")).await.refused(409, Some("uniqueness"));
+    let team = json!({"displayName": "team", "members": [{"value": id}]});
+    assert_eq!(bench.call("POST", "/Groups", team).await.ok()["displayName"], json!("team"));
+    let membership = json!({"group": {"value": group}, "member": {"value": id}, "level": "viewOnly"});
+    assert_eq!(bench.call("POST", "/Memberships", membership).await.ok()["level"], json!("viewOnly"));
     let path = format!("/Users/{id}");
     let changed = bench.patch(&path, json!([{"op": "replace", "value": {"title": "VP", "userName": "anna"}}])).await.ok();
     assert_eq!((&changed["title"], &changed["userName"]), (&json!("VP"), &json!("anna")));

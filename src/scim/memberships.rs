@@ -9,7 +9,7 @@ use super::gateway::{Gateway, equals};
 use super::json::Object;
 use super::list::{self, Query};
 use super::listing::Window;
-use super::mapping::Reference;
+use super::mapping::{Lookup, Reference};
 use super::members::{self, List, Step, Whom};
 use super::project::Projection;
 use super::resource::{check_required, normalize, set_schemas};
@@ -164,10 +164,15 @@ pub(super) async fn create(gateway: &Gateway, held: &ResourceType, body: &Object
     if let Some(edge) = Edge::between(gateway, group, member)? {
         return Err(ScimError::of(ScimType::Uniqueness, format!("there is the membership {}; change its level", edge.id())));
     }
-    if gateway.entry_of(member)?.is_none() {
+    let Some((number, dn)) = gateway.entry_of(member)? else {
         return Err(ScimError::value(format!("member: there is no {member}")));
-    }
+    };
     write(gateway, &entry, Step::Add(vec![(member.to_owned(), Some(level))]), false).await?;
+    // What was made on trial is not there.
+    if gateway.settings.dry_run {
+        let Reference { id: uuid, kind, display } = gateway.reference(&dn).ok_or_else(ScimError::not_found)?;
+        return Ok(Edge { group: entry, member: Membership { id: number, uuid, kind, display, level } });
+    }
     Edge::between(gateway, group, member)?.ok_or_else(ScimError::not_found)
 }
 
