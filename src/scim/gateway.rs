@@ -30,6 +30,9 @@ const MOST_OF_ONE_NAME: usize = 1_000;
 /// Entries asked for in one step of a search.
 const PAGE: usize = 500;
 
+/// Octets of entries that are kept at one time (HD1).
+const BATCH: usize = 1 << 20;
+
 /// The directory as one caller sees it.
 #[derive(Clone)]
 pub struct Gateway {
@@ -74,6 +77,27 @@ impl EntrySink for Each<'_> {
     fn reference(&mut self, _urls: &[String]) {}
 }
 
+/// Keeps the entries of a search until there are [`BATCH`] octets of them.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<OwnedEntry>,
+    octets: usize,
+}
+
+impl EntrySink for Batch {
+    fn entry(&mut self, entry: &Visible<'_>) {
+        let entry = entry.to_owned();
+        self.octets += entry.size();
+        self.entries.push(entry);
+    }
+
+    fn reference(&mut self, _urls: &[String]) {}
+
+    fn is_full(&self) -> bool {
+        self.octets >= BATCH
+    }
+}
+
 impl Gateway {
     /// A type as the caller has it.
     pub(super) fn served<'t>(&'t self, resource_type: &'t ResourceType) -> &'t ResourceType {
@@ -91,21 +115,28 @@ impl Gateway {
     ) -> Result<(), ScimError> {
         let mut request = SearchRequest::new(base, scope, filter.clone(), attributes.to_vec());
         request.page = Some(Page { size: PAGE, after: None });
-        while self.page(&mut request, each)? {}
-        Ok(())
-    }
-
-    /// Hands the entries of a page to `each`, and makes the request one for the next. Whether there is one.
-    fn page(&self, request: &mut SearchRequest<'_>, each: &mut dyn FnMut(&Visible<'_>)) -> Result<bool, ScimError> {
         let mut counted = |entry: &Visible<'_>| {
             self.listings.looked_at.one();
             each(entry);
         };
-        let mut sink = Each(&mut counted);
-        let (mut search, mut progress) = self.directory.search_first(&self.caller, request, &mut sink)?;
+        while self.page(&mut request, &mut Each(&mut counted), &mut |_| Ok(()))? {}
+        Ok(())
+    }
+
+    /// Hands the entries of a page to `sink`, which `between` empties, and makes the request one for the next page. Whether there
+    /// is one.
+    fn page<S: EntrySink>(
+        &self,
+        request: &mut SearchRequest<'_>,
+        sink: &mut S,
+        between: &mut dyn FnMut(&mut S) -> Result<(), ScimError>,
+    ) -> Result<bool, ScimError> {
+        let (mut search, mut progress) = self.directory.search_first(&self.caller, request, sink)?;
         let progress = loop {
-            match progress? {
-                Progress::More => progress = search.step(&mut sink),
+            let reached = progress?;
+            between(sink)?;
+            match reached {
+                Progress::More => progress = search.step(sink),
                 ended => break ended,
             }
         };
@@ -131,14 +162,12 @@ impl Gateway {
         let mut request = SearchRequest::new(&self.organisation, Scope::Subtree, filter.clone(), attributes.to_vec());
         request.page = Some(Page { size: PAGE, after: None });
         request.among = among.map(<[EntryId]>::to_vec);
-        loop {
-            let mut entries = Vec::new();
-            let more = self.page(&mut request, &mut |entry| entries.push(entry.to_owned()))?;
-            take(entries)?;
-            if !more {
-                return Ok(());
-            }
-        }
+        let mut hand_over = |batch: &mut Batch| {
+            self.listings.looked_at.add(batch.entries.len() as u64);
+            take(std::mem::take(batch).entries)
+        };
+        while self.page(&mut request, &mut Batch::default(), &mut hand_over)? {}
+        Ok(())
     }
 
     pub(super) fn first(

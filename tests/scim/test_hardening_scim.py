@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import pathlib
 import time
 import urllib.parse
 import uuid
@@ -288,6 +289,19 @@ class Filters(Hardened):
             self.assertIn(answer.status, (200, 400), answer)
             if answer.status == 200:
                 self.assertEqual(answer["totalResults"], 0)
+
+
+class Large(Hardened):
+    def test_hd1_a_query_keeps_a_few_entries_at_one_time(self):
+        """Users of 500 KB each: what a query that reads them all takes on top is not all of them."""
+        status = pathlib.Path(f"/proc/{self.demo.process.pid}/status")
+        octets = lambda name: int(next(line for line in status.read_text().splitlines() if line.startswith(name)).split()[1]) << 10
+        for _ in range(80):
+            self.user(title="x" * 500_000)
+        before = octets("VmRSS:")
+        pathlib.Path(f"/proc/{self.demo.process.pid}/clear_refs").write_text("5")
+        self.assertEqual(self.found('title ew "z"'), [])
+        self.assertLess(octets("VmHWM:") - before, 20 << 20)
 
 
 class Bombs(Hardened):
