@@ -33,8 +33,12 @@ pub(super) enum Profile {
     View,
     /// Reading, and setting the password (U2).
     Own,
+    /// The same, and writing what its organisation opens (U2).
+    Opened,
     /// Reading, and entries may be added under it.
     Hold,
+    /// The same, and saying what users change of themselves.
+    Govern,
     /// Reading and writing the entry, and adding under it.
     Tend,
     /// Reading, package and limit.
@@ -151,7 +155,6 @@ const ACCOUNT: &[&str] = &[
     "hcExternalId",
     "hcRole",
     "hcPrimaryRole",
-    "hcStaff",
     "hcLicence",
     "hcEntitlement",
     "hcUserType",
@@ -169,6 +172,7 @@ pub(super) struct DomainAccess {
     view: Access,
     own: Access,
     hold: Access,
+    govern: Access,
     tend: Access,
     self_service: Access,
     end: Access,
@@ -260,6 +264,7 @@ impl DomainAccess {
             run_group: Access { write: run, may_rename: true, ..view.clone() },
             view,
             own,
+            govern: Access { write: named(&["hcSelfServiceAttribute"]), ..hold.clone() },
             hold,
             tend,
             signpost: reading(&signpost),
@@ -282,8 +287,9 @@ impl DomainAccess {
             Profile::Keep => &self.keep,
             Profile::KeepGroup => &self.keep_group,
             Profile::View => &self.view,
-            Profile::Own => &self.own,
+            Profile::Own | Profile::Opened => &self.own,
             Profile::Hold => &self.hold,
+            Profile::Govern => &self.govern,
             Profile::Tend => &self.tend,
             Profile::SelfService => &self.self_service,
             Profile::End => &self.end,
@@ -413,7 +419,7 @@ impl Subject<'_> {
             Kind::User | Kind::Staff | Kind::Person | Kind::Role => Profile::Keep,
             Kind::Generic if self.is_container(entry) && entry.parent == self.subject.organisation => Profile::Tend,
             Kind::Generic => Profile::Keep,
-            Kind::Organisation => Profile::Hold,
+            Kind::Organisation => Profile::Govern,
             Kind::Licence if Licence::of(self.schema, entry).is_some_and(|licence| licence.is_self_service()) => Profile::SelfService,
             Kind::Licence => Profile::View,
             Kind::Session => Profile::End,
@@ -484,6 +490,7 @@ impl Subject<'_> {
     /// A user: itself, its sessions, its groups, and people by its permissions (§8).
     fn user(&self, entry: &Entry, own: bool) -> (Profile, Ground) {
         match entry.kind {
+            _ if own && !self.subject.opened.is_empty() => (Profile::Opened, Ground::Itself),
             _ if own => (Profile::Own, Ground::Itself),
             Kind::User | Kind::Staff | Kind::Person => self.person(entry),
             Kind::Group => self.group(entry),

@@ -80,7 +80,7 @@ impl Grants {
         if reads && attribute.is_some_and(|attribute| policy.secret.contains(attribute)) {
             return Explained { given: false, because: Because::Secret };
         }
-        if gives(policy.domain.get(found.profile).view(), right, attribute) {
+        if gives(self.by_domain(&found).view(), right, attribute) {
             return Explained { given: true, because: Because::Domain(found.ground) };
         }
         let speaks = |index: &usize| {

@@ -132,14 +132,29 @@ impl Grants {
             return domain.get(Profile::Nothing).view();
         }
         let found = self.look(facts, entry);
+        let by_domain = self.by_domain(&found);
         if found.mask == 0 {
-            return domain.get(found.profile).view();
+            return by_domain.view();
         }
         let make = || {
-            let both = domain.get(found.profile).united(&self.policy.combine(found.mask, self.speaking.undecided));
+            let both = by_domain.united(&self.policy.combine(found.mask, self.speaking.undecided));
             if found.profile == Profile::Unread { both.without_reading() } else { both }
         };
         self.combined.get(found.profile, found.mask, make).view()
+    }
+
+    /// What the rules of the domain give, with what the organisation lets its users change of themselves (U2).
+    pub(super) fn by_domain(&self, found: &Found) -> &Access {
+        let given = self.policy.domain.get(found.profile);
+        if found.profile != Profile::Opened {
+            return given;
+        }
+        let make = || {
+            let mut given = given.clone();
+            self.subject.opened.iter().for_each(|attribute| given.write.insert(*attribute));
+            given
+        };
+        self.combined.get(Profile::Opened, 0, make)
     }
 
     /// What the domain says about the entry and why, and which rules of the config speak of it.

@@ -160,6 +160,8 @@ pub struct AccessSubject {
     pub roles: Vec<HeldRole>,
     /// What a provisioning client may do.
     pub scopes: Scopes,
+    /// What its organisation lets it change of itself (U2).
+    pub opened: Vec<AttributeId>,
     /// Where it comes from; `None` for local sockets.
     pub address: Option<IpAddr>,
     /// Whether nobody on the way can read along.
@@ -183,6 +185,7 @@ impl AccessSubject {
             memberships: Memberships::default(),
             roles: Vec::new(),
             scopes: Scopes::default(),
+            opened: Vec::new(),
             address,
             encrypted,
             certificate: false,

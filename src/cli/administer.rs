@@ -1,6 +1,8 @@
 //! Commands that work on the directory: to the running daemon, or here where none runs.
 
-use super::arguments::{AccessAction, Administration, GroupAction, LicenceAction, LicencePeriod, RoleAction, SessionAction, UserAction};
+use super::arguments::{
+    AccessAction, Administration, GroupAction, LicenceAction, LicencePeriod, OrganisationAction, RoleAction, SessionAction, UserAction,
+};
 use super::client::{client, token};
 use super::output::{Output, complain, warn};
 use super::{Outcome, data_folder, load, local};
@@ -98,13 +100,13 @@ pub(super) fn run(config: &Path, administration: Administration, json: bool) -> 
 const fn is_list(command: &Command) -> bool {
     use Command::{
         AccessExplain, ClientExplain, ClientLog, ClientPending, Clients, Groups, LicenceCharges, LicenceHistory, LicenceShares, Licences,
-        Roles, Sessions, Tokens, Users, UsersDeleted,
+        Organisations, Roles, Sessions, Tokens, Users, UsersDeleted,
     };
     let lists_people = matches!(command, Groups(_) | Roles(_) | Sessions | Users(_) | UsersDeleted);
     let lists_clients = matches!(command, ClientExplain { .. } | ClientLog { .. } | ClientPending(_) | Clients(_) | Tokens);
     lists_people
         || lists_clients
-        || matches!(command, AccessExplain(_) | LicenceCharges(_) | LicenceHistory { .. } | LicenceShares(_) | Licences(_))
+        || matches!(command, AccessExplain(_) | LicenceCharges(_) | LicenceHistory { .. } | LicenceShares(_) | Licences(_) | Organisations)
 }
 
 fn carry(config: &Config, request: &Request, output: &mut Output) -> Result<Outcome, String> {
@@ -211,6 +213,10 @@ fn request(administration: Administration, config: &Config) -> Result<Request, S
             Request { command: Command::Import(options), input: Some(arguments.file), output: None }
         }
         Administration::Licence(action) => licence(action)?.into(),
+        Administration::Organisation(OrganisationAction::Add { organisation, description }) => {
+            Command::OrganisationAdd { organisation, description }.into()
+        }
+        Administration::Organisation(OrganisationAction::List) => Command::Organisations.into(),
         Administration::Role(action) => role(action).into(),
         Administration::Sessions(SessionAction::List) => Command::Sessions.into(),
         Administration::Sessions(SessionAction::End { id, message }) => Command::SessionEnd { id, message }.into(),
@@ -235,6 +241,9 @@ fn asked(LicencePeriod { organisation, licence, from, to, .. }: LicencePeriod) -
 fn licence(action: LicenceAction) -> Result<Command, String> {
     let seconds = |period: Option<Period>| period.map(|period| period.0.as_secs().to_string());
     let (licence, enforce, settings) = match action {
+        LicenceAction::Add { organisation, name, session_limit, package, default } => {
+            return Ok(Command::LicenceAdd { organisation, name, session_limit, package, default });
+        }
         LicenceAction::Charges(period) => return Ok(Command::LicenceCharges(asked(period))),
         LicenceAction::History { period, hours } => return Ok(Command::LicenceHistory { question: asked(period), by_hour: hours }),
         LicenceAction::Share { licence, name, with, reserved, most, .. } => {

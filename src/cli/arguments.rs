@@ -180,6 +180,9 @@ pub(super) enum Administration {
     /// Licences and their seats.
     #[command(subcommand)]
     Licence(LicenceAction),
+    /// Organisations.
+    #[command(subcommand)]
+    Organisation(OrganisationAction),
     /// Roles.
     #[command(subcommand)]
     Role(RoleAction),
@@ -301,9 +304,41 @@ pub(super) struct LicencePeriod {
     pub(super) csv: bool,
 }
 
+/// What to do with organisations.
+#[derive(Debug, Subcommand)]
+pub(super) enum OrganisationAction {
+    /// Add an organisation.
+    Add {
+        /// Its DN: `o=Acme,dc=example,dc=com`.
+        organisation: String,
+        /// What it is.
+        #[arg(long)]
+        description: Option<String>,
+    },
+    /// List organisations.
+    List,
+}
+
 /// What to do with licences.
 #[derive(Debug, Subcommand)]
 pub(super) enum LicenceAction {
+    /// Add a licence.
+    Add {
+        /// The organisation's DN.
+        #[arg(long, value_name = "DN")]
+        organisation: String,
+        /// Its name.
+        name: String,
+        /// How many users may be in at one time; at least 1.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        session_limit: u32,
+        /// The package.
+        #[arg(long)]
+        package: Option<String>,
+        /// It is the one of who asks for no other.
+        #[arg(long)]
+        default: bool,
+    },
     /// What licences cost in a period: each stretch in which nothing changed, and the sum of each licence.
     Charges(LicencePeriod),
     /// How much licences were used: the most seats at one time, the average, and how often somebody was refused, by days.

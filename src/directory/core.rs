@@ -25,6 +25,7 @@ use crate::access::{AccessSubject, Grants, Policy, Standing};
 use crate::base::counts::Counter;
 use crate::base::{Clock, EntryId, Moment};
 use crate::domain::history::Tracker;
+use crate::domain::lens::opened_to_users;
 use crate::domain::{Catalog, Rights, SeatBook, User, UserType, groups, organisation_of};
 use crate::model::Facts;
 use crate::schema::{LiveSchema, Schema, Source};
@@ -247,6 +248,9 @@ impl Core {
         subject.organisation_admin = identity.organisation_admin;
         subject.permissions = Arc::clone(&identity.permissions);
         subject.scopes = identity.client.iter().flat_map(|client| &client.settings.scopes).collect();
+        if let Some(organisation) = identity.organisation.filter(|_| identity.standing == Standing::User).and_then(|id| facts.entry(id)) {
+            subject.opened = opened_to_users(&self.schema, &organisation);
+        }
         let Some(entry) = identity.entry else { return subject };
         if let Ok(dn) = tree::parse_dn(&identity.name) {
             subject.name_key = self.schema.name_key(&dn);

@@ -8,7 +8,7 @@
 use super::catalog::Catalog;
 use super::content::{ContentRules, Visibility};
 use super::groups;
-use super::lens::{AccountState, Group, Licence, Role, User, UserType, organisation_of};
+use super::lens::{AccountState, Group, Licence, Role, User, UserType, may_be_opened, organisation_of};
 use super::licence;
 use super::packages::{Governing, Offer, had_by_in_words};
 use super::password_rules::{self, PasswordNotes, PasswordRules};
@@ -196,6 +196,16 @@ impl Rules<'_> {
 
     fn organisation(&self, after: &Entry) -> Result<(), Breach> {
         self.time_zone(after)?;
+        if let Some(names) = self.schema.attribute("hcSelfServiceAttribute").filter(|names| self.changes(*names)) {
+            let opens = |name: &[u8]| {
+                let attribute = std::str::from_utf8(name).ok().and_then(|name| self.schema.attribute(name));
+                attribute.is_some_and(|attribute| may_be_opened(self.schema, attribute))
+            };
+            if let Some(refused) = after.values(names).find(|name| !opens(name)) {
+                let name = String::from_utf8_lossy(refused);
+                return breach(Cause::Constraint, "U2", format!("{name} is no detail of a person that users may change of themselves"));
+            }
+        }
         if self.begins(Kind::Organisation) {
             return self.only_operator("O1", "is made by the operator of the server only");
         }

@@ -244,6 +244,42 @@ impl<'a> Licence<'a> {
     }
 }
 
+/// Details that decide who somebody is, where mail goes, or who works for whom: no organisation leaves them to the user (U2).
+const KEPT_FROM_USERS: [&str; 13] = [
+    "uid",
+    "mail",
+    "hcEmail",
+    "hcActive",
+    "hcExternalId",
+    "employeeNumber",
+    "employeeType",
+    "manager",
+    "userCertificate",
+    "userSMIMECertificate",
+    "userPKCS12",
+    "hcCertificate",
+    "hcEmploymentType",
+];
+
+/// Whether an organisation may let its users change this of themselves: a detail of a person.
+pub fn may_be_opened(schema: &Schema, attribute: AttributeId) -> bool {
+    let person = schema.class("hcPerson").map(|class| schema.object_class(class));
+    let kept = KEPT_FROM_USERS.iter().any(|name| schema.attribute(name) == Some(attribute));
+    !kept && person.is_some_and(|person| person.may.contains(&attribute))
+}
+
+/// What users of the organisation change of themselves (U2).
+pub fn opened_to_users(schema: &Schema, organisation: &Entry) -> Vec<AttributeId> {
+    let Some(names) = schema.attribute("hcSelfServiceAttribute") else { return Vec::new() };
+    let opened = texts(organisation, names).filter_map(|name| schema.attribute(name));
+    let mut opened: Vec<AttributeId> = opened.filter(|attribute| may_be_opened(schema, *attribute)).collect();
+    // By SCIM `cn` follows `displayName`.
+    if schema.attribute("displayName").is_some_and(|display_name| opened.contains(&display_name)) {
+        opened.extend(schema.attribute("cn"));
+    }
+    opened
+}
+
 fn first_target(facts: &dyn Facts, source: EntryId, attribute: AttributeId) -> Option<EntryId> {
     facts.targets(source, attribute, None, 1).first().map(|(target, _)| *target)
 }

@@ -24,6 +24,8 @@ use serde_json::{Value, json};
 pub enum Codec {
     /// TRUE or FALSE.
     Boolean,
+    /// TRUE, or nothing: what is asked for, and false is not asking.
+    Asked,
     /// One JSON object per value.
     Structured,
     /// As it is.
@@ -90,7 +92,7 @@ const USER: &[Row] = &[
     row(&[], "addresses", "hcPostalAddress", Codec::Structured),
     row(&[], "entitlements", "hcEntitlement", Codec::Structured),
     row(&[], "x509Certificates", "hcCertificate", Codec::Structured),
-    row(&[HEADCOUNT], "increaseSessionLimit", "hcIncreaseSessionLimit", Codec::Boolean),
+    row(&[HEADCOUNT], "increaseSessionLimit", "hcIncreaseSessionLimit", Codec::Asked),
     row(&[ENTERPRISE], "employeeNumber", "employeeNumber", Codec::Text),
     row(&[ENTERPRISE], "costCenter", "hcCostCenter", Codec::Text),
     row(&[ENTERPRISE], "organization", "o", Codec::Text),
@@ -478,7 +480,7 @@ fn shown(entry: &OwnedEntry, row: &Row, attribute: Option<&Attribute>) -> Option
             }
             Some(Value::Array(values)).filter(|values| !is_unassigned(values))
         }
-        (_, Codec::Boolean) => text.map(|text| Value::Bool(text.eq_ignore_ascii_case("TRUE"))),
+        (_, Codec::Boolean | Codec::Asked) => text.map(|text| Value::Bool(text.eq_ignore_ascii_case("TRUE"))),
         (_, Codec::Text) => text.map(Value::from),
         (_, Codec::Time) => text.and_then(date_time).map(Value::from),
         (_, Codec::Words(words)) => {
@@ -593,6 +595,7 @@ fn stored(resource: &Object, row: &Row) -> Vec<Vec<u8>> {
     match (row.codec, held(resource, row.holder, row.name)) {
         (_, None) => Vec::new(),
         (Codec::Boolean, Some(value)) => vec![if value == &Value::Bool(true) { b"TRUE".to_vec() } else { b"FALSE".to_vec() }],
+        (Codec::Asked, Some(value)) => (value == &Value::Bool(true)).then(|| b"TRUE".to_vec()).into_iter().collect(),
         (Codec::Time, Some(value)) => {
             let time = value.as_str().and_then(|text| text.trim().parse::<jiff::Timestamp>().ok());
             time.map(|time| time.strftime("%Y%m%d%H%M%SZ").to_string().into_bytes()).into_iter().collect()

@@ -68,7 +68,7 @@ CLASSES = {
     "staff only": "homePhone homePostalAddress carLicense employeeNumber employeeType hcStartDate hcEndDate hcPhoneNumber hcPostalAddress "
     "hcInstantMessaging hcEmploymentType hcCostCenter",
     # What somebody may do and how it gets in is for itself and for who manages users (U2).
-    "account": "hcUserType hcRole hcPrimaryRole hcStaff hcLicence hcEntitlement hcNoMail hcAllowedAddress hcDefaultVisibility hcExternalId "
+    "account": "hcUserType hcRole hcPrimaryRole hcLicence hcEntitlement hcNoMail hcAllowedAddress hcDefaultVisibility hcExternalId "
     "hcIncreaseSessionLimit",
     "account state": "hcAccountState hcEffectiveRole hcPermission memberOf pwdReset pwdChangedTime pwdGraceUseTime pwdAccountLockedTime "
     "pwdFailureTime pwdLastSuccess",
@@ -79,6 +79,7 @@ CLASSES = {
     "hcReservedSeats hcSeatLimit hcSharedLicence hcSharedWith",
     "self-service terms": "hcPackage hcSessionLimit",
     "in use": "hcSessionsInUse",
+    "opened to users": "hcSelfServiceAttribute",
     "role": "hcRolePermission hcRoleRestriction hcRoleSystem",
     "members": "member uniqueMember hcAdministrator hcViewOnlyMember hcPastMember memberUid memberURL",
     "effective members": "hcEffectiveMember",
@@ -90,7 +91,7 @@ CLASSES = {
     "author": "hcAuthor",
     "completion": "hcCompletionNote hcCompletionVisibility hcCompletionVisibleTo",
     # The rest of what people write about people and things.
-    "ordinary": "description seeAlso owner manager secretary businessCategory hcActive hcProfileUrl hcLocale hcPreferredTimeZone street st c "
+    "ordinary": "description seeAlso owner hcStaff manager secretary businessCategory hcActive hcProfileUrl hcLocale hcPreferredTimeZone street st c "
     "postalAddress postalCode postOfficeBox pager audio userCertificate userSMIMECertificate userPKCS12 x500UniqueIdentifier hcCertificate "
     "serialNumber name distinguishedName searchGuide telexNumber teletexTerminalIdentifier x121Address internationalISDNNumber registeredAddress "
     "destinationIndicator preferredDeliveryMethod dnQualifier enhancedSearchGuide houseIdentifier dc knowledgeInformation presentationAddress "
@@ -112,6 +113,9 @@ CLASSES = {
     "supportedAuthPasswordSchemes vendorName vendorVersion monitorContext monitoredInfo monitorCounter monitorOpCompleted monitorOpInitiated "
     "monitorTimestamp",
 }
+#: What the organisations of the scene let their users change of themselves (U2).
+OPENED = "displayName"
+FOLLOWS = "cn"
 CLASS = {name: held for held, names in CLASSES.items() for name in names.split()}
 SECRETS = {"secret", "kept secret"}
 #: What the server keeps by itself: nobody writes it.
@@ -261,6 +265,8 @@ def writes(subject, target):
         given = target.kind in ("user", "group") or target.holds in ("users", "groups")
         return changes if subject.rule == "keeps" and given else set()
     changes -= SECRETS | {"policy"}
+    if target.kind == "organisation":
+        return {"opened to users"} if subject.administrator else set()  # U2: what its users change of themselves
     if target.kind == "container":
         return changes if subject.administrator else set()  # O1: the organisation manages its own
     if target.kind == "user":
@@ -331,7 +337,7 @@ def answer(subject, target, attribute, operation):
     if seen is SIGNPOST and held == "directory" and attribute not in ("ou", "o", "displayName"):
         return NOTHING
     if operation == "write":
-        if target.name == subject.name and attribute in ("userPassword", "hcDefaultVisibility"):
+        if target.name == subject.name and attribute in ("userPassword", "hcDefaultVisibility", OPENED, FOLLOWS):
             return YES  # U2, C2
         given = writes(subject, target)
         return YES if held in given or ("names" in given and attribute in ("cn", "displayName", "description")) else NO

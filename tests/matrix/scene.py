@@ -12,7 +12,7 @@ import ldap.schema
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "hardening"))
 import rules  # noqa: E402
-from rules import LEVELS, Subject, Target  # noqa: E402
+from rules import OPENED, LEVELS, Subject, Target  # noqa: E402
 from target import Client, bind, equal, extended, first, message, present, replace, search, sequence, servers, text  # noqa: E402
 import target as daemons  # noqa: E402
 
@@ -111,7 +111,7 @@ VALUES = {SYNTAX + number: value for number, value in {
     "36": "12 3", "38": "1.2.3.4", "40": b"octets", "41": "1 Main Street$Town", "44": "printable", "50": "+64 3 123", "11": "NZ", "6": "'0101'B",
     "28": base64.b64decode("/9j/4AAQSkZJRgABAQAAAQABAAD/2Q=="), "14": "telephone", "4": b"audio", "5": b"binary", "23": b"fax"}.items()}
 SAID = {
-    "hcIncreaseSessionLimit": None,
+    "hcIncreaseSessionLimit": None, "hcSelfServiceAttribute": "title", "hcEntitlement": '{"value":"gold","type":"plan"}', "hcInstantMessaging": '{"value":"chat","type":"x"}',
     "hcAllowedAddress": "127.0.0.0/8", "hcUserType": "app", "hcDefaultVisibility": "just-me", "hcPreferredTimeZone": "Pacific/Auckland", "hcTimeZone": "Pacific/Auckland",
     "hcActive": "TRUE", "mail": None, "hcEmail": None, "hcStaff": None, "manager": dn("user", "mate"), "hcRole": dn("role", "member"), "hcPrimaryRole": dn("role", "member"),
     "hcLicence": dn("licence", "desk"), "preferredLanguage": "en", "hcLocale": "en-NZ", "c": "NZ", "hcParentGroup": None, "hcAdminOnly": "FALSE",
@@ -279,7 +279,7 @@ class Scene(daemons.Target):
             self.put(SUFFIX, objectClass="domain", dc="example")
             self.put(OUTSIDE, objectClass="organizationalUnit")
             self.put(f"uid=outsider,{OUTSIDE}", objectClass="inetOrgPerson", cn="outsider", sn="outsider", mail="outsider@example.com")
-        self.put(name, objectClass=["organization", "hcOrganisation"], description="an organisation")
+        self.put(name, objectClass=["organization", "hcOrganisation"], description="an organisation", hcSelfServiceAttribute=OPENED)
         self.put(dn("licence", "desk", name), objectClass="hcLicence", hcSessionLimit="100", hcLicenceDefault="TRUE", hcPackage="Standard")
         self.put(dn("role", "chiefs", name), objectClass="hcRoleDefinition", hcRoleSystem="organisation-admin")
         if name == ACME:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rules import GROUPS, NO, NOTHING, YES, answer, sees
+from rules import GROUPS, NO, NOTHING, YES, Target, answer, belongs, sees
 
 #: What /ResourceTypes may list: kind of what is served there, and the methods that are answered.
 ROUTES = {
@@ -81,3 +81,31 @@ def shows(client, target):
 
 def sees_people(client, person):
     return any("user" in READS[held] for held in client.scopes) and shows(client, person)
+
+
+# Attributes -------------------------------------------------------------------------------------------------------------
+
+#: What of LDAP each published attribute shows, by type: it is there for whoever reads any of these. A new one is to be put here.
+SHOWN = {
+    "User": {
+        "userName": "uid", "name": "sn givenName hcFormattedName", "displayName": "displayName", "nickName": "hcNickname", "profileUrl": "hcProfileUrl",
+        "title": "title", "userType": "employeeType", "preferredLanguage": "preferredLanguage", "locale": "hcLocale", "timezone": "hcPreferredTimeZone",
+        "active": "hcActive", "emails": "hcEmail", "phoneNumbers": "hcPhoneNumber", "ims": "hcInstantMessaging", "photos": "hcPhoto",
+        "addresses": "hcPostalAddress", "groups": "memberOf", "entitlements": "hcEntitlement", "roles": "hcRole", "x509Certificates": "hcCertificate",
+        "password": "userPassword", "employeeNumber": "employeeNumber", "costCenter": "hcCostCenter", "organization": "o", "division": "hcDivision",
+        "department": "departmentNumber", "manager": "manager", "staff": "hcStaff", "increaseSessionLimit": "hcIncreaseSessionLimit"},
+    "Group": {"displayName": "cn", "members": "member", "memberships": "member", "parent": "hcParentGroup", "adminOnly": "hcAdminOnly"},
+    "Staff": {
+        "displayName": "displayName", "name": "sn givenName hcFormattedName", "emails": "hcEmail", "phoneNumbers": "hcPhoneNumber",
+        "employeeNumber": "employeeNumber", "title": "title", "department": "departmentNumber", "manager": "manager", "startDate": "hcStartDate",
+        "endDate": "hcEndDate", "active": "hcActive", "user": "hcStaff", "hasLogin": "objectClass"},
+}
+
+
+def shown(subject, target, name):
+    """Whether the attribute is there. What refers to other resources needs those to be there for one, too."""
+    if name == "groups":
+        return any(belongs(target.name, group) and sees(subject, Target("group", "", name=group)) for group in GROUPS)
+    if name == "parent" and sees(subject, Target("group", "", name=GROUPS[target.name]["parent"])) is None:
+        return False
+    return any(answer(subject, target, ldap, "read") == YES for ldap in SHOWN[target.kind.title()][name].split())

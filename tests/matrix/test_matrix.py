@@ -74,6 +74,9 @@ class Matrix(unittest.TestCase):
 
     def entry(self, subject, about, target):
         """Adding one like it, renaming and deleting: of twins that the operator makes anew."""
+        if about == "session":
+            answered = self.scene.wire(subject).one(delete(self.scene.extended("end session")[0]))
+            self.cell(subject, about, target, None, "delete", CODES.get(answered.code), answered)
         if target.kind in NO_TWIN or about in ("self", "member", "chiefs", "other chiefs"):
             return
         wire, root = self.scene.wire(subject), self.scene.root

@@ -12,7 +12,7 @@ import golden  # noqa: E402
 from provider import GROUP, NOBODY, PATCH, USER, Client  # noqa: E402
 from rules import NO, NOTHING, YES, Subject  # noqa: E402
 from scene import ACME, OTHER, SUBJECTS, TARGETS, Scene, Target, delete, dn, equal, rename, search, servers, SUFFIX  # noqa: E402
-from scim_rules import ROUTES, Provisioner, scim  # noqa: E402
+from scim_rules import ROUTES, SHOWN, Provisioner, scim, shown  # noqa: E402
 
 URN = "urn:headcount:scim:schemas:core:1.0:"
 PLACES = {"user": "/Users", "group": "/Groups", "staff": "/Staff", "note": "/Notes", "to-do": "/Todos", "communication": "/Communications",
@@ -88,6 +88,9 @@ class Scim(unittest.TestCase):
             cell("write", patched)
             if patched.status in (200, 204) and target.kind == "group":
                 self.scene.root.must(rename(self.named(ident), rdn), name)
+        if about == "session":
+            talking = self.scene.extended("end session")[0].partition("=")[2].partition(",")[0]
+            cell("delete", client.ask("DELETE", f"{place}/{talking}"))
         if about == "self" or target.kind in ("session", "role", "licence"):
             return
         if target.of == subject.of or target.of == ACME and subject.of is None:  # who asks adds to its own organisation
@@ -146,3 +149,29 @@ class Scim(unittest.TestCase):
                 path = place if method == "POST" else f"{place}/{NOBODY}"
                 self.assertEqual(client.ask(method, path, body).status != 405, method in ROUTES[place][1].split(), f"{method} {path}")
 
+    def test_every_attribute_shows_to_whom_it_is_for(self):
+        """A new attribute without an expectation fails here. `chief` shows which there are."""
+        types = self.clients["chief"].ask("GET", "/ResourceTypes")["Resources"]
+        schemas = {one["id"]: one for one in self.clients["chief"].ask("GET", "/Schemas")["Resources"]}
+        differences, cells = [], 0
+        for kind, about in (("User", "mate"), ("User", "stranger"), ("Staff", "clerk"), ("Group", "team")):
+            held, = (one for one in types if one["name"] == kind)
+            target, extensions = TARGETS[about], [one["schema"] for one in held.get("schemaExtensions", [])]
+            names = {one["name"] for schema in (held["schema"], *extensions) for one in schemas[schema]["attributes"]}
+            self.assertLessEqual(names, set(SHOWN[kind]), f"attributes of {kind} have no expectation in scim_rules.py: who sees them?")
+            every = self.read(SUBJECTS["chief"], held["endpoint"], target, extensions)
+            for subject in self.subjects:
+                if scim(subject, target, "read") != YES or isinstance(subject, Provisioner):
+                    continue
+                seen = self.read(subject, held["endpoint"], target, extensions)
+                for name in every & names:
+                    cells += 1
+                    if (name in seen) != shown(subject, target, name):
+                        differences.append(f"{subject.name}: {name} of {about}: {'shown' if name in seen else 'not shown'}")
+        self.assertGreater(cells, 300)
+        self.assertEqual(differences, [], "\n".join(differences))
+
+    def read(self, subject, place, target, extensions):
+        """The names of the attributes that it is shown."""
+        body = self.clients[subject.name].ask("GET", f"{place}/{self.ident(target)}").body
+        return set(body) | {name for schema in extensions for name in body.get(schema, {})}

@@ -23,12 +23,15 @@ KNOWN = {
     # `members` and `memberships` show the same members. The tester adds to one after the other and expects to find in each
     # what it has added there alone; and it looks for `memberships`, returned on request, in answers that were not asked for it.
     "Group": lambda result: isinstance(result.data, dict) and str(result.data.get("urn")).startswith(GROUP) and "patch" in str(result.tags),
+    # Seats are asked for when a user is made, and are no client's to give (U3).
+    "User": lambda result: isinstance(result.data, dict) and str(result.data.get("urn")).endswith(SEATS) and "patch" in str(result.tags),
     # A membership is what binds two resources that have an externalId each; it has none, and what is sent is not kept. A query of
     # the base goes over users, groups and staff (docs/scim.md).
     "Membership": lambda result: "'externalId'" in result.reason or (
         result.title == "search_with_attributes" and "could not find Membership" in result.reason),
 }
 GROUP = "urn:headcount:scim:schemas:extension:1.0:Group"
+SEATS = "increaseSessionLimit"
 # Types that are listed to be read: the tester would create what it finds, and they answer 405.
 READ_ONLY = {"Session", "Role", "Package", "Licence", "Entitlement"}
 
@@ -37,7 +40,10 @@ made_up = filling.generate_random_value
 
 
 def made_up_with_targets(context, path, mutability=None, required=None):
-    """Of what refers to a resource the tester makes up an id, unless it may send the URI too: then it makes a resource."""
+    """Of what refers to a resource the tester makes up an id, unless it may send the URI too: then it makes a resource. It asks for no
+    seats, which are not its to give."""
+    if str(path).endswith(SEATS):
+        return None
     binding = path.resolve()
     fields = getattr(binding.target_type, "model_fields", {}) if binding else {}
     return made_up(context, path=path, mutability=mutability, required=None if "ref" in fields else required)

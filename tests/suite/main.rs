@@ -56,6 +56,7 @@ mod seat_shares;
 mod seats;
 mod seats_settings;
 mod security_log;
+mod self_service;
 mod server;
 mod staff;
 mod tls;

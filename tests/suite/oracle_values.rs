@@ -144,6 +144,8 @@ pub(crate) fn give_all(house: &House, organisation: &str, person: &str, team: &s
     let mut others = vec![team.to_owned(), format!("cn=main,ou=licences,{organisation}"), governed(&mut operator, organisation)];
     let sessions = operator.entries(&format!("ou=sessions,{organisation}"), &crate::wire::equal("objectClass", b"hcSession"), &["1.1"]);
     others.push(sessions[0].dn());
+    operator.replace(organisation, "hcSelfServiceAttribute", &["title"]);
+    others.push(organisation.to_owned());
     let all: Vec<(String, Answer)> =
         (std::iter::once(person.to_owned()).chain(others)).map(|dn| (dn.clone(), shown(&mut operator, &dn, types))).collect();
     let value = |held: &Type| {

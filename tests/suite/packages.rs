@@ -47,12 +47,24 @@ fn r4_nobody_gives_a_role_of_another_package_and_the_refusal_says_who_has_it() {
     let mut operator = house.server.as_operator();
     operator.replace(&licence(ACME), "hcPackage", &[]);
     operator.replace(&user("ann", ACME), "hcRole", &[&role("Payroll")]);
-    operator.replace(&licence(ACME), "hcPackage", &["of no catalog"]);
-    assert_eq!(
-        values(&mut operator, &user("ann", ACME), "hcEffectiveRole"),
-        Vec::<String>::new(),
-        "nothing is of a package that is not there"
-    );
+    assert_eq!(values(&mut operator, &user("ann", ACME), "hcEffectiveRole"), [role("Payroll")]);
+}
+
+#[test]
+fn r4_a_package_that_leaves_the_catalog_has_no_roles_and_no_licence_gets_it() {
+    let house = house("Professional");
+    let mut operator = house.server.as_operator();
+    operator.replace(&user("ann", ACME), "hcRole", &[&role("Payroll")]);
+    let mut ann = house.signed_in("ann", ACME);
+    assert!(sees_gil(&mut ann));
+    let built_in = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/catalog.toml")).unwrap();
+    write_private(&house.server.config().with_file_name("catalog.toml"), &built_in.replace("\"Professional\"", "\"Ample\""));
+    house.server.write_config("[catalog]\nfile = \"catalog.toml\"\n");
+    house.server.signal("HUP");
+    crate::reload::eventually(&house.server, "the package has no roles any more", || !sees_gil(&mut ann));
+    assert_eq!(values(&mut operator, &user("ann", ACME), "hcEffectiveRole"), Vec::<String>::new());
+    let refused = operator.ask(&replace_request(&licence(OTHER), "hcPackage", &["Professional"]), &[]);
+    assert!(refused.code() == CONSTRAINT_VIOLATION && refused.text().contains("O3"), "{}", refused.text());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::problem::{Problem, SourceFile};
 use super::units::Period;
 use crate::base::Timestamp;
 use crate::directory::settings::{Catalog, DeclaredEntry};
+use crate::domain::lens::may_be_opened;
 use crate::model::Dn;
 use crate::schema::Schema;
 use serde::Deserialize;
@@ -20,6 +21,8 @@ const CONTAINERS: [&str; 7] = ["users", "staff", "roles", "groups", "licences", 
 struct OrganisationFile {
     dn: Spanned<String>,
     description: Option<String>,
+    #[serde(default)]
+    self_service: Vec<Spanned<String>>,
     #[serde(default, rename = "licence")]
     licences: Vec<LicenceTable>,
 }
@@ -106,6 +109,13 @@ pub(super) fn load(checker: &mut Checker, source: &SourceFile, around: &Surround
     let known = checker.count();
     let Some(dn) = checker.dn(source, &file.dn) else { return Vec::new() };
     under_a_suffix(checker, source, &file.dn, &dn, around.suffixes);
+    if let Some(schema) = around.schema {
+        let opens = |name: &str| schema.attribute(name).is_some_and(|attribute| may_be_opened(schema, attribute));
+        for name in file.self_service.iter().filter(|name| !opens(name.get_ref())) {
+            let message = format!("`{}` is no detail of a person that users may change of themselves (U2)", name.get_ref());
+            checker.problem(Problem::at(source, &name.span(), message));
+        }
+    }
     check_licences(checker, source, &file, around.catalog);
     let owner = source.path.display().to_string();
     let entry = |dn: String, attributes: Vec<(String, Vec<String>)>| DeclaredEntry { file: owner.clone(), dn, attributes };
@@ -217,6 +227,8 @@ fn organisation(file: &OrganisationFile, dn: &Dn) -> Vec<(String, Vec<String>)> 
     let mut attributes = vec![("objectClass".to_owned(), vec![class.to_owned(), "hcOrganisation".to_owned()])];
     attributes.extend(naming);
     attributes.push(optional("description", file.description.clone()));
+    let opened = file.self_service.iter().map(|name| name.get_ref().clone()).collect();
+    attributes.push(("hcSelfServiceAttribute".to_owned(), opened));
     attributes
 }
 

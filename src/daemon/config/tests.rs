@@ -341,6 +341,7 @@ fn the_shipped_examples_load_when_their_marks_are_taken_off() {
         .replace("\"/etc/headcount/audit-key\"", "\"audit-key\"")
         .replace("\"/etc/headcount/metrics-token\"", "\"metrics-token\"")
         .replace("\"/etc/headcount/hr-token\"", "\"metrics-token\"")
+        .replace("\"/etc/headcount/webhook-token\"", "\"metrics-token\"")
         .replace("organisations/example.toml", "example.toml");
     let shown = told(
         &text,

@@ -73,6 +73,11 @@ impl Execution<'_> {
             Command::GroupMember { group, member, level } => self.set_member(group, member, *level),
             Command::Groups(within) => self.list(within, "hcGroup", &[("dn", ""), ("description", "description")]),
             Command::Import(options) => import::import(&directory, self.handle, &self.caller, *options, input, self.reply),
+            Command::LicenceAdd { organisation, name, session_limit, package, default } => {
+                self.add_licence(organisation, name, *session_limit, package.as_deref(), *default)
+            }
+            Command::OrganisationAdd { organisation, description } => self.add_organisation(organisation, description.as_deref()),
+            Command::Organisations => self.list(&Within::default(), "hcOrganisation", &[("dn", ""), ("description", "description")]),
             Command::LicenceCharges(question) => self.charges(question),
             Command::LicenceHistory { question, by_hour } => self.history(question, *by_hour),
             Command::Licences(within) => self.licences(within),

@@ -41,6 +41,40 @@ impl Execution<'_> {
         Ok(said)
     }
 
+    /// The structural class follows from what the organisation is named by.
+    pub(super) fn add_organisation(&self, organisation: &str, description: Option<&str>) -> Result<String, Failure> {
+        let dn = Dn::parse(organisation).ok().filter(|dn| dn.rdn().is_some());
+        let dn = dn.ok_or_else(|| Failure::nothing(format!("{organisation} is not a DN")))?;
+        let naming = dn.rdn().and_then(|rdn| rdn.0.first()).map(|ava| ava.attribute.to_ascii_lowercase()).unwrap_or_default();
+        let class = match naming.as_str() {
+            "ou" => "organizationalUnit",
+            "dc" => "domain",
+            _ => "organization",
+        };
+        let description: Vec<&str> = description.into_iter().collect();
+        self.add(organisation, &[("objectClass", &[class, "hcOrganisation"]), ("description", &description)])
+    }
+
+    pub(super) fn add_licence(
+        &self,
+        organisation: &str,
+        name: &str,
+        session_limit: u32,
+        package: Option<&str>,
+        default: bool,
+    ) -> Result<String, Failure> {
+        let (limit, package): (_, Vec<&str>) = (session_limit.to_string(), package.into_iter().collect());
+        let default: &[&str] = if default { &["TRUE"] } else { &[] };
+        let attributes: [(&str, &[&str]); 5] = [
+            ("objectClass", &["hcLicence"]),
+            ("cn", &[name]),
+            ("hcSessionLimit", &[&limit]),
+            ("hcPackage", &package),
+            ("hcLicenceDefault", default),
+        ];
+        self.add(&under("cn", name, &format!("ou=licences,{organisation}")), &attributes)
+    }
+
     /// A share stands beside its licence.
     pub(super) fn share(
         &self,

@@ -151,6 +151,19 @@ pub enum Command {
     Groups(Within),
     /// Add the entries of an LDIF file, or make its changes.
     Import(ImportOptions),
+    /// Add a licence.
+    LicenceAdd {
+        /// The organisation's DN.
+        organisation: String,
+        /// Its name.
+        name: String,
+        /// How many users may be in at one time.
+        session_limit: u32,
+        /// The package.
+        package: Option<String>,
+        /// Whether it is the one of who asks for no other.
+        default: bool,
+    },
     /// What licences cost in a period (O6).
     LicenceCharges(ChargesQuestion),
     /// How much licences were used (S12).
@@ -186,6 +199,15 @@ pub enum Command {
     },
     /// How seats are shared out.
     LicenceShares(Within),
+    /// Add an organisation.
+    OrganisationAdd {
+        /// Its DN.
+        organisation: String,
+        /// What it is.
+        description: Option<String>,
+    },
+    /// The organisations.
+    Organisations,
     /// Give a role to a user, or take it away.
     RoleAssign {
         /// The user's DN.
