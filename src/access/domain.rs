@@ -345,6 +345,15 @@ impl AccessSubject {
         self.may(WRITE_CONTENT) || self.scopes.has(Scope::Content)
     }
 
+    /// Whether it may be the first to put something there, under an organisation that has no such container yet.
+    pub(super) fn may_begin(&self, container: &str) -> bool {
+        match container {
+            "content" => self.may_write_content(),
+            "staff" => self.may(KEEPS_STAFF),
+            _ => false,
+        }
+    }
+
     /// What it may see of other people, of those it may see (§8).
     fn person_profile(&self) -> Profile {
         match (self.may(DIRECTORY_ONLY), self.may("people.staff-view")) {

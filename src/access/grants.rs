@@ -215,9 +215,9 @@ impl Grants {
             && self.on(facts, entry).may_proxy
     }
 
-    /// Whether the subject may write content at all.
-    pub fn may_write_content(&self) -> bool {
-        self.subject.may_write_content()
+    /// Whether the subject may be the first to put something into that container of its organisation.
+    pub fn may_begin(&self, organisation: &Entry, container: &str) -> bool {
+        self.subject.organisation == Some(organisation.id) && self.subject.may_begin(container)
     }
 
     /// Whether the subject may read `cn=Monitor`: the operator, and whom a rule for that subtree lets.

@@ -88,6 +88,13 @@ impl Directory {
         Ok(Rights::explain(self.schema(), self.memory(), &self.settings().catalog, entry.id))
     }
 
+    /// The same, to who may read `hcPermission` of the user.
+    pub fn permission_grounds(&self, caller: &Caller, user: EntryId) -> Vec<PermissionGround> {
+        let (schema, memory, grants) = (self.schema(), self.memory(), self.grants(caller));
+        let may = memory.entry(user).is_some_and(|entry| grants.on(memory, &entry).read.contains(schema.known().hc_permission));
+        if may { Rights::explain(schema, memory, &self.settings().catalog, user) } else { Vec::new() }
+    }
+
     fn entry_named(&self, dn: &str) -> Result<std::sync::Arc<Entry>, Error> {
         let memory = self.memory();
         let resolved = tree::resolve(self.schema(), &self.current().suffixes, memory, &tree::parse_dn(dn)?);

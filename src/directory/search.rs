@@ -38,6 +38,8 @@ pub(super) const STEP_TIME: Duration = Duration::from_millis(10);
 const MOST_KEYS: usize = 50_000;
 /// Entries looked at between two looks at the clock.
 const LOOKS: usize = 8;
+/// Entries that a step looks at however long it takes: where the machine lets the thread wait a small search is not split by it.
+const LEAST: usize = 64;
 /// Assertions times octets of an entry from which on it is matched, and links from which on they are shown, outside of the
 /// lane: that alone may take as long as a step.
 const DEAR_MATCH: usize = 1 << 20;
@@ -479,7 +481,7 @@ impl Search {
         let now = self.directory.clock().monotonic();
         match now > self.deadline {
             true => Err(Error::TimeLimit),
-            false => Ok(enough || now > *step.end.get_or_insert_with(|| now.saturating_add(STEP_TIME))),
+            false => Ok(enough || (now > *step.end.get_or_insert_with(|| now.saturating_add(STEP_TIME)) && looked_at >= LEAST)),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::error::{ScimError, ScimType};
 use super::exchange::Exchange;
 use super::json::{self, Object};
+use super::licensing::permission_value;
 use super::listing::Listings;
 use super::mapping::{self, Changes, Computed, Lookup, Part, Reference};
 use super::resources::ATTEMPTS;
@@ -438,6 +439,7 @@ impl Gateway {
                 Part::Licences => self.entitlements(entry, resource.get(computed.name)).into(),
                 Part::Members => self.members(entry.id)?.iter().map(|member| self.member_value(member)).collect(),
                 Part::Memberships => self.memberships(entry.id)?.iter().map(|member| self.membership_value(member)).collect(),
+                Part::Permissions => self.directory.permission_grounds(&self.caller, entry.id).iter().map(permission_value).collect(),
                 Part::HasLogin => self.login(&entry.dn)?.is_some().into(),
                 Part::Login => {
                     let user = self.login(&entry.dn)?.and_then(|user| reference_of(&user));

@@ -15,6 +15,7 @@ use crate::directory::charges::ChargeQuestion;
 use crate::directory::settings::{CatalogRole, Package, Settings};
 use crate::directory::{OwnedEntry, Scope};
 use crate::domain::charges::money;
+use crate::domain::roles::PermissionGround;
 use crate::model::Filter;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -294,4 +295,21 @@ impl<'g> Known<'g> {
 fn speaks_of(query: &Query, attribute: &str) -> bool {
     let name = attribute.to_ascii_lowercase();
     query.attributes.iter().chain(&query.filter).chain(&query.sort_by).any(|text| text.to_ascii_lowercase().contains(&name))
+}
+
+/// A permission that roles of a user speak of, and which of them decides (R9).
+pub(super) fn permission_value(ground: &PermissionGround) -> Value {
+    let names = |roles: &[(Box<str>, Box<str>)]| roles.iter().map(|(role, _)| Value::from(&**role)).collect::<Vec<Value>>();
+    let mut packages: Vec<&str> = ground.of_other_packages.iter().flat_map(|(_, packages)| packages).map(|package| &**package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    let mut members = Object::new();
+    members.insert("value".to_owned(), (&*ground.permission).into());
+    members.insert("effective".to_owned(), ground.in_effect.into());
+    let lists = [("grantedBy", names(&ground.granted_by)), ("restrictedBy", names(&ground.restricted_by))];
+    let packages = ("otherPackages", packages.into_iter().map(Value::from).collect());
+    for (name, values) in lists.into_iter().chain([packages]).filter(|(_, values)| !values.is_empty()) {
+        members.insert(name.to_owned(), values.into());
+    }
+    members.into()
 }

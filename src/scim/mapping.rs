@@ -170,6 +170,8 @@ pub enum Part {
     Members,
     /// The members of a group with their levels, past ones too.
     Memberships,
+    /// What the roles of a user permit, and which of them decides (R9).
+    Permissions,
 }
 
 /// A part of a resource that is costly, and so is made only where it is asked for.
@@ -268,6 +270,7 @@ pub static USERS: Mapping = Mapping {
     computed: &[
         Computed { extension: None, name: "groups", part: Part::Groups, reads: &["memberOf"] },
         Computed { extension: None, name: "entitlements", part: Part::Licences, reads: &["hcLicence"] },
+        Computed { extension: Some(HEADCOUNT), name: "permissions", part: Part::Permissions, reads: &[] },
     ],
     searchable: &[
         EXTERNAL_ID,

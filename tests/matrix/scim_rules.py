@@ -93,7 +93,8 @@ SHOWN = {
         "active": "hcActive", "emails": "hcEmail", "phoneNumbers": "hcPhoneNumber", "ims": "hcInstantMessaging", "photos": "hcPhoto",
         "addresses": "hcPostalAddress", "groups": "memberOf", "entitlements": "hcEntitlement", "roles": "hcRole", "x509Certificates": "hcCertificate",
         "password": "userPassword", "employeeNumber": "employeeNumber", "costCenter": "hcCostCenter", "organization": "o", "division": "hcDivision",
-        "department": "departmentNumber", "manager": "manager", "staff": "hcStaff", "increaseSessionLimit": "hcIncreaseSessionLimit"},
+        "department": "departmentNumber", "manager": "manager", "staff": "hcStaff", "increaseSessionLimit": "hcIncreaseSessionLimit",
+        "permissions": "hcPermission"},
     "Group": {"displayName": "cn", "members": "member", "memberships": "member", "parent": "hcParentGroup", "adminOnly": "hcAdminOnly"},
     "Staff": {
         "displayName": "displayName", "name": "sn givenName hcFormattedName", "emails": "hcEmail", "phoneNumbers": "hcPhoneNumber",

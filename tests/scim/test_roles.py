@@ -8,7 +8,7 @@ import ldap
 import ldap.modlist
 
 from demo import headcount
-from provider import PATCH, USER, Provider
+from provider import PATCH, USER, Client, Provider
 
 CONSTRAINT, UNWILLING = ldap.CONSTRAINT_VIOLATION, ldap.UNWILLING_TO_PERFORM
 
@@ -141,6 +141,35 @@ class Packages(Provider):
         done = headcount("--config", self.demo.facts["config"], "import", file)
         self.assertEqual(done.returncode, 0, done)
         self.assertEqual(self.entry(dn.replace("uid=", "uid=left-"), "hcRole", "hcEffectiveRole"), [[self.payroll[0]], []])
+
+    def test_r9_what_a_user_may_do_and_which_role_decides_is_asked_by_scim(self):
+        self.package("Professional")
+        self.ldap.modify_s(self.payroll[0], [(ldap.MOD_REPLACE, "hcRoleRestriction", b"sales.edit")])
+        self.addCleanup(self.ldap.modify_s, self.payroll[0], [(ldap.MOD_REPLACE, "hcRoleRestriction", None)])
+        dn, ident = self.person(self.payroll, self.sales)
+        extension = f"{USER.replace('ietf:params:scim:schemas:core:2.0', 'headcount:scim:schemas:extension:1.0')}"
+        asked = f"/Users/{ident}?attributes={extension}:permissions"
+        shown = lambda client: {one.pop("value"): one for one in client.ask("GET", asked).body.get(extension, {}).get("permissions", [])}
+        self.assertEqual(shown(self.giver)["payroll.run"], {"effective": True, "grantedBy": ["Payroll"]})
+        self.assertEqual(shown(self.giver)["sales.edit"], {"effective": False, "grantedBy": ["Sales"], "restrictedBy": ["Payroll"]})
+        effective = lambda: sorted(name for name, one in shown(self.giver).items() if one["effective"])
+        self.assertEqual(effective(), self.entry(dn, "hcPermission")[0])
+        self.package("Standard")
+        self.assertEqual(shown(self.giver)["payroll.run"], {"effective": False, "otherPackages": ["Professional"]})
+        self.assertEqual(effective(), self.entry(dn, "hcPermission")[0])
+        # It is shown where it is asked for, and is nobody's to write.
+        self.assertNotIn("permissions", self.giver.ask("GET", f"/Users/{ident}").body.get(extension, {}))
+        operations = [{"op": "add", "path": f"{extension}:permissions", "value": [{"value": "payroll.run"}]}]
+        self.refused(self.giver.ask("PATCH", f"/Users/{ident}", {"schemas": [PATCH], "Operations": operations}), 400, "mutability")
+        # A user asks about itself, and is told nothing about others.
+        self.ldap.modify_s(dn, [(ldap.MOD_REPLACE, "userPassword", b"violet turtles count slowly"), (ldap.MOD_REPLACE, "mail", b"me@demo.example")])
+        token, = self.command("token", "mint", "--user", dn, "a script")
+        own = Client(self.demo.scim, token["token"])
+        self.assertEqual(shown(own), shown(self.giver))
+        _, other = self.person(self.sales)
+        asked = f"/Users/{other}?attributes={extension}:permissions"
+        self.assertEqual(shown(own), {})
+        self.assertTrue(shown(self.giver))
 
     def test_r6_an_own_role_is_made_of_what_the_package_includes(self):
         name = self.name("own")

@@ -47,6 +47,7 @@ mod proxy;
 mod references;
 mod reload;
 mod reset;
+mod rights;
 mod role_levels;
 mod round;
 mod sasl;

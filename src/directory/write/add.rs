@@ -123,8 +123,10 @@ impl Work<'_, '_> {
         let Some(organisation) = self.txn.entry(organisation).filter(|entry| entry.kind == Kind::Organisation && named) else {
             return Ok(None);
         };
-        let writes = ava.value.eq_ignore_ascii_case(b"content") && self.grants.may_write_content();
-        if !self.access(&organisation).may_add_children && !writes {
+        let begins = CONTAINERS
+            .iter()
+            .any(|container| ava.value.eq_ignore_ascii_case(container.as_bytes()) && self.grants.may_begin(&organisation, container));
+        if !self.access(&organisation).may_add_children && !begins {
             return Ok(None);
         }
         let known = *self.core.schema.known();
