@@ -274,16 +274,15 @@ impl Gateway {
 
     /// The DN of a member, by its id.
     pub(super) fn dn_of(&self, id: &str) -> Result<Option<String>, ScimError> {
-        Ok(self.entry_of(id)?.map(|(_, dn)| dn))
+        Ok(self.entry_of(id)?.map(|entry| entry.dn))
     }
 
-    /// Its number and DN.
-    pub(super) fn entry_of(&self, id: &str) -> Result<Option<(EntryId, String)>, ScimError> {
+    /// What it is, without attributes.
+    pub(super) fn entry_of(&self, id: &str) -> Result<Option<OwnedEntry>, ScimError> {
         if uuid::Uuid::try_parse(id).is_err() {
             return Ok(None);
         }
-        let found = self.first(&self.organisation, Scope::Subtree, &equals("entryUUID", id), &["1.1"])?;
-        Ok(found.map(|entry| (entry.id, entry.dn)))
+        self.first(&self.organisation, Scope::Subtree, &equals("entryUUID", id), &["1.1"])
     }
 
     /// The direct members of a group, past ones left out.

@@ -14,7 +14,7 @@ use super::resource::{in_form, is_primary};
 use super::schema::{Attribute, Mutability, ResourceType};
 use crate::base::Timestamp;
 use crate::directory::OwnedEntry;
-use crate::model::Filter;
+use crate::model::{Filter, Kind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -563,7 +563,11 @@ pub fn changes(before: &Object, after: &Object, resource_type: &ResourceType, lo
             for id in new {
                 match lookup.linked_dn(link.ldap, id)? {
                     None if lookup.waits(link.ldap) => {}
-                    dn => names.push(found(dn, link.name, id)?),
+                    dn => {
+                        let dn = found(dn, link.name, id)?;
+                        refuse_no_person(link, id, &dn, lookup)?;
+                        names.push(dn);
+                    }
                 }
             }
             let mut seen = std::collections::HashSet::new();
@@ -592,6 +596,15 @@ fn found(dn: Option<String>, attribute: &str, id: &str) -> Result<Vec<u8>, ScimE
 /// What a resource has in that place.
 fn held<'r>(resource: &'r Object, holder: &[&str], name: &str) -> Option<&'r Value> {
     holder.iter().try_fold(resource, |held, name| held.get(*name)?.as_object())?.get(name)
+}
+
+/// A manager is somebody (RFC 7643 §4.3, T3). LDAP lets anything be one.
+fn refuse_no_person(link: &Link, id: &str, dn: &[u8], lookup: &dyn Lookup) -> Result<(), ScimError> {
+    let kind = std::str::from_utf8(dn).ok().and_then(|dn| lookup.reference(dn)).map(|reference| reference.kind);
+    match link.ldap == "manager" && kind.is_some_and(|kind| !matches!(kind, Kind::User | Kind::Staff | Kind::Person)) {
+        true => Err(ScimError::value(format!("{}: {id} is no person", link.name))),
+        false => Ok(()),
+    }
 }
 
 fn stored(resource: &Object, row: &Row) -> Vec<Vec<u8>> {

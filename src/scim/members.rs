@@ -10,7 +10,7 @@ use super::mapping;
 use super::patch::{Action, Operation};
 use super::schema::{ResourceType, Target};
 use crate::directory::{Named, OwnedEntry, PendingChange};
-use crate::model::{Level, Modification, ModificationKind};
+use crate::model::{Kind, Level, Modification, ModificationKind};
 use axum::http::StatusCode;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -405,6 +405,7 @@ pub fn of_new(gateway: &Gateway, steps: &[Step]) -> Result<(mapping::Changes, Ve
             Outcome::Of(level) => level,
         };
         match people.find(&id)? {
+            Some(named) if !is_member(named.kind) => return Err(no_member(&id)),
             Some(named) => names.entry(attribute_of(level)).or_default().push(named.dn.into_bytes()),
             None => pending.push(wait_for(gateway, &id, level)?),
         }
@@ -456,6 +457,9 @@ pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> R
             continue;
         };
         let held = gateway.directory.member_level(&gateway.caller, group.id, named.entry)?;
+        if held.is_none() && !matches!(outcome, Outcome::Gone(_)) && !is_member(named.kind) {
+            return Err(no_member(&id));
+        }
         for (is_added, attribute) in written(outcome, held) {
             changes.entry((is_added, attribute)).or_default().push(named.dn.clone().into_bytes());
         }
@@ -466,6 +470,15 @@ pub fn modifications(gateway: &Gateway, group: &OwnedEntry, steps: &[Step]) -> R
         values,
     };
     Ok((changes.into_iter().map(modification).collect(), pending))
+}
+
+/// Whether it can be made a member (RFC 7643 §4.2, G1): somebody, or another group. LDAP lets anything be one.
+const fn is_member(kind: Kind) -> bool {
+    matches!(kind, Kind::User | Kind::Staff | Kind::Person | Kind::Group)
+}
+
+fn no_member(id: &str) -> ScimError {
+    ScimError::value(format!("members: {id} is neither a person nor a group"))
 }
 
 /// The attributes that a name is added to and taken from, by the level it has. `member` shows administrators too, so one who

@@ -35,8 +35,8 @@ impl Edge {
 
     fn between(gateway: &Gateway, group: &str, member: &str) -> Result<Option<Self>, ScimError> {
         let Some(group) = gateway.find(&gateway.catalogue.group, group, &[])? else { return Ok(None) };
-        let Some((number, _)) = gateway.entry_of(member)? else { return Ok(None) };
-        let member = gateway.directory.membership(&gateway.caller, group.id, number)?;
+        let Some(member) = gateway.entry_of(member)? else { return Ok(None) };
+        let member = gateway.directory.membership(&gateway.caller, group.id, member.id)?;
         Ok(member.map(|member| Self { group, member }))
     }
 
@@ -164,7 +164,7 @@ pub(super) async fn create(gateway: &Gateway, held: &ResourceType, body: &Object
     if let Some(edge) = Edge::between(gateway, group, member)? {
         return Err(ScimError::of(ScimType::Uniqueness, format!("there is the membership {}; change its level", edge.id())));
     }
-    let Some((number, dn)) = gateway.entry_of(member)? else {
+    let Some(OwnedEntry { id: number, dn, .. }) = gateway.entry_of(member)? else {
         return Err(ScimError::value(format!("member: there is no {member}")));
     };
     write(gateway, &entry, Step::Add(vec![(member.to_owned(), Some(level))]), false).await?;
@@ -229,8 +229,8 @@ pub(super) fn list(gateway: &Gateway, held: &ResourceType, query: &Query) -> Res
     for group in &groups {
         match &member {
             Some(None) => {}
-            Some(Some((number, _))) => {
-                let member = gateway.directory.membership(&gateway.caller, group.id, *number)?;
+            Some(Some(member)) => {
+                let member = gateway.directory.membership(&gateway.caller, group.id, member.id)?;
                 member.into_iter().try_for_each(|member| take(Edge { group: group.clone(), member }))?;
             }
             None => {

@@ -36,7 +36,7 @@ impl Gateway {
         if self.lets_wait() {
             return Ok(self.directory.named_by_client(&self.caller, ldap, name));
         }
-        Ok(self.entry_of(name)?.map(|(entry, dn)| Named { entry, id: name.to_owned(), dn }))
+        Ok(self.entry_of(name)?.map(|entry| Named { entry: entry.id, id: name.to_owned(), kind: entry.kind, dn: entry.dn }))
     }
 
     /// Puts the references that wait into a resource, for a change to rest on. No client is shown them.

@@ -149,9 +149,13 @@ impl FromRequest<Arc<Scim>> for Json {
 /// The body of a request, of `limit` octets at most: 415 where it is not JSON, 413 where it is longer.
 pub(super) async fn body_of(request: Request, limit: usize) -> Result<bytes::Bytes, ScimError> {
     if let Some(media_type) = request.headers().get(header::CONTENT_TYPE) {
-        let media_type = media_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let mut parts = media_type.to_str().unwrap_or_default().split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
         if ![MEDIA_TYPE, "application/json"].iter().any(|known| known.eq_ignore_ascii_case(media_type)) {
             return Err(ScimError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the body must be {MEDIA_TYPE}")));
+        }
+        if parts.any(is_other_charset) {
+            return Err(ScimError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be UTF-8"));
         }
     }
     match axum::body::to_bytes(request.into_body(), limit).await {
@@ -165,6 +169,14 @@ pub(super) async fn body_of(request: Request, limit: usize) -> Result<bytes::Byt
             })
         }
     }
+}
+
+/// Whether a parameter of a media type says that the text is not UTF-8 (RFC 8259 §8.1); ASCII is.
+fn is_other_charset(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.split_once('=') else { return false };
+    let value = value.trim().trim_matches('"');
+    let is_ours = ["utf-8", "utf8", "us-ascii"].iter().any(|known| known.eq_ignore_ascii_case(value));
+    name.trim().eq_ignore_ascii_case("charset") && !is_ours
 }
 
 /// The id that the path ends with; 404 where it is no text.

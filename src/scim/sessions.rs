@@ -4,7 +4,7 @@ use super::error::ScimError;
 use super::gateway::Gateway;
 use super::json::{self, Object};
 use super::mapping::Lookup;
-use super::request::{Authenticated, Json};
+use super::request::{Authenticated, Id, Json};
 use super::resource::set_schemas;
 use super::routes::{self, Scim};
 use super::schema::ResourceType;
@@ -13,7 +13,7 @@ use crate::access::Scope;
 use crate::directory::SessionInfo;
 use crate::model::Dn;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
@@ -67,11 +67,7 @@ pub(super) fn calls(state: &Arc<Scim>) -> Router<Arc<Scim>> {
     routes::finish(calls, state)
 }
 
-async fn renew(
-    State(state): State<Arc<Scim>>,
-    Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-) -> Result<Response, ScimError> {
+async fn renew(State(state): State<Arc<Scim>>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<Response, ScimError> {
     demand(&caller.identity, &[Scope::Sessions])?;
     let session = state.directory.renew_session(&caller, &id).await?;
     let body = json!({
@@ -85,11 +81,7 @@ async fn renew(
     Ok(axum::Json(body).into_response())
 }
 
-async fn end_plain(
-    State(state): State<Arc<Scim>>,
-    Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
-) -> Result<Response, ScimError> {
+async fn end_plain(State(state): State<Arc<Scim>>, Authenticated(caller): Authenticated, Id(id): Id) -> Result<Response, ScimError> {
     demand(&caller.identity, &[Scope::Sessions])?;
     state.directory.end_session(&caller, &id, None).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -99,7 +91,7 @@ async fn end_plain(
 async fn end_told(
     State(state): State<Arc<Scim>>,
     Authenticated(caller): Authenticated,
-    Path(id): Path<String>,
+    Id(id): Id,
     Json(body): Json,
 ) -> Result<Response, ScimError> {
     let message = match json::get(&body, "message") {

@@ -291,6 +291,13 @@ class Filters(Hardened):
                 self.assertEqual(answer["totalResults"], 0)
 
 
+class NoText(Hardened):
+    def test_a_path_that_is_no_text_is_answered_in_our_form(self):
+        for method, path in (("GET", "/Users/%FF"), ("POST", "/SecurityEvents/%FF")):
+            answer = self.ask(method, path, {} if method == "POST" else None)
+            self.assertEqual((answer.status, answer.body.get("schemas")), (404, ["urn:ietf:params:scim:api:messages:2.0:Error"]), path)
+
+
 class Large(Hardened):
     def test_hd1_a_query_keeps_a_few_entries_at_one_time(self):
         """Users of 500 KB each: what a query that reads them all takes on top is not all of them."""

@@ -35,7 +35,8 @@ class Requests(Provider):
 
     def test_3_1_other_media_types_are_refused(self):
         """RFC 9110 §15.5.16: 415 for a body in a form that is not known."""
-        for media_type in ("text/plain", "application/xml", "application/x-www-form-urlencoded", "application/json-patch+json"):
+        for media_type in ("text/plain", "application/xml", "application/x-www-form-urlencoded", "application/json-patch+json",
+                           "application/scim+json; charset=iso-8859-1"):
             self.refused(self.ask("POST", "/Users", {"schemas": [USER], "userName": self.name()}, {"Content-Type": media_type}), 415)
 
     def test_3_1_accept_is_honoured(self):

@@ -275,6 +275,29 @@ class BothDoors(unittest.TestCase):
         self.patch(path, "remove", f"{ENTERPRISE}:manager")
         self.assertNotIn("manager", self.held(path))
 
+    def test_references_are_to_what_the_schema_says(self):
+        """RFC 7643 §4.2, §4.3: members are people and groups, a manager is somebody. What LDAP made otherwise stays, and goes."""
+        ident = lambda dn: self.ldap.search_s(dn, ldap.SCOPE_BASE, attrlist=["entryUUID"])[0][1]["entryUUID"][0].decode()
+        unit = f"ou=users,{self.demo.organisation}"
+        group = self.scim("POST", "/Groups", {"displayName": "of people", "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"]}, 201)
+        path, dn = self.user()
+        for wrong in (ident(unit), ident(self.demo.organisation)):
+            for where, target, value in ((f"/Groups/{group['id']}", "members", [{"value": wrong}]), (path, f"{ENTERPRISE}:manager", {"value": wrong})):
+                operation = {"op": "add", "path": target, "value": value}
+                answer = self.scim("PATCH", where, {"schemas": [PATCH], "Operations": [operation]}, 400)
+                self.assertEqual(answer["scimType"], "invalidValue", answer)
+            self.scim("POST", "/Memberships", {"group": {"value": group["id"]}, "member": {"value": wrong}, "level": "full"}, 400)
+        operation = {"op": "add", "path": f"{ENTERPRISE}:manager", "value": {"value": group["id"]}}
+        self.scim("PATCH", path, {"schemas": [PATCH], "Operations": [operation]}, 400)
+        team = f"cn=of people,ou=groups,{self.demo.organisation}"
+        self.write(team, {"member": [unit.encode()]})
+        self.write(dn, {"manager": [unit.encode()]})
+        self.patch(f"/Groups/{group['id']}", "add", "members", [{"value": ident(dn)}])
+        self.patch(path, "replace", "title", "T")
+        self.assertEqual(self.held(path)["manager"], [unit.encode()])
+        self.patch(f"/Groups/{group['id']}", "remove", f'members[value eq "{ident(unit)}"]')
+        self.assertEqual(self.ldap.search_s(team, ldap.SCOPE_BASE)[0][1]["member"], [dn.encode()])
+
 
 class Roles(Provider):
     """Roles are links to entries in LDAP and ids in SCIM; giving them is a scope of the client (HE3)."""

@@ -69,6 +69,8 @@ pub struct Named {
     pub entry: EntryId,
     /// Its id.
     pub id: String,
+    /// What it is.
+    pub kind: Kind,
     /// Its DN.
     pub dn: String,
 }
@@ -349,8 +351,9 @@ impl Directory {
         let (schema, memory) = (self.schema(), self.memory());
         let (_, view) = view_of(schema, attribute)?;
         let found = referred(schema, memory, &self.grants(caller), own_client(caller)?, view.edge, name)?;
-        let id = memory.entry(found)?.text(schema.known().entry_uuid)?.to_owned();
-        Some(Named { entry: found, id, dn: tree::dn_of(memory, found) })
+        let entry = memory.entry(found)?;
+        let id = entry.text(schema.known().entry_uuid)?.to_owned();
+        Some(Named { entry: found, id, kind: entry.kind, dn: tree::dn_of(memory, found) })
     }
 
     /// The attribute that a reference of the client waits to show in, where it waits.

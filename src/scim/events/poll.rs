@@ -5,9 +5,9 @@ use super::{Tokens, tokens};
 use crate::directory::events::EventReceiver;
 use crate::scim::error::ScimError;
 use crate::scim::json::{self, Object};
-use crate::scim::request::{bearer, body_of, require_privacy};
+use crate::scim::request::{Id, bearer, body_of, require_privacy};
 use crate::scim::routes::Scim;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -33,11 +33,7 @@ pub(in crate::scim) async fn keys(State(scim): State<Arc<Scim>>) -> Result<Respo
 }
 
 /// `POST /SecurityEvents/{receiver}`.
-pub(in crate::scim) async fn poll(
-    State(scim): State<Arc<Scim>>,
-    Path(name): Path<String>,
-    request: Request,
-) -> Result<Response, ScimError> {
+pub(in crate::scim) async fn poll(State(scim): State<Arc<Scim>>, Id(name): Id, request: Request) -> Result<Response, ScimError> {
     require_privacy(request.extensions(), &scim.directory)?;
     let receiver = receiver(&scim, &name, request.headers()).ok_or_else(ScimError::unauthorized)?;
     let body = body_of(request, MAX_REQUEST).await?;
