@@ -317,7 +317,7 @@ impl Scene {
         let mut settings = settings.as_object().unwrap().clone();
         settings.insert("reach".to_owned(), "organisation".into());
         self.directory.change_client(&operator, None, "idp", settings).await.unwrap();
-        let identity = self.directory.authenticate_token(&token.secret).unwrap();
+        let identity = self.directory.authenticate_token(&Origin::system(), &token.secret).unwrap();
         Caller { identity, origin: Arc::new(origin(Protocol::Scim)) }
     }
 

@@ -78,7 +78,7 @@ impl Directory {
     }
 
     async fn try_password(&self, origin: &Origin, dn: &Dn, password: &Secret, request: SessionRequest) -> Result<Bound, Attempt> {
-        let candidate = self.candidate(dn);
+        let candidate = self.seen_from(origin, self.candidate(dn));
         let account = self.account(dn, candidate.entry.as_deref());
         if let Some(entry) = candidate.entry.as_deref().filter(|_| candidate.usable)
             && let Some(value) = self.opens(origin, &request, entry, password)
@@ -154,9 +154,23 @@ impl Directory {
         Candidate { entry: Some(entry), hashes, usable, disabled }
     }
 
+    /// What it is to who comes from there: elsewhere than in its networks nobody signs in as it, or is told more than that (U1).
+    pub(super) fn seen_from(&self, origin: &Origin, candidate: Candidate) -> Candidate {
+        match candidate.entry.as_deref().is_none_or(|entry| self.lets_in_from(origin, entry)) {
+            true => candidate,
+            false => Candidate { usable: false, disabled: false, ..candidate },
+        }
+    }
+
+    /// Whether the entry may sign in from there.
+    pub(super) fn lets_in_from(&self, origin: &Origin, entry: &Entry) -> bool {
+        User::of(self.schema(), entry).is_none_or(|user| user.may_come_from(origin.address))
+    }
+
     /// Whether the right password is refused, and that told to who asks.
     pub(super) fn is_locked_out(&self, candidate: &Candidate) -> bool {
-        candidate.disabled || candidate.entry.as_deref().is_some_and(|entry| self.is_locked(entry))
+        let is_locked = || candidate.entry.as_deref().is_some_and(|entry| self.is_locked(entry));
+        candidate.disabled || (candidate.usable && is_locked())
     }
 
     /// Whether entries like this one sign in at all. Staff alone can never bind (T1); sessions, roles and the like have no
@@ -192,14 +206,14 @@ impl Directory {
                 self.spend_grace(entry.id).await?;
             }
             identity.sign_in = Some(self.core().unseated.enter(entry.id));
-            self.check_again(entry.id, hashes)?;
+            self.check_again(origin, entry.id, hashes)?;
         }
         Ok(Bound { identity: Arc::new(identity), seat, hold: held, password: PasswordUse::Free })
     }
 
     /// Account and credential as they were proven, where no seat is taken and the writer therefore does not look at them (S11).
-    fn check_again(&self, id: EntryId, hashes: &[Vec<u8>]) -> Result<(), Error> {
-        let candidate = self.memory().entry(id).map(|entry| self.candidate_of(entry));
+    fn check_again(&self, origin: &Origin, id: EntryId, hashes: &[Vec<u8>]) -> Result<(), Error> {
+        let candidate = self.memory().entry(id).map(|entry| self.seen_from(origin, self.candidate_of(entry)));
         match candidate.is_some_and(|now| now.usable && now.hashes == hashes) {
             true => Ok(()),
             false => Err(Error::InvalidCredentials),

@@ -47,7 +47,7 @@ impl Directory {
         let done = work.await;
         let (actor, result) = match &done {
             Ok(bound) => (bound.identity.name.clone(), "success"),
-            Err(error) => self.failed_login(&claimed, error),
+            Err(error) => self.failed_login(origin, &claimed, error),
         };
         let detail = match &done {
             Err(error @ (Error::Password { .. } | Error::SessionLimit { .. })) => error.to_string(),
@@ -61,7 +61,7 @@ impl Directory {
 
     /// Notes a password that was not even looked at: it came where others can read along, or is longer than any may be.
     pub fn note_refused_login(&self, origin: &Origin, method: Method, name: &str, result: &str) {
-        let (actor, _) = self.failed_login(&Claimed::Name(name), &Error::InvalidCredentials);
+        let (actor, _) = self.failed_login(origin, &Claimed::Name(name), &Error::InvalidCredentials);
         self.note_login(origin, method, actor, result, String::new());
     }
 
@@ -127,7 +127,7 @@ impl Directory {
     }
 
     /// Who it was as far as that may be told, and the class of the reason.
-    fn failed_login(&self, claimed: &Claimed<'_>, error: &Error) -> (String, &'static str) {
+    fn failed_login(&self, origin: &Origin, claimed: &Claimed<'_>, error: &Error) -> (String, &'static str) {
         let name = match claimed {
             Claimed::Entry(id) => Dn::parse(&tree::dn_of(self.memory(), *id)).ok(),
             Claimed::Name(name) => Dn::parse(name).ok(),
@@ -140,10 +140,10 @@ impl Directory {
             return (STRANGER.to_owned(), "unknown name");
         }
         let account = self.account(&name, candidate.entry.as_deref());
-        (name.to_string(), self.reason(error, &candidate, account))
+        (name.to_string(), self.reason(origin, error, &candidate, account))
     }
 
-    fn reason(&self, error: &Error, candidate: &Candidate, account: Account) -> &'static str {
+    fn reason(&self, origin: &Origin, error: &Error, candidate: &Candidate, account: Account) -> &'static str {
         match error {
             // A client that knows the password and asked for it is told more than others.
             Error::InvalidCredentials | Error::Password { .. } => {}
@@ -157,6 +157,7 @@ impl Directory {
             Some(AccountState::Disabled) => "account disabled",
             Some(AccountState::NotActivated) => "account not activated",
             _ if candidate.entry.as_deref().is_some_and(|entry| !self.may_sign_in(entry)) => "no account",
+            _ if candidate.entry.as_deref().is_some_and(|entry| !self.lets_in_from(origin, entry)) => "address not allowed",
             _ if matches!(error, Error::Password { .. }) => "password policy",
             _ if self.has_to_wait(account) => "wrong password, or it has to wait",
             _ => "wrong password",

@@ -400,6 +400,7 @@ impl Rules<'_> {
         if self.schema.attribute("hcIncreaseSessionLimit").is_some_and(|attribute| after.has(attribute)) {
             return breach(Cause::Unwilling, "U3", "hcIncreaseSessionLimit goes with adding a user; change hcSessionLimit of the licence");
         }
+        self.networks(after)?;
         self.default_visibility(after)?;
         self.external_ids(after)?;
         self.staff_link(after)?;
@@ -431,6 +432,18 @@ impl Rules<'_> {
             }
         }
         Ok(())
+    }
+
+    /// U1: a network that is none would let in nobody.
+    fn networks(&self, after: &Entry) -> Result<(), Breach> {
+        let user = User::of(self.schema, after).filter(|_| self.changes(self.schema.known().hc_allowed_address));
+        match user.and_then(|user| user.no_network()) {
+            None => Ok(()),
+            Some(value) => {
+                let text = format!("hcAllowedAddress: {} is no address and no network as 10.1.0.0/16", String::from_utf8_lossy(value));
+                breach(Cause::Constraint, "U1", text)
+            }
+        }
     }
 
     /// C2: there is no group that a default could be about.
@@ -530,6 +543,7 @@ impl Rules<'_> {
             || self.changes(known.uid)
             || self.changes(known.user_password)
             || self.changes(known.hc_active)
+            || self.changes(known.hc_allowed_address)
             || self.changes(known.hc_one_time_secret)
             || self.changes(known.hc_application_password);
         if self.proposal.actor == Actor::Client && (self.proposal.after.is_none() || locks) {

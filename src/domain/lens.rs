@@ -1,8 +1,9 @@
 //! Lenses: an entry read as what it is to the domain, without copying.
 
-use crate::base::{EntryId, Timestamp};
+use crate::base::{EntryId, Network, Timestamp};
 use crate::model::{AttributeId, Entry, Facts, Kind, upwards};
 use crate::schema::Schema;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The value of `hcRoleSystem` that makes a role the Organisation Admin role; its name may be any.
 pub const ORGANISATION_ADMIN: &str = "organisation-admin";
@@ -118,6 +119,10 @@ lens!(
     Session
 );
 
+fn network(value: &[u8]) -> Option<Network> {
+    std::str::from_utf8(value).ok().and_then(Network::parse)
+}
+
 impl<'a> User<'a> {
     /// The name to sign in with (`uid`).
     pub fn name(&self) -> Option<&'a str> {
@@ -143,6 +148,20 @@ impl<'a> User<'a> {
     /// Whether the server may write to it (`hcNoMail`).
     pub fn takes_mail(&self) -> bool {
         self.schema.attribute("hcNoMail").and_then(|attribute| boolean(self.entry, attribute)) != Some(true)
+    }
+
+    /// Whether it may sign in from this address (U1): from any where it has no networks. What comes over a local socket has no
+    /// address, and comes from this machine.
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        let mut networks = self.entry.values(self.schema.known().hc_allowed_address).map(network).peekable();
+        let here = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let holds = |network: Network| address.map_or_else(|| here.iter().any(|own| network.contains(*own)), |from| network.contains(from));
+        networks.peek().is_none() || networks.flatten().any(holds)
+    }
+
+    /// The first of its networks that is none.
+    pub fn no_network(&self) -> Option<&'a [u8]> {
+        self.entry.values(self.schema.known().hc_allowed_address).find(|value| network(value).is_none())
     }
 
     /// The password hashes.

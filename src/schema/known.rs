@@ -70,6 +70,7 @@ known! {
     user_password = "userPassword",
     hc_account_state = "hcAccountState",
     hc_active = "hcActive",
+    hc_allowed_address = "hcAllowedAddress",
     hc_application_password = "hcApplicationPassword",
     hc_certificate = "hcCertificate",
     hc_counting_mode = "hcCountingMode",

@@ -74,7 +74,7 @@ impl FromRequestParts<Arc<Scim>> for Authenticated {
         let token = bearer(&parts.headers).ok_or_else(ScimError::unauthorized)?;
         let request = Arc::clone(&peer.request);
         let origin = origin_of(peer);
-        let identity = state.directory.authenticate_token(&token);
+        let identity = state.directory.authenticate_token(&origin, &token);
         state.directory.note_token(&origin, identity.as_deref());
         let identity = identity.map_err(|_| ScimError::unauthorized())?;
         if let Some(exchange) = parts.extensions.get::<Arc<Exchange>>() {

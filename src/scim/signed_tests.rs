@@ -361,7 +361,10 @@ async fn q20_no_token_is_of_two_clients() {
     }
     let organisation = async |application: &str| {
         let token = by_entra(&with(&of_entra(), &json!({"appid": application})));
-        bench.directory.authenticate_token(&crate::base::Secret::new(token)).map(|found| bench.directory.organisation_dn(&found).unwrap())
+        bench
+            .directory
+            .authenticate_token(&crate::directory::Origin::system(), &crate::base::Secret::new(token))
+            .map(|found| bench.directory.organisation_dn(&found).unwrap())
     };
     assert_eq!(organisation("app").await.unwrap(), "o=acme,dc=example,dc=com");
     assert_eq!(organisation("second").await.unwrap(), "o=other,dc=example,dc=com");

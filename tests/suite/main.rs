@@ -8,6 +8,7 @@
 
 mod access;
 mod access_rules;
+mod allowed_addresses;
 mod application_passwords;
 mod applications;
 mod audit;

@@ -198,6 +198,14 @@ fn external_takes_the_subject_of_a_certificate_over_ldaps_and_start_tls() {
             assert_eq!(wire.who_am_i().is_empty(), code != 0);
         }
     }
+    // U1: a certificate opens from the networks of the user only.
+    let mut operator = scene.server.as_operator();
+    operator.replace(ALICE, "objectClass", &["inetOrgPerson", "posixAccount", "hcUser"]);
+    for (network, code) in [("10.9.9.9/32", 49), ("127.0.0.1/32", 0)] {
+        operator.replace(ALICE, "hcAllowedAddress", &[network]);
+        let mut wire = scene.authority.connect(scene.ldaps, Some(&scene.alices()));
+        assert_eq!(wire.sasl("EXTERNAL", None).code(), code, "{network}");
+    }
     let mut stranger = scene.authority.connect(scene.ldaps, Some(&scene.with_address("alice@example.com")));
     assert_eq!(stranger.sasl("EXTERNAL", None).code(), 49, "an address counts only where the config says so");
     assert_eq!(scene.authority.connect(scene.ldaps, None).sasl("EXTERNAL", None).code(), 7);

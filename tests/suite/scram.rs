@@ -39,7 +39,7 @@ fn asked(wire: &mut Wire, name: &str) -> (String, String, String) {
 }
 
 /// Signs in; checks the server's signature too.
-fn sign_in(wire: &mut Wire, name: &str, password: &str) -> Answer {
+pub(crate) fn sign_in(wire: &mut Wire, name: &str, password: &str) -> Answer {
     sign_in_and_ask(wire, name, password, &[])
 }
 

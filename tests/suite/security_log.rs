@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// What `audit show --security` shows, once that many rows are wanted ones: they are written within a second or so.
-fn noted(house: &House, more: &[&str], count: usize) -> Vec<Value> {
+pub(crate) fn noted(house: &House, more: &[&str], count: usize) -> Vec<Value> {
     let config = house.server.config();
     let arguments = [&["audit", "show", "--security"], more].concat();
     let began = Instant::now();
@@ -23,7 +23,7 @@ fn noted(house: &House, more: &[&str], count: usize) -> Vec<Value> {
     }
 }
 
-fn results(found: &[Value]) -> Vec<(&str, &str)> {
+pub(crate) fn results(found: &[Value]) -> Vec<(&str, &str)> {
     found.iter().map(|row| (row["actor"].as_str().unwrap(), row["result"].as_str().unwrap())).collect()
 }
 

@@ -107,7 +107,7 @@ impl Directory {
         proof: Proof,
     ) -> Result<Bound, Error> {
         let dn = super::tree::parse_dn(&super::tree::dn_of(self.memory(), id))?;
-        let candidate = self.candidate(&dn);
+        let candidate = self.seen_from(origin, self.candidate(&dn));
         let authorized = self.is_authorized_as(&dn, authorization);
         match candidate.entry {
             Some(entry) if candidate.usable && authorized => self.admit(origin, &entry, &candidate.hashes, request, proof).await,

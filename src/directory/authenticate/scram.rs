@@ -168,7 +168,7 @@ impl Directory {
         let owner = claim.owner.filter(|_| proven).and_then(|id| self.memory().entry(id));
         // Not if the password has changed since the first message.
         let current = owner.filter(|owner| self.own_keys(owner).is_some_and(|now| now.stored == claim.keys.stored));
-        let candidate = current.map(|entry| self.candidate_of(entry));
+        let candidate = current.map(|entry| self.seen_from(origin, self.candidate_of(entry)));
         let locked = candidate.as_ref().is_some_and(|candidate| self.is_locked_out(candidate));
         let found = candidate.filter(|candidate| candidate.usable || locked).and_then(|candidate| candidate.entry);
         let claimed = claim.owner.map_or(Claimed::Stranger, Claimed::Entry);

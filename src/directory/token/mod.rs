@@ -10,7 +10,7 @@ pub use signed::Assertion;
 pub(super) use signed::begin_signed;
 
 use super::client::{self, Client, Profile};
-use super::identity::{Caller, Identity, Method, Standing};
+use super::identity::{Caller, Identity, Method, Origin, Standing};
 use super::tree;
 use super::{Directory, Error, NewToken};
 use crate::access::Scopes;
@@ -56,7 +56,7 @@ const NEAR: Duration = Duration::from_secs(14 * 86_400);
 pub struct TokenRefused {
     /// One of few reasons: the log counts what is refused for the same one.
     pub reason: String,
-    /// The client that it claims to be of, where there is that one.
+    /// The client, or the user, that it claims to be of, where there is that one.
     pub client: Option<String>,
 }
 
@@ -295,8 +295,8 @@ impl Directory {
             .await
     }
 
-    /// The identity of a bearer token. The reason of a refusal is for the log.
-    pub fn authenticate_token(&self, token: &Secret) -> Result<Arc<Identity>, TokenRefused> {
+    /// The identity of a bearer token that came from there. The reason of a refusal is for the log.
+    pub fn authenticate_token(&self, origin: &Origin, token: &Secret) -> Result<Arc<Identity>, TokenRefused> {
         let generation = self.core().authority();
         let text = std::str::from_utf8(token.expose()).map_err(|_| TokenRefused::unknown())?;
         let (id, record, scopes) = match text.bytes().filter(|octet| *octet == b'.').count() {
@@ -304,6 +304,10 @@ impl Directory {
             _ => self.own_token(text).ok_or_else(TokenRefused::unknown)?,
         };
         let found = self.bearer_of(&id, &record, scopes, generation).ok_or_else(TokenRefused::unknown)?;
+        let person = found.entry.and_then(|id| self.memory().entry(id));
+        if person.is_some_and(|person| !self.lets_in_from(origin, &person)) {
+            return Err(TokenRefused { reason: "address not allowed".to_owned(), client: Some(found.name) });
+        }
         self.core().clients.touch(&id, self.clock().now());
         Ok(Arc::new(Identity { method: Method::Token, token: Some(id.into()), ..found }))
     }

@@ -56,6 +56,11 @@ impl Work<'_, '_> {
         } else if another_password && was.state() == AccountState::Active {
             self.end_other_sessions_of(after.id, PASSWORD_CHANGED);
         }
+        let networks = schema.known().hc_allowed_address;
+        if after.has(networks) && !before.values(networks).eq(after.values(networks)) {
+            // From where each came is not kept.
+            self.end_sessions_of(after.id, "allowed addresses changed");
+        }
         self.post_welcome(Some(before), after)
     }
 
