@@ -11,9 +11,10 @@ use super::filter::{Filter as ScimFilter, Words};
 use super::gateway::Gateway;
 use super::json::{self, Object};
 use super::licensing;
-use super::listing::{Asked, Place, Sought, Window};
+use super::listing::{self, Asked, Place, Sought, Window};
 use super::mapping::Computed;
 use super::memberships;
+use super::narrow;
 use super::order::Order;
 use super::project::Projection;
 use super::schema::{ResourceType, Source};
@@ -168,6 +169,37 @@ pub fn of_type(gateway: &Gateway, resource_type: &ResourceType, query: &Query) -
             at_hand(sessions::all(gateway, resource_type), resource_type, query, cursors.as_ref())
         }
     }
+}
+
+/// Whether the query is for one resource or a few, found by an index, that are no larger than people are.
+pub fn is_look_up(resource_type: &ResourceType, query: &Query) -> Result<bool, ScimError> {
+    let is_small = resource_type.source == Source::Entries && !resource_type.mapping.has_members();
+    let predicate = if is_small { predicate(query, resource_type)? } else { None };
+    Ok(predicate.is_some_and(|predicate| narrow::is_look_up(&predicate, resource_type)))
+}
+
+/// Answers a query that [`is_look_up`]: what it finds is read in the same step. `None` where that is many.
+pub fn look_up(gateway: &Gateway, resource_type: &ResourceType, query: &Query) -> Result<Option<String>, ScimError> {
+    let resource_type = gateway.served(resource_type);
+    let asked = ask(gateway, &[resource_type], query)?;
+    let cursors = cursors(gateway, &[resource_type], query)?;
+    let projection = Projection::new(&query.attributes, &query.excluded, resource_type)?;
+    let wants = |computed: &Computed| projection.wants(resource_type, computed);
+    let write = |sought: &Sought<'_>, resource| Value::Object(projection.apply(resource, sought.resource_type)).to_string();
+    let Some((places, written)) = asked.look_up(gateway, &wants, &write)? else { return Ok(None) };
+    let cut = listing::cut(&places, &window(query, cursors.as_ref())?, query.count);
+    let mut written: HashMap<EntryId, String> = places.iter().map(Place::id).zip(written).collect();
+    let (mut resources, mut octets) = (Vec::new(), 0);
+    for text in cut.places.iter().filter_map(|place| written.remove(&place.id())) {
+        if octets >= PAGE_OCTETS {
+            break;
+        }
+        octets += text.len();
+        resources.push(text);
+    }
+    let more = cut.more || resources.len() < cut.places.len();
+    let last = cut.places.get(..resources.len()).and_then(<[Place]>::last).filter(|_| more).map(Place::position);
+    Ok(Some(Page { total: cut.total, resources, last }.written(query, cursors.as_ref())))
 }
 
 /// Answers a query over one type, or over several as one list (RFC 7644 §3.4.2.1). Runs as long as the search takes.

@@ -9,6 +9,7 @@ use super::cursor::Position;
 use super::error::{ScimError, ScimType};
 use super::evaluate::{Location, Predicate};
 use super::gateway::Gateway;
+use super::json::Object;
 use super::mapping::Computed;
 use super::narrow::narrow;
 use super::order::Order;
@@ -25,6 +26,8 @@ use std::time::Duration;
 
 /// A listing of fewer is looked for again rather than kept.
 const WORTH_KEEPING: usize = if cfg!(test) { 4 } else { 256 };
+/// Resources that are made while others on the thread wait.
+const A_FEW: usize = 16;
 /// Octets of places that are kept for all clients together.
 const ROOM: usize = 64 << 20;
 /// Listings that are kept for one organisation.
@@ -130,7 +133,7 @@ impl<'t> Sought<'t> {
     }
 
     /// Whether a resource is what was asked for, as far as that can be told from it.
-    pub fn still_matches(&self, resource: &super::json::Object) -> bool {
+    pub fn still_matches(&self, resource: &Object) -> bool {
         self.reads.is_none() || self.predicate.as_ref().is_none_or(|predicate| predicate.matches(resource))
     }
 
@@ -190,19 +193,60 @@ impl Asked<'_> {
         entry: &OwnedEntry,
         wants: &dyn Fn(&Computed) -> bool,
     ) -> Result<Option<Place>, ScimError> {
-        let mut key = Vec::new();
-        if sought.rest.is_some() || self.order.is_some() {
-            let resource = match gateway.resource(sought.resource_type, entry, wants) {
-                // It has gone meanwhile.
-                Err(error) if error == ScimError::not_found() => return Ok(None),
-                made => made?,
-            };
-            if sought.rest.as_ref().is_some_and(|rest| !rest.matches(&resource)) {
-                return Ok(None);
-            }
-            key = self.order.as_ref().map(|order| order.key(kind, &resource)).unwrap_or_default();
+        if sought.rest.is_none() && self.order.is_none() {
+            return Ok(Some(Place { key: Box::default(), kind: u8::try_from(kind).unwrap_or(u8::MAX), id: entry.id.0 }));
         }
-        Ok(Some(Place { key: key.into(), kind: u8::try_from(kind).unwrap_or(u8::MAX), id: entry.id.0 }))
+        match gateway.resource(sought.resource_type, entry, wants) {
+            // It has gone meanwhile.
+            Err(error) if error == ScimError::not_found() => Ok(None),
+            made => Ok(self.place_of((kind, sought), entry.id, &made?)),
+        }
+    }
+
+    /// Where a resource stands; `None` where it is not what is asked for.
+    fn place_of(&self, (kind, sought): (usize, &Sought<'_>), id: EntryId, resource: &Object) -> Option<Place> {
+        if sought.rest.as_ref().is_some_and(|rest| !rest.matches(resource)) {
+            return None;
+        }
+        let key = self.order.as_ref().map(|order| order.key(kind, resource)).unwrap_or_default();
+        Some(Place { key: key.into(), kind: u8::try_from(kind).unwrap_or(u8::MAX), id: id.0 })
+    }
+
+    /// Looks for what is asked for and makes all of it, for a query that finds a few; `None` where it finds more. `wants` says
+    /// what of them is to be made beside what the query rests on.
+    pub fn look_up(
+        &self,
+        gateway: &Gateway,
+        wants: &dyn Fn(&Computed) -> bool,
+        write: &dyn Fn(&Sought<'_>, Object) -> String,
+    ) -> Result<Option<(Vec<Place>, Vec<String>)>, ScimError> {
+        let (mut found, mut is_few) = (Vec::new(), true);
+        for (kind, sought) in self.sought.iter().enumerate() {
+            let Some(sought) = sought else { continue };
+            let sorted = self.order.as_ref().and_then(|order| order.location(kind));
+            let wants = |computed: &Computed| wants(computed) || sought.wants(computed, sorted);
+            let mapping = sought.resource_type.mapping;
+            let attributes: Vec<&str> = mapping.attributes_to_read().into_iter().chain(mapping.also(&wants)).collect();
+            let mut take = |entries: Vec<OwnedEntry>| {
+                for entry in entries {
+                    let resource = match gateway.resource(sought.resource_type, &entry, &wants) {
+                        Err(error) if error == ScimError::not_found() => continue,
+                        made => made?,
+                    };
+                    let place = self.place_of((kind, sought), entry.id, &resource);
+                    found.extend(place.map(|place| (place, write(sought, resource))));
+                    is_few &= found.len() <= A_FEW;
+                }
+                // Anything ends the search.
+                is_few.then_some(()).ok_or_else(ScimError::not_found)
+            };
+            match gateway.take_each(&sought.filter, &attributes, None, &mut take).map_err(too_many) {
+                Err(_) if !is_few => return Ok(None),
+                looked => looked?,
+            }
+        }
+        found.sort();
+        Ok(Some(found.into_iter().unzip()))
     }
 
     fn can_be_kept(&self) -> bool {
@@ -256,7 +300,7 @@ fn sorted(mut places: Vec<Place>) -> Vec<Place> {
 }
 
 /// Cuts a part out of what was found.
-fn cut(places: &[Place], window: &Window, count: usize) -> Cut {
+pub fn cut(places: &[Place], window: &Window, count: usize) -> Cut {
     let from = match window {
         Window::From(rank) => (*rank).min(places.len()),
         Window::After(None) => 0,

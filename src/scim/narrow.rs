@@ -76,6 +76,20 @@ pub fn narrow(predicate: Predicate, resource_type: &ResourceType, lookup: &dyn L
     })
 }
 
+/// Whether what is asked for is found by a value that one resource has, or a few: then looking takes no longer than reading one.
+pub fn is_look_up(predicate: &Predicate, resource_type: &ResourceType) -> bool {
+    match predicate {
+        Predicate::And(parts) => parts.iter().any(|part| is_look_up(part, resource_type)),
+        Predicate::Element(location, inner) => equal_value(inner).is_some() && place(location) == Some(("emails", None)),
+        Predicate::Compare(location, Operator::Equal, Operand::Text(..)) => match place(location) {
+            Some(("id" | "externalId", None) | ("emails", Some("value"))) => true,
+            Some((name, None)) => resource_type.mapping.naming.is_unique && name == resource_type.mapping.naming.name,
+            _ => false,
+        },
+        Predicate::Compare(..) | Predicate::Or(_) | Predicate::Not(_) | Predicate::Present(_) => false,
+    }
+}
+
 fn any(parts: Vec<Predicate>, resource_type: &ResourceType, lookup: &dyn Lookup) -> Result<Narrowed, ScimError> {
     let (mut filters, mut exact, mut indexed, mut all) = (Vec::new(), true, true, false);
     for part in &parts {

@@ -206,7 +206,11 @@ where
 async fn query(gateway: Gateway, held: Arc<ResourceType>, query: Query) -> Result<Response, ScimError> {
     scopes::permit(&gateway, &held, Deed::Read)?;
     let query = query.under(gateway.settings.profile)?;
-    let found = aside(gateway, move |gateway| list::of_type(gateway, &held, &query)).await?;
+    let few = if list::is_look_up(gateway.served(&held), &query)? { list::look_up(&gateway, &held, &query)? } else { None };
+    let found = match few {
+        Some(found) => found,
+        None => aside(gateway, move |gateway| list::of_type(gateway, &held, &query)).await?,
+    };
     Ok(as_scim(StatusCode::OK, found))
 }
 
