@@ -288,14 +288,18 @@ fn operand(attribute: &Attribute, operator: Operator, value: &Value) -> Result<O
 
 /// The values of an attribute, or of a sub-attribute of each element.
 fn values<'v>(found: Option<&'v Value>, sub: Option<&str>) -> Vec<&'v Value> {
-    let elements = match found {
-        None => &[],
-        Some(Value::Array(elements)) => elements.as_slice(),
-        Some(single) => std::slice::from_ref(single),
-    };
+    let elements = found.map(each).unwrap_or_default();
     match sub {
         None => elements.iter().collect(),
-        Some(sub) => elements.iter().filter_map(|element| element.get(sub)).collect(),
+        Some(sub) => elements.iter().filter_map(|element| element.get(sub)).flat_map(each).collect(),
+    }
+}
+
+/// The elements of a value that is a list, or the value.
+fn each(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(elements) => elements,
+        single => std::slice::from_ref(single),
     }
 }
 

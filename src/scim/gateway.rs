@@ -3,7 +3,7 @@
 use super::error::{ScimError, ScimType};
 use super::exchange::Exchange;
 use super::json::{self, Object};
-use super::licensing::permission_value;
+use super::licensing::{permission_value, refuse_without_entry};
 use super::listing::Listings;
 use super::mapping::{self, Changes, Computed, Lookup, Part, Reference};
 use super::resources::ATTEMPTS;
@@ -532,7 +532,10 @@ impl Lookup for Gateway {
 
     fn linked_dn(&self, ldap: &str, id: &str) -> Result<Option<String>, ScimError> {
         match ldap {
-            mapping::ROLE => self.role_dn(id),
+            mapping::ROLE => match self.role_dn(id)? {
+                None => refuse_without_entry(self, id).map(|()| None),
+                found => Ok(found),
+            },
             _ if self.lets_link_wait(ldap) => Ok(self.named(ldap, id)?.map(|named| named.dn)),
             _ => self.person_dn(id),
         }

@@ -15,6 +15,7 @@ use crate::directory::charges::ChargeQuestion;
 use crate::directory::settings::{CatalogRole, Package, Settings};
 use crate::directory::{OwnedEntry, Scope};
 use crate::domain::charges::money;
+use crate::domain::packages::had_by_in_words;
 use crate::domain::roles::PermissionGround;
 use crate::model::Filter;
 use serde_json::{Value, json};
@@ -312,4 +313,14 @@ pub(super) fn permission_value(ground: &PermissionGround) -> Value {
         members.insert(name.to_owned(), values.into());
     }
     members.into()
+}
+
+/// Refuses a role of the catalog that the organisation has no entry of, by the id that it is shown with, and says who has it (R4).
+pub(super) fn refuse_without_entry(gateway: &Gateway, id: &str) -> Result<(), ScimError> {
+    let settings = gateway.directory.settings();
+    let shown = |role: &&CatalogRole| !role.system && id_of("role", &role.name).eq_ignore_ascii_case(id);
+    let Some(role) = settings.catalog.roles.iter().find(shown) else { return Ok(()) };
+    let packages: Vec<Box<str>> =
+        settings.catalog.packages.iter().filter(|package| package.lists(&role.name)).map(|package| package.name.as_str().into()).collect();
+    Err(ScimError::value(format!("roles: the organisation has no role {} yet; {} (rule R4)", role.name, had_by_in_words(&packages))))
 }

@@ -18,6 +18,7 @@ use crate::model::{Filter, Kind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// How a value is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -398,6 +399,17 @@ pub fn version(version: u64) -> String {
     format!("W/\"{version:016x}\"")
 }
 
+/// What tells one state of a resource from another: the version of its entry, and for a user which of its roles rest, since that
+/// follows from packages too (R5).
+pub fn state(entry: &OwnedEntry) -> u64 {
+    let rests = |role: &&[u8]| !entry.values(EFFECTIVE_ROLE).any(|held| held == *role);
+    entry.values(ROLE).filter(rests).fold(entry.version, |state, role| {
+        let digest = Sha256::digest(role);
+        let first = digest.first_chunk().map_or(0, |octets| u64::from_be_bytes(*octets));
+        state ^ first
+    })
+}
+
 /// An entry as a resource, without `schemas` and what is computed.
 pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &str, lookup: &dyn Lookup) -> Object {
     let mut resource = Object::new();
@@ -441,7 +453,7 @@ pub fn to_resource(entry: &OwnedEntry, resource_type: &ResourceType, base_url: &
         }
     }
     meta.insert("location".to_owned(), format!("{base_url}{}/{id}", resource_type.endpoint).into());
-    meta.insert("version".to_owned(), version(entry.version).into());
+    meta.insert("version".to_owned(), version(state(entry)).into());
     resource.insert("meta".to_owned(), Value::Object(meta));
     resource
 }

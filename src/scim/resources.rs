@@ -68,7 +68,7 @@ fn respond(
         true => stream::group(gateway, resource_type.name, projection, entry.id, resource),
         false => scim(status, &resource.into()),
     };
-    Ok(versioned(status, entry.version, body, &location(gateway, resource_type, entry), headers))
+    Ok(versioned(status, mapping::state(entry), body, &location(gateway, resource_type, entry), headers))
 }
 
 /// The answer to a change, with the resource unless the client prefers to have none of it; if it names attributes, it has them.
@@ -101,7 +101,7 @@ fn answer(
 
 /// 204 with the version.
 fn without_body(entry: &OwnedEntry) -> Response {
-    (StatusCode::NO_CONTENT, [(header::ETAG, mapping::version(entry.version))]).into_response()
+    (StatusCode::NO_CONTENT, [(header::ETAG, mapping::version(mapping::state(entry)))]).into_response()
 }
 
 fn location(gateway: &Gateway, resource_type: &ResourceType, entry: &OwnedEntry) -> String {
@@ -240,7 +240,7 @@ pub async fn delete(gateway: &Gateway, resource_type: &ResourceType, id: &str, h
 async fn delete_entry(gateway: &Gateway, resource_type: &ResourceType, id: &str, headers: &HeaderMap) -> Result<(), ScimError> {
     for _ in 0..ATTEMPTS {
         let entry = gateway.get(resource_type, id, &[])?;
-        let conditional = if_match(headers, entry.version)?;
+        let conditional = if_match(headers, mapping::state(&entry))?;
         let expected_version = conditional.then_some(entry.version);
         let options = WriteOptions { expected_version, expected_entry: Some(entry.id), ..WriteOptions::default() };
         match gateway.directory.write(&gateway.caller, Write::Delete { dn: entry.dn }, options).await {
@@ -406,7 +406,7 @@ async fn update(
     scopes::permit(gateway, resource_type, Deed::Write)?;
     for _ in 0..ATTEMPTS {
         let entry = gateway.get(resource_type, id, &resource_type.mapping.also(&|_| true))?;
-        let conditional = if_match(headers, entry.version)?;
+        let conditional = if_match(headers, mapping::state(&entry))?;
         let before = gateway.resource(resource_type, &entry, &|computed| computed.part == Part::Login)?;
         let before = gateway.with_pending(resource_type, &entry, before);
         let after = change.apply(&before, resource_type, gateway.settings.profile)?;

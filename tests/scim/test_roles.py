@@ -77,6 +77,31 @@ class Packages(Provider):
         self.assertEqual(self.entry(dn, "hcRole"), [[self.sales[0]]])
         self.assertEqual(self.types(ident), {"Sales": "current"})
 
+    def test_r4_a_role_of_the_catalog_that_has_no_entry_yet_names_the_packages(self):
+        _, ident = self.person(self.sales)
+        auditor, = (role for role in self.listed(self.giver.ask("GET", "/Roles")) if role["value"] == "Auditor" or role.get("display") == "Auditor")
+        refused = self.refused(self.give(ident, auditor["id"]), 400, "invalidValue")
+        self.assertIn("the package Professional has it", refused["detail"])
+
+    def test_u3_a_seat_is_not_bought_for_a_user_that_may_be_taken_back(self):
+        extension = "urn:headcount:scim:schemas:extension:1.0:User"
+        self.ldap.modify_s(self.licence, [(ldap.MOD_REPLACE, "hcSelfService", b"TRUE")])
+        self.addCleanup(self.ldap.modify_s, self.licence, [(ldap.MOD_REPLACE, "hcSelfService", None)])
+        limit = lambda: self.entry(self.licence, "hcSessionLimit")
+        before, taken, other = limit(), self.name(), self.name()
+        self.person(self.sales)
+        made = self.giver.ask("POST", "/Users", {"schemas": [USER], "userName": taken})
+        self.assertEqual(made.status, 201)
+        token, = self.command("token", "mint", "--user", f"uid=olivia,ou=users,{self.demo.organisation}", "a script")
+        olivia = Client(self.demo.scim, token["token"])
+        manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+        post = lambda bulk_id, name, boss, **more: {"method": "POST", "path": "/Users", "bulkId": bulk_id, "data": {
+            "schemas": [USER, manager, extension], "userName": name, manager: {"manager": {"value": f"bulkId:{boss}"}}, **more}}
+        operations = [post("b", taken, "a"), post("a", other, "b", **{extension: {"increaseSessionLimit": True}})]
+        answer = olivia.ask("POST", "/Bulk", {"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations})
+        self.assertEqual({one["status"] for one in answer.body["Operations"]} & {"201"}, set(), answer)
+        self.assertEqual(limit(), before)
+
     def test_r4_the_same_by_ldap_and_by_the_command_line(self):
         dn, _ = self.person()
         for kind in (ldap.MOD_ADD, ldap.MOD_REPLACE):
@@ -154,8 +179,19 @@ class Packages(Provider):
         self.assertEqual(shown(self.giver)["sales.edit"], {"effective": False, "grantedBy": ["Sales"], "restrictedBy": ["Payroll"]})
         effective = lambda: sorted(name for name, one in shown(self.giver).items() if one["effective"])
         self.assertEqual(effective(), self.entry(dn, "hcPermission")[0])
+        condition = f'{extension}:permissions[grantedBy eq "Payroll" and value eq "payroll.run"]'
+        self.assertIn(ident, self.found(condition))
+        self.assertNotIn(ident, self.found(condition.replace("Payroll", "Paying")))
+        before = self.giver.ask("GET", f"/Users/{ident}").headers["etag"]
         self.package("Standard")
         self.assertEqual(shown(self.giver)["payroll.run"], {"effective": False, "otherPackages": ["Professional"]})
+        # Who looks whether anything has changed is told (R5), and the version is good for a change.
+        again = self.giver.ask("GET", f"/Users/{ident}", headers={"If-None-Match": before})
+        self.assertEqual(again.status, 200)
+        self.assertEqual(self.giver.ask("GET", f"/Users/{ident}", headers={"If-None-Match": again.headers["etag"]}).status, 304)
+        operations = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "title", "value": "T"}]}
+        self.refused(self.giver.ask("PATCH", f"/Users/{ident}", operations, headers={"If-Match": before}), 412)
+        self.assertEqual(self.giver.ask("PATCH", f"/Users/{ident}", operations, headers={"If-Match": again.headers["etag"]}).status, 200)
         self.assertEqual(effective(), self.entry(dn, "hcPermission")[0])
         # It is shown where it is asked for, and is nobody's to write.
         self.assertNotIn("permissions", self.giver.ask("GET", f"/Users/{ident}").body.get(extension, {}))

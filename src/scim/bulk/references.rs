@@ -68,6 +68,17 @@ fn within(name: &str, value: &Value, missing: &BTreeSet<String>) -> bool {
     all(&held).iter().any(|reference| missing.contains(reference))
 }
 
+/// Whether the session limit is to grow with what is made of this.
+pub(super) fn asks_for_seat(data: &Object) -> bool {
+    const NAME: &str = "increasesessionlimit";
+    data.iter().any(|(name, value)| match value {
+        Value::Object(members) => asks_for_seat(members),
+        Value::Bool(asked) => *asked && name.to_ascii_lowercase().ends_with(NAME),
+        Value::String(asked) => asked.eq_ignore_ascii_case("true") && name.to_ascii_lowercase().ends_with(NAME),
+        _ => false,
+    })
+}
+
 /// Takes out of a new resource what refers to resources that do not exist yet: elements of arrays, else the attribute. Answers
 /// the operations of a PATCH that put it there later.
 pub(super) fn take_out(data: &mut Object, missing: &BTreeSet<String>) -> Vec<Value> {

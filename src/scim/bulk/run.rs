@@ -130,6 +130,12 @@ impl Run {
     async fn attempt(&mut self, at: usize, without: BTreeSet<String>) -> Result<Reply, ScimError> {
         let Some(item) = self.items.get(at) else { return Err(ScimError::not_found()) };
         let mut operation = item.operation.clone()?;
+        // What refers to others may be deleted again, and the seat would stay (U3).
+        if !operation.references.is_empty() && references::asks_for_seat(&operation.data) {
+            return Err(ScimError::value(
+                "increaseSessionLimit: the user refers to others of the request; make it in a request of its own",
+            ));
+        }
         let operations = references::take_out(&mut operation.data, &without);
         self.resolve(operation.references.iter().filter(|reference| !without.contains(*reference)), &mut operation.data)?;
         if !without.is_empty() {
