@@ -186,7 +186,8 @@ pub fn look_up(gateway: &Gateway, resource_type: &ResourceType, query: &Query) -
     let projection = Projection::new(&query.attributes, &query.excluded, resource_type)?;
     let wants = |computed: &Computed| projection.wants(resource_type, computed);
     let write = |sought: &Sought<'_>, resource| Value::Object(projection.apply(resource, sought.resource_type)).to_string();
-    let Some((places, written)) = asked.look_up(gateway, &wants, &write)? else { return Ok(None) };
+    let Some(found) = asked.look_up(gateway, &wants, &write)? else { return Ok(None) };
+    let (places, written): (Vec<Place>, Vec<String>) = found.into_iter().unzip();
     let cut = listing::cut(&places, &window(query, cursors.as_ref())?, query.count);
     let mut written: HashMap<EntryId, String> = places.iter().map(Place::id).zip(written).collect();
     let (mut resources, mut octets) = (Vec::new(), 0);

@@ -219,7 +219,7 @@ impl Asked<'_> {
         gateway: &Gateway,
         wants: &dyn Fn(&Computed) -> bool,
         write: &dyn Fn(&Sought<'_>, Object) -> String,
-    ) -> Result<Option<(Vec<Place>, Vec<String>)>, ScimError> {
+    ) -> Result<Option<Vec<(Place, String)>>, ScimError> {
         let (mut found, mut is_few) = (Vec::new(), true);
         for (kind, sought) in self.sought.iter().enumerate() {
             let Some(sought) = sought else { continue };
@@ -246,7 +246,7 @@ impl Asked<'_> {
             }
         }
         found.sort();
-        Ok(Some(found.into_iter().unzip()))
+        Ok(Some(found))
     }
 
     fn can_be_kept(&self) -> bool {
