@@ -2,6 +2,10 @@
 //! saved, so that their idle clocks survive a restart.
 
 use super::Directory;
+use super::referral::of_class;
+use crate::base::Timestamp;
+use crate::domain::Licence;
+use crate::model::Facts;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +24,7 @@ impl Directory {
         let mut saved = self.clock().monotonic();
         let mut warned = None;
         let mut forgot = None;
+        let mut looked = self.clock().now();
         loop {
             // Either something was released, or the time has come; both mean: look.
             drop(tokio::time::timeout(LOOK_EVERY, self.core().wake.notified()).await);
@@ -51,6 +56,10 @@ impl Directory {
             }
             if now.saturating_sub(saved) >= SAVE_EVERY {
                 saved = now;
+                let since = std::mem::replace(&mut looked, self.clock().now());
+                if self.licence_begins_or_ends(since, looked) {
+                    self.core().authority_changed();
+                }
                 if let Err(error) = self.save_history().await {
                     tracing::warn!(%error, "the use of licences could not be saved yet");
                 }
@@ -66,5 +75,14 @@ impl Directory {
                 self.warn_of_tokens_ending();
             }
         }
+    }
+
+    /// Whether a licence began or ended in between, and with it what roles of its package give (O3).
+    fn licence_begins_or_ends(&self, since: Timestamp, now: Timestamp) -> bool {
+        let (schema, memory) = (self.schema(), self.memory());
+        let licences = of_class(schema, memory, "hcLicence").into_iter().filter_map(|id| memory.entry(id));
+        licences
+            .into_iter()
+            .any(|entry| Licence::of(schema, &entry).is_some_and(|licence| licence.is_in_force(since) != licence.is_in_force(now)))
     }
 }

@@ -9,7 +9,7 @@ use crate::model::Facts;
 /// Where a role stands with the packages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleOffer {
-    /// Whether it is of the current package, or governed by none: it can be given, and has an effect.
+    /// Whether it is of the current package, or governed by none, and has an effect.
     pub is_current: bool,
     /// The packages that have it, in order of the catalog; a role of the system comes with none.
     pub packages: Vec<String>,

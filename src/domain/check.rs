@@ -313,11 +313,64 @@ impl Rules<'_> {
         {
             return breach(Cause::Unwilling, "R8", "the members of a role are those who hold it; give and take hcRole of the user");
         }
+        self.licence_of_role(after)?;
+        self.restrictions(after)?;
         let Some(system) = self.schema.attribute("hcRoleSystem") else { return Ok(()) };
+        self.last_administrator_role(after)?;
         if (after.has(system) || self.proposal.before.is_some_and(|before| before.has(system))) && self.changes(system) {
             return self.only_operator("R3", "of the system is made and unmade by the operator of the server only");
         }
         self.grants_of_package(after)
+    }
+
+    /// R4: whose package governs a role costs, so the operator says it. A name that is no entry yet would be one later.
+    fn licence_of_role(&self, after: &Entry) -> Result<(), Breach> {
+        let licence = self.schema.known().hc_licence;
+        let mut links = self.proposal.linked.iter().chain(self.proposal.unlinked);
+        let mut is_linked = || links.any(|link| link.source == after.id && link.attribute == licence);
+        match !self.proposal.actor.is_above() && (self.changes(licence) || is_linked()) {
+            true => breach(Cause::Forbidden, "R4", "the licence that a role is for is set by the operator of the server only"),
+            false => Ok(()),
+        }
+    }
+
+    /// R1: what the catalog does not know restricts nothing.
+    fn restrictions(&self, after: &Entry) -> Result<(), Breach> {
+        let restrictions = self.schema.known().hc_role_restriction;
+        let known = &self.proposal.catalog.permissions;
+        if known.is_empty() || self.proposal.exported || !self.changes(restrictions) {
+            return Ok(());
+        }
+        let had = |value: &[u8]| self.proposal.before.is_some_and(|before| before.values(restrictions).any(|held| held == value));
+        let is_known = |value: &[u8]| known.iter().any(|permission| permission.name.as_bytes() == value) || had(value);
+        match after.values(restrictions).find(|value| !is_known(value)) {
+            None => Ok(()),
+            Some(value) => {
+                breach(Cause::Constraint, "R1", format!("the catalog has no permission {} to restrict", String::from_utf8_lossy(value)))
+            }
+        }
+    }
+
+    /// R6: the administrator role stays one, where no other has somebody in it.
+    fn last_administrator_role(&self, after: &Entry) -> Result<(), Breach> {
+        let is_admin = |entry: &Entry| Role::of(self.schema, entry).is_some_and(|role| role.is_organisation_admin());
+        let before = self.proposal.before.filter(|before| is_admin(before));
+        let Some((before, organisation)) = before.and_then(|before| Some((before, self.organisation_above(before)?))) else {
+            return Ok(());
+        };
+        if is_admin(after) && self.organisation_above(after) == Some(organisation) {
+            return Ok(());
+        }
+        let enabled = |id: EntryId| {
+            let entry = self.facts.entry(id);
+            entry.is_some_and(|entry| User::of(self.schema, &entry).is_some_and(|user| user.state() != AccountState::Disabled))
+        };
+        let has_holder = |role: EntryId| self.facts.sources(role, self.schema.known().hc_role).iter().any(|(user, _)| enabled(*user));
+        let mut others = self.admin_roles(organisation, &[]).into_iter().filter(|role| *role != before.id);
+        match others.any(|role| has_holder(role) || !has_holder(before.id)) {
+            true => Ok(()),
+            false => breach(Cause::Unwilling, "R6", "the only administrator role of an organisation stays one, and stays there"),
+        }
     }
 
     /// R6: an organisation defines roles out of what its package includes, and those of the catalog as they are there.

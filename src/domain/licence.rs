@@ -3,7 +3,7 @@
 use super::check::{Breach, Cause};
 use super::lens::{Licence, boolean, number, time};
 use super::seats::{Counting, LicenceTerms, Release, WhenFull};
-use crate::base::EntryId;
+use crate::base::{EntryId, Timestamp};
 use crate::model::{Entry, Facts, Kind, Rdn};
 use crate::schema::Schema;
 use std::sync::Arc;
@@ -79,6 +79,13 @@ impl Licence<'_> {
     /// Its package, where it has one.
     pub fn package(&self) -> Option<&str> {
         self.entry.text(self.schema().attribute("hcPackage")?)
+    }
+
+    /// Whether it has begun, and has not ended (O3).
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        let at = |attribute| time(self.entry, attribute);
+        let known = self.schema().known();
+        at(known.hc_start_date).is_none_or(|start| start <= now) && at(known.hc_end_date).is_none_or(|end| now < end)
     }
 
     /// Whether it is the organisation's default one (O2).

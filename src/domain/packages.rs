@@ -21,6 +21,11 @@ pub enum Offer {
         /// Those that have it, in order of the catalog.
         had_by: Vec<Box<str>>,
     },
+    /// Of the current package, whose licence has ended or has not begun: it can be given, and is not effective (O3).
+    Waiting {
+        /// The packages that have it, in order of the catalog.
+        had_by: Vec<Box<str>>,
+    },
 }
 
 /// The package that governs the roles of an organisation, or one of them.
@@ -29,6 +34,8 @@ pub struct Governing<'c> {
     pub name: Box<str>,
     /// What the catalog says of it, if it still does.
     pub package: Option<&'c Package>,
+    /// Whether its licence is: one that is not lends no package.
+    pub in_force: bool,
 }
 
 impl<'c> Governing<'c> {
@@ -47,7 +54,8 @@ impl<'c> Governing<'c> {
         let licence = Licence::of(schema, &entry)?;
         let name = licence.package()?;
         let package = catalog.package(name);
-        Some(Self { name: package.map_or(name, |package| package.name.as_str()).into(), package })
+        let name = package.map_or(name, |package| package.name.as_str()).into();
+        Some(Self { name, package, in_force: licence.is_in_force(facts.now()) })
     }
 }
 
@@ -58,11 +66,11 @@ impl Offer {
         let Some((role, governing)) = role.and_then(|role| Some((role, Governing::of(schema, facts, catalog, entry)?))) else {
             return Self::Current;
         };
+        let had_by = || catalog.having(role).map(|package| package.name.as_str().into()).collect();
         match governing.package.is_some_and(|package| catalog.has(package, role)) {
-            true => Self::Current,
-            false => {
-                Self::Other { package: governing.name, had_by: catalog.having(role).map(|package| package.name.as_str().into()).collect() }
-            }
+            true if governing.in_force => Self::Current,
+            true => Self::Waiting { had_by: had_by() },
+            false => Self::Other { package: governing.name, had_by: had_by() },
         }
     }
 }

@@ -133,7 +133,7 @@ impl Rights {
         let name = |role: &Said| role.name.clone().unwrap_or_default();
         let of_other = |role: &Said| match &role.offer {
             Offer::Current => None,
-            Offer::Other { had_by, .. } => Some((name(role), had_by.clone())),
+            Offer::Other { had_by, .. } | Offer::Waiting { had_by } => Some((name(role), had_by.clone())),
         };
         let ground = |permission: &str| {
             let needed = catalog.requirements(permission);

@@ -1,6 +1,6 @@
 //! A small world for the tests of the rules: entries and links in plain maps, looked up naively.
 
-use crate::base::EntryId;
+use crate::base::{EntryId, Timestamp};
 use crate::model::entry::Place;
 use crate::model::{AttributeId, Description, Dn, Draft, Entry, Facts, Level, Link, Rdn};
 use crate::schema::{LiveSchema, Schema, SealOptions};
@@ -137,6 +137,10 @@ pub(crate) fn edge(source: EntryId, attribute: &str, target: EntryId) -> Link {
 }
 
 impl Facts for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::default()
+    }
+
     fn entry(&self, id: EntryId) -> Option<Arc<Entry>> {
         self.entries.get(&id).cloned()
     }

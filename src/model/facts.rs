@@ -2,7 +2,7 @@
 //! writer (memory plus what is pending), so that a rule reads the same way in both places.
 
 use super::{AttributeId, Entry, Level};
-use crate::base::EntryId;
+use crate::base::{EntryId, Timestamp};
 use std::sync::Arc;
 
 /// Read access to entries, names, indexes and links.
@@ -41,6 +41,9 @@ pub trait Facts {
 
     /// A record outside the tree (tokens, outbox, counters), by its key.
     fn meta(&self, key: &str) -> Option<Arc<[u8]>>;
+
+    /// What time it is.
+    fn now(&self) -> Timestamp;
 
     /// All records outside the tree whose key begins with `prefix`, in order of key.
     fn meta_range(&self, prefix: &str) -> Vec<(String, Arc<[u8]>)>;

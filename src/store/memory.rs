@@ -9,7 +9,7 @@ use super::index::{self, Candidates, Index, IndexChange, Key};
 use super::isolation::{Gate, Isolation, Still, Watch};
 use super::link::{self, Links};
 use super::posting::Posting;
-use crate::base::EntryId;
+use crate::base::{Clock, EntryId, Timestamp};
 use crate::model::{AttributeId, Entry, Facts, Level};
 use crate::schema::{LiveSchema, Schema, additions};
 use parking_lot::RwLock;
@@ -49,6 +49,7 @@ type Slots = RwLock<Vec<Option<Arc<Entry>>>>;
 /// The committed state: every entry, every index, every link. Readers use it directly.
 pub struct Memory {
     schema: Arc<LiveSchema>,
+    clock: Arc<dyn Clock>,
     slots: [Slots; SHARDS],
     /// From the hash of parent and normalised RDN to the entries that may have it.
     names: [RwLock<HashMap<u64, Posting>>; SHARDS],
@@ -81,10 +82,11 @@ fn shard<T>(shards: &[T; SHARDS], number: u64) -> &T {
 impl Memory {
     /// An empty state with an index for each of `indexes` and its subtypes, and for the unjoined references of every link
     /// attribute. Secret and derived attributes get none.
-    pub(super) fn new(schema: Arc<LiveSchema>, indexes: &[String]) -> Self {
+    pub(super) fn new(schema: Arc<LiveSchema>, indexes: &[String], clock: Arc<dyn Clock>) -> Self {
         let slots = schema.attribute_types().len() + LATER_INDEXES;
         let memory = Self {
             schema,
+            clock,
             slots: std::array::from_fn(|_| RwLock::default()),
             names: std::array::from_fn(|_| RwLock::default()),
             hasher: RandomState::new(),
@@ -589,6 +591,10 @@ fn remove_from<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Posting>, key: &K, 
 }
 
 impl Facts for Memory {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     fn entry(&self, id: EntryId) -> Option<Arc<Entry>> {
         let slots = shard(&self.slots, u64::from(id.0)).read();
         slots.get(id.0 as usize / SHARDS).cloned().flatten()

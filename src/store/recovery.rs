@@ -89,6 +89,7 @@ struct Opening<'a> {
     folder: &'a Path,
     schema: Arc<LiveSchema>,
     indexes: &'a [String],
+    clock: &'a Arc<dyn Clock>,
     report: OpenReport,
 }
 
@@ -96,7 +97,7 @@ pub(super) fn open_on(ground: Ground, options: StoreOptions, schema: Arc<LiveSch
     let begun = clock.monotonic();
     let StoreOptions { folder, indexes, reserve, audit_key, security } = options;
     let lock = lock(&*ground.disk, &folder).map_err(StoreError::Unusable)?;
-    let mut opening = Opening { ground: &ground, folder: &folder, schema, indexes: &indexes, report: OpenReport::default() };
+    let mut opening = Opening { ground: &ground, folder: &folder, schema, indexes: &indexes, clock: &clock, report: OpenReport::default() };
     let state = opening.state().map_err(StoreError::Unusable)?;
     let base = state.base;
     let (pending, extent) = opening.replay(&state).map_err(|error| StoreError::Unusable(opening.both(error)))?;
@@ -199,7 +200,7 @@ impl Opening<'_> {
     }
 
     fn empty(&self) -> Arc<Memory> {
-        Arc::new(Memory::new(self.schema.clone(), self.indexes))
+        Arc::new(Memory::new(self.schema.clone(), self.indexes, Arc::clone(self.clock)))
     }
 
     /// Loads sled.

@@ -5,7 +5,7 @@ use super::change_set::{Operation, Removed};
 use super::index;
 use super::memory::Memory;
 use super::overlay::Overlay;
-use crate::base::EntryId;
+use crate::base::{EntryId, Timestamp};
 use crate::model::{AttributeId, Entry, Facts, Level, Link};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -208,6 +208,10 @@ impl<'a> Transaction<'a> {
 }
 
 impl Facts for Transaction<'_> {
+    fn now(&self) -> Timestamp {
+        self.memory.now()
+    }
+
     fn entry(&self, id: EntryId) -> Option<Arc<Entry>> {
         match self.overlay.entries.get(&id) {
             Some(pending) => pending.clone(),

@@ -103,6 +103,81 @@ fn r5_a_catalog_that_moves_a_role_to_another_package_counts_from_its_reload() {
 }
 
 #[test]
+fn r4_the_licence_of_a_role_is_the_operators_to_set_by_link_and_by_a_name_of_nobody() {
+    let house = house("Standard");
+    let free = format!("cn=pos,ou=licences,{ACME}");
+    put(&mut house.server.as_operator(), &free, &[("objectClass", "hcLicence"), ("cn", "pos"), ("hcSessionLimit", "1")]);
+    let mut ada = house.signed_in("ada", ACME);
+    let nobodys = format!("cn=later,ou=licences,{ACME}");
+    for licence in [&free, &nobodys] {
+        let refused = ada.ask(&replace_request(&role("Payroll"), "hcLicence", &[licence]), &[]);
+        assert!(refused.code() == INSUFFICIENT_ACCESS && refused.text().contains("R4"), "{licence}: {}", refused.text());
+        let own = [("objectClass", b"hcRoleDefinition".as_slice()), ("hcLicence", licence.as_bytes())];
+        assert_eq!(ada.ask(&crate::wire::add_request(&role("mine"), &own), &[]).code(), INSUFFICIENT_ACCESS, "{licence}");
+    }
+    assert_eq!(ada.ask(&replace_request(&user("ann", ACME), "hcRole", &[&role("Payroll")]), &[]).code(), CONSTRAINT_VIOLATION);
+    // What the operator says stays, and neither goes.
+    let mut operator = house.server.as_operator();
+    operator.replace(&role("Payroll"), "hcLicence", &[&licence(ACME)]);
+    assert_eq!(ada.ask(&replace_request(&role("Payroll"), "hcLicence", &[]), &[]).code(), INSUFFICIENT_ACCESS);
+    ada.replace(&role("Payroll"), "description", &["who pays"]);
+}
+
+#[test]
+fn r5_o3_a_licence_that_has_ended_or_not_begun_lends_no_package() {
+    let house = house("Standard");
+    let large = format!("cn=pos,ou=licences,{ACME}");
+    let mut operator = house.server.as_operator();
+    let attributes = [("objectClass", "hcLicence"), ("cn", "pos"), ("hcSessionLimit", "1"), ("hcPackage", "Professional")];
+    put(&mut operator, &large, &attributes);
+    operator.replace(&role("Payroll"), "hcLicence", &[&large]);
+    operator.replace(&user("ann", ACME), "hcRole", &[&role("Payroll")]);
+    let mut ann = house.signed_in("ann", ACME);
+    assert!(sees_gil(&mut ann));
+    for (attribute, value) in [("hcEndDate", "20200101000000Z"), ("hcStartDate", "20900101000000Z")] {
+        operator.replace(&large, attribute, &[value]);
+        assert!(!sees_gil(&mut ann), "{attribute}");
+        assert_eq!(values(&mut operator, &user("ann", ACME), "hcEffectiveRole"), Vec::<String>::new(), "{attribute}");
+        assert_eq!(values(&mut operator, &user("ann", ACME), "hcPermission"), Vec::<String>::new(), "{attribute}");
+        assert_eq!(values(&mut operator, &role("Payroll"), "member").len(), 0, "{attribute}");
+        // It can be given before: it works from the day on which the licence begins.
+        operator.replace(&user("bob", ACME), "hcRole", &[&role("Payroll")]);
+        operator.replace(&large, attribute, &[]);
+        assert!(sees_gil(&mut ann), "{attribute}");
+    }
+}
+
+#[test]
+fn r6_the_only_administrator_role_stays_one_whoever_asks() {
+    let house = house("Standard");
+    let mut operator = house.server.as_operator();
+    let chief = role("chief");
+    for values in [&[][..], &["hr-manager"]] {
+        let refused = operator.ask(&replace_request(&chief, "hcRoleSystem", values), &[]);
+        assert!(refused.code() == 53 && refused.text().contains("R6"), "{values:?}: {}", refused.text());
+    }
+    let gone = operator.ask(&crate::house::rename_request(&chief, "cn=chief", Some(&format!("ou=roles,{OTHER}"))), &[]);
+    assert_ne!(gone.code(), 0, "it stays in its organisation");
+    // Another one that nobody has would leave nobody.
+    put(&mut operator, &role("second"), &[("objectClass", "hcRoleDefinition"), ("hcRoleSystem", "organisation-admin")]);
+    assert_eq!(operator.ask(&replace_request(&chief, "hcRoleSystem", &[]), &[]).code(), 53);
+    operator.replace(&user("bob", ACME), "hcRole", &[&role("second")]);
+    operator.replace(&chief, "hcRoleSystem", &["hr-manager"]);
+    assert_eq!(operator.ask(&replace_request(&role("second"), "hcRoleSystem", &[]), &[]).code(), 53);
+}
+
+#[test]
+fn r1_a_role_restricts_no_permission_that_there_is_not() {
+    let house = house("Standard");
+    for who in ["operator", "ada"] {
+        let mut wire = house.signed_in(who, ACME);
+        let refused = wire.ask(&replace_request(&role("clerk"), "hcRoleRestriction", &["sales.edit", "sales.edti"]), &[]);
+        assert!(refused.code() == CONSTRAINT_VIOLATION && refused.text().contains("sales.edti"), "{who}: {}", refused.text());
+        wire.replace(&role("clerk"), "hcRoleRestriction", &["sales.edit", "people.directory-only"]);
+    }
+}
+
+#[test]
 fn r6_o3_an_administrator_gets_no_more_by_roles_of_its_own_nor_by_another_licence() {
     let house = house("Standard");
     let mut ada = house.signed_in("ada", ACME);

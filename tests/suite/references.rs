@@ -1,7 +1,7 @@
 //! What refers to something else refers to what there is: names follow renames, aliases stay within their organisation, and
 //! values that lead nowhere are refused.
 
-use crate::house::{ACME, House, OTHER, SUFFIX, add_request, put, rename_request, user};
+use crate::house::{ACME, House, OTHER, SUFFIX, add_request, group, put, rename_request, user};
 use crate::wire::{control, present, replace_request, search_request};
 
 /// Relax rules.
@@ -62,4 +62,36 @@ fn a_dynamic_group_takes_urls_and_an_organisation_a_time_zone_that_there_is() {
     assert_eq!(wire.ask(&group(&format!("ldap:///{ACME}??sub?(cn=*)"), "right"), &[]).code(), 0);
     assert_eq!(wire.ask(&replace_request(ACME, "hcTimeZone", &["Mars/Olympus"]), &[]).code(), 19);
     wire.replace(ACME, "hcTimeZone", &["Pacific/Auckland"]);
+}
+
+#[test]
+fn g4_u7_what_somebody_wrote_elsewhere_keeps_nobody_from_a_name_and_stays_text() {
+    let house = House::start("");
+    let (mut operator, mut gil, mut ada) = (house.server.as_operator(), house.signed_in("gil", ACME), house.signed_in("ada", ACME));
+    let (team, late, second) = (group("team", ACME), user("late", ACME), user("second", ACME));
+    gil.replace(&team, "hcParentGroup", &[&late]);
+    ada.replace(&user("ann", ACME), "hcStaff", &[&second]);
+    let number = format!("employeeNumber=9,ou=staff,{ACME}");
+    for holder in ["ann", "bob"] {
+        operator.replace(&user(holder, ACME), "hcStaff", &[&number]);
+    }
+    let person = [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "x"), ("sn", "x")];
+    put(&mut ada, &late, &person);
+    let output = crate::demo::headcount()
+        .arg("--config")
+        .arg(house.server.config())
+        .args(["user", "add", "second", "--organisation", ACME, "--family-name", "Second", "--email", "second@example.com"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    put(&mut operator, &number, &[("objectClass", "inetOrgPerson"), ("objectClass", "hcStaffRecord"), ("cn", "x"), ("sn", "x")]);
+    let shown = |dn: &str, attribute: &str| {
+        let found = house.server.as_operator().ask_all(&search_request(dn, 0, &present("objectClass"), &[attribute]), &[]);
+        found[0].values(attribute)
+    };
+    assert_eq!(shown(&team, "hcParentGroup"), [&*late], "as it was written");
+    assert_eq!(shown(&user("bob", ACME), "hcStaff"), [&*number]);
+    // The name follows no rename, since it is no reference.
+    assert_eq!(operator.ask(&rename_request(&late, "uid=later", None), &[]).code(), 0);
+    assert_eq!(shown(&team, "hcParentGroup"), [&*late]);
 }

@@ -1,7 +1,7 @@
 //! Names as they were when a change was made. A follower may be some changes behind, and what it tells must fit what it
 //! told before: an entry is not sent under a name that its consumer will hear of only later.
 
-use crate::base::EntryId;
+use crate::base::{EntryId, Timestamp};
 use crate::model::{AttributeId, Entry, Facts, Level, Link};
 use crate::store::{Change, ChangeEvent, Memory, Revision, Subscription};
 use std::collections::HashMap;
@@ -101,6 +101,10 @@ impl Past {
 }
 
 impl Facts for Past {
+    fn now(&self) -> Timestamp {
+        self.memory.now()
+    }
+
     fn entry(&self, id: EntryId) -> Option<Arc<Entry>> {
         match self.later.get(&id) {
             Some((entry, _)) => Some(Arc::clone(entry)),

@@ -409,12 +409,24 @@ impl Work<'_, '_> {
             return Ok(());
         }
         draft.set(Description::plain(attribute), held);
-        if self.txn.link(entry.id, view.edge, target).is_none() {
-            self.set_link(Link { source: entry.id, attribute: view.edge, target, level: view.level.unwrap_or_default() });
+        let link = Link { source: entry.id, attribute: view.edge, target, level: view.level.unwrap_or_default() };
+        let is_new = self.txn.link(entry.id, view.edge, target).is_none();
+        if is_new {
+            self.set_link(link);
         }
         let place = self.place_of(entry);
-        self.put(Some(entry), &draft, place)?;
-        Ok(())
+        match self.put(Some(entry), &draft, place) {
+            Ok(_) => Ok(()),
+            // What somebody wrote elsewhere keeps nobody from having that name: it stays text.
+            Err(Error::Constraint(_) | Error::Uniqueness(_) | Error::InsufficientAccess(_) | Error::Unwilling(_)) => {
+                if is_new {
+                    self.linked.retain(|set| *set != link);
+                    self.txn.unlink(link.source, link.attribute, link.target);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
