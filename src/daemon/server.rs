@@ -1,7 +1,7 @@
 //! Serving: open the directory, bind the listeners, take a changed config over, and stop in order.
 
 use super::config::file::ListenerKind;
-use super::config::{Config, ListenAddress, Listener};
+use super::config::{Config, ListenAddress, Listener, Problems};
 use super::listen::{self, Bound, Listening};
 use super::logging::Level;
 use super::metrics::Metrics;
@@ -40,6 +40,8 @@ pub struct Server {
     running: Vec<Running>,
     level: Option<Level>,
     watch: Option<Watch>,
+    /// The files of a changed config that was refused, or those at fault: a change of them may mend it.
+    refused: Vec<PathBuf>,
     signals: Option<Signals>,
 }
 
@@ -85,6 +87,7 @@ impl Server {
         let mut server = Self {
             metrics,
             path: path.to_owned(),
+            refused: Vec::new(),
             config,
             directory,
             ldap,
@@ -151,7 +154,7 @@ impl Server {
                     }
                 }
             }
-            watch.follow(self.config.files.clone());
+            watch.follow(self.config.files.iter().chain(&self.refused).cloned().collect());
             machine::tell_ready();
         }
         watchdog.abort();
@@ -212,7 +215,14 @@ impl Server {
         let one = |reason: String| vec![reason];
         let path = self.path.clone();
         let loaded = tokio::task::spawn_blocking(move || Config::load(&path)).await.map_err(|error| one(error.to_string()))?;
-        let config = loaded.map_err(|problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let config = match loaded {
+            Ok(config) => config,
+            Err(Problems(problems)) => {
+                self.refused = problems.iter().map(|problem| problem.path().to_owned()).collect();
+                return Err(problems.iter().map(ToString::to_string).collect());
+            }
+        };
+        self.refused.clone_from(&config.files);
         let certificate = config.tls.as_ref().map(Loaded::read).transpose().map_err(one)?;
         if certificate.is_some() != self.tls.is_some() {
             return Err(one("[tls] comes and goes at a restart only".to_owned()));
@@ -248,6 +258,7 @@ impl Server {
         }
         self.metrics.replace(config.operate.metrics.clone());
         self.connections.bound(bounds_of(&config, self.descriptors));
+        self.refused.clear();
         self.config = config;
         Ok(())
     }

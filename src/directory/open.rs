@@ -14,7 +14,7 @@ use super::{Directory, Origin};
 use crate::base::{Clock, EntryId, Secret};
 use crate::domain::Licence;
 use crate::model::{Dn, Entry, Facts, Modification, ModificationKind};
-use crate::schema::{LiveSchema, Schema, is_numeric_oid};
+use crate::schema::{ClassKind, LiveSchema, Schema, is_numeric_oid};
 use crate::store::{Memory, Store, StoreOptions, Transaction};
 use std::sync::Arc;
 
@@ -242,18 +242,36 @@ impl Work<'_, '_> {
             return self.run(Write::Add { dn: declared.dn.clone(), attributes }).map(drop);
         };
         let entry = self.txn.entry(id).ok_or(Error::Internal)?;
+        // What is there is adopted as it is (O1): it keeps its name, with what else that attribute has, and its classes.
+        let named = |name: &str| dn.rdn().is_some_and(|rdn| rdn.0.iter().any(|ava| ava.attribute.eq_ignore_ascii_case(name)));
         let differs = |(name, values): &(String, Vec<Vec<u8>>)| {
             let held = self.core.schema.attribute(name).map(|attribute| entry.values(attribute).map(<[u8]>::to_vec).collect::<Vec<_>>());
-            held.as_ref() != Some(values)
+            held.as_ref() != Some(values) && !named(name)
+        };
+        let modification = |(attribute, values): (String, Vec<Vec<u8>>)| match attribute.as_str() {
+            "objectClass" => Modification { kind: ModificationKind::Add, values: self.classes_to_add(&entry, values), attribute },
+            _ => Modification { kind: ModificationKind::Replace, attribute, values },
         };
         let modifications: Vec<Modification> = attributes
             .filter(differs)
-            .map(|(attribute, values)| Modification { kind: ModificationKind::Replace, attribute, values })
+            .map(modification)
+            .filter(|modification| modification.kind == ModificationKind::Replace || !modification.values.is_empty())
             .collect();
         match modifications.is_empty() {
             true => Ok(()),
             false => self.run(Write::Modify { dn: declared.dn.clone(), modifications }).map(drop),
         }
+    }
+
+    /// The classes that an entry lacks of those; its structural class is the one that it has.
+    fn classes_to_add(&self, entry: &Entry, classes: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let schema = &self.core.schema;
+        let is_held = |class: &[u8]| entry.values(schema.known().object_class).any(|held| held.eq_ignore_ascii_case(class));
+        let is_structural = |class: &[u8]| {
+            let known = std::str::from_utf8(class).ok().and_then(|name| schema.class(name));
+            known.is_some_and(|class| schema.object_class(class).kind == ClassKind::Structural)
+        };
+        classes.into_iter().filter(|class| !is_held(class) && !is_structural(class)).collect()
     }
 
     /// Where the file says that this licence is the default one, no other is (O2): neither the one the file said before, nor one that

@@ -1,9 +1,13 @@
 //! What the config tells the directory. The daemon reads files and makes this; the directory never sees a file.
 
 use crate::access::{LimitSettings, RuleSettings};
-use crate::base::Limits;
+use crate::base::{EntryId, Limits};
 pub use crate::domain::catalog::{Area, Catalog, CatalogRole, Package, Permission};
+use crate::domain::licence;
 pub use crate::domain::lockout::Lockout;
+use crate::model::entry::Place;
+use crate::model::{Dn, Draft};
+use crate::schema::{Schema, SealOptions};
 pub use crate::store::SecurityLog;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -233,6 +237,22 @@ pub struct DeclaredEntry {
     pub dn: String,
     /// Its attributes; one without values is one that the file could name and does not, so that the entry has none.
     pub attributes: Vec<(String, Vec<String>)>,
+}
+
+impl DeclaredEntry {
+    /// What the directory would refuse of the entry by itself: what the schema and the terms of licences (O3) say.
+    pub fn check(&self, schema: &Schema) -> Result<(), String> {
+        let dn = Dn::parse(&self.dn).map_err(|error| error.to_string())?;
+        let rdn = dn.rdn().ok_or("the empty name is no entry's")?;
+        let mut draft = Draft::default();
+        for (name, values) in self.attributes.iter().filter(|(_, values)| !values.is_empty()) {
+            let description = schema.description(name).ok_or_else(|| format!("attribute type {name} is not defined"))?;
+            draft.append(description, values.iter().map(|value| value.clone().into_bytes()).collect());
+        }
+        let place = Place { id: EntryId(0), parent: None, rdn: rdn.to_string().into(), rdn_key: schema.rdn_key(rdn), revision: 0 };
+        let entry = schema.seal(&draft, place, &|_| 0, SealOptions::default()).map_err(|violation| violation.to_string())?;
+        licence::check_values(schema, &entry).map_err(|breach| format!("{} (rule {})", breach.text, breach.rule))
+    }
 }
 
 /// What a password people choose must be (hardening §2.1).

@@ -113,8 +113,11 @@ pub fn default_of(schema: &Schema, licences: &[Arc<Entry>]) -> Option<Arc<Entry>
     licences.iter().find(is_default).or_else(|| licences.first()).cloned()
 }
 
-/// Checks the values of a licence (O3).
-pub(super) fn check_values(schema: &Schema, entry: &Entry) -> Result<(), Breach> {
+/// Checks the values of a licence (O3); other entries are nothing to it.
+pub fn check_values(schema: &Schema, entry: &Entry) -> Result<(), Breach> {
+    if entry.kind != Kind::Licence {
+        return Ok(());
+    }
     let known = schema.known();
     let refuse = |text: String| Err(Breach { cause: Cause::Constraint, rule: "O3", text });
     let shown = |attribute| schema.attribute_type(attribute).name().to_owned();

@@ -82,3 +82,37 @@ fn o4_a_server_without_entries_starts_with_an_organisation_that_is_declared() {
     server.kill_and_restart();
     assert_eq!(defaults(&server), ["main"]);
 }
+
+#[test]
+fn o4_a_file_that_was_refused_is_taken_over_when_it_is_mended() {
+    let server = Server::start(LOOPBACK, "");
+    add_generic_tree(&server);
+    declare(&server, &licences(&[("main", "per_user_limit = 0")]), "");
+    eventually(&server, "it is refused", || server.said().contains("hcPerUserLimit must be a whole number, at least 1"));
+    write_private(&server.config().with_file_name("organisation.toml"), &licences(&[("main", "per_user_limit = 2")]));
+    eventually(&server, "nobody has to say so", || defaults(&server) == ["main"]);
+}
+
+#[test]
+fn o1_o4_a_tree_that_is_there_is_adopted_by_a_file_as_it_is() {
+    let server = Server::start(LOOPBACK, "");
+    add_generic_tree(&server);
+    let mut operator = server.as_operator();
+    let base = "o=Declared,dc=example,dc=com";
+    let classes = ["top", "organization", "dcObject", "labeledURIObject"].map(|class| ("objectClass", class.as_bytes()));
+    let values = [("o", b"Declared".as_slice()), ("o", b"Second"), ("dc", b"declared"), ("labeledURI", b"https://example.com")];
+    operator.add(
+        base,
+        &[&classes[..], &values].concat().iter().map(|(name, value)| (*name, std::str::from_utf8(value).unwrap())).collect::<Vec<_>>(),
+    );
+    declare(&server, &licences(&[("main", "")]), "");
+    eventually(&server, "it is declared", || defaults(&server) == ["main"]);
+    let found = &operator.entries(base, &present("objectClass"), &["*"])[0];
+    let held = |name: &str| {
+        let mut values = found.values(name);
+        values.sort();
+        values
+    };
+    assert_eq!(held("objectClass"), ["dcObject", "hcOrganisation", "labeledURIObject", "organization", "top"]);
+    assert_eq!((held("o"), held("dc")), (vec!["Declared".to_owned(), "Second".to_owned()], vec!["declared".to_owned()]));
+}

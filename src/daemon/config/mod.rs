@@ -27,7 +27,8 @@ use crate::directory::Settings;
 use crate::mail::webhook::WebhookSettings;
 pub use crate::mail::{MailSettings as Mail, MailWay};
 use file::{ListenerKind, LogFormat};
-use problem::{Problem, Problems, SourceFile};
+pub use problem::Problems;
+use problem::{Problem, SourceFile};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 

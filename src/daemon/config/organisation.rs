@@ -130,6 +130,14 @@ pub(super) fn load(checker: &mut Checker, source: &SourceFile, around: &Surround
             crate::model::Rdn(vec![crate::model::Ava { attribute: "cn".to_owned(), value: table.name.get_ref().clone().into_bytes() }]);
         out.push(entry(format!("{name},ou=licences,{base}"), licence(checker, source, table, single)));
     }
+    if let (Some(schema), true) = (around.schema, checker.count() == known) {
+        let licences = out.iter().skip(1 + CONTAINERS.len()).zip(&file.licences).map(|(entry, table)| (entry, table.name.span()));
+        for (entry, span) in out.iter().take(1).map(|entry| (entry, file.dn.span())).chain(licences) {
+            if let Err(reason) = entry.check(schema) {
+                checker.problem(Problem::at(source, &span, format!("`{}`: {reason}", entry.dn)));
+            }
+        }
+    }
     // One of the two would win, and at each reload anew. Two licences of one name are told about by themselves.
     if checker.count() == known
         && let Some(schema) = around.schema

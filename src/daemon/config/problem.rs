@@ -36,6 +36,11 @@ struct Place {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problem {
+    /// The file that it is about.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// About a file as a whole.
     pub fn of_file(path: &Path, message: impl Into<String>) -> Self {
         Self { place: None, path: path.to_owned(), message: message.into(), help: None }

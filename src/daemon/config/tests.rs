@@ -358,3 +358,25 @@ fn the_shipped_examples_load_when_their_marks_are_taken_off() {
     );
     assert_eq!(shown, "good");
 }
+
+#[test]
+fn o4_what_the_directory_would_refuse_of_a_declared_organisation_is_told_by_the_check() {
+    let shown = |dn: &str, head: &str, licence: &str| {
+        let file = format!("dn = \"{dn}\"\n{head}\n[[licence]]\nname = \"main\"\nsession_limit = 1\n{licence}\n");
+        told(&format!("{GOOD}[[organisation]]\nfile = \"acme.toml\"\n"), &[("acme.toml", &file)])
+    };
+    let good = "o=Acme,dc=example,dc=com";
+    assert_eq!(shown(good, "self_service = [\"title\"]", "per_user_limit = 1"), "good");
+    for (dn, head, licence, line, said) in [
+        (good, "", "per_user_limit = 0", 4, "hcPerUserLimit must be a whole number, at least 1 (rule O3)"),
+        (good, "", "maximum_age = \"0s\"", 4, "hcMaximumAge must be a whole number, at least 1 (rule O3)"),
+        (good, "", "idle_timeout = \"60000d\"", 4, "hcIdleTimeout must be a whole number"),
+        (good, "", "partner = \"\"", 4, "hcPartner"),
+        (good, "description = \"\"", "", 1, "description"),
+        (good, "self_service = [\"title\", \"title\"]", "", 1, "hcSelfServiceAttribute"),
+        ("cn=Acme,dc=example,dc=com", "", "", 1, "cn"),
+    ] {
+        let problem = shown(dn, head, licence);
+        assert!(problem.starts_with(&format!("acme.toml:{line}:")) && problem.contains(said), "{licence}{head}{dn}: {problem}");
+    }
+}
