@@ -571,7 +571,7 @@ async fn hc5_aliases_are_followed_once_each_and_those_of_others_do_not_count() {
 #[tokio::test]
 async fn ha5_a_step_of_a_search_ends_by_the_clock() {
     let bench = Bench::with_people().await;
-    for number in 0..100 {
+    for number in 0..400 {
         let dn = format!("uid=p{number},ou=people,dc=example,dc=com");
         bench.add(&dn, &[("objectClass", "inetOrgPerson"), ("cn", "p"), ("sn", "p")]).await.unwrap();
     }

@@ -132,6 +132,14 @@ pub fn check(schema: &Schema, facts: &dyn Facts, proposal: Proposal<'_>) -> Resu
     Ok(())
 }
 
+/// Whether mail may be sent there: one name, `@`, and a domain. Whether there is such a mailbox, only its mail tells.
+fn is_address(value: &[u8]) -> bool {
+    let stray = |octet: &u8| octet.is_ascii_whitespace() || octet.is_ascii_control() || b"<>,;@".contains(octet);
+    let whole = |part: &[u8]| !part.is_empty() && !part.iter().any(|octet| stray(octet));
+    let at = value.iter().rposition(|octet| *octet == b'@');
+    at.and_then(|at| value.split_at_checked(at)).is_some_and(|(name, domain)| whole(name) && domain.get(1..).is_some_and(whole))
+}
+
 struct Rules<'a> {
     schema: &'a Schema,
     facts: &'a dyn Facts,
@@ -454,6 +462,7 @@ impl Rules<'_> {
             return breach(Cause::Unwilling, "U3", "hcIncreaseSessionLimit goes with adding a user; change hcSessionLimit of the licence");
         }
         self.networks(after)?;
+        self.address(after)?;
         self.default_visibility(after)?;
         self.external_ids(after)?;
         self.staff_link(after)?;
@@ -485,6 +494,19 @@ impl Rules<'_> {
             }
         }
         Ok(())
+    }
+
+    /// U3: links go to the address. What provisioning clients and exports bring is kept as it is.
+    fn address(&self, after: &Entry) -> Result<(), Breach> {
+        let mail = self.schema.known().mail;
+        if !self.changes(mail) || self.proposal.actor == Actor::Client || self.proposal.exported {
+            return Ok(());
+        }
+        let had = |value: &[u8]| self.proposal.before.is_some_and(|before| before.values(mail).any(|held| held == value));
+        match after.values(mail).find(|value| !is_address(value) && !had(value)) {
+            None => Ok(()),
+            Some(value) => breach(Cause::Constraint, "U3", format!("{} is no e-mail address", String::from_utf8_lossy(value))),
+        }
     }
 
     /// U1: a network that is none would let in nobody.

@@ -189,7 +189,7 @@ class Commands(unittest.TestCase):
         self.assertIn("no-such-class", done.stderr)
 
     def test_groups(self):
-        dan, crew = self.user("dan"), f"cn=crew,ou=groups,{ACME}"
+        dan, crew = self.user("dan", "--email", "dan@example.com"), f"cn=crew,ou=groups,{ACME}"
         self.run_it("group", "add", "--organisation", ACME, "crew", "--description", "on deck")
         (row,) = [row for row in self.rows("group", "list", "--organisation", ACME) if row["dn"] == crew]
         self.assertEqual(row["description"], "on deck")
@@ -305,7 +305,7 @@ class Commands(unittest.TestCase):
         servers.demo.eventually("all are told", lambda: of_it() == ["client-add", "client-change", "client-remove"])
 
     def test_access_is_explained(self):
-        fay = self.user("fay")
+        fay = self.user("fay", "--email", "fay@example.com")
         self.assertIn("yes", self.run_it("access", "explain", fay, fay, "cn", "--right", "read"))
         self.assertIn("no", self.run_it("access", "explain", "anonymous", fay, "cn", "--right", "read"))
         for arguments in ([f"uid=nobody,{USERS}", fay], [fay, f"uid=nobody,{USERS}"], [fay, fay, "noSuchThing"], ["no name", fay]):

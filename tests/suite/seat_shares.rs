@@ -137,6 +137,30 @@ fn u3_the_command_line_adds_a_user_and_a_seat() {
 }
 
 #[test]
+fn u3_who_can_be_sent_no_link_and_has_no_password_is_not_added_by_command_and_addresses_look_like_one() {
+    let house = House::start("");
+    let add = |uid: &str, more: &[&str]| {
+        let command_line = [&["user", "add", "--organisation", ACME, uid, "--family-name", "x"][..], more].concat();
+        command(&house, &command_line)
+    };
+    let (added, said) = add("alone", &[]);
+    assert!(!added && said.contains("--email") && said.contains("U3"), "{said}");
+    assert!(add("robot", &["--type", "service"]).0, "an application is sent none");
+    let (added, said) = add("wrong", &["--email", "not an address"]);
+    assert!(!added && said.contains("not an address is no e-mail address"), "{said}");
+    assert!(add("right", &["--email", "o'neil+news@mail.example.com"]).0);
+    let mut ada = house.signed_in("ada", ACME);
+    for wrong in ["bob", "@example.com", "bob@", "bob@a@b", "bob@exa mple.com", "<bob@example.com>", "a@example.com,b@example.com"] {
+        let refused = ada.ask(&replace_request(&user("bob", ACME), "mail", &["bob@example.com", wrong]), &[]);
+        assert!(refused.code() == 19 && refused.text().contains("U3"), "{wrong}: {} {}", refused.code(), refused.text());
+    }
+    // By LDAP an address may come later, and other entries have what they have.
+    let later = [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("cn", "n"), ("sn", "n")];
+    assert_eq!(ada.ask(&add_request(&user("later", ACME), &later), &[]).code(), 0);
+    ada.replace(&user("later", ACME), "mail", &["later@example.com"]);
+}
+
+#[test]
 fn u3_o4_where_a_file_owns_the_licence_the_user_is_not_added_and_the_file_is_named() {
     let house = House::start("");
     let declared = "dn = \"o=Declared,dc=example,dc=com\"\n[[licence]]\nname = \"main\"\nsession_limit = 3\n";

@@ -289,6 +289,10 @@ impl Execution<'_> {
     }
 
     fn add_user(&self, user: &NewUser) -> Result<String, Failure> {
+        if user.kind == "app" && user.email.is_none() && user.password.is_none() {
+            let text = "a user chooses a password by a link that is mailed: --email says where to, or --password-file gives one (rule U3)";
+            return Err(Failure::nothing(text));
+        }
         let full_name = user.given_name.as_ref().map_or_else(|| user.family_name.clone(), |given| format!("{given} {}", user.family_name));
         let octets = |text: &str| text.as_bytes().to_vec();
         let one = |value: &Option<String>| value.iter().map(|text| octets(text)).collect::<Vec<_>>();
