@@ -135,7 +135,7 @@ pub fn check(schema: &Schema, facts: &dyn Facts, proposal: Proposal<'_>) -> Resu
 /// Whether mail may be sent there: one name, `@`, and a domain. Whether there is such a mailbox, only its mail tells.
 fn is_address(value: &[u8]) -> bool {
     let stray = |octet: &u8| octet.is_ascii_whitespace() || octet.is_ascii_control() || b"<>,;@".contains(octet);
-    let whole = |part: &[u8]| !part.is_empty() && !part.iter().any(|octet| stray(octet));
+    let whole = |part: &[u8]| !part.is_empty() && !part.iter().any(stray);
     let at = value.iter().rposition(|octet| *octet == b'@');
     at.and_then(|at| value.split_at_checked(at)).is_some_and(|(name, domain)| whole(name) && domain.get(1..).is_some_and(whole))
 }
