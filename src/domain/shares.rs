@@ -75,6 +75,14 @@ pub(super) fn check(schema: &Schema, facts: &dyn Facts, after: &Entry, linked: &
             return refuse(&format!("{name} must be a whole number, at least {least}"));
         }
     }
+    let seats = |name: &str| schema.attribute(name).and_then(|attribute| number(after, attribute));
+    match (seats("hcReservedSeats"), seats("hcSeatLimit")) {
+        (None, None) => {
+            return refuse("a share says how many seats are reserved (hcReservedSeats), or how many may be taken (hcSeatLimit)");
+        }
+        (Some(reserved), Some(most)) if reserved > most => return refuse("hcReservedSeats is more than hcSeatLimit lets anybody take"),
+        _ => {}
+    }
     let target = |attribute: AttributeId| {
         let new = linked.iter().find(|link| link.source == after.id && link.attribute == attribute).map(|link| link.target);
         let target = new.or_else(|| facts.targets(after.id, attribute, None, 1).first().map(|(target, _)| *target))?;

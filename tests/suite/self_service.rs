@@ -66,3 +66,46 @@ fn o4_organisations_and_licences_are_made_on_the_command_line() {
     let (again, said) = command(&house, &["organisation", "add", "o=New,dc=example,dc=com"]);
     assert!(!again && said.contains("exists"), "{said}");
 }
+
+#[test]
+fn o1_the_command_line_gives_nobody_what_is_not_of_the_organisation() {
+    let house = House::start("");
+    let mut operator = house.server.as_operator();
+    let held = |operator: &mut crate::wire::Wire| {
+        operator
+            .entries(&user("ann", ACME), &present("objectClass"), &["hcRole"])
+            .first()
+            .map(|entry| entry.values("hcRole"))
+            .unwrap_or_default()
+    };
+    for role in [format!("cn=clerk,ou=roles,{OTHER}"), format!("cn=nobody,ou=roles,{ACME}"), "nobody".to_owned()] {
+        let (done, said) = command(&house, &["role", "assign", &user("ann", ACME), &role]);
+        assert!(!done && said.contains("the organisation has no role"), "{role}: {said}");
+        assert!(held(&mut operator).is_empty());
+    }
+    let (done, said) = command(&house, &["role", "assign", &user("ann", ACME), &format!("CN=clerk, ou=roles,{ACME}")]);
+    assert!(done && held(&mut operator).len() == 1, "{said}");
+    let team = crate::house::group("team", ACME);
+    for member in [user("eve", OTHER), user("nobody", ACME)] {
+        let (done, said) = command(&house, &["group", "member", &team, &member, "--level", "full"]);
+        assert!(!done && said.contains(&member), "{said}");
+    }
+    let (done, said) = command(&house, &["group", "member", &team, &user("ann", ACME), "--level", "full"]);
+    assert!(done, "{said}");
+}
+
+#[test]
+fn s14_a_share_says_what_of_the_seats_it_is_and_keeps_what_is_not_named() {
+    let house = House::start("");
+    let (licence, team) = (format!("cn=main,ou=licences,{ACME}"), crate::house::group("team", ACME));
+    let share = |more: &[&str]| command(&house, &[&["licence", "share", &licence, "team", "--with", &team], more].concat());
+    for wrong in [&[][..], &["--reserved", "3", "--most", "1"]] {
+        let (done, said) = share(wrong);
+        assert!(!done && said.contains("S14"), "{wrong:?}: {said}");
+    }
+    assert!(share(&["--reserved", "1", "--most", "3"]).0);
+    assert!(share(&["--reserved", "2"]).0);
+    let dn = format!("cn=team,ou=licences,{ACME}");
+    let found = &house.server.as_operator().entries(&dn, &present("objectClass"), &["hcReservedSeats", "hcSeatLimit"])[0];
+    assert_eq!((found.values("hcReservedSeats"), found.values("hcSeatLimit")), (vec!["2".to_owned()], vec!["3".to_owned()]));
+}

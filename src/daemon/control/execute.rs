@@ -253,6 +253,13 @@ impl Execution<'_> {
         let value =
             |attribute: &str, kind| Modification { kind, attribute: attribute.to_owned(), values: vec![member.as_bytes().to_vec()] };
         if level != MembershipLevel::None {
+            let organisation = group.split_once(",ou=groups,").map(|(_, organisation)| organisation);
+            let entry = SearchRequest::new(member, Scope::Base, Filter::Present("objectClass".into()), vec!["1.1"]);
+            if self.directory.search(&self.caller, &entry).is_err()
+                || organisation.is_some_and(|organisation| !ends_with(member, organisation))
+            {
+                return Err(Failure::nothing(format!("the organisation has no {member}")));
+            }
             return self.modify(group, vec![value(attribute, ModificationKind::Add)]);
         }
         for attribute in ["hcAdministrator", "hcViewOnlyMember", "hcPastMember"] {
@@ -274,16 +281,22 @@ impl Execution<'_> {
     }
 
     fn assign_role(&self, user: &str, role: &str, remove: bool) -> Result<String, Failure> {
-        let role = if role.contains('=') { role.to_owned() } else { self.role_named(user, role)? };
+        // A name that is nobody's can be taken away too.
+        let role = if remove && role.contains('=') { role.to_owned() } else { self.role_named(user, role)? };
         let kind = if remove { ModificationKind::Delete } else { ModificationKind::Add };
         self.modify(user, vec![Modification { kind, attribute: "hcRole".to_owned(), values: vec![role.into_bytes()] }])
     }
 
-    /// The role of that name in the organisation of the user: the one whose container is nearest above it.
+    /// The role of that name or DN in the organisation of the user: the one whose container is nearest above it.
     fn role_named(&self, user: &str, name: &str) -> Result<String, Failure> {
         let roles = self.find(&Within::default(), "hcRoleDefinition", &["cn"])?;
         let above = |role: &OwnedEntry| role.dn.split_once(",ou=roles,").is_some_and(|(_, organisation)| ends_with(user, organisation));
-        let named = roles.iter().filter(|role| role.text("cn").is_some_and(|cn| cn.eq_ignore_ascii_case(name)) && above(role));
+        let dn = Some(name).filter(|name| name.contains('=')).and_then(|name| Dn::parse(name).ok()).map(|dn| dn.to_string());
+        let is_it = |role: &OwnedEntry| match &dn {
+            Some(dn) => role.dn.eq_ignore_ascii_case(dn),
+            None => role.text("cn").is_some_and(|cn| cn.eq_ignore_ascii_case(name)),
+        };
+        let named = roles.iter().filter(|role| is_it(role) && above(role));
         let nearest = named.max_by_key(|role| role.dn.len());
         nearest.map(|role| role.dn.clone()).ok_or_else(|| Failure::nothing(format!("the organisation has no role {name}")))
     }

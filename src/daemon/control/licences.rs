@@ -93,8 +93,10 @@ impl Execution<'_> {
         let [reserved, most] = [reserved, most].map(|seats| seats.map(|seats| seats.to_string()));
         let entry = SearchRequest::new(&dn, Scope::Base, Filter::Present("objectClass".into()), vec!["1.1"]);
         if self.directory.search(&self.caller, &entry).is_ok() {
+            // What is not named stays.
             let changes = [("hcSharedWith", Some(with)), ("hcReservedSeats", reserved.as_deref()), ("hcSeatLimit", most.as_deref())];
-            return self.modify(&dn, changes.into_iter().map(|(name, value)| replace(name, value)).collect());
+            let named = changes.into_iter().filter(|(_, value)| value.is_some());
+            return self.modify(&dn, named.map(|(name, value)| replace(name, value)).collect());
         }
         let [reserved, most]: [Vec<&str>; 2] = [&reserved, &most].map(|seats| seats.iter().map(String::as_str).collect());
         let attributes: [(&str, &[&str]); 6] = [
