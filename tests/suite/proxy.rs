@@ -88,6 +88,24 @@ fn the_address_that_a_trusted_proxy_names_counts() {
 }
 
 #[test]
+fn u1_the_networks_of_a_user_are_asked_of_the_address_that_a_trusted_proxy_names() {
+    let scene = Scene::start();
+    let far = "uid=far,dc=example,dc=com";
+    let hash = crate::server::salted_hash(PASSWORD);
+    let person = [("objectClass", "inetOrgPerson"), ("objectClass", "hcUser"), ("uid", "far"), ("cn", "far"), ("sn", "far")];
+    let account = [("userPassword", &*hash), ("hcAllowedAddress", "192.0.2.0/24")];
+    scene.server.as_operator().add(far, &[&person[..], &account].concat());
+    let bind = |header: &[u8]| {
+        let mut stream = from(PROXY, scene.ldaps);
+        stream.write_all(header).unwrap();
+        Wire::over(scene.authority.secure(stream, None)).bind(far, PASSWORD).code()
+    };
+    assert_eq!(bind(FROM_AFAR), 0);
+    assert_eq!(bind(b"PROXY TCP4 198.51.100.7 10.0.0.1 5000 636\r\n"), 49);
+    assert_eq!(bind(b"PROXY UNKNOWN\r\n"), 49, "the proxy itself is elsewhere");
+}
+
+#[test]
 fn hb3_a_header_from_others_changes_nothing() {
     let scene = Scene::start();
     let mut direct = scene.server.connect();
