@@ -13,7 +13,7 @@ use super::write::Work;
 use super::{Directory, Origin};
 use crate::base::{Clock, EntryId, Secret};
 use crate::domain::Licence;
-use crate::model::{Dn, Entry, Facts, Modification, ModificationKind};
+use crate::model::{AttributeId, Dn, Entry, Facts, Modification, ModificationKind};
 use crate::schema::{ClassKind, LiveSchema, Schema, is_numeric_oid};
 use crate::store::{Memory, Store, StoreOptions, Transaction};
 use std::sync::Arc;
@@ -133,6 +133,9 @@ impl Directory {
                 (work.from_file, work.current) = (true, Arc::clone(&current));
                 work.declare(declared).map_err(|error| of_file(declared, &error))?;
             }
+            let mut work = Work::begin(&core, txn, &caller, &options)?;
+            (work.from_file, work.current) = (true, Arc::clone(&current));
+            let staying = work.let_go_of_licences()?;
             // Also fees that the catalog changed, and licences from before charges were kept.
             let mut work = Work::begin(&core, txn, &caller, &options)?;
             (work.from_file, work.current) = (true, Arc::clone(&current));
@@ -143,6 +146,10 @@ impl Directory {
             txn.when_settled(move |committed| {
                 if committed {
                     core.replace(current);
+                    for (licence, file) in staying {
+                        let text = "the file names the licence no longer, and there is what refers to it: it stays in force, and is charged, as one made at run time";
+                        tracing::warn!(licence, file, "{text}");
+                    }
                 }
             });
             Ok(())
@@ -216,6 +223,9 @@ fn indexes(schema: &Schema, extra: &[String]) -> Result<Vec<String>, Error> {
     }
 }
 
+/// The record of the licences that files declared last, by their names: a file that names one no longer says nothing of it.
+const DECLARED_LICENCES: &str = "declared/licences";
+
 /// Why an entry cannot be what its file says.
 fn of_file(declared: &DeclaredEntry, error: &Error) -> Error {
     let reason = match error {
@@ -272,6 +282,37 @@ impl Work<'_, '_> {
             known.is_some_and(|class| schema.object_class(class).kind == ClassKind::Structural)
         };
         classes.into_iter().filter(|class| !is_held(class) && !is_structural(class)).collect()
+    }
+
+    /// A licence that a file declared and names no longer goes, where the file still declares its organisation (O4). One that a session,
+    /// a role or a share refers to stays, as one made at run time: those are answered, with their files.
+    fn let_go_of_licences(&mut self) -> Result<Vec<(String, String)>, Error> {
+        let current = Arc::clone(&self.current);
+        let is_licence = |(name, values): &(String, Vec<String>)| name == "objectClass" && values.iter().any(|class| class == "hcLicence");
+        let declared = current.settings.organisations.iter().filter(|entry| entry.attributes.iter().any(is_licence));
+        let names = declared.map(|entry| entry.dn.as_str()).collect::<Vec<_>>();
+        let record = serde_json::to_vec(&names).map_err(|_| Error::Internal)?;
+        let last = self.txn.meta(DECLARED_LICENCES);
+        if last.as_deref() == Some(record.as_slice()) || (last.is_none() && names.is_empty()) {
+            return Ok(Vec::new());
+        }
+        let last: Vec<String> = last.map_or_else(|| Ok(Vec::new()), |last| serde_json::from_slice(&last)).map_err(|_| Error::Internal)?;
+        let mut staying = Vec::new();
+        for dn in last {
+            let name = tree::parse_dn(&dn)?;
+            let file_of = |dn: &Dn| current.declared.get(&self.core.schema.name_key(dn)).cloned();
+            let file = name.parent().and_then(|container| file_of(&container)).filter(|_| file_of(&name).is_none());
+            let (Some(file), Resolved::Found(id)) = (file, self.resolve(&name)) else { continue };
+            let is_link =
+                |attribute: AttributeId| self.core.schema.attribute_type(attribute).link.is_some_and(|link| link.edge == attribute);
+            let mut links = self.core.schema.attribute_types().iter().map(|attribute| attribute.id).filter(|attribute| is_link(*attribute));
+            match links.any(|attribute| !self.txn.sources(id, attribute).is_empty()) {
+                true => staying.push((dn, file)),
+                false => self.run(Write::Delete { dn }).map(drop)?,
+            }
+        }
+        self.txn.put_meta(DECLARED_LICENCES, Some(record));
+        Ok(staying)
     }
 
     /// Where the file says that this licence is the default one, no other is (O2): neither the one the file said before, nor one that

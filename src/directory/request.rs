@@ -540,6 +540,8 @@ pub struct WriteOptions {
     pub no_operation: bool,
     /// With [`Write::Delete`]: all that is below goes too, all or nothing.
     pub tree: bool,
+    /// Every reference is to an entry that is there, as where the config says `strict_references`.
+    pub strict_references: bool,
     /// The entry's version must still be this (If-Match).
     pub expected_version: Option<u64>,
     /// It must be this entry that the DN names, and not one that has come in its place.

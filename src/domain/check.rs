@@ -101,7 +101,7 @@ pub fn check(schema: &Schema, facts: &dyn Facts, proposal: Proposal<'_>) -> Resu
         rules.password_policy(after)?;
         match after.kind {
             Kind::Content => ContentRules { schema, facts, proposal, after }.check(),
-            Kind::Generic => shares::check(schema, facts, after, proposal.linked),
+            Kind::Generic => shares::check(schema, facts, proposal, after),
             Kind::Person => Ok(()),
             Kind::Group => rules.group(after),
             Kind::Licence => rules.licence(after),

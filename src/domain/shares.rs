@@ -2,12 +2,13 @@
 //! an entry of class `hcSeatShare` that refers to the licence and to the group or role.
 
 use super::catalog::Catalog;
-use super::check::{Breach, Cause};
+use super::check::{Breach, Cause, Proposal};
 use super::groups;
 use super::lens::number;
 use crate::base::EntryId;
-use crate::model::{AttributeId, Entry, Facts, Kind, Link};
+use crate::model::{AttributeId, Entry, Facts, Kind};
 use crate::schema::Schema;
+use std::sync::Arc;
 
 /// The class of such entries.
 const SEAT_SHARE: &str = "hcSeatShare";
@@ -64,7 +65,7 @@ fn small(number: u64) -> u32 {
 }
 
 /// Checks an entry of that class; others are none of this.
-pub(super) fn check(schema: &Schema, facts: &dyn Facts, after: &Entry, linked: &[Link]) -> Result<(), Breach> {
+pub(super) fn check(schema: &Schema, facts: &dyn Facts, proposal: Proposal<'_>, after: &Entry) -> Result<(), Breach> {
     if !schema.entry_is(after, SEAT_SHARE) {
         return Ok(());
     }
@@ -77,6 +78,8 @@ pub(super) fn check(schema: &Schema, facts: &dyn Facts, after: &Entry, linked: &
     }
     let seats = |name: &str| schema.attribute(name).and_then(|attribute| number(after, attribute));
     match (seats("hcReservedSeats"), seats("hcSeatLimit")) {
+        // An export comes back as it was.
+        _ if proposal.exported => {}
         (None, None) => {
             return refuse("a share says how many seats are reserved (hcReservedSeats), or how many may be taken (hcSeatLimit)");
         }
@@ -84,14 +87,31 @@ pub(super) fn check(schema: &Schema, facts: &dyn Facts, after: &Entry, linked: &
         _ => {}
     }
     let target = |attribute: AttributeId| {
-        let new = linked.iter().find(|link| link.source == after.id && link.attribute == attribute).map(|link| link.target);
+        let new = proposal.linked.iter().find(|link| link.source == after.id && link.attribute == attribute).map(|link| link.target);
         let target = new.or_else(|| facts.targets(after.id, attribute, None, 1).first().map(|(target, _)| *target))?;
-        facts.entry(target).map(|entry| entry.kind)
+        facts.entry(target)
     };
     let [licence, with] = ["hcSharedLicence", "hcSharedWith"].map(|name| schema.attribute(name).and_then(target));
-    match (licence, with) {
-        (Some(Kind::Licence), Some(Kind::Group | Kind::Role)) => Ok(()),
+    let limit = licence.as_ref().and_then(|licence| number(licence, schema.known().hc_session_limit));
+    let kind = |target: Option<Arc<Entry>>| target.map(|entry| entry.kind);
+    match (kind(licence), kind(with)) {
+        (Some(Kind::Licence), Some(Kind::Group | Kind::Role)) if proposal.exported => Ok(()),
+        (Some(Kind::Licence), Some(Kind::Group | Kind::Role)) => within_limit(schema, proposal, after, limit),
         (Some(Kind::Licence), _) => refuse("hcSharedWith names a group or role of the organisation"),
         _ => refuse("hcSharedLicence names a licence of the organisation"),
+    }
+}
+
+/// No more seats are reserved than there are. A session limit that was lowered since (S9) keeps nobody from changing the rest.
+fn within_limit(schema: &Schema, proposal: Proposal<'_>, after: &Entry, limit: Option<u64>) -> Result<(), Breach> {
+    let count = |entry: &Entry| number(entry, schema.attribute("hcReservedSeats")?);
+    let (before, reserved) = (proposal.before.and_then(count), count(after));
+    let is_new = reserved != before || proposal.linked.iter().any(|link| Some(link.attribute) == schema.attribute("hcSharedLicence"));
+    match (reserved, limit) {
+        (Some(reserved), Some(limit)) if is_new && reserved > limit => {
+            let text = format!("{reserved} seats are reserved, and the session limit of the licence is {limit}");
+            Err(Breach { cause: Cause::Constraint, rule: "S14", text })
+        }
+        (Some(_) | None, _) => Ok(()),
     }
 }

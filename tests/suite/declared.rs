@@ -116,3 +116,31 @@ fn o1_o4_a_tree_that_is_there_is_adopted_by_a_file_as_it_is() {
     assert_eq!(held("objectClass"), ["dcObject", "hcOrganisation", "labeledURIObject", "organization", "top"]);
     assert_eq!((held("o"), held("dc")), (vec!["Declared".to_owned(), "Second".to_owned()], vec!["declared".to_owned()]));
 }
+
+#[test]
+fn o4_a_licence_that_the_file_names_no_longer_goes_unless_something_refers_to_it() {
+    let mut server = Server::start(LOOPBACK, "");
+    add_generic_tree(&server);
+    declare(&server, &licences(&[("main", "default = true"), ("till", ""), ("bar", ""), ("door", "")]), "");
+    eventually(&server, "as declared", || names(&server, &present("cn")).len() == 4);
+    let share = format!("cn=share,{LICENCES}");
+    let mut operator = server.as_operator();
+    let role = "cn=clerk,ou=roles,o=Declared,dc=example,dc=com";
+    operator.add(role, &[("objectClass", "hcRoleDefinition"), ("cn", "clerk")]);
+    let of_share = [("hcSharedLicence", &*format!("cn=till,{LICENCES}")), ("hcSharedWith", role), ("hcReservedSeats", "1")];
+    operator.add(&share, &[&[("objectClass", "hcSeatShare"), ("cn", "share")][..], &of_share].concat());
+    operator.add(&format!("cn=own,{LICENCES}"), &[("objectClass", "hcLicence"), ("cn", "own"), ("hcSessionLimit", "1")]);
+    let held = |server: &Server| {
+        let mut held = names(server, &present("hcSessionLimit"));
+        held.sort();
+        held
+    };
+    declare(&server, &licences(&[("main", "default = true"), ("door", "")]), "");
+    eventually(&server, "one is gone", || held(&server) == ["door", "main", "own", "till"]);
+    let said = server.said();
+    assert!(said.contains("the file names the licence no longer") && said.contains("cn=till") && !said.contains("cn=own"), "{said}");
+    assert_eq!(operator.ask(&replace_request(&format!("cn=till,{LICENCES}"), "hcSessionLimit", &["2"]), &[]).code(), 0, "at run time");
+    write_private(&server.config().with_file_name("organisation.toml"), &licences(&[("main", "default = true")]));
+    server.kill_and_restart();
+    assert_eq!(held(&server), ["main", "own", "till"], "at a start too");
+}

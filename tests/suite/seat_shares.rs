@@ -69,6 +69,48 @@ fn s14_a_group_has_so_many_seats_at_most_and_the_answer_says_which() {
 }
 
 #[test]
+fn s14_no_more_seats_are_reserved_than_there_are() {
+    let house = house("3");
+    let mut ada = house.signed_in("ada", ACME);
+    let share =
+        |seats: &str| command(&house, &["licence", "share", &licence(), "team", "--with", &group("team", ACME), "--reserved", seats]);
+    let (shared, said) = share("50");
+    assert!(!shared && said.contains("session limit of the licence is 3") && said.contains("S14"), "{said}");
+    assert!(share("3").0);
+    let dn = format!("cn=team,ou=licences,{ACME}");
+    assert_eq!(ada.ask(&replace_request(&dn, "hcReservedSeats", &["4"]), &[]).code(), 19, "in every door");
+    // A limit that was lowered under what is reserved keeps nobody from changing the rest (S9).
+    house.server.as_operator().replace(&licence(), "hcSessionLimit", &["1"]);
+    assert_eq!(ada.ask(&replace_request(&dn, "hcSeatLimit", &["3"]), &[]).code(), 0);
+}
+
+#[test]
+fn o1_a_command_puts_nobody_of_another_organisation_in_a_group_at_any_level() {
+    let house = house("9");
+    let (eve, team) = (user("eve", OTHER), group("team", ACME));
+    for level in ["view-only", "past", "administrator"] {
+        let (done, said) = command(&house, &["group", "member", &team, &eve, "--level", level]);
+        assert!(!done && said.contains(&format!("there is no entry \"{eve}\" to refer to")), "{said}");
+    }
+}
+
+#[test]
+fn o4_a_command_names_the_entry_that_is_not_there() {
+    let house = house("9");
+    let nowhere = "o=None,dc=example,dc=com";
+    for line in [
+        &["user", "add", "--organisation", nowhere, "new", "--family-name", "x", "--email", "x@example.com"][..],
+        &["role", "add", "--organisation", nowhere, "new"],
+        &["licence", "add", "--organisation", nowhere, "new", "--session-limit", "3"],
+        &["licence", "list", "--organisation", nowhere],
+        &["user", "disable", "uid=no,o=None,dc=example,dc=com"],
+    ] {
+        let (done, said) = command(&house, line);
+        assert!(!done && said.contains("there is no entry ") && said.contains("o=None"), "{line:?}: {said}");
+    }
+}
+
+#[test]
 fn s14_administrators_share_out_their_own_licences_and_only_with_their_own() {
     let house = house("9");
     let share = |licence: &str, with: &str, seats: &str| {

@@ -5,8 +5,8 @@ use super::licences::SHARE_COLUMNS;
 use super::{Command, Failure, MembershipLevel, NewUser, Reply, Within, explain, export, import};
 use crate::base::{Secret, random};
 use crate::directory::{
-    Caller, Directory, EntrySink, Identity, NewCodeSecret, Origin, OwnedEntry, Progress, Protocol, Scope, SearchRequest, Visible, Write,
-    WriteOptions,
+    Caller, Directory, EntrySink, Error, Identity, NewCodeSecret, Origin, OwnedEntry, Progress, Protocol, Scope, SearchRequest, Visible,
+    Write, WriteOptions, WriteOutcome,
 };
 use crate::model::{Ava, Dn, Filter, Modification, ModificationKind, Rdn};
 use serde_json::{Map, Value, json};
@@ -122,12 +122,35 @@ impl Execution<'_> {
         }
     }
 
-    pub(super) fn write(&self, write: Write) -> Result<crate::directory::WriteOutcome, Failure> {
-        Ok(self.handle.block_on(self.directory.write(&self.caller, write, WriteOptions::default()))?)
+    /// Makes a change. An entry that is not there is named.
+    pub(super) fn write(&self, write: Write) -> Result<WriteOutcome, Failure> {
+        self.write_with(write, WriteOptions::default())
+    }
+
+    fn write_with(&self, write: Write, options: WriteOptions) -> Result<WriteOutcome, Failure> {
+        let missing = match &write {
+            Write::Add { dn, .. } => format!("there is no entry to put {dn} under"),
+            Write::Delete { .. } | Write::Modify { .. } | Write::Password { .. } | Write::Rename { .. } => {
+                format!("there is no entry {}", write.target())
+            }
+        };
+        self.handle.block_on(self.directory.write(&self.caller, write, options)).map_err(|error| match error {
+            Error::NoSuchObject { .. } => Failure::nothing(missing),
+            error => error.into(),
+        })
     }
 
     pub(super) fn modify(&self, dn: &str, modifications: Vec<Modification>) -> Result<String, Failure> {
         self.write(Write::Modify { dn: dn.to_owned(), modifications })?;
+        Ok(format!("{dn} is changed"))
+    }
+
+    /// Adds a reference to an entry that must be there, and be of the same organisation (O1).
+    fn refer(&self, dn: &str, attribute: &str, target: &str) -> Result<String, Failure> {
+        let (kind, values) = (ModificationKind::Add, vec![target.as_bytes().to_vec()]);
+        let modifications = vec![Modification { kind, attribute: attribute.to_owned(), values }];
+        let options = WriteOptions { strict_references: true, ..WriteOptions::default() };
+        self.write_with(Write::Modify { dn: dn.to_owned(), modifications }, options)?;
         Ok(format!("{dn} is changed"))
     }
 
@@ -174,7 +197,8 @@ impl Execution<'_> {
             let mut search = match self.directory.search(&self.caller, &request) {
                 Ok(search) => search,
                 // A suffix may have no entry yet.
-                Err(crate::directory::Error::NoSuchObject { .. }) if within.organisation.is_none() => continue,
+                Err(Error::NoSuchObject { .. }) if within.organisation.is_none() => continue,
+                Err(Error::NoSuchObject { .. }) => return Err(Failure::nothing(format!("there is no entry {base}"))),
                 Err(error) => return Err(error.into()),
             };
             while search.step(&mut sink)? == Progress::More {}
@@ -250,24 +274,19 @@ impl Execution<'_> {
             MembershipLevel::Past => "hcPastMember",
             MembershipLevel::ViewOnly => "hcViewOnlyMember",
         };
-        let value =
-            |attribute: &str, kind| Modification { kind, attribute: attribute.to_owned(), values: vec![member.as_bytes().to_vec()] };
         if level != MembershipLevel::None {
-            let organisation = group.split_once(",ou=groups,").map(|(_, organisation)| organisation);
-            let entry = SearchRequest::new(member, Scope::Base, Filter::Present("objectClass".into()), vec!["1.1"]);
-            if self.directory.search(&self.caller, &entry).is_err()
-                || organisation.is_some_and(|organisation| !ends_with(member, organisation))
-            {
-                return Err(Failure::nothing(format!("the organisation has no {member}")));
-            }
-            return self.modify(group, vec![value(attribute, ModificationKind::Add)]);
+            return self.refer(group, attribute, member);
         }
+        let without = |attribute: &str| {
+            let (kind, values) = (ModificationKind::Delete, vec![member.as_bytes().to_vec()]);
+            vec![Modification { kind, attribute: attribute.to_owned(), values }]
+        };
         for attribute in ["hcAdministrator", "hcViewOnlyMember", "hcPastMember"] {
-            if self.modify(group, vec![value(attribute, ModificationKind::Delete)]).is_ok() {
+            if self.modify(group, without(attribute)).is_ok() {
                 return Ok(format!("{group} is changed"));
             }
         }
-        self.modify(group, vec![value("member", ModificationKind::Delete)])
+        self.modify(group, without("member"))
     }
 
     fn add_role(&self, organisation: &str, name: &str, grants: &[String], restricts: &[String]) -> Result<String, Failure> {
@@ -283,8 +302,11 @@ impl Execution<'_> {
     fn assign_role(&self, user: &str, role: &str, remove: bool) -> Result<String, Failure> {
         // A name that is nobody's can be taken away too.
         let role = if remove && role.contains('=') { role.to_owned() } else { self.role_named(user, role)? };
-        let kind = if remove { ModificationKind::Delete } else { ModificationKind::Add };
-        self.modify(user, vec![Modification { kind, attribute: "hcRole".to_owned(), values: vec![role.into_bytes()] }])
+        if !remove {
+            return self.refer(user, "hcRole", &role);
+        }
+        let (kind, values) = (ModificationKind::Delete, vec![role.into_bytes()]);
+        self.modify(user, vec![Modification { kind, attribute: "hcRole".to_owned(), values }])
     }
 
     /// The role of that name or DN in the organisation of the user: the one whose container is nearest above it.

@@ -107,9 +107,9 @@ impl Work<'_, '_> {
                 quoted(text)
             )));
         }
-        match self.current.settings.strict_references {
+        match self.current.settings.strict_references || self.options.strict_references {
             true => Err(Error::Constraint(format!(
-                "{}: there is no entry {} to refer to (strict_references)",
+                "{}: there is no entry {} to refer to",
                 schema.attribute_type(attribute).name(),
                 quoted(text)
             ))),
