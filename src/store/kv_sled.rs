@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const FOLDER: &str = "sled";
 /// One that is being made, and one whose place it has taken. Where there is a former one and no other, the exchange was cut
@@ -16,6 +17,10 @@ const BESIDE: &str = "sled.new";
 const FORMER: &str = "sled.former";
 /// Entries are served from our own memory, so its cache only has to hold what a step touches.
 const CACHE: u64 = 32 << 20;
+
+/// How often a lock is looked at that is about to be let go of, and the pause between.
+const LOCKED_MOST: usize = 200;
+const LOCKED_PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens sled in a folder of the store.
 pub(super) struct SledEngine;
@@ -40,6 +45,17 @@ fn open(folder: PathBuf) -> Result<Box<dyn Kv>, String> {
         drop(fs::set_permissions(folder.join(name), Permissions::from_mode(mode)));
     }
     Ok(Box::new(SledKv { tree, folder }))
+}
+
+/// The same for one that this process has just closed: threads of sled let go of its lock a while after that.
+fn open_again(folder: &Path) -> Result<Box<dyn Kv>, String> {
+    for _ in 0..LOCKED_MOST {
+        match open(folder.to_owned()) {
+            Err(error) if error.contains("could not acquire lock") => std::thread::sleep(LOCKED_PAUSE),
+            opened => return opened,
+        }
+    }
+    open(folder.to_owned())
 }
 
 fn remove(folder: &Path) -> Result<(), String> {
@@ -78,9 +94,10 @@ impl KvEngine for SledEngine {
     }
 
     fn open_beside(&self, folder: &Path, new: bool) -> Result<Box<dyn Kv>, String> {
-        if new {
-            self.tidy(folder)?;
+        if !new {
+            return open_again(&folder.join(BESIDE));
         }
+        self.tidy(folder)?;
         open(folder.join(BESIDE))
     }
 
@@ -135,6 +152,22 @@ impl Kv for SledKv {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hg6_what_was_just_closed_is_opened_again_when_its_lock_is_let_go_of() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(SledEngine.open_beside(folder.path(), true).unwrap());
+        let held = File::open(folder.path().join(BESIDE).join("db")).unwrap();
+        // sled lets go of it first.
+        held.lock().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(300));
+                held.unlock().unwrap();
+            });
+            SledEngine.open_beside(folder.path(), false).unwrap();
+        });
+    }
 
     #[test]
     fn what_was_applied_and_flushed_is_there_after_opening_again() {
