@@ -406,6 +406,11 @@ pub(super) fn split_attribute(encoded: &[u8]) -> (&str, Values<'_>) {
     (std::str::from_utf8(name).unwrap_or_default(), Values::of(values))
 }
 
+fn name_of(encoded: &[u8]) -> &[u8] {
+    let content = Reader::new(encoded).element().map_or(&[][..], |element| element.content);
+    Reader::new(content).element().map_or(&[][..], |element| element.content)
+}
+
 /// A visible entry that was kept: pre-read and post-read, SCIM, the command line.
 #[derive(Clone, Debug)]
 pub struct OwnedEntry {
@@ -434,7 +439,9 @@ impl OwnedEntry {
 
     /// The values of a description, in any case.
     pub fn values(&self, description: &str) -> impl Iterator<Item = &[u8]> {
-        self.attributes().filter(move |(name, _)| name.eq_ignore_ascii_case(description)).flat_map(|(_, values)| values)
+        // Asked for each attribute of a resource, so what has another name is not read further.
+        let is_it = move |encoded: &&Vec<u8>| name_of(encoded).eq_ignore_ascii_case(description.as_bytes());
+        self.attributes.iter().filter(is_it).flat_map(|encoded| split_attribute(encoded).1)
     }
 
     /// The first value of a description, where it is text.
